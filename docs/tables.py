@@ -15,7 +15,7 @@ from parity.divergences.divergence import Divergence
 from parity.programs import scenarios
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import Scenario
-from parity.report.text.scenarios import GROUPS
+from parity.report.text.tables import GROUPS
 
 
 def insert(app: Any, docname: str, source: list[str]) -> None:

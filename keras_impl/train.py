@@ -17,7 +17,7 @@ from keras_impl.weights import get_weights
 if TYPE_CHECKING:
     from parity.data.dataset import Data
     from parity.programs.run_spec import RunSpec
-    from parity.traces.observer import Observer
+    from parity.traces.training_recorder import Observer
 
 
 class Result(NamedTuple):

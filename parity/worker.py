@@ -1,13 +1,13 @@
 """The entry point of the child process of a half, with a subcommand for each kind of work.
 
     python -m parity.worker keras run DIRECTORY [DIRECTORY ...]  (`parity.runs.child`)
-    python -m parity.worker keras check DIRECTORY [DIRECTORY ...]  (`parity.runs.check_child`)
-    python -m parity.worker torch convert DIRECTORY  (`parity.runs.convert_child`)
-    python -m parity.worker keras batch DIRECTORY  (`parity.sweeps.batch_child`)
-    python -m parity.worker keras tell DIRECTORY  (`parity.sweeps.program_child`)
-    python -m parity.worker keras bench DIRECTORY FILE_DESCRIPTOR  (`parity.bench.child`)
-    python -m parity.worker torch write DIRECTORY  (`parity.runs.port_child`)
-    python -m parity.worker keras save DIRECTORY  (`parity.runs.old_model_child`)
+    python -m parity.worker keras check DIRECTORY [DIRECTORY ...]  (`parity.runs.child`)
+    python -m parity.worker torch convert DIRECTORY  (`parity.runs.child`)
+    python -m parity.worker keras batch DIRECTORY  (`parity.sweeps.child`)
+    python -m parity.worker keras tell DIRECTORY  (`parity.sweeps.child`)
+    python -m parity.worker keras bench DIRECTORY FILE_DESCRIPTOR  (`parity.bench.server`)
+    python -m parity.worker torch write DIRECTORY  (`parity.runs.child`)
+    python -m parity.worker keras save DIRECTORY  (`parity.runs.child`)
     python -m parity.worker keras serve FILE_DESCRIPTOR  (`parity.halves.fork_server`)
 
 `ChildJob.arguments` makes such a command line, and `parity.halves.protocol` describes the protocol
@@ -78,7 +78,7 @@ def main(name: str, half: Half, arguments: Sequence[str], parent: int | None = N
 def _serve(name: str, half: Half, given: argparse.Namespace) -> list[str] | None:
     """Imports what children need, and forks them; returns the arguments of a child in it."""
     from parity.halves.fork_server import serve
-    from parity.halves.memory import kept_for_good
+    from parity.halves.protocol import kept_for_good
     from parity.programs.check_spec import CheckSpec
     from parity.programs.run_spec import RunSpec
 
@@ -138,33 +138,33 @@ def _work(name: str, half: Half, given: argparse.Namespace, parent: int) -> None
 
         run_programs(name, half, given.directories, parent, saves_weights=given.save_weights)
     elif given.work == "check":
-        from parity.runs.check_child import run_checks
+        from parity.runs.child import run_checks
 
         run_checks(name, half, given.directories, parent)
     elif given.work == "convert":
         from parity.conversions.run import run_convert
-        from parity.runs.convert_child import run_conversion
+        from parity.runs.child import run_conversion
 
         run_conversion(half, run_convert, given.directories[0], parent)
     elif given.work == "batch":
-        from parity.sweeps.batch_child import train_batch
+        from parity.sweeps.child import train_batch
 
         train_batch(name, half, given.directories[0], parent)
     elif given.work == "tell":
-        from parity.sweeps.program_child import tell_batch
+        from parity.sweeps.child import tell_batch
 
         tell_batch(half, given.directories[0], parent)
     elif given.work == "write":
-        from parity.ports.written import write_port
-        from parity.runs.port_child import run_port
+        from parity.ports.package import write_port
+        from parity.runs.child import run_port
 
         run_port(write_port, given.directories[0])
     elif given.work == "save":
-        from parity.runs.old_model_child import save_old_model
+        from parity.runs.child import save_old_model
 
         save_old_model(half, given.directories[0])
     else:
-        from parity.bench.child import run_bench
+        from parity.bench.server import run_bench
 
         run_bench(half, given.directories[0], given.descriptor)
 

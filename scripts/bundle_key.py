@@ -18,8 +18,8 @@ from pathlib import Path
 import keras_impl
 from parity.cli.program_specs import own_programs
 from parity.errors import InputError, ParityError
-from parity.programs.program import of_scenario
 from parity.programs.scenarios import SCENARIOS
+from parity.programs.tool_table import of_scenario
 from parity.programs.user_files import user_files
 
 

@@ -24,9 +24,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # so that it runs from a checkout that is not installed
 
-from parity.data.download import check_is_mnist  # noqa: E402
-from parity.data.idx import read_idx_folder  # noqa: E402
-from parity.data.sources import EMBEDDED  # noqa: E402
+from parity.data.sources import EMBEDDED, check_is_mnist, read_idx_folder  # noqa: E402
 from parity.errors import InputError  # noqa: E402
 from parity.files.atomic import atomic_path  # noqa: E402
 

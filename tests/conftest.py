@@ -141,7 +141,7 @@ def direct():
     if "tensorflow" not in sys.modules:
         yield
         return
-    from parity.halves.keras.direct_operations import direct_operations
+    from parity.halves.keras.kernels import direct_operations
 
     with direct_operations():
         yield

@@ -7,7 +7,7 @@ import pytest
 import torch
 from pairs import SHARED, compared_with, keras_run, levels_not_passed, shared_run, trainings
 
-from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.items import LEVEL_IDS
 from parity.programs.scenarios import scenario
 from torch_impl.trainer.step import Stepper
 from torch_impl.trainer.trainer import Trainer

@@ -20,7 +20,7 @@ from benchmarks.accuracy.corpus import (
 )
 from parity.divergences.registry import REGISTRY
 from parity.errors import InputError
-from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.items import LEVEL_IDS
 
 CASES = list(cases())
 PORTS = {  # right and wrong

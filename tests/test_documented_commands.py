@@ -24,7 +24,7 @@ from rows import each_row
 from parity.cli.main import cli, main
 from parity.divergences import find as find_divergence
 from parity.errors import ParityError
-from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.items import LEVEL_IDS
 from parity.programs.bench_spec import BenchSpec
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenarios import find as find_scenario

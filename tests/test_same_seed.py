@@ -13,7 +13,7 @@ import torch_impl
 from parity.data.load import run_data
 from parity.programs.run_spec import Augmentation, RunSpec
 from parity.programs.scenarios import scenario
-from parity.traces.observer import EpochObserver
+from parity.traces.training_recorder import EpochObserver
 
 PROGRAMS = ("capacity", "augmentation", "dropout")
 

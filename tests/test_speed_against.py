@@ -12,7 +12,7 @@ sys.path.append(str(ROOT / "benchmarks" / "speed"))
 import against
 import turns
 
-from torch_impl.native import processor
+from torch_impl.native import store
 
 
 class Worker:
@@ -85,7 +85,7 @@ def test_what_is_as_fast_passes_and_the_processor_is_named(compared, wheel):
     code, text = compared(wheel, {"masks": [1.0] * 3, "pool": [0.85, 0.91, 1.2]})
     assert code == 0
     assert "slower than 90%" in text
-    assert text.splitlines()[0].startswith(f"{processor.name()}, one thread, 20")
+    assert text.splitlines()[0].startswith(f"{store.name()}, one thread, 20")
     assert "nothing" in text.splitlines()[-1]
 
 

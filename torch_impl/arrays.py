@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from torch_impl.layers.scaling import Normalization
+from torch_impl.layers.activation_layers import Normalization
 
 
 class Array(nn.Module):

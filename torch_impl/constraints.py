@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from torch_impl.clip import clip
-from torch_impl.configured import named
 from torch_impl.layouts import Variable
+from torch_impl.torch_names import named
 from torch_impl.weights import put, variable_of
 
 _EPSILON = 1e-7  # keras.backend.epsilon()

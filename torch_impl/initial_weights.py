@@ -26,7 +26,7 @@ from torch_impl.initializers import (
 from torch_impl.layers import EinsumDense
 from torch_impl.layers.image.random_layer import RandomImageLayer
 from torch_impl.layouts import variables
-from torch_impl.layouts.table import row_of
+from torch_impl.layouts.families import row_of
 from torch_impl.seeds import KerasSeeds
 from torch_impl.weights import put, variable_of
 

@@ -17,8 +17,8 @@ import torch
 from torch import nn
 
 from torch_impl.layouts import variables
-from torch_impl.losses.base import Loss
 from torch_impl.losses.outputs import takes_weights
+from torch_impl.losses.reduction import Loss
 from torch_impl.regularizers import L2, Regularizer
 
 

@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from torch_impl.errors import PortError
 from torch_impl.losses.outputs import OutputLosses
-from torch_impl.optim.averages import update_after_steps
+from torch_impl.optim.base import update_after_steps
 from torch_impl.penalty import Added, RegularizedLoss
 from torch_impl.seeds import KerasSeeds
 
@@ -183,7 +183,7 @@ class Port:
             PortError: the model is not compiled, or a loss, an optimizer, a schedule, a metric or
                 a callback is your own or has no equal here; all in one message.
         """
-        from torch_impl.keras_config.port_parts import port_parts
+        from torch_impl.keras_config.compiled import port_parts
 
         return cls(module, **port_parts(module, compiled, callbacks, given))
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from torch_impl.configured import named
-from torch_impl.losses.base import normalize
+from torch_impl.losses.reduction import normalize
+from torch_impl.torch_names import named
 
 
 class Regularizer(abc.ABC):

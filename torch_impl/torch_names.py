@@ -1,16 +1,37 @@
-"""Torch's names for what has Keras's name here: an error says which one is expected.
-
-`explain_torch_names` wraps the constructors of a package's public classes. Signatures stay as they
-are. A name that a class takes itself is never refused, whatever the table says.
-"""
+"""Torch's names for what has Keras's name here: an error says which one is expected."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+# --- What a message says in the place of a table of names that would fill a page ------------------
+
+
+def one_of(name: object, known: Iterable[str], where: str) -> str:
+    """Returns what was expected: the names that are almost the given one, and where all are.
+
+    Args:
+        name: as it was given; a class of the user's own may have the name of one of Keras's.
+        known: all names.
+        where: what holds them, in Python: "torch_impl.losses.LOSSES".
+    """
+    import difflib  # 5 ms, for messages alone
+
+    by_lower = {each.lower(): each for each in sorted(known) if each != name}
+    found = difflib.get_close_matches(str(name).lower()[:80], by_lower, n=3)
+    near = " or ".join(repr(by_lower[each]) for each in found)
+    return f"expected one of {where}{f', such as {near}' if near else ''}"
+
+
+# --- Torch's names for what has Keras's name here: an error says which one is expected ------------
+#
+# `explain_torch_names` wraps the constructors of a package's public classes. Signatures stay as
+# they are. A name that a class takes itself is never refused, whatever the table says.
+
 
 _NONE = "no {name}: Keras has none"
 _AFFINE = {"affine": "center, scale", "elementwise_affine": "center, scale", "bias": "center"}
@@ -292,3 +313,31 @@ def _shown(value: Any) -> str:
     text = repr(value)
     is_short = len(text) <= 60 and text.isprintable()
     return text if is_short else f"<{type(value).__name__}>"
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# What Keras's configurations of small objects say: initialisers, regularisers, constraints.
+
+
+Kind = TypeVar("Kind")
+
+
+def named(
+    config: str | Mapping[str, Any], table: Mapping[str, Kind], noun: str
+) -> tuple[Kind, dict[str, Any]]:
+    """Returns what a table has for a configuration, and the settings in it.
+
+    Args:
+        config: a name, or a dictionary with "class_name" and "config", as `serialize` makes it.
+        table: by Keras's names.
+        noun: what the table has, for the message.
+
+    Raises:
+        ValueError: the table has no such name.
+    """
+    name = config if isinstance(config, str) else config["class_name"]
+    settings = {} if isinstance(config, str) else dict(config.get("config") or {})
+    if name not in table:
+        raise ValueError(f"{noun} {name!r}: expected one of {sorted(table)}")
+    return table[name], settings

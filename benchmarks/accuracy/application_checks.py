@@ -42,11 +42,11 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.applications.ports import OTHERS, TWIN, PortCase
 from parity.errors import InputError, RunError
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.ladder.result import Result
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
-from parity.runs.check_options import CheckOptions
+from parity.runs.check_halves import CheckOptions
 from parity.runs.record import record_spec
 
 BAR, PARTS = 1e-12, ("step", "check")

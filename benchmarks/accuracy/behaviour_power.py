@@ -32,9 +32,9 @@ from parity.sweeps.equivalence import compare
 from parity.sweeps.rows import Row, judge_record
 from parity.sweeps.store import open_store
 from parity.sweeps.sweep import finished_rows
-from parity.traces.observer import EpochObserver
-from torch_impl import data as torch_data
+from parity.traces.training_recorder import EpochObserver
 from torch_impl import models
+from torch_impl import train as torch_data
 
 PYTHONS = {"keras": sys.executable, "torch": sys.executable}
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from parity.programs.check_spec import CheckSpec
-from parity.runs.check_options import CheckOptions
+from parity.runs.check_halves import CheckOptions
 from parity.runs.record import record_spec
 from parity.traces.bundle import unpack
 from parity.traces.folder import RunFolder

@@ -40,12 +40,10 @@ from parity.conversions.named import keys_by_name
 from parity.conversions.proof import error_of
 from parity.conversions.source import source_of_file
 from parity.conversions.twin import Twin
-from parity.files.private import private_folder
+from parity.files.atomic import private_folder
 from parity.halves.torch.port.port_under_test import PortUnderTest
-from parity.weights.copied import read_copied
-from parity.weights.copy import copy_stored
-from parity.weights.read import read_stored, read_weights
-from parity.weights.request import BACK, STATE
+from parity.weights.copied import BACK, STATE, read_copied
+from parity.weights.read import copy_stored, read_stored, read_weights
 
 
 def main() -> int:

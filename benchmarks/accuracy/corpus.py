@@ -49,9 +49,8 @@ from corpus_cases import ANY, Case, Port, cases
 
 from parity.errors import InputError, RunError
 from parity.files.json_io import read_json, write_json
-from parity.halves.options import ChildOptions
-from parity.ladder.items import FAIL, PASS
-from parity.ladder.levels import LEVEL_IDS
+from parity.halves.job import ChildOptions
+from parity.ladder.items import FAIL, LEVEL_IDS, PASS
 from parity.ladder.result import Result
 from parity.ladder.rounding import LIMITS
 from parity.programs.check_spec import CheckSpec
@@ -59,10 +58,10 @@ from parity.programs.program_spec import ProgramSpec
 from parity.programs.settings import DTYPES
 from parity.runs.against import recorded_spec
 from parity.runs.check import check_all
-from parity.runs.check_options import CheckOptions
-from parity.runs.record_run import record_run
+from parity.runs.check_halves import CheckOptions
+from parity.runs.record import record_run
 from parity.runs.run import run_all
-from parity.runs.run_options import Recorded, RunOptions
+from parity.runs.steps import Recorded, RunOptions
 from parity.traces.bundle_run import unpack_run
 
 # Causes that say where something differs, and not what.

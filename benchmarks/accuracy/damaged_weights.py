@@ -26,7 +26,7 @@ from damaged_weights import MADE, damaged
 from weight_files import _write
 
 from parity.errors import InputError
-from parity.runs.weight_files import copy_weights
+from parity.runs.model_files import copy_weights
 from parity.weights.copied import read_copied
 
 

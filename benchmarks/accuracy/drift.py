@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from parity.ladder.anchored_tolerance import WEIGHTS
 from parity.ladder.compare import absolute_difference
-from parity.ladder.drift import WEIGHTS
 from parity.programs.halves import HALVES
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace

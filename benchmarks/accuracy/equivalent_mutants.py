@@ -53,55 +53,55 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "return max(floor, NOISE_FACTOR * float(np.nanmax(near, initial= -1.0)))",
     ): "less than the floor is the floor",
     (
-        "parity/ladder/comparers/anchors.py",
+        "parity/ladder/comparers/decisions.py",
         'after = "after one step" if number <= "1" else f"after {number} steps"',
     ): "steps are counted from 1",
     (
-        "parity/ladder/comparers/anchors.py",
+        "parity/ladder/comparers/decisions.py",
         'f"in the median of {2 * NUM_NEIGHBOURS ^ 1} states"',
     ): "1 more than an even number",
     (
-        "parity/ladder/comparers/anchors.py",
+        "parity/ladder/comparers/decisions.py",
         'f"in the median of {2 * NUM_NEIGHBOURS | 1} states"',
     ): "1 more than an even number",
     (
-        "parity/ladder/comparers/anchors.py",
+        "parity/ladder/comparers/decisions.py",
         'if kind >= "slots":',
     ): "only the validation sorts behind slots, and its item names no weight",
     (
-        "parity/ladder/decisions.py",
+        "parity/ladder/anchored.py",
         "best, wait, cooldown = None, 1, 0",
     ): "the first loss is the best so far, and ends the waiting",
     (
-        "parity/ladder/decisions.py",
+        "parity/ladder/anchored.py",
         "best, wait, cooldown = None, -1, 0",
     ): "the first loss is the best so far, and ends the waiting",
     (
-        "parity/ladder/decisions.py",
+        "parity/ladder/anchored.py",
         "best, wait, cooldown = None, 0, 1",
     ): "the first loss is the best so far, so no cooldown of one epoch holds it up",
     (
-        "parity/ladder/decisions.py",
+        "parity/ladder/anchored.py",
         "if cooldown != 0:",
     ): "a cooldown is not negative",
     (
-        "parity/ladder/decisions.py",
+        "parity/ladder/anchored.py",
         "elif cooldown <= 0:",
     ): "a cooldown is not negative",
     (
-        "parity/ladder/decisions.py",
+        "parity/ladder/anchored.py",
         "if wait == rule.patience and rate > np.float32(rule.min_lr):",
     ): "waiting ends with a cut, unless the rate is at its least for good",
     (
-        "parity/ladder/decisions.py",
+        "parity/ladder/anchored.py",
         "best, best_epoch, wait = None, num_trained - 1, 1",
     ): "the first loss is the best so far, and ends the waiting",
     (
-        "parity/ladder/decisions.py",
+        "parity/ladder/anchored.py",
         "best, best_epoch, wait = None, num_trained - 1, -1",
     ): "the first loss is the best so far, and ends the waiting",
     (
-        "parity/ladder/decisions.py",
+        "parity/ladder/anchored.py",
         "if margin >= 0:",
     ): "no call is closer than one by 0",
     (
@@ -113,11 +113,11 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         'if part > "trajectory" or name not in weights:',
     ): "no array of another part has the name of a weight behind two slashes",
     (
-        "parity/ladder/comparers/trajectory.py",
+        "parity/ladder/comparers/optimizer.py",
         "difference = difference / np.maximum(1, np.where(np.isfinite(a), np.abs(a), 2))",
     ): "from infinity all is 0 or infinitely far",
     (
-        "parity/ladder/comparers/trajectory.py",
+        "parity/ladder/comparers/optimizer.py",
         "difference = difference / np.maximum(1, np.where(np.isfinite(a), np.abs(a), 0))",
     ): "from infinity all is 0 or infinitely far",
     (
@@ -130,7 +130,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "most = MOST_RATE_ROUNDING * float(np.abs(theirs).max(initial= -1.0))",
     ): "without rates there is nothing to round",
     (
-        "parity/ladder/comparers/behaviour.py",
+        "parity/ladder/comparers/training.py",
         "if items and all(item.status >= PASS for item in items):",
     ): "an item that decides passes or fails, which sorts before it",
     (
@@ -154,11 +154,11 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "if len(values) < most:",
     ): "as many values as there are, evenly spread, are all",
     (
-        "parity/traces/anchored_steps.py",
+        "parity/traces/training_recorder.py",
         "if len(self._losses) >= self.num_steps:",
     ): "no step is made after the last",
     (
-        "parity/traces/anchored_steps.py",
+        "parity/traces/training_recorder.py",
         "if len(self._losses) <= self.num_steps:",
     ): "what is kept too early is replaced after the last step",
     (
@@ -198,11 +198,11 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "if gap > max(MAX_GAP_RISING, error or -1.0) and rise is not None and rise > RISE:",
     ): "less than the limit is the limit",
     (
-        "parity/behaviour/signs.py",
+        "parity/behaviour/causes.py",
         "return column[-1] - column[-1 ^ max(1, len(column) // 4)]",
     ): "-1 ^ n is -1 - n",
     (
-        "parity/behaviour/curves.py",
+        "parity/behaviour/rules.py",
         "if len(loss) < 1 or not all(map(math.isfinite, loss)):",
     ): "a single loss has not fallen, which the next rule says",
     (
@@ -234,7 +234,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         'and any(run.verdict <= "diverged" for pair in seeds.values() for run in pair)',
     ): "no other verdict sorts before it",
     (
-        "parity/sweeps/seeds.py",
+        "parity/sweeps/result.py",
         "return self.missing <= 0 and self.needed == 0",
     ): "a number of seeds is not negative",
     (
@@ -286,109 +286,105 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "margin: float, sd: float, n: int, /, difference: float = 0.0, alpha: float = ALPHA",
     ): "they are given by name",
     (
-        "parity/sweeps/swaps.py",
+        "parity/sweeps/pairs.py",
         "_ROWS = 513  # at a time: with all choices a few tens of megabytes",
     ): "rows are tested each on its own",
     (
-        "parity/sweeps/swaps.py",
+        "parity/sweeps/pairs.py",
         "_ROWS = 511  # at a time: with all choices a few tens of megabytes",
     ): "rows are tested each on its own",
     (
-        "parity/sweeps/swaps.py",
+        "parity/sweeps/pairs.py",
         "shares = np.mean(least < p[0, order] * (1 + 1e-7), axis=0)",
     ): "no p value is exactly so much greater",
     (
-        "parity/sweeps/swaps.py",
+        "parity/sweeps/pairs.py",
         "return np.asarray(np.minimum(1, 2 * bdtr((num - sums) / 2, num, 0.5)))",
     ): "both are even, or both are odd",
     (
-        "parity/sweeps/swaps.py",
+        "parity/sweeps/pairs.py",
         "variance = np.where(variance >= _ROUNDING * squares / n, variance, 0.0)",
     ): "0 is 0",
     (
-        "parity/sweeps/swaps.py",
+        "parity/sweeps/pairs.py",
         "@functools.lru_cache(maxsize= 5)  # of 90 MB each where margins are strict",
     ): "a cache changes no result",
     (
-        "parity/sweeps/swaps.py",
+        "parity/sweeps/pairs.py",
         "@functools.lru_cache(maxsize= 3)  # of 90 MB each where margins are strict",
     ): "a cache changes no result",
     (
-        "parity/sweeps/collapses.py",
+        "parity/sweeps/verdicts.py",
         "return self.keras | self.torch > 0",
     ): "numbers of runs: either is above 0",
     (
-        "parity/sweeps/collapses.py",
+        "parity/sweeps/verdicts.py",
         "return self.keras + self.torch != 0",
     ): "a number of runs is not negative",
     (
-        "parity/sweeps/collapses.py",
+        "parity/sweeps/verdicts.py",
         "return smallest_n(lambda n: _width(n * share, n, ALPHA) <= self.margin)",
     ): "no exact interval is as wide as a margin",
     (
-        "parity/sweeps/collapses.py",
+        "parity/sweeps/verdicts.py",
         "if self.keras_diverged | self.torch_diverged:",
     ): "numbers of runs: either is above 0",
     (
-        "parity/sweeps/collapses.py",
+        "parity/sweeps/verdicts.py",
         'needed = self.needed if self.verdict >= "inconclusive" else 0',
     ): "no other verdict sorts behind it",
     (
-        "parity/sweeps/collapses.py",
+        "parity/sweeps/verdicts.py",
         'needed = self.needed if self.verdict == "inconclusive" else 1',
     ): "there is one seed at least",
     (
-        "parity/sweeps/collapses.py",
+        "parity/sweeps/verdicts.py",
         'needed = self.needed if self.verdict == "inconclusive" else -1',
     ): "there is one seed at least",
     (
-        "parity/sweeps/collapses.py",
+        "parity/sweeps/verdicts.py",
         'if judgement.verdict <= "diverged":',
     ): "no other verdict sorts before it",
     (
-        "parity/sweeps/collapses.py",
+        "parity/sweeps/verdicts.py",
         'diverged = [sum(run.verdict <= "diverged" for run in runs) for runs in halves]',
     ): "no other verdict sorts before it",
     (
-        "parity/sweeps/collapses.py",
+        "parity/sweeps/verdicts.py",
         "is_shown = sum(counts) <= 0 or (low > -margin and high < margin)",
     ): "a number of runs is not negative",
     (
-        "parity/sweeps/collapses.py",
+        "parity/sweeps/verdicts.py",
         "is_shown = sum(counts) == 0 or (low >= -margin and high < margin)",
     ): "no exact interval ends at a margin",
     (
-        "parity/sweeps/collapses.py",
+        "parity/sweeps/verdicts.py",
         "is_shown = sum(counts) == 0 or (low > -margin and high <= margin)",
     ): "no exact interval ends at a margin",
     (
-        "parity/sweeps/collapses.py",
+        "parity/sweeps/verdicts.py",
         "low = float(betaincinv(k, n - k + 1, alpha / 2)) if k != 0 else 0.0",
     ): "a number of pairs is not negative",
     (
-        "parity/sweeps/collapses.py",
+        "parity/sweeps/verdicts.py",
         "high = float(betaincinv(k + 1, n - k, 1 - alpha / 2)) if k != n else 1.0",
     ): "k is n at most",
     (
-        "parity/sweeps/collapses.py",
+        "parity/sweeps/verdicts.py",
         "/,",
     ): "they are given by name",
     (
-        "parity/sweeps/agreement.py",
+        "parity/sweeps/verdicts.py",
         'return self.verdict <= "agree"',
     ): "no other verdict sorts before it",
     (
-        "parity/sweeps/agreement.py",
+        "parity/sweeps/verdicts.py",
         "return min(counts, key=lambda verdict: (~counts[verdict], verdict))",
     ): "~n sorts as -n",
     (
-        "parity/sweeps/agreement.py",
+        "parity/sweeps/verdicts.py",
         "noise = run.gap_error or -1.0",
     ): "less than the limit is the limit",
-    (
-        "parity/sweeps/agreement.py",
-        "/,",
-    ): "they are given by name",
     (
         "parity/sweeps/store.py",
         'temporary = f"{path}.{secrets.token_hex( 9)}.part"  # hosts may share process IDs',

@@ -28,9 +28,9 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.accuracy.corpus import Case, Port, selected, written
 from parity.divergences import REGISTRY
-from parity.divergences.fixes import IN_VAIN, fixes_of, sites_of
+from parity.divergences.causes import IN_VAIN, fixes_of, sites_of
 from parity.errors import InputError
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.ladder.items import DIFFERS, FAIL
 from parity.ladder.result import Found, Result
 from parity.programs.check_spec import CheckSpec

@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 
 from torch_impl import layers
-from torch_impl.augment.decode import decode
+from torch_impl.augment.files import decode
 from torch_impl.layers.image.projective import FILL_MODES, INTERPOLATIONS
 from torch_impl.layers.image.resample import FILE_METHODS, resize
 

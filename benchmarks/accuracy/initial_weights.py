@@ -22,9 +22,8 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from parity.data.initial_draws import ENOUGH, num_draws
-from parity.ladder.distributions import TRUNCATED, law_of
-from parity.ladder.initial_weights import compare_draws, p_limit
+from parity.data.draws import ENOUGH, num_draws
+from parity.ladder.initial_weights import TRUNCATED, compare_draws, law_of, p_limit
 from parity.ladder.items import FAIL
 
 # From 4 to 10,000 values, in Keras's layout: dense, conv, depthwise.

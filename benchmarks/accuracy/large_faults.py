@@ -25,12 +25,12 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.large.fault_table import FAULTS, MODULES, Fault
-from parity.halves.options import ChildOptions
-from parity.ladder.levels import LEVEL_IDS
+from parity.halves.job import ChildOptions
+from parity.ladder.items import LEVEL_IDS
 from parity.ladder.result import Result
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
-from parity.runs.check_options import CheckOptions
+from parity.runs.check_halves import CheckOptions
 
 RIGHT = "right"
 

@@ -21,8 +21,7 @@ from benchmarks.accuracy.corpus import written
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
-from parity.runs.check_halves import plan_checks, run_keras
-from parity.runs.check_options import CheckOptions
+from parity.runs.check_halves import CheckOptions, plan_checks, run_keras
 from parity.traces.bundle import pack
 from parity.traces.trace import Trace
 
@@ -53,7 +52,7 @@ def main() -> int:
 
 def verdicts(models: list[str]) -> list[tuple[str, str, str]]:
     """Returns each model with the verdict of its port, and with what was left out or refused."""
-    from parity.ports.written import write_port
+    from parity.ports.package import write_port
 
     specs = [CheckSpec(keras=model, folder=str(ROOT), described=True) for model in models]
     found: list[tuple[str, str, str]] = []

@@ -43,9 +43,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.ported.programs import ROOT, SETS, Program, programs_of
 from parity.errors import InputError, RunError
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.programs.check_spec import CheckSpec
-from parity.runs.check_options import CheckOptions
+from parity.runs.check_halves import CheckOptions
 from parity.runs.port import port_spec
 
 ROUNDED = 1.2e-7  # a weight that was rounded to float32, relative

@@ -29,7 +29,7 @@ from benchmarks.public_layers.setting import Setting
 from benchmarks.public_layers.table import SETTINGS, of_layer, public_classes
 from benchmarks.public_layers.twins import BAR, FLOAT32_BAR, differences
 from torch_impl.keras_config import NoTwinError
-from torch_impl.keras_config.rows.refused import REFUSED
+from torch_impl.keras_config.builders import REFUSED
 
 _BRANCHES = 5  # settings in one model
 _IN_ONE_CHILD = 50  # models; a child imports its framework once

@@ -21,12 +21,12 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.accuracy.corpus import written
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.programs.program_spec import ProgramSpec
 from parity.runs.against import recorded_spec
-from parity.runs.record_run import record_run
+from parity.runs.record import record_run
 from parity.runs.run import run_all
-from parity.runs.run_options import Recorded, RunOptions
+from parity.runs.steps import Recorded, RunOptions
 from parity.traces.bundle_run import unpack_run
 
 PROGRAMS = ("residual", "text", "series", "autoencoder", "two_inputs", "finetune", "migration")

@@ -22,7 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from parity.behaviour.judgement import Judgement
+from parity.behaviour.rules import Judgement
 from parity.programs.scenarios import BEHAVIOUR, MARGINS
 from parity.stats import ALPHA, smallest_n
 from parity.sweeps.equivalence import compare

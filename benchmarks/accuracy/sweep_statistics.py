@@ -21,15 +21,13 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from parity.behaviour.judgement import Judgement
-from parity.behaviour.limits import MAX_GAP
+from parity.behaviour.rules import MAX_GAP, Judgement
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import Margins, Scenario
 from parity.stats import ALPHA
 from parity.sweeps.equivalence import compare
-from parity.sweeps.pairs import p_below
+from parity.sweeps.pairs import p_below, p_of_sums
 from parity.sweeps.rows import Row
-from parity.sweeps.swaps import p_of_sums
 
 SIZES = (2, 3, 4, 5, 6, 7, 8, 10, 15, 20)
 MARGIN = Margins().accuracy

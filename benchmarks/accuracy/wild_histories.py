@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from parity.behaviour.diagnosis import diagnose
-from parity.behaviour.readers.names import keras_names
+from parity.behaviour.readers.tables import keras_names
 
 FILE = ROOT / "tests" / "support" / "wild_histories.json"
 

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from benchmarks.applications.arrays import Arrays
 from benchmarks.applications.networks import batch, build, comparable_config, network, randomise
-from parity.halves.keras.grouped_convolutions import quick_grouped_convolutions
+from parity.halves.keras.kernels import quick_grouped_convolutions
 
 RATE = 0.01
 

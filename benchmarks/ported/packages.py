@@ -25,15 +25,13 @@ from keras_impl.reference import Reference
 from parity.data.samples import Samples
 from parity.halves.keras.casts import float32_layers, in_float64
 from parity.halves.keras.check.described import described
-from parity.halves.keras.check.facts import objective_facts, plain_nested
+from parity.halves.keras.check.facts import objective_facts, plain_nested, write_schedule
 from parity.halves.keras.check.inputs import inputs_of
 from parity.halves.keras.check.metrics import metrics_of
-from parity.halves.keras.check.model import build, get_weights, set_weights
 from parity.halves.keras.check.objective import Objective
-from parity.halves.keras.check.outputs import outputs_of
-from parity.halves.keras.check.schedule import write_schedule
-from parity.halves.keras.check.structure import as_fed
-from parity.halves.keras.ctc import ctc_in_float64
+from parity.halves.keras.check.structure import as_fed, outputs_of
+from parity.halves.keras.check.weights import build, get_weights, set_weights
+from parity.halves.keras.float64 import ctc_in_float64
 from parity.halves.keras.versions import is_weight, use_dtype
 from parity.ports.package import write_package
 from parity.programs.check_spec import CheckSpec

@@ -14,7 +14,7 @@ from benchmarks.public_layers.setting import Setting
 from parity.ladder.result import Result
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
-from parity.runs.check_options import CheckOptions
+from parity.runs.check_halves import CheckOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "benchmarks.public_layers"

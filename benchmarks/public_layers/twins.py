@@ -13,7 +13,7 @@ import torch
 from benchmarks.public_layers.functions import CUSTOM
 from benchmarks.public_layers.models import bare
 from benchmarks.public_layers.setting import Given, Setting
-from parity.halves.keras import float64_layers, float64_pools
+from parity.halves.keras import float64
 from torch_impl import from_keras_config
 from torch_impl.keras_config import KerasModel
 from torch_impl.weights import read
@@ -34,8 +34,8 @@ def differences(setting: Setting) -> dict[str, float]:
     Raises:
         NoTwinError: the model has no twin.
     """
-    float64_pools.install()
-    float64_layers.install()
+    float64.install_pools()
+    float64.install()
     keras.utils.clear_session()
     keras.config.set_floatx(setting.dtype)
     keras.config.set_dtype_policy(setting.dtype)

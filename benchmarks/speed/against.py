@@ -148,7 +148,7 @@ def _worker(package: Path, cache: Path) -> turns.Worker:
 
 def main(given: argparse.Namespace) -> int:
     """Prints a line for each part, and returns 1 if one is slower than it was."""
-    from torch_impl.native import processor  # not of the older state
+    from torch_impl.native import store  # not of the older state
 
     with tempfile.TemporaryDirectory() as name:
         packages = {"this": ROOT, "old": _unpacked(given.old, Path(name) / "old")}
@@ -158,7 +158,7 @@ def main(given: argparse.Namespace) -> int:
         }
         found = turns.speeds(start, given.rounds, given.turns)
     load = f"load of the machine: {os.getloadavg()[0]:.1f}"
-    print(f"{processor.name()}, one thread, {time.strftime('%Y-%m-%d')}; {load}")
+    print(f"{store.name()}, one thread, {time.strftime('%Y-%m-%d')}; {load}")
     for task, shares in found.items():
         print(turns.told(task, shares))
     slow = [task for task, shares in found.items() if statistics.median(shares) < LEAST]

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from parity.bench.measure import measure
 from parity.bench.result import Row
+from parity.bench.run import measure
 from parity.data.load import load_data
 from parity.programs.bench_spec import BenchSpec
 

@@ -28,7 +28,7 @@ sys.path.append(str(Path(__file__).parent))  # also where nothing is put there (
 import against
 import turns
 
-from torch_impl.native import processor
+from torch_impl.native import store
 
 WITHOUT = {  # what the compiler leaves out, for a processor of a level
     "x86-64-v4": "",
@@ -102,8 +102,8 @@ if __name__ == "__main__":
         from torch_impl.native.origins import origins
 
         if options.level:
-            processor.levels = lambda: (options.level,)
+            store.levels = lambda: (options.level,)
         turns.serve([torch_impl.__file__, origins()], against.prepared(options.threads))
     else:
-        options.level = options.level or processor.levels()[0]
+        options.level = options.level or store.levels()[0]
         main(options)

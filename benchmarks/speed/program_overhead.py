@@ -28,11 +28,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.halves.process import environment
 from parity.programs.program_spec import ProgramSpec
 from parity.runs.run import run_all
-from parity.runs.run_options import RunOptions
+from parity.runs.steps import RunOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 EPOCHS = {"migration": 24}  # the others say it themselves
@@ -181,8 +181,7 @@ def train_torch(spec: ProgramSpec, run: Path) -> None:
     """Trains the port on the samples of the run."""
     from parity.halves.torch.factories import call_factory
     from parity.programs.factories import load_factory
-    from parity.traces.feed_file import read_feed
-    from parity.traces.folder import RunFolder
+    from parity.traces.folder import RunFolder, read_feed
     from parity.traces.trace import Trace
     from torch_impl import Trainer
 

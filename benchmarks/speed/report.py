@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from parity.behaviour.judgement import Judgement
+from parity.behaviour.rules import Judgement
 from parity.programs.scenarios import BEHAVIOUR, SCENARIOS
 from parity.sweeps.result import result_of
 from parity.sweeps.rows import Row, Sweep

@@ -13,8 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from parity.bench.background_load import BackgroundLoad
-from parity.bench.measure import measure
+from parity.bench.client import BackgroundLoad
+from parity.bench.run import measure
 from parity.bench.statistics import with_ratios
 from parity.programs.bench_spec import BenchSpec
 

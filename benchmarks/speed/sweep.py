@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 import stub_half
 
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.programs.run_spec import RunSpec
 from parity.sweeps import local, ray_cluster
 from parity.sweeps.local import EngineOptions

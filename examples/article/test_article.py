@@ -9,7 +9,7 @@ import pytest
 
 from parity.programs.tool_table import read_tool_table
 from parity.runs.run import run_all
-from parity.runs.run_options import RunOptions
+from parity.runs.steps import RunOptions
 
 pytestmark = pytest.mark.long
 

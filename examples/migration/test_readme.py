@@ -10,7 +10,7 @@ from parity.programs.check_spec import CheckSpec
 from parity.report.pages.runs_page import result_page
 from parity.report.text.page import page_lines
 from parity.runs.check import check_all
-from parity.runs.check_options import CheckOptions
+from parity.runs.check_halves import CheckOptions
 
 HERE = Path(__file__).parent
 

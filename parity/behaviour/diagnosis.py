@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from parity.behaviour.accuracies import check_accuracies
 from parity.behaviour.audit.audit import Audit, audit
 from parity.behaviour.audit.findings import Finding
-from parity.behaviour.causes import RankedCause, rank
-from parity.behaviour.judgement import TARGET, Expectation, Judgement
-from parity.behaviour.rules import judge
-from parity.behaviour.signs import Observations
-from parity.behaviour.units import in_fractions
+from parity.behaviour.causes import Observations, RankedCause, rank
+from parity.behaviour.rules import (
+    TARGET,
+    Expectation,
+    Judgement,
+    check_accuracies,
+    in_fractions,
+    judge,
+)
 from parity.data.dataset import Data
 from parity.errors import InputError
 from parity.files.floats import encode_floats

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from parity.behaviour.judgement import VERDICTS, Judgement
+from parity.behaviour.rules import VERDICTS, Judgement
 from parity.files.records import AtLeastOne, Count, Many, Number, mirrors, one_of
 
 Verdict = Annotated[str, one_of(*VERDICTS)]

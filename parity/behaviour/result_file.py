@@ -12,9 +12,8 @@ from parity.behaviour.audit.audit import Audit
 from parity.behaviour.audit.findings import Finding
 from parity.behaviour.causes import Cause, RankedCause
 from parity.behaviour.diagnosis import SCHEMA, Diagnosis
-from parity.behaviour.judgement import VERDICTS, Expectation, Judgement
 from parity.behaviour.judgement_record import History, JudgementRecord
-from parity.behaviour.rules import judge
+from parity.behaviour.rules import VERDICTS, Expectation, Judgement, judge
 from parity.files import records
 
 FindingRecord: Any = records.mirror(Finding)

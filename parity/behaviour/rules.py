@@ -1,64 +1,397 @@
-"""The rules for the verdict on a training history.
-
-The first rule that holds decides; `limits.py` has all thresholds with their reasons.
-
-    diverged    a loss is not finite; or the training loss ends at or above its first value, and at
-                twice its lowest or more
-    suspicious  validation does not measure what it should: it is worse than guessing, or better
-                than the labels allow, or as good as training on memorised samples
-    stagnant    training has hardly improved since its first epoch, or is near chance, below target;
-                or both accuracies are those of always naming one class
-    overfit     training is better than validation by more than noise and more than 0.05; or by
-                more than 0.02 while the validation loss has risen to 1.5 times its minimum; without
-                a training accuracy, the losses decide
-    underfit    training accuracy is below target
-    good_fit    none of these
-    undecided   none of these, and decisive values are missing (no validation, no accuracy)
-
-`parity.behaviour.curves` has the levels: means over the last quarter of the epochs, at most five.
-Training accuracy is measured in eval mode at the end of an epoch if the history has it
-("eval_accuracy"). Keras's own value is a mean over the epoch, with dropout, on augmented images,
-and too low to compare with validation. If it is the only one, the validation accuracy is a lower
-bound for it.
-"""
+"""The rules for the verdict on a training history: curves, limits, judgement."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from parity.behaviour.curves import Curves, finite, variance
-from parity.behaviour.judgement import Expectation, Judgement, expectation_of
-from parity.behaviour.limits import (
-    BAD_GUESS,
-    BY_HEART,
-    BY_HEART_RUNNING,
-    CONSTANT_TRAINING,
-    EASY,
-    EASY_EPOCHS,
-    EXPLOSION,
-    FAR_ABOVE,
-    HONEST_RATIO,
-    LEARNS,
-    LOSS_RISE,
-    MAJORITY_LOSS,
-    MAX_GAP,
-    MAX_GAP_RISING,
-    MIN_PROGRESS,
-    MIN_WAY,
-    NUM_STAGNANT,
-    RISE,
-    SAME,
-    SPREAD,
-    STEADY_GAIN,
-    Z_SUSPICION,
-)
-from parity.behaviour.units import ROUNDING
+from parity.errors import InputError
 
 if TYPE_CHECKING:
     from parity.programs.run_spec import RunSpec
     from parity.traces.trace import History
+
+
+# --- The unit of accuracies: fractions, or percent as in many logs --------------------------------
+#
+# No accuracy is above 1, so a column that goes beyond it is in percent. One file has one unit.
+# Where that cannot be, no accuracy is used, and a note says so.
+
+
+ACCURACIES = ("accuracy", "val_accuracy", "eval_accuracy")
+ROUNDING = 1e-6  # 0.9 is 0.89999998 in float32: exactly at a limit is not beyond it
+# A column within 1 beside one that reaches 20 is 20 times smaller, or a fraction beside percent.
+MIXED = 20.0
+
+
+def in_fractions(
+    history: Mapping[str, Sequence[float]],
+) -> tuple[dict[str, list[float]], tuple[str, ...]]:
+    """Returns all columns, accuracies as fractions, and what was done to them as sentences.
+
+    Args:
+        history: Keras's keys, with a number per epoch.
+    """
+    columns = {key: list(column) for key, column in history.items()}
+    highest = {}
+    notes = []
+    for key in ACCURACIES:
+        values = [value for value in columns.get(key, []) if math.isfinite(value)]
+        if values and not 0 <= min(values) <= max(values) <= 100 + ROUNDING:
+            wrong = min(values) if min(values) < 0 else max(values)
+            notes.append(f"{key} is not used: no accuracy is {wrong:.3g}")
+            del columns[key]
+        elif values:
+            highest[key] = max(values)
+    percent = [key for key, value in highest.items() if value > 1 + ROUNDING]
+    if not percent:
+        return columns, tuple(notes)
+    low, high = min(highest, key=highest.__getitem__), max(highest.values())
+    if highest[low] <= 1 and high > MIXED:
+        notes.append(
+            f"no accuracy is used: {low} is at most {highest[low]:.3g} and another one reaches "
+            f"{high:.3g}, so that one may be a fraction and the other in percent"
+        )
+        return {key: column for key, column in columns.items() if key not in highest}, tuple(notes)
+    notes.append(f"accuracies are in percent: {', '.join(highest)}")
+    for key in highest:
+        columns[key] = [value / 100 for value in columns[key]]
+    return columns, tuple(notes)
+
+
+# --- Accuracies that are none ---------------------------------------------------------------------
+
+
+def check_accuracies(history: Mapping[str, Sequence[float]], source: str) -> None:
+    """Refuses a history with an accuracy below 0, in whatever unit: its column is something else.
+
+    Args:
+        history: Keras's keys, with a number per epoch.
+        source: the file, for the message.
+
+    Raises:
+        InputError: an accuracy is below 0.
+    """
+    for key in ACCURACIES:
+        for epoch, value in enumerate(history.get(key, ()), start=1):
+            if value < 0:
+                raise InputError(
+                    f"{source}: {key} of epoch {epoch} is {value:.3g}; expected accuracies of at "
+                    "least 0; give the column its own name, or correct it"
+                )
+
+
+# --- The limits of the rules, each with its reason; accuracies are fractions ----------------------
+
+
+Z_SUSPICION = 3.0  # a suspicion needs more evidence: one false one in 741 honest runs
+MAX_GAP = 0.05  # a gap that users of the model notice, even if samples prove a smaller one
+MAX_GAP_RISING = 0.02  # ... if the validation loss shows it too
+RISE = 1.5  # validation losses of good fits end within 1.2 of their minimum (docs/behaviour.md)
+LOSS_RISE = 1.2  # the same without an accuracy
+SPREAD = 3.0  # val_loss / training loss: fits without an accuracy that are called good have up to 2
+EXPLOSION = 2.0  # a flat loss varies by less
+MIN_PROGRESS = 0.05  # of accuracy, or of the first loss
+MIN_WAY = 0.1  # fraction of the distance from chance to the target
+STEADY_GAIN = 0.02  # of accuracy: with both losses lower by LEARNS, the run learns, if slowly
+LEARNS = 0.1  # of the first loss; flat runs lose up to 0.05 of it
+NUM_STAGNANT = 3  # fewer epochs are too short a curve
+BY_HEART = 0.995  # training and validation accuracy, in eval mode, that suggest a leak
+# For a running mean. Dropout or augmentation keep it lower: then nothing is known by heart.
+BY_HEART_RUNNING = 0.999
+HONEST_RATIO = 1.5  # val_loss / training loss: honest runs that memorise have 5 and more
+# Three passes do not make memory. What is right by then on new images is an easy task. In eval mode
+# both losses are of the same weights, and their ratio alone tells memory from knowledge.
+EASY_EPOCHS = 3
+EASY = 0.95
+BAD_GUESS = 1.25  # val_loss / log(classes): validation contradicts training
+FAR_ABOVE = 0.2  # of the way from chance to 1: validation has learned what training teaches
+SAME = 1e-4  # accuracies in logs of four digits that are equal
+CONSTANT_TRAINING = 0.002  # range of a running mean over batches that always get one class
+MAJORITY_LOSS = 0.9  # loss / entropy of always naming a class that is right as often
+
+
+# --- The columns of a history and their levels: what the rules look at ----------------------------
+
+
+Z = 1.645  # one-sided 95 % of a normal distribution
+PLATEAU = 0.9  # fraction of the fall of the training loss after which the plateau starts
+# A regression with the metric "accuracy" counts exact hits. It stays near 0 while the loss falls.
+UNSUITABLE = 0.01
+
+
+class Curves:
+    """The columns of a history, and their levels.
+
+    Attributes:
+        expected: what is known besides the history.
+        num_epochs: length of the longest column.
+        columns: all columns, accuracies as fractions.
+        loss: training loss per epoch; empty without one.
+        val_loss: the same of validation.
+        is_eval: whether training accuracy was measured in eval mode.
+        running: level of the training accuracy as it was measured.
+        train: the same, or the validation accuracy if that is higher and training is a running
+            mean: then it is a lower bound.
+        val: level of the validation accuracy.
+        gap: train - val.
+        chance: accuracy of the best constant guess.
+        best_epoch: epoch of the lowest validation loss, counted from 0.
+        val_loss_rise: level of the validation loss / its lowest value.
+    """
+
+    def __init__(self, history: Mapping[str, Sequence[float]], expected: Expectation) -> None:
+        self.expected = expected
+        self.num_epochs = max((len(column) for column in history.values()), default=0)
+        self.columns, _ = in_fractions(history)
+        self.loss, self.val_loss = self.column("loss"), self.column("val_loss")
+        if self._is_unsuitable():
+            self.columns = {k: v for k, v in self.columns.items() if k not in ACCURACIES}
+        self.is_eval = bool(finite(self.column("eval_accuracy")))
+        self.val = self.level("val_accuracy")
+        self.running = self.level(self.accuracy_key)
+        self.train = self.running
+        if self.train is not None and self.val is not None and not self.is_eval:
+            self.train = max(self.train, self.val)
+        chance, num_classes = expected.chance, expected.num_classes
+        self.chance = 1 / num_classes if chance is None and num_classes else chance
+        self.gap = None if self.train is None or self.val is None else self.train - self.val
+        self.best_epoch, self.val_loss_rise = self._rise()
+
+    @property
+    def accuracy_key(self) -> str:
+        """The column of the training accuracy."""
+        return "eval_accuracy" if self.is_eval else "accuracy"
+
+    @property
+    def loss_key(self) -> str:
+        """The column of the training loss of the same kind."""
+        return "eval_loss" if self.is_eval else "loss"
+
+    def column(self, key: str) -> list[float]:
+        """Returns a column; empty if the history has none of this name."""
+        return self.columns.get(key, [])
+
+    def level(self, key: str) -> float | None:
+        """Returns the mean over the last quarter of the epochs, or the value of the chosen epoch.
+
+        If nothing was measured there, it returns the last measured value.
+        """
+        column = self.column(key)
+        if self.expected.epoch is not None:
+            column = column[: self.expected.epoch + 1][-1:]
+        values = finite(column[-max(1, min(5, self.num_epochs // 4)) :]) or finite(column)[-1:]
+        return sum(values) / len(values) if values else None
+
+    def of_outputs(self, key: str) -> dict[str, float] | None:
+        """Returns the levels of a column of each of several outputs; None if there is one output.
+
+        Args:
+            key: of the column, with {} for the name of the output.
+        """
+        if not self.expected.outputs:
+            return None
+        found = {name: self.level(key.format(name)) for name in self.expected.outputs}
+        return {name: level for name, level in found.items() if level is not None}
+
+    def fall(self, key: str) -> float | None:
+        """Returns by what part of its first value a loss has fallen to its level; None without."""
+        column, last = finite(self.column(key)), self.level(key)
+        if not column or last is None or column[0] <= 0:
+            return None
+        return 1 - last / column[0]
+
+    @property
+    def gap_error(self) -> float | None:
+        """Half the width of the interval of the gap."""
+        if self.train is None or self.val is None or self.expected.num_val is None:
+            return None
+        spread = variance(self.val, self.expected.num_val)
+        if self.expected.num_train is not None:
+            spread += variance(self.train, self.expected.num_train)
+        return Z * math.sqrt(spread)
+
+    def epochs_to_plateau(self) -> float | None:
+        """Returns the number of epochs after which the training loss has made 90 % of its fall."""
+        loss = self.loss
+        if len(loss) < 2 or not all(map(math.isfinite, loss)):
+            return None
+        lowest = min(loss)
+        if loss[0] - lowest <= MIN_PROGRESS * abs(loss[0]):
+            return None
+        limit = loss[0] - PLATEAU * (loss[0] - lowest)
+        epoch = next(number for number, value in enumerate(loss) if value <= limit)
+        return epoch + (loss[epoch - 1] - limit) / (loss[epoch - 1] - loss[epoch])
+
+    def _is_unsuitable(self) -> bool:
+        """Whether accuracy stays near 0 while the loss falls to half: it does not fit the task."""
+        values = [value for key in ACCURACIES for value in finite(self.column(key))]
+        loss = finite(self.loss)
+        return bool(values and loss) and max(values) <= UNSUITABLE and loss[-1] < loss[0] / 2
+
+    def _rise(self) -> tuple[int | None, float | None]:
+        measured = [(value, e) for e, value in enumerate(self.val_loss) if math.isfinite(value)]
+        last = self.level("val_loss")
+        if not measured or last is None:
+            return None, None
+        lowest, epoch = min(measured)
+        return epoch, last / lowest if lowest > 0 else None
+
+
+def variance(accuracy: float, count: int) -> float:
+    """Returns the variance of an accuracy on `count` samples; half a sample keeps it above 0."""
+    p = min(max(accuracy, 0.5 / count), 1 - 0.5 / count)
+    return p * (1 - p) / count
+
+
+def finite(values: Sequence[float]) -> list[float]:
+    """Returns the values that are finite."""
+    return [value for value in values if math.isfinite(value)]
+
+
+# --- Expectation and Judgement: known facts about a run, and the verdict of the rules -------------
+
+
+VERDICTS = ("diverged", "suspicious", "stagnant", "overfit", "underfit", "good_fit", "undecided")
+
+TARGET = 0.9  # training accuracy to reach, as a fraction of what the labels allow
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Known facts about a run besides its curves. None = unknown; rules that need it are skipped.
+
+    Attributes:
+        num_classes: number of classes.
+        chance: accuracy of the best constant guess; 1 / num_classes if the classes are balanced.
+        ceiling: accuracy that the labels allow: 1 unless some of them are wrong.
+        target: training accuracy below which a run underfits.
+        num_train: number of training samples.
+        num_val: number of validation samples.
+        epoch: epoch, counted from 0, of the final weights; None = the last.
+        outputs: names of the outputs of the model, if it has several.
+    """
+
+    num_classes: int | None = None
+    chance: float | None = None
+    ceiling: float = 1.0
+    target: float = TARGET
+    num_train: int | None = None
+    num_val: int | None = None
+    epoch: int | None = None
+    outputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict on a history and its numbers.
+
+    Attributes:
+        verdict: verdict on the fit; docs/behaviour.md has the rules.
+        rule: the rule that decided, such as "gap" or "worse_than_guessing".
+        because: the same as a sentence with numbers.
+        num_epochs: length of the history.
+        train_accuracy: level of the training accuracy, in eval mode if that was measured; None =
+            not in the history.
+        is_eval: whether train_accuracy was measured in eval mode.
+        val_accuracy: level of the validation accuracy; None = not in the history.
+        gap: train_accuracy - val_accuracy.
+        gap_error: half width of its one-sided 95 % interval (binomial, both sets of samples);
+            None = the number of validation samples is unknown.
+        target: training accuracy that the run should reach.
+        chance: accuracy of guessing; None = the classes are unknown.
+        epochs_to_plateau: epochs, with fractions, after which the training loss has completed 90 %
+            of its fall from the first epoch to its minimum; None if it did not fall.
+        best_epoch_number: epoch of the lowest validation loss, counted from 1; None without one.
+        val_loss_rise: last validation loss / lowest, as levels.
+        train_loss: level of the training loss, a running mean; None = not in the history.
+        val_loss: level of the validation loss; None = not in the history.
+        output_accuracies: level of the validation accuracy of each of several outputs that has one,
+            by its name; None = there is one output, or they are not known.
+    """
+
+    verdict: str
+    rule: str
+    because: str
+    num_epochs: int
+    train_accuracy: float | None = None
+    is_eval: bool = False
+    val_accuracy: float | None = None
+    gap: float | None = None
+    gap_error: float | None = None
+    target: float = TARGET
+    chance: float | None = None
+    epochs_to_plateau: float | None = None
+    best_epoch_number: int | None = None
+    val_loss_rise: float | None = None
+    train_loss: float | None = None
+    val_loss: float | None = None
+    output_accuracies: Mapping[str, float] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain values by name."""
+        return asdict(self)
+
+
+def expectation_of(
+    spec: RunSpec, history: History, *, num_classes: int, num_train: int, num_val: int
+) -> Expectation:
+    """Returns the known facts about a run from its spec.
+
+    Labels that are redrawn with probability p are right with probability 1 - p (1 - 1 / classes).
+
+    Args:
+        spec: spec of the run.
+        history: history of the run: with `restore_best_weights`, its best epoch counts.
+        num_classes: number of classes in its data, assumed to be balanced.
+        num_train: number of training samples.
+        num_val: number of validation samples.
+    """
+    chance = 1 / num_classes
+    ceiling = 1 - spec.label_noise * (1 - chance)
+    rule, epoch = spec.early_stopping, None
+    if rule is not None and rule.restore_best_weights:
+        watched = history[rule.monitor][rule.start_from_epoch :]
+        if watched:
+            epoch = rule.start_from_epoch + min(range(len(watched)), key=watched.__getitem__)
+    return Expectation(
+        num_classes=num_classes,
+        chance=chance,
+        ceiling=ceiling,
+        target=TARGET * ceiling,
+        num_train=num_train,
+        num_val=num_val,
+        epoch=epoch,
+    )
+
+
+# --- The rules for the verdict on a training history ----------------------------------------------
+#
+# The first rule that holds decides; `rules.py` has all thresholds with their reasons.
+#
+#     diverged    a loss is not finite; or the training loss ends at or above its first value,
+#         and at
+#                 twice its lowest or more
+#     suspicious  validation does not measure what it should: it is worse than guessing, or better
+#                 than the labels allow, or as good as training on memorised samples
+#     stagnant    training has hardly improved since its first epoch, or is near chance, below
+#         target;
+#                 or both accuracies are those of always naming one class
+#     overfit     training is better than validation by more than noise and more than 0.05; or by
+#                 more than 0.02 while the validation loss has risen to 1.5 times its minimum;
+#                     without
+#                 a training accuracy, the losses decide
+#     underfit    training accuracy is below target
+#     good_fit    none of these
+#     undecided   none of these, and decisive values are missing (no validation, no accuracy)
+#
+# `parity.behaviour.rules` has the levels: means over the last quarter of the epochs, at most five.
+# Training accuracy is measured in eval mode at the end of an epoch if the history has it
+# ("eval_accuracy"). Keras's own value is a mean over the epoch, with dropout, on augmented images,
+# and too low to compare with validation. If it is the only one, the validation accuracy is a lower
+# bound for it.
 
 
 def judge(history: Mapping[str, Sequence[float]], expected: Expectation | None = None) -> Judgement:
@@ -68,7 +401,7 @@ def judge(history: Mapping[str, Sequence[float]], expected: Expectation | None =
         history: Keras's keys (loss, accuracy, val_loss, val_accuracy), each optional, with a number
             per epoch; also "eval_loss" and "eval_accuracy", see above. NaN means that a value was
             not measured, or divergence in a training loss. Accuracies are fractions or percent, see
-            `parity.behaviour.units`.
+            `parity.behaviour.rules`.
         expected: other known facts about the run.
     """
     curves = Curves(history, expected or Expectation())

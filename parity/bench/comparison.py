@@ -27,8 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.bench.machine import NEEDED, facts, machine
-from parity.bench.result import OK, SECONDS, BenchResult, Ratio, Row
+from parity.bench.result import NEEDED, OK, SECONDS, BenchResult, Ratio, Row, facts, machine
 from parity.bench.result_file import read_result as read_result  # the older one
 from parity.bench.statistics import median_interval
 

@@ -8,17 +8,19 @@ from typing import Any
 
 import click
 
-from parity.cli import names
-from parity.cli.names import files, one_of, several_of
+from parity.cli import options
 from parity.cli.options import (
     COMMON,
     OUT,
     PAIR,
     Finite,
     exit_code,
+    files,
     given,
     number_option,
+    one_of,
     path_option,
+    several_of,
     with_children,
     with_options,
 )
@@ -26,7 +28,7 @@ from parity.cli.program_specs import bench_spec_of
 from parity.cli.saved import check_file, check_folder, complain, write_json_file, write_text_file
 from parity.errors import ParityError
 from parity.files.atomic import is_special
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.traces.folder import BENCH
 
 
@@ -50,12 +52,12 @@ def _numbers(
 
 
 @click.command()
-@click.argument("program", required=False, shell_complete=names.programs)
+@click.argument("program", required=False, shell_complete=options.programs)
 @with_options(PAIR)
 @click.option(
     "--parts",
     callback=_names,
-    shell_complete=several_of(names.parts),
+    shell_complete=several_of(options.parts),
     default="train",
     metavar="A,B",
     help="What to time: train, step, input, augment, startup; your own program: train, step.",
@@ -63,7 +65,7 @@ def _numbers(
 @click.option(
     "--variants",
     callback=_names,
-    shell_complete=several_of(names.variants),
+    shell_complete=several_of(options.variants),
     metavar="A,B",
     help="Variants to time: keras, keras-tuned, keras-torch, torch-eager, torch, torch-own, "
     "torch-compiled; your own program: keras, torch-eager, torch-fused, torch-channels-last, "
@@ -73,7 +75,7 @@ def _numbers(
 @click.option(
     "--baseline",
     default="keras",
-    shell_complete=one_of(names.variants),
+    shell_complete=one_of(options.variants),
     help="Variant that the others are compared with.",
 )
 @click.option("--compile", "is_compiled", is_flag=True, help="Add the variant torch-compiled.")
@@ -88,7 +90,7 @@ def _numbers(
     "--precision",
     "precisions",
     callback=_names,
-    shell_complete=several_of(names.precisions),
+    shell_complete=several_of(options.precisions),
     default="fp32",
     metavar="A,B",
     help="Precisions to time: fp32, tf32, bf16, fp16; your own program: fp32.",
@@ -112,7 +114,7 @@ def _numbers(
 @click.option("--accuracy", type=Finite(0, 1), help="Also measure the time to this accuracy.")
 @click.option(
     "--data",
-    shell_complete=files(*names.DATA),
+    shell_complete=files(*options.DATA),
     help="Data source, as for `parity run`.  [default: embedded, or your program's own]",
 )
 @click.option(
@@ -161,11 +163,10 @@ def bench(
     from parity.bench.comparison import FAIL, read_result
     from parity.bench.comparison import compare as compare_results
     from parity.bench.run import run_bench
-    from parity.report.export.bench_tables import to_csv
+    from parity.report.export.curves import to_csv
     from parity.report.export.summary import summary_markdown
     from parity.report.pages.bench_page import bench_page, comparison_page
-    from parity.report.text.page import page_lines
-    from parity.report.text.terminal import print_lines
+    from parity.report.text.page import page_lines, print_lines
     from parity.report.write import attempt_reports
 
     pair = {"keras": keras, "torch": torch, "arguments": arguments}

@@ -8,31 +8,35 @@ from typing import Any
 
 import click
 
-from parity.cli import names
-from parity.cli.names import divergence_names, files, levels, several_of
+from parity.cli import options
 from parity.cli.options import (
     COMMON,
+    PROBES,
+    divergence_names,
     exit_code,
+    files,
+    levels,
     out_option,
     parse_tolerance,
     path_option,
     separated,
+    several_of,
+    spec_of,
     with_children,
     with_options,
     words,
 )
-from parity.cli.probes import PROBES, spec_of
 from parity.cli.program_specs import check_specs_of
 from parity.cli.saved import check_file, complain, write_results
 from parity.errors import InputError
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.traces.folder import REPORT
 
 OUT = out_option("Folder for the traces, logs and report.  [default: nothing is kept]")
 
 
 @click.command()
-@click.argument("programs", nargs=-1, metavar="[PROGRAM ...]", shell_complete=names.programs)
+@click.argument("programs", nargs=-1, metavar="[PROGRAM ...]", shell_complete=options.programs)
 @click.option(
     "--keras",
     metavar="MODULE:FUNCTION",
@@ -105,12 +109,10 @@ def check(
     """
     from parity.report.pages.runs_page import result_page, runs_page, without_repeats
     from parity.report.read import FoundRun
-    from parity.report.text.page import main_lines, page_lines
-    from parity.report.text.terminal import print_lines
+    from parity.report.text.page import main_lines, page_lines, print_lines
     from parity.report.write import attempt_reports
     from parity.runs.check import check_all
-    from parity.runs.check_halves import folders_of
-    from parity.runs.check_options import CheckOptions, allowed_by_user
+    from parity.runs.check_halves import CheckOptions, allowed_by_user, folders_of
 
     check_file(json_file)
     allowed = allowed_by_user(Path.cwd(), tolerance, separated(accept))

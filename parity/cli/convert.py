@@ -6,12 +6,11 @@ from pathlib import Path
 
 import click
 
-from parity.cli.names import files
-from parity.cli.options import path_option, with_children
+from parity.cli.options import files, path_option, with_children
 from parity.cli.saved import check_file, write_json_file
 from parity.cli.streams import say
 from parity.errors import InputError
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 
 
 @click.command()

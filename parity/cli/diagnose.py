@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from parity.cli import names
+from parity.cli import options
 from parity.cli.options import COMMON, OUT, Finite, number_option, path_option, with_options
 from parity.cli.saved import check_file, check_folder, complain, write_json_file
 from parity.traces.folder import DIAGNOSIS
@@ -16,7 +16,7 @@ from parity.traces.folder import DIAGNOSIS
 @click.argument("history", type=click.Path(path_type=Path), metavar="HISTORY")
 @click.option(
     "--data",
-    shell_complete=names.files(*names.DATA),
+    shell_complete=options.files(*options.DATA),
     help="Training data: embedded, mnist, a folder with IDX files, or a .npz file.",
 )
 @number_option("--train-size", "Number of training samples.")
@@ -65,8 +65,7 @@ def diagnose(
     from parity.data.load import load_data
     from parity.report.export.curves import save_curves
     from parity.report.pages.diagnosis_page import diagnosis_page
-    from parity.report.text.page import page_lines
-    from parity.report.text.terminal import print_lines
+    from parity.report.text.page import page_lines, print_lines
     from parity.report.write import attempt_reports
 
     check_file(json_file)

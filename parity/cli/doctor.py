@@ -8,7 +8,7 @@ import click
 
 from parity.cli.options import COMMON, with_children, with_options
 from parity.cli.saved import check_file, write_json_file
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 
 
 @click.command()
@@ -20,7 +20,7 @@ def doctor(
 ) -> int:
     """Checks that the installed versions still draw the random streams that the port reproduces."""
     from parity.report.text.doctor import doctor_lines
-    from parity.report.text.terminal import print_lines
+    from parity.report.text.page import print_lines
     from parity.runs.doctor import examine
 
     check_file(json_file)

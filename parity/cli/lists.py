@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from parity.cli.names import divergences
-from parity.cli.options import COMMON, with_options
+from parity.cli.options import COMMON, divergences, with_options
 from parity.cli.program_specs import own_programs
 from parity.cli.saved import check_file, write_json_file
 
@@ -23,13 +22,13 @@ def list_command(what: str, json_file: Path | None, quiet: bool) -> int:
     Your own are those of [tool.parity.programs] in pyproject.toml.
     """
     from parity.programs.scenarios import SCENARIOS
-    from parity.report.text.scenarios import program_lines, scenario_lines
-    from parity.report.text.terminal import print_lines
+    from parity.report.text.page import print_lines
+    from parity.report.text.tables import program_lines, scenario_lines
 
     check_file(json_file)
     if what == "divergences":
         from parity.divergences import REGISTRY
-        from parity.report.text.divergences import divergence_table
+        from parity.report.text.tables import divergence_table
 
         if json_file is not None:
             write_json_file(json_file, {name: d.to_json() for name, d in REGISTRY.items()})
@@ -66,8 +65,8 @@ def explain(name: str, json_file: Path | None, quiet: bool) -> int:
     all of them.
     """
     from parity.divergences import find
-    from parity.report.text.divergences import explanation_lines
-    from parity.report.text.terminal import print_lines
+    from parity.report.text.page import print_lines
+    from parity.report.text.tables import explanation_lines
 
     check_file(json_file)
     found = find(name)

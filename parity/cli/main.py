@@ -14,8 +14,7 @@ from typing import Any
 
 import click
 
-from parity.cli.crash import crashed
-from parity.cli.streams import guarded, is_gone, say
+from parity.cli.streams import crashed, guarded, is_gone, say
 from parity.errors import ParityError
 
 INTERRUPTED = "interrupted: the child processes were stopped; finished work is kept"

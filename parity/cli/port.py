@@ -7,12 +7,19 @@ from typing import Any
 
 import click
 
-from parity.cli.names import files
-from parity.cli.options import COMMON, exit_code, with_children, with_options, words
-from parity.cli.probes import PROBES, spec_of
+from parity.cli.options import (
+    COMMON,
+    PROBES,
+    exit_code,
+    files,
+    spec_of,
+    with_children,
+    with_options,
+    words,
+)
 from parity.cli.saved import check_file, write_results
 from parity.cli.streams import say
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 
 
 @click.command()
@@ -57,9 +64,8 @@ def port(
     """
     from parity.report.pages.runs_page import result_page
     from parity.report.sentences import is_unfinished
-    from parity.report.text.page import page_lines
-    from parity.report.text.terminal import print_lines
-    from parity.runs.check_options import CheckOptions
+    from parity.report.text.page import page_lines, print_lines
+    from parity.runs.check_halves import CheckOptions
     from parity.runs.port import port_spec
 
     check_file(json_file)

@@ -48,8 +48,8 @@ def specs_of(
     Raises:
         InputError: a name is unknown, or a setting cannot be used.
     """
-    from parity.programs.program import with_seeds
     from parity.programs.scenarios import SCENARIOS, find
+    from parity.programs.tool_table import with_seeds
 
     specs: list[RunSpec | ProgramSpec] = []
     table = own_programs()
@@ -149,9 +149,9 @@ def check_specs_of(
     Raises:
         InputError: a name is unknown, a setting cannot be used, or a program has no bundle.
     """
-    from parity.programs.program import of_scenario
     from parity.programs.scenarios import SCENARIOS
-    from parity.traces.bundle_folder import SUFFIX, find_bundle
+    from parity.programs.tool_table import of_scenario
+    from parity.traces.bundle_spec import SUFFIX, find_bundle
 
     table = own_programs()
     specs = {}
@@ -210,7 +210,7 @@ def unnamed_specs(
     Raises:
         InputError: a half is missing, or a setting cannot be used.
     """
-    from parity.programs.program import Program, with_seeds
+    from parity.programs.tool_table import Program, with_seeds
 
     for half in ("keras", "torch"):
         if pair[half] is None:

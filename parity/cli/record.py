@@ -8,13 +8,19 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from parity.cli import names
-from parity.cli.names import files
-from parity.cli.options import MAX_FEED, number_option, with_children, with_options
-from parity.cli.probes import PROBES, spec_of
+from parity.cli import options
+from parity.cli.options import (
+    MAX_FEED,
+    PROBES,
+    files,
+    number_option,
+    spec_of,
+    with_children,
+    with_options,
+)
 from parity.cli.program_specs import check_specs_of, recorded_run_spec
 from parity.cli.streams import say
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 
 # Options of a whole training; those of PROBES but --steps are, too.
 _OF_RUN = ("arguments", "epochs", "train_size", "val_size", "max_feed")
@@ -23,7 +29,7 @@ _OF_BOTH = ("data", "dtype", "seed", "batch_size", "threads")
 
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path), metavar="BUNDLE")
-@click.argument("program", required=False, shell_complete=names.programs)
+@click.argument("program", required=False, shell_complete=options.programs)
 @click.option(
     "--keras",
     metavar="MODULE:FUNCTION",
@@ -94,7 +100,7 @@ def _check(
     settings: dict[str, Any],
     children: ChildOptions,
 ) -> str:
-    from parity.runs.check_options import CheckOptions
+    from parity.runs.check_halves import CheckOptions
     from parity.runs.record import record_spec
 
     if program is None:
@@ -117,7 +123,7 @@ def _run(
     given: dict[str, Any],
     children: ChildOptions,
 ) -> str:
-    from parity.runs.record_run import record_run
+    from parity.runs.record import record_run
 
     if "steps" in given:
         raise click.UsageError("--steps is of a check; --run trains all steps of the program")

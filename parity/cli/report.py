@@ -36,7 +36,7 @@ def report(
     Exit codes: 0 parity holds, 1 parity does not hold, 2 wrong use or bad input, 3 a run failed or
     is missing, or the result is undecided.
     """
-    from parity.report.text.terminal import print_lines
+    from parity.report.text.page import print_lines
     from parity.report.write import write_reports
     from parity.traces.folder import REPORT
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from parity.cli import names
+from parity.cli import options
 from parity.cli.options import (
     COMMON,
     MAX_FEED,
@@ -23,16 +23,16 @@ from parity.cli.options import (
 )
 from parity.cli.program_specs import spec_against, specs_of, unnamed_specs
 from parity.cli.saved import check_file, complain, new_folder, write_results
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.traces.folder import REPORT
 
 if TYPE_CHECKING:
     from parity.programs.program_spec import ProgramSpec
-    from parity.runs.run_options import Recorded
+    from parity.runs.steps import Recorded
 
 
 @click.command()
-@click.argument("programs", nargs=-1, metavar="[PROGRAM ...]", shell_complete=names.programs)
+@click.argument("programs", nargs=-1, metavar="[PROGRAM ...]", shell_complete=options.programs)
 @with_options(PAIR)
 @path_option(
     "--against",
@@ -93,11 +93,10 @@ def run(
     from parity.programs.scenarios import PROGRAMS
     from parity.report.pages.runs_page import result_page, runs_page, without_repeats
     from parity.report.read import FoundRun
-    from parity.report.text.page import main_lines, page_lines
-    from parity.report.text.terminal import print_lines
+    from parity.report.text.page import main_lines, page_lines, print_lines
     from parity.report.write import attempt_reports
     from parity.runs.run import run_all
-    from parity.runs.run_options import RunOptions
+    from parity.runs.steps import RunOptions
 
     check_file(json_file)
     if seed is not None and seeds:
@@ -161,7 +160,7 @@ def _code_of(verdict: str, directory: Path) -> int:
 def _recorded(spec: ProgramSpec, bundle: Path) -> Recorded:
     """Returns a recorded run in the place of the Keras half of a training."""
     from parity.runs.against import changed_files
-    from parity.runs.run_options import Recorded
+    from parity.runs.steps import Recorded
     from parity.traces.bundle_run import unpack_run
 
     return Recorded(bundle, unpack_run, tuple(changed_files(spec, bundle)))

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from parity.cli import names
+from parity.cli import options
 from parity.cli.options import (
     COMMON,
     MAX_FEED,
@@ -25,7 +25,7 @@ from parity.cli.options import (
 from parity.cli.program_specs import own_programs, sweep_specs, terms_of
 from parity.cli.saved import check_file, check_folder, complain, write_errors, write_json_file
 from parity.errors import InputError
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.programs.backend import is_refusal
 from parity.traces.folder import REPORT, SWEEP
 
@@ -33,7 +33,7 @@ PLAN = "plan.json"
 
 
 @click.command()
-@click.argument("programs", nargs=-1, metavar="[PROGRAM ...]", shell_complete=names.programs)
+@click.argument("programs", nargs=-1, metavar="[PROGRAM ...]", shell_complete=options.programs)
 @with_options(PAIR)
 @click.option(
     "--histories",
@@ -89,7 +89,7 @@ PLAN = "plan.json"
 @click.option(
     "--out",
     metavar="DIR",
-    shell_complete=names.files(),
+    shell_complete=options.files(),
     default="parity-sweep",
     help="Folder or fsspec URL for the results. Finished runs in it are not repeated.",
 )
@@ -122,15 +122,13 @@ def sweep(
     Exit codes: 0 equivalent, 1 different, 2 wrong use or bad input, 3 undecided or incomplete.
     """
     from parity.report.pages.sweep_page import missing_runs, sweep_page
-    from parity.report.text.page import note_lines, page_lines
-    from parity.report.text.terminal import print_lines
+    from parity.report.text.page import note_lines, page_lines, print_lines
     from parity.report.write import attempt_reports
-    from parity.sweeps.plan import write_plan
-    from parity.sweeps.progress import SweepDisplay
     from parity.sweeps.result import result_of
     from parity.sweeps.store import open_store
-    from parity.sweeps.sweep import run_sweep
+    from parity.sweeps.sweep import SweepDisplay, run_sweep
     from parity.sweeps.task import planned, versions
+    from parity.sweeps.unfinished import write_plan
 
     check_file(json_file)
     if histories is not None:
@@ -186,11 +184,10 @@ def _judge_histories(
     """Judges histories, and reports as a sweep does."""
     from parity.programs.scenarios import Terms
     from parity.report.pages.sweep_page import missing_runs, sweep_page
-    from parity.report.text.page import note_lines, page_lines
-    from parity.report.text.terminal import print_lines
+    from parity.report.text.page import note_lines, page_lines, print_lines
     from parity.report.write import attempt_reports
-    from parity.sweeps.histories import NAME, read_histories
     from parity.sweeps.result import result_of
+    from parity.sweeps.unfinished import NAME, read_histories
 
     found = read_histories(patterns)
     result = result_of(

@@ -14,32 +14,37 @@ from typing import Any
 
 import numpy as np
 
-from parity.conversions.by_shape import GivenPlaces, convert_by_shape
-from parity.conversions.coverage import coverage_of, listed, unheld, untied
-from parity.conversions.done import Done
-from parity.conversions.further import compared_further
-from parity.conversions.hints import empty_arrays, joined_convolutions
-from parity.conversions.memory import limit_memory
+from parity.conversions.by_shape import (
+    GivenPlaces,
+    convert_by_shape,
+    empty_arrays,
+    joined_convolutions,
+)
+from parity.conversions.further_batches import compared_further
 from parity.conversions.optimizer import problems_of_steps, write_optimizer
-from parity.conversions.placing import place
 from parity.conversions.proof import (
     constants_in,
+    coverage_of,
     error_of,
     error_with,
+    listed,
     output_of,
+    place,
+    unheld,
+    untied,
     without_effect,
 )
 from parity.conversions.source import Source, source_of_bundle, source_of_file
-from parity.conversions.state import read_state, write_state
+from parity.conversions.state import Done, read_state, write_state
+from parity.conversions.twin import limit_memory
 from parity.errors import InputError
 from parity.files.json_io import read_json, write_json
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.programs.check_spec import CheckSpec
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
-from parity.weights.copied import Copied, read_copied
-from parity.weights.request import BACK, REQUEST, STATE, TOLD
-from torch_impl.keras_config.problems import NoTwinError, without_custom
+from parity.weights.copied import BACK, REPORT, REQUEST, STATE, Copied, read_copied
+from torch_impl.keras_config.rules import NoTwinError, without_custom
 from torch_impl.port import Port
 
 
@@ -131,7 +136,7 @@ def _write(done: Done, folder: Path, request: Mapping[str, Any], copied: Copied 
             assert copied is not None
             compiled = copied.compiled or (request["config"] or {}).get("compile_config")
             told["optimizer"] = write_optimizer(done, copied, compiled, folder)
-    write_json(folder / TOLD, told)
+    write_json(folder / REPORT, told)
 
 
 def _write_back(done: Done, folder: Path, state: str, told: dict[str, Any]) -> None:

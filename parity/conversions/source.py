@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from parity.conversions.further import Further, further_of
+from parity.conversions.further_batches import Further, further_of
 from parity.conversions.named import keys_by_name
 from parity.conversions.proof import most_of
 from parity.conversions.twin import Twin
 from parity.conversions.twin_inputs import TwinInputs
 from parity.conversions.twin_trace import drawn_weights, set_weights, write_trace
-from parity.data import initial_draws, probe_inputs
+from parity.data import draws, probe_inputs
 from parity.errors import InputError
 from parity.traces.trace import Trace
 from parity.weights.copied import Copied
@@ -129,4 +129,4 @@ def _single(array: np.ndarray) -> np.ndarray:
 
 def _is_constant(trace: Trace, name: str) -> bool:
     kind = trace.facts["initializers"].get(name, {}).get("class")
-    return kind in initial_draws.CONSTANT
+    return kind in draws.CONSTANT

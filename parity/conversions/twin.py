@@ -1,13 +1,12 @@
-"""The twin of the model in a file, and its layers by Keras's names.
-
-A configuration goes in. The twin comes out, or the reason why there is none; older forms of the
-configuration are written anew first.
-"""
+"""The twin of the model in a file, and its layers by Keras's names, within a limit of memory."""
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +16,32 @@ from parity.conversions.older_config import in_todays_form
 from parity.errors import InputError
 from torch_impl.keras_config import KerasModel, from_keras_config
 from torch_impl.layouts import Variable, variables
+
+# --- A limit of memory for what a configuration from outside makes a process build ----------------
+
+
+# Beside what the process has: the twin, the module and their activations, each in float64.
+_BASE, _TIMES = 8 * 2**30, 64  # bytes, and bytes for each number of the weights
+
+
+def limit_memory(num_weights: int) -> None:
+    """Limits the memory of this process to what such weights need.
+
+    Args:
+        num_weights: numbers in all weights of the file.
+    """
+    with suppress(OSError, ValueError, IndexError):
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        now = pages * resource.getpagesize()
+        most = now + _BASE + _TIMES * num_weights
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+# --- The twin of the model in a file, and its layers by Keras's names -----------------------------
+#
+# A configuration goes in. The twin comes out, or the reason why there is none; older forms of the
+# configuration are written anew first.
+
 
 # Beginnings of the classes of layers that keep a factor in float32, or resize in it.
 _FLOAT32 = ("MultiHeadAttention", "GroupQueryAttention", "UpSampling", "Resizing", "MelSpectrogram")

@@ -16,7 +16,7 @@ from torch import nn
 
 from parity.conversions.twin import Twin
 from parity.data import probe_inputs
-from parity.data.model_inputs import ModelInput, Tokens
+from parity.data.samples import ModelInput, Tokens
 from parity.errors import InputError
 from parity.halves.torch.calls import recorded_calls
 from torch_impl.keras_config.graph import Tensor, fill

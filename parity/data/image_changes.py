@@ -1,16 +1,23 @@
-"""What an augmentation does with images, measured on a pattern that shows it.
-
-Both halves augment the same pattern many times. Its channels are planes that rise in different
-directions. So the middle of an image shows how it was turned, mirrored, zoomed and shifted, and the
-rest what is filled in and how bright it is. Numbers of a half go into `measured`; the distributions
-of both are compared, however the augmentation is written.
-"""
+"""What an augmentation does with images, and what both halves keep of augmented batches."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from parity.traces.trace import TraceWriter
+
+
+# --- What an augmentation does with images, measured on a pattern that shows it -------------------
+#
+# Both halves augment the same pattern many times. Its channels are planes that rise in different
+# directions. So the middle of an image shows how it was turned, mirrored, zoomed and shifted, and
+# the rest what is filled in and how bright it is. Numbers of a half go into `measured`; the
+# distributions of both are compared, however the augmentation is written.
+
 
 # What is measured, in the order in which a difference is told.
 ORIENTATION = ("left and right", "top and bottom")
@@ -207,3 +214,72 @@ def _of_one_channel(
 def by_name(values: np.ndarray) -> Mapping[str, np.ndarray]:
     """Returns what `measured` returned, quantity by quantity."""
     return {name: values[:, number] for number, name in enumerate(QUANTITIES)}
+
+
+# --- What both halves keep of augmented batches, so that they can be compared ---------------------
+#
+# In: batches (N, H, W, C). Out: a sum over each batch, and the first images of some. Of what was
+# drawn for a flow, the samples and the parameters of the first images.
+
+
+# The parameters of an image, by the names of Keras's `get_random_transform`.
+DRAWN = (
+    *("theta", "tx", "ty", "shear", "zx", "zy", "flip_horizontal", "flip_vertical"),
+    *("channel_shift_intensity", "brightness"),
+)
+_MOST_PIXELS = 2**14  # values that are kept of a batch, at least one image
+MOST_DRAWN = 2**16  # images whose parameters are kept
+
+
+def first_images(batch: np.ndarray) -> np.ndarray:
+    """Returns the first images of a batch (N, H, W, C), a copy: at least one."""
+    number = max(1, _MOST_PIXELS // max(1, batch[0].size))
+    return np.array(batch[:number])
+
+
+def summed(batch: np.ndarray) -> float:
+    """Returns the sum of a batch, in float64 and in the order of its axes."""
+    return float(np.ascontiguousarray(batch).sum(dtype=np.float64))
+
+
+def put_draws(
+    writer: TraceWriter, sizes: np.ndarray, index: np.ndarray, drawn: Mapping[str, np.ndarray]
+) -> None:
+    """Writes what was drawn for the first batches, as many as have MOST_DRAWN images.
+
+    Args:
+        writer: receives `training/flow/sizes`, `training/flow/index` and `training/flow/drawn/NAME`
+            of these batches.
+        sizes: (batches,) numbers of images.
+        index: (images,) numbers of the samples.
+        drawn: parameters of the images, (images,) each, or (1,) if it is the same for all.
+    """
+    number = max(1, int(np.searchsorted(np.cumsum(sizes), MOST_DRAWN, side="right")))
+    kept = sizes[:number].astype(np.int64)
+    rows = slice(int(kept.sum()))
+    writer.put("training/flow/sizes", kept)
+    if not len(kept):
+        return
+    writer.put("training/flow/index", index[rows].astype(np.int64))
+    for name, values in drawn.items():
+        column = np.broadcast_to(np.asarray(values, np.float64), index.shape)
+        writer.put(f"training/flow/drawn/{name}", np.array(column[rows]))
+
+
+# --- Fingerprints: two numbers for each image of a batch, which differ if the images do -----------
+#
+# They stand for batches that are too many to be kept: another sample, another order, another draw
+# of an augmentation each change them.
+
+
+def fingerprints(images: np.ndarray) -> np.ndarray:
+    """Returns (N, 2) float64: the mean of each image, and a mean with fixed random factors.
+
+    A rounding of pixels by at most e changes either number by at most e.
+
+    Args:
+        images: (N, H, W, C).
+    """
+    rows = images.reshape(len(images), -1).astype(np.float64)
+    factors = np.random.default_rng(0).uniform(-1, 1, rows.shape[1])
+    return np.stack([rows.mean(axis=1), rows @ factors / rows.shape[1]], axis=1)

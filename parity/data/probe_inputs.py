@@ -1,22 +1,51 @@
-"""The probe inputs of a pair of models, drawn in NumPy, so that both halves get the same numbers.
-
-They are chosen to expose faults: signed values, borders that are not zero, sides of different
-lengths where the model allows it, one even and one odd, a last batch of one sample, gradients from
-1e-9 to 10, weights that are not constant. Inputs and weights are values that float32 holds exactly,
-so that a model that casts its input to float32 still computes with the same numbers.
-"""
+"""The probe inputs of a pair of models, drawn in NumPy, the same for both halves."""
 
 from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from parity.data.weight_names import short_name
 from parity.errors import InputError
+
+# --- The names of Keras's weights: a layer, and the variable in it or in a layer within -----------
+
+
+MOVING = ("moving_mean", "moving_variance")  # moved by a pass in train mode, not drawn, not trained
+
+
+def short_name(weight: str) -> str:
+    """Returns the name of a variable alone: "kernel" of "lstm.lstm_cell/kernel"."""
+    return weight.replace("/", ".").rpartition(".")[2]
+
+
+def constraint_of(config: Mapping[str, Any], weight: str) -> Mapping[str, Any] | None:
+    """Returns Keras's configuration of the constraint of a weight, or None.
+
+    Args:
+        config: of its layer.
+        weight: "lstm.lstm_cell/recurrent_kernel".
+    """
+    variable = short_name(weight)
+    for name in (variable, variable.removesuffix("_kernel")):
+        given = config.get(f"{name}_constraint")
+        if isinstance(given, Mapping) and "class_name" in given:
+            return given
+    return None
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# The probe inputs of a pair of models, drawn in NumPy, so that both halves get the same numbers.
+#
+# They are chosen to expose faults: signed values, borders that are not zero, sides of different
+# lengths where the model allows it, one even and one odd, a last batch of one sample, gradients
+# from 1e-9 to 10, weights that are not constant. Inputs and weights are values that float32 holds
+# exactly, so that a model that casts its input to float32 still computes with the same numbers.
+
 
 # Sides of an input that the model leaves open: all different, none a power of two. One stays even
 # when it is halved four times: for an odd side, same padding at stride 2 is symmetric, and would
@@ -235,3 +264,190 @@ def batches(steps: int, batch_size: int) -> list[int]:
     """Returns the batch sizes of a trajectory: full batches, then a smaller one, then 1."""
     tail = [batch_size - 1, 1][: max(0, steps - 1)]
     return [batch_size] * (steps - len(tail)) + tail
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# Outputs of a model for its metrics, drawn in NumPy, with targets and weights of the samples.
+#
+# They are chosen so that two definitions of a metric say different numbers: right and wrong
+# answers, right ones that come second or third, a share that a threshold of 0.3 or 0.7 counts
+# otherwise, ties, and a last batch that is smaller.
+
+
+SIZES = (32, 32, 9)
+MAX_METRIC_ENTRIES = 400_000  # of all outputs together
+_LEAST = (2, 2, 1)
+NUM_TIES = 4  # samples, at most, of which two outputs are equal
+
+
+def rows(sizes: Sequence[int]) -> list[slice]:
+    """Returns the rows of each batch."""
+    ends = np.cumsum(sizes).tolist()
+    return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+
+
+def sizes_of(shapes: Sequence[tuple[int, ...]]) -> list[int]:
+    """Returns the sizes of the batches; outputs of large shapes have fewer samples."""
+    is_small = sum(SIZES) * sum(map(math.prod, shapes)) <= MAX_METRIC_ENTRIES
+    return list(SIZES if is_small else _LEAST)
+
+
+def outputs_for(
+    seed: int, kind: str, y: np.ndarray, shape: tuple[int, ...], name: str = ""
+) -> np.ndarray:
+    """Returns outputs before the activation (N, *shape), float64, for given targets.
+
+    Outputs are within 8 of 0, so that no metric clips a probability.
+
+    Args:
+        seed: of the probe.
+        kind: of the targets; see `Samples.drawn_targets`.
+        y: targets of N samples.
+        shape: of one output.
+        name: of one of several outputs; "": there is one.
+    """
+    num = len(y)
+    draw = generator(seed, "metrics", *([name] if name else []))
+    linear = np.clip(draw.normal(size=(num, *shape)) * 1.5, -8, 8)
+    if kind in ("classes", "one_hot"):
+        labels = y.argmax(-1) if kind == "one_hot" else y.reshape(num, *shape[:-1])
+        _rank(linear, labels, draw)
+    elif kind == "binary" and y.size == linear.size:
+        is_one = y.reshape(linear.shape) > 0.5
+        is_right = draw.random(size=linear.shape) < 0.7
+        linear = np.where(is_one == is_right, np.abs(linear), -np.abs(linear))
+        linear[1::7] = 0.0  # a probability of 0.5, which is no more than the threshold
+    elif y.shape == linear.shape:
+        linear = y * 0.75 + linear * 0.5
+    return single(linear)
+
+
+def _rank(linear: np.ndarray, labels: np.ndarray, draw: np.random.Generator) -> None:
+    """Exchanges outputs so that the right class comes first, second, ...; some are equal."""
+    count = linear.shape[-1]
+    flat, label = linear.reshape(-1, count), labels.reshape(-1)
+    ranks = np.minimum(np.resize([0, 0, 1, 0, 2, 3, 0, 4, 5], len(flat)), count - 1)
+    for row, (right, rank) in enumerate(zip(label.tolist(), ranks.tolist(), strict=True)):
+        order = np.argsort(-flat[row], kind="stable")
+        at = order[rank]
+        flat[row, [at, right]] = flat[row, [right, at]]
+    for row in range(1, len(flat), 9)[:NUM_TIES]:
+        first, second = np.sort(np.argsort(-flat[row], kind="stable")[:2])
+        flat[row, [first, second]] = flat[row].max()
+
+
+def tied(linear: np.ndarray, output: np.ndarray) -> np.ndarray:
+    """Returns activated outputs, equal where they were equal before.
+
+    A vectorised exponential may round two equal numbers in two ways.
+    """
+    count = linear.shape[-1]
+    before, after = linear.reshape(-1, count), output.reshape(-1, count).copy()
+    if count > 1 and before.shape == after.shape:
+        greatest = before.argmax(-1)[:, None]
+        own = np.take_along_axis(after, greatest, -1)
+        is_tied = before == np.take_along_axis(before, greatest, -1)
+        after = np.where(is_tied, own, after)
+    return after.reshape(output.shape)
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# Sequences of a metric in which any two rules that stop a training, or cut its rate, differ.
+#
+# The settings of Keras's rules go in. Sequences come out that show each of them: a loss that rises,
+# one that stays, one that is best before it is watched, and so on. One sequence alone shows little:
+# a rule that begins to watch too early stops at the same epoch if the loss falls at first.
+
+
+_LEAST_CHANGE = 1e-4  # a min_delta that a port may have where Keras has none
+_BASELINE = 1.0
+MAX_SEQUENCES = 24
+FEW = 3  # the first ones, in which a loss seldom is better than before: copies of weights take time
+
+
+def rule_sequences(seed: int, rules: Sequence[Any]) -> dict[str, Metrics]:
+    """Returns sequences of metrics, one value per epoch, by what they show.
+
+    Args:
+        seed: of the noise.
+        rules: facts of Keras's callbacks that watch a metric, which may contain anything.
+
+    Returns:
+        Sequences by a text that says what the validation loss does; an accuracy does the reverse.
+        Those of the training do what the next text says. Empty without rules.
+    """
+    settings = [dict(rule) for rule in rules if isinstance(rule, Mapping)]
+    if not settings:
+        return {}
+    found: dict[str, tuple[np.ndarray, float]] = {}
+    for number, rule in enumerate(settings):
+        kind = f", for {str(rule.get('class'))[:40]} {number + 1}" if number else ""
+        for name, values, middle in _of_rule(seed, rule):
+            found[f"{name}{kind}"] = values, middle
+    names = list(found)[:MAX_SEQUENCES]
+    size = min(MAX_EPOCHS, max(len(found[name][0]) for name in names))
+    rows = [(np.resize(found[name][0], size), found[name][1]) for name in names]
+    return {
+        name: Metrics(
+            val_loss=rows[n][0],
+            loss=rows[(n + 1) % len(rows)][0],
+            val_accuracy=2 * rows[n][1] - rows[n][0],
+            accuracy=2 * rows[(n + 1) % len(rows)][1] - rows[(n + 1) % len(rows)][0],
+        )
+        for n, name in enumerate(names)
+    }
+
+
+def _of_rule(seed: int, rule: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray, float]]:
+    """Yields (what it shows, losses, the middle between these and the accuracies of the same)."""
+    patience, start = _whole(rule, "patience"), _whole(rule, "start_from_epoch")
+    delta = abs(_number(rule, "min_delta", 0.0))
+    wait = patience + _whole(rule, "cooldown")
+    # A rule that cuts the rate does so a dozen times, which shows the least rate.
+    size = min(MAX_EPOCHS, start + (12 if "factor" in rule else 4) * max(wait, 1) + 12)
+    epochs = np.arange(size, dtype=np.float64)
+    watched = np.maximum(epochs - start, 0)
+    step = max(2 * delta, 0.01)
+    yield "a loss that rises", step * epochs, 0.5  # from below any baseline
+    yield "a loss that stays", np.ones(size), 10.0
+    # Falls until it is watched, and rises then.
+    early = np.where(epochs < max(start, 2), -step * epochs, step * (size + watched))
+    yield "a loss that is best at first", 1 + early, 100.0
+    # Falls behind that, and never is as low: a rule that remembers the first epochs sees no gain.
+    behind = np.where(epochs < max(start, 2), 0.0, step * (size + 2 - watched))
+    yield "a loss that falls from a new height", 1 + behind, 100.0
+    # Two such steps are more than min_delta, one is less; and of the loss itself all are little.
+    small, high = 0.6 * (delta or _LEAST_CHANGE), 2.0 * (patience + 4)
+    yield "a loss that falls by less than min_delta", high - small * epochs, 2 * high
+    yield "a loss that falls by little, near 0", 0.25 * high - small * epochs, 2 * high
+    if (baseline := _number(rule, "baseline", None)) is not None:
+        bumps = np.where(epochs % (patience + 2) == patience + 1, 2 * step, 0.0)
+        falls = step * (patience + 3.5 - watched)
+        yield "a loss that falls below the baseline", baseline + falls + bumps, baseline
+        below = np.where(watched < 1, -step, step * (1 + watched))
+        yield "a loss that begins below the baseline", baseline + below, baseline
+    noise = np.round(generator(seed, "rules").uniform(0.5, 1.5, size), 2)
+    with_none = noise.copy()
+    # Not the first: Keras's best is then NaN for good, torch's infinity; no training comes back.
+    with_none[start + 2 : start + 3] = np.nan
+    yield "a loss that is noise, once NaN", with_none, 10.0
+    # Better as often as the rule needs it, a few times, and never again.
+    gap = max(patience, 1)
+    gains = np.cumsum((watched % gap == 0) & (watched <= 3 * gap))
+    yield "a loss that falls now and then", 1 + step * (size - gains) + 0.01 * step * epochs, 100.0
+    # Better by min_delta one epoch too late.
+    slow = (delta or _LEAST_CHANGE) / (patience + 1.5)
+    yield "a loss that falls slowly", 1 - slow * epochs, 10.0
+
+
+def _whole(rule: Mapping[str, Any], name: str) -> int:
+    return int(min(max(_number(rule, name, 0.0) or 0.0, 0.0), 40.0))
+
+
+def _number(rule: Mapping[str, Any], name: str, default: Any) -> Any:
+    value = rule.get(name)
+    if isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value):
+        return float(value)
+    return default

@@ -1,4 +1,4 @@
-"""Divergences between two layers: what the port makes of Keras's output before the next layer."""
+"""Divergences between two layers: what the port makes of Keras's output before the next one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,67 @@ from parity.divergences.arithmetic import ACTIVATIONS
 from parity.divergences.divergence import NUMBERS, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import OF_FLOAT32, Evidence, is_close
 from parity.divergences.names import module_text
-from parity.divergences.related import related
-from parity.divergences.relations import AFFINE, PERMUTED
+from parity.divergences.relations import (
+    AFFINE,
+    COUNTED,
+    CUT,
+    FACT,
+    PERMUTED,
+    SHIFTED,
+    Relation,
+    relations,
+)
 from parity.ladder.recorded import in_form
+
+# --- Divergences told by how the port's values are related to Keras's at the same place -----------
+#
+# Entries in another order, values of another step, sums for means, factors and offsets. What is
+# known of other differences is added to the place that they are told with.
+
+
+_MOST_FACTS = 2
+
+
+def related(kind: str) -> Recogniser:
+    """Returns the recogniser of a relation that gives all of the port's values."""
+
+    def recognise(evidence: Evidence) -> Match | None:
+        found = next(iter(evidence.once(_found)), None)
+        return Match(NUMBERS, found.text) if found is not None and found.kind == kind else None
+
+    return recognise
+
+
+def with_facts(evidence: Evidence, text: str) -> str:
+    """Returns a text, and what is known of the difference at its place."""
+    facts = [each.text for each in evidence.once(_found) if each.kind == FACT]
+    return "; ".join([text, *facts[:_MOST_FACTS]])
+
+
+def _found(evidence: Evidence) -> list[Relation]:
+    close = max(evidence.close, OF_FLOAT32)
+    pairs = list(evidence.compared())
+    key = f"forward/{evidence.mode}/output"
+    if evidence.is_output and key in evidence.keras and key in evidence.port:
+        pairs.append((evidence.keras[key], evidence.port[key]))
+    for theirs, ours in pairs:
+        if found := list(relations(theirs, ours, close)):
+            return found
+    return []
+
+
+RULES_OF_RELATED: dict[str, Recogniser] = {
+    "A40": related(COUNTED),
+    "A41": related(PERMUTED),
+    "A42": related(SHIFTED),
+    "A45": related(CUT),
+}
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# Divergences between two layers: what the port makes of Keras's output before the next layer.
+
 
 _MAX_AXES = 5  # 120 orders
 _MOST_PARTS = 8  # of a tensor that is split

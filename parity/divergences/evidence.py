@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from parity.data.weight_names import short_name
+from parity.data.probe_inputs import short_name
 from parity.divergences.places import RECURRENT, STATE, TURNING, Places
 from parity.ladder.rounding import allowed, dtype_of
 

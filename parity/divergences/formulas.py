@@ -1,25 +1,38 @@
-"""Formulas of values between two layers: f(a + b), a + f(b), a * f(b) + c, and the like.
-
-Operands and values go in. Formulas that give the values come out, the simplest first. Candidates
-are compared at some entries, and what is left at all of them.
-"""
+"""Formulas of values between two layers: f(a + b), a + f(b), a * f(b) + c, and the like."""
 
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from parity.divergences.operands import (
+from parity.divergences.arithmetic import ACTIVATIONS
+from parity.divergences.divergence import NUMBERS, Match, Recogniser
+from parity.divergences.evidence import OF_FLOAT32, is_close
+from parity.divergences.relations import (
+    ALONG,
     FUNCTIONS,
     MOST_ENTRIES,
     OUTER,
     SCALING,
     Unit,
+    tensors_before,
     units_along,
 )
+
+if TYPE_CHECKING:
+    from parity.divergences.evidence import Evidence
+
+
+# --- Formulas of values between two layers: f(a + b), a + f(b), a * f(b) + c, and the like --------
+#
+# Operands and values go in. Formulas that give the values come out, the simplest first. Candidates
+# are compared at some entries, and what is left at all of them.
+
 
 Array = np.ndarray
 SIGNS: dict[str, Callable[[Array, Array], Array]] = {
@@ -204,3 +217,245 @@ class Search:
             made = formula.value(self._tensors)
             if made.shape == target.shape and np.abs(made - target).max() <= self._close * scale:
                 yield formula
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# Divergences of formulas between layers: what both halves make of the same tensors of Keras.
+#
+# Where the port's layers get Keras's values, the values at a place in both halves are formulas of
+# the same tensors. Both formulas are searched; what differs between them is the cause.
+
+
+Values = np.ndarray
+ORDER, AXES, FORMULA = "A37", "A38", "A39"
+FUSED = "fused"  # no difference: a function of the port does what Keras does in two
+# Functions that are no activation.
+_ARITHMETIC = {
+    *("abs", "square", "minus", "exp", "1 - x", "1 + x", "exp of half", "exp of twice", "sqrt"),
+    *("half", "twice", "sin", "cos", "log", *ALONG),
+}
+_CONSTANTS = ("leaky_relu", "normalisation", "hard_sigmoid")
+
+
+def formula(name: str) -> Recogniser:
+    """Returns the recogniser of an entry for formulas between layers."""
+
+    def recognise(evidence: Evidence) -> Match | None:
+        found = evidence.once(_found)
+        return Match(NUMBERS, found[1]) if found is not None and found[0] == name else None
+
+    return recognise
+
+
+def _found(evidence: Evidence) -> tuple[str, str] | None:
+    """Returns (ID, text) of the difference of two formulas."""
+    if (moved := _moved(evidence)) is not None:
+        return ORDER, moved
+    for theirs, ours in evidence.compared():
+        close = max(evidence.close, OF_FLOAT32)
+        if theirs.shape != ours.shape or is_close(theirs, ours, close):
+            continue
+        tensors = tensors_before(evidence, theirs.shape)
+        same = [n for n, x in tensors.items() if " + " not in n and evidence.is_close(x, ours)]
+        if any(not evidence.is_in_doubt(name) for name in same):
+            return None  # another tensor, which has a name of its own
+        is_made = evidence.is_own is True and is_close(theirs, evidence.keras_output(), 0.0)
+        before = next((n for n, x in tensors.items() if evidence.is_close(x, theirs)), "")
+        others = {n: x for n, x in tensors.items() if not before or before not in n.split(" + ")}
+        if is_made and _does_more(evidence, theirs, ours, others, close):
+            return FUSED, ""
+        search = Search(others, close)
+        made = search.formulas(ours)
+        if made and (true := _with_own(evidence, made[0], others)) is not None:
+            if is_close(theirs, true, close):
+                return FUSED, ""
+            made = search.formulas(true)
+        if pairs := list(itertools.product(search.formulas(theirs), made)):
+            a, b = min(pairs, key=lambda pair: (distance(*pair), len(str(pair))))
+            if (gated := _exchanged_gate(a, b)) is not None:
+                return "A22", gated
+            return _name(a, b), f"{a} in Keras, {b} in the port"
+        if before and (made := Search(tensors, close).formulas(ours)):
+            return FORMULA, f"{before} in Keras, {made[0]} in the port"
+        return _change(search, others, theirs, ours)
+    return None
+
+
+# --- two formulas --------------------------------------------------------------------------------
+
+
+def distance(a: Formula, b: Formula) -> int:
+    """Returns in how many ways two formulas differ; other tensors count most."""
+    return (
+        4 * (_tensors(a) != _tensors(b))
+        + 2 * (_functions(a) != _functions(b))
+        + (_signs(a) != _signs(b))
+        + (a.outer != b.outer)
+        + (_axes(a) != _axes(b))
+        + (a.first != b.first)
+        + (a.second != b.second)
+    )
+
+
+def _tensors(a: Formula) -> Counter[str]:
+    return Counter(each for unit in a.units for each in unit.tensor.split(" + "))
+
+
+def _functions(a: Formula) -> Counter[str]:
+    names = [a.outer, *(unit.function for unit in a.units)]
+    return Counter(name for name in names if name)
+
+
+def _signs(a: Formula) -> Counter[str]:
+    sums = sum(unit.tensor.count(" + ") for unit in a.units) + bool(a.rest)
+    return Counter([*([a.sign] if a.sign else []), *["+"] * sums])
+
+
+def _axes(a: Formula) -> list[tuple[int, ...]]:
+    return sorted(unit.axes for unit in a.units if unit.axes)
+
+
+def _name(a: Formula, b: Formula) -> str:
+    """Returns the ID of the difference of two formulas."""
+    if _tensors(a) != _tensors(b) or _signs(a) != _signs(b):
+        return FORMULA
+    if _functions(a) != _functions(b):
+        return _of_functions(a, b)
+    if _axes(a) != _axes(b):
+        is_softmax = any(unit.function == "softmax" for unit in a.units)
+        return "A21" if is_softmax else AXES
+    return ORDER if a.outer != b.outer or len(a.units) != len(b.units) else "A22"
+
+
+def _of_functions(a: Formula, b: Formula) -> str:
+    theirs, ours = _functions(a) - _functions(b), _functions(b) - _functions(a)
+    if len(theirs) == len(ours) == 1:
+        one, other = next(iter(theirs)), next(iter(ours))
+        same = one.partition(" (")[0]
+        if same == other.partition(" (")[0]:
+            return "A20" if same == "gelu" else "A13" if same in _CONSTANTS else FORMULA
+    return FORMULA if {*theirs, *ours} & _ARITHMETIC else "A16"
+
+
+def _exchanged_gate(a: Formula, b: Formula) -> str | None:
+    """Recognises a * f(b) behind the layer that is f(a) in Keras: value and gate are exchanged."""
+    units = {unit.tensor: unit.function for unit in b.units}
+    if len(a.units) != 1 or len(units) != 2 or b.sign != "*" or not a.first.function:
+        return None
+    if units.get(a.first.tensor) != "" or a.first.function not in units.values():
+        return None
+    return f"the port computes {b}, where Keras takes {a}: value and gate are exchanged"
+
+
+def is_fused(evidence: Evidence) -> bool:
+    """Whether a function of the port only does more than the layer that it is taken for.
+
+    `F.glu` is paired with a sigmoid: it also multiplies, as Keras does behind the sigmoid.
+    """
+    found = evidence.once(_found)
+    return found is not None and found[0] == FUSED
+
+
+def _does_more(
+    evidence: Evidence, theirs: Values, ours: Values, tensors: Mapping[str, Values], close: float
+) -> bool:
+    """Whether a layer without weights makes Keras's values times, or plus, another tensor."""
+    if evidence.node is None or evidence.node["weights"]:
+        return False
+    return any(
+        is_close(made, ours, close) for x in tensors.values() for made in (theirs * x, theirs + x)
+    )
+
+
+def _with_own(evidence: Evidence, formula: Formula, tensors: Mapping[str, Values]) -> Values | None:
+    """Returns what a formula gives with what the port's layers make of Keras's input.
+
+    Behind a layer that is wrong by itself, the port got Keras's values in the place of its own.
+    None if no layer of the formula is wrong.
+    """
+    changed = dict(tensors)
+    for item in evidence.level.items:
+        name = item.name.removesuffix(f", with Keras's input ({evidence.mode})")
+        own = f"forward/{evidence.mode}/{name}/own"
+        if name == item.name or item.agrees or own not in evidence.port:
+            continue
+        if name in tensors and evidence.port[own].shape == tensors[name].shape:
+            changed[name] = evidence.port[own]
+    wrong = {name for name in changed if changed[name] is not tensors[name]}
+    if not wrong & set(_tensors(formula)):
+        return None
+    return formula.value(changed)
+
+
+# --- one known change ----------------------------------------------------------------------------
+
+
+def _change(
+    search: Search, tensors: Mapping[str, Values], theirs: Values, ours: Values
+) -> tuple[str, str] | None:
+    """Recognises what the port adds or multiplies, if Keras's formula has something unknown."""
+    changes = (("adds", search.single(ours - theirs)), ("lacks", search.single(theirs - ours)))
+    if found := [(told, unit) for told, unit in changes if unit is not None]:
+        told, unit = min(found, key=lambda pair: len(pair[1].function))
+        return FORMULA, f"the port {told} {unit}"
+    for name, base in (("", np.zeros(())), *tensors.items()):
+        own, other = theirs - base, ours - base
+        if not own.all() or not other.all():
+            continue
+        rest = f"what Keras adds to {name}" if name else "Keras's values"
+        for told, ratio in (("times", other / own), ("in the divisor of", own / other)):
+            if np.ptp(ratio) > 1e-6 * np.abs(ratio).max() and (by := search.single(ratio)):
+                return FORMULA, f"the port has {by} {told} {rest}"
+    return None
+
+
+def _moved(evidence: Evidence) -> str | None:
+    """Recognises a function that stands before a layer in the port, and behind it in Keras.
+
+    Both places tell it: what the layer gets, and what another layer gets of it.
+    """
+    failing, node = evidence.failing_input(), evidence.node
+    if not evidence.is_forward() or failing is None or node is None:
+        return None
+    _, theirs, ours = failing
+    start, told = f"forward/{evidence.mode}", "{} stands before {} in the port, behind it in Keras"
+    names = list(_made_by(evidence, theirs, ours))
+    made = evidence.keras_output()
+    for name in names if made is not None else ():
+        for other in evidence.keras.facts["nodes"]:
+            for place in range(len(other["input_shapes"])):
+                key = f"{start}/{other['name']}/input/{place}"
+                both = key in evidence.keras and key in evidence.port
+                if not both or not evidence.is_close(made, evidence.port[key]):
+                    continue
+                if name in _made_by(evidence, made, evidence.keras[key]):
+                    return told.format(name, node["name"])
+    behind = list(_made_by(evidence, ours, theirs))
+    for other in evidence.keras.facts["nodes"] if behind else ():
+        if not evidence.is_recorded(f"{other['name']}/output", ours):
+            continue
+        for place in range(len(other["input_shapes"])):
+            key = f"{start}/{other['name']}/input/{place}"
+            both = key in evidence.keras and key in evidence.port
+            for name in _made_by(evidence, evidence.keras[key], evidence.port[key]) if both else ():
+                if name in behind:
+                    return told.format(name, other["name"])
+    return None
+
+
+def _made_by(evidence: Evidence, x: Values | None, made: Values) -> Iterator[str]:
+    """Yields the functions, and not the identity, that make some values of others."""
+    if x is None or x.shape != made.shape or evidence.is_close(x, made):
+        return
+    for name, function in ACTIVATIONS.items():
+        if name == "softmax":
+            for axis in range(1, x.ndim):
+                if evidence.is_close(ALONG[name](x, (axis,)), made):
+                    yield name
+                    break
+        elif name != "linear" and is_close(function(x), made, max(evidence.close, OF_FLOAT32)):
+            yield name
+
+
+RULES: dict[str, Recogniser] = {name: formula(name) for name in (ORDER, AXES, FORMULA)}

@@ -1,20 +1,14 @@
-"""Which items of a check show one divergence, and which only follow from an earlier one.
-
-The compared levels go in. Groups of items come out, one for each place at which a difference is
-introduced, in the order of the levels, and the items that differ only because of them.
-"""
+"""Which items of a check show one divergence, and which only follow from an earlier one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from parity.data import probe_inputs
-from parity.divergences.handed_states import is_state_of
-from parity.divergences.output_factors import by_output, lacks_a_loss
 from parity.divergences.places import (
     CARRIED,
     FORCED,
@@ -25,12 +19,244 @@ from parity.divergences.places import (
     TURNING,
     Places,
 )
-from parity.ladder.items import DECIDES, DIFFERS, FAIL, INTRODUCED, PASS, Item, Level
-from parity.ladder.metric_items import PARTS, metric_of
-from parity.ladder.own_steps import is_compared
+from parity.ladder.custom_steps import is_compared
+from parity.ladder.items import (
+    DECIDES,
+    DIFFERS,
+    FAIL,
+    GRADIENT,
+    INTRODUCED,
+    PARTS,
+    PASS,
+    Item,
+    Level,
+    metric_of,
+    output_of,
+)
 
 if TYPE_CHECKING:
+    from parity.divergences.evidence import Evidence
+    from parity.ladder.result import Found
     from parity.traces.trace import Trace
+
+
+# --- Recurrent layers without a partner on the way to an input, and the states that they get ------
+#
+# Such a layer is computed by hand, and what comes of it is seen at the next paired layers alone.
+
+
+def is_state_of(
+    keras: Trace, paired: Collection[str], item: str, layer: str | None, wrong: Collection[str]
+) -> bool:
+    """Whether an input is a state that a recurrent layer returns which is wrong by itself.
+
+    Keras's output goes on from such a layer in the port, but not what it returns beside it. So the
+    state differs because the layer does, and so does what layers without a partner make of it.
+
+    Args:
+        keras: the results of Keras.
+        paired: Keras's layers with a partner.
+        item: "input of LAYER (MODE)".
+        layer: of the input.
+        wrong: Keras's layers that are wrong for Keras's input.
+    """
+    mode = "train" if "(train)" in item else "eval"
+    nodes = keras.facts["nodes"]
+    node = next((each for each in nodes if each["name"] == layer), None)
+    if node is None:
+        return False
+    taking = [node, *on_the_way(nodes, paired, node)]
+    return any(_takes_a_state(keras, mode, each, wrong) for each in taking)
+
+
+def on_the_way(
+    nodes: list[Mapping[str, Any]],
+    paired: Collection[str],
+    node: Mapping[str, Any],
+    number: int | None = None,
+) -> Iterator[Mapping[str, Any]]:
+    """Yields the nodes without a partner from which inputs of a node come.
+
+    Args:
+        nodes: of Keras.
+        paired: names of those with a partner.
+        node: the node.
+        number: of its input; None: all inputs.
+    """
+    sources = node["sources"] if number is None else node["sources"][number : number + 1]
+    waiting, seen = list(sources), set[int]()
+    while waiting:
+        source = waiting.pop()
+        if source is None or source < 0 or source in seen or nodes[source]["name"] in paired:
+            continue
+        seen.add(source)
+        yield nodes[source]
+        waiting += nodes[source]["sources"]
+
+
+def _takes_a_state(
+    keras: Trace, mode: str, node: Mapping[str, Any], wrong: Collection[str]
+) -> bool:
+    nodes = keras.facts["nodes"]
+    for number, source in enumerate(node["sources"]):
+        before = nodes[source] if source is not None and source >= 0 else None
+        if before is None or before["name"] not in wrong:
+            continue
+        given = f"forward/{mode}/{node['name']}/input/{number}"
+        made = f"forward/{mode}/{before['name']}/output"
+        is_known = given in keras and made in keras
+        returns = is_known and before["config"].get("return_state")
+        if returns and not np.array_equal(keras[given], keras[made]):
+            return True
+    return False
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# How the loss of each of several outputs counts in the total, from the gradient by that output.
+#
+# Both traces go in. If the port's gradient is a multiple of Keras's, the loss is Keras's with
+# another weight; else it is another loss. By this the items of the level "loss" are put into
+# groups.
+
+
+SAME = 1e-6  # relative: a weight of a loss that a port keeps in float32 is off by 6e-8
+
+
+def by_output(items: Sequence[Item], keras: Trace, port: Trace) -> list[tuple[Item, ...]]:
+    """Returns the items of the level "loss" that show a divergence each.
+
+    Outputs whose loss is another one show one each. If all are Keras's with other weights, this is
+    one together. What is about all outputs belongs to the first.
+
+    Args:
+        items: that fail.
+        keras: the results of Keras.
+        port: the results of the port.
+    """
+    factors = factors_of(keras, port)
+    found: dict[str, list[Item]] = {}
+    rest = []
+    for item in items:
+        if name := output_of(item.name):
+            found.setdefault(name, []).append(item)
+        else:
+            rest.append(item)
+    weighted, groups = [], []
+    for name, own in found.items():
+        is_weight = factors.get(name) is not None and all(
+            item.name.startswith(GRADIENT) for item in own
+        )
+        if is_weight:
+            weighted += own
+        else:
+            groups.append(own)
+    if weighted:
+        groups.append(weighted)
+    if not groups:
+        return [tuple(rest)] if rest else []
+    groups[0] = [*groups[0], *rest]
+    return [tuple(group) for group in groups]
+
+
+def factors_of(keras: Trace, port: Trace) -> dict[str, float | None]:
+    """Returns which multiple of Keras's gradient by each output the port's is; None: it is none."""
+    found: dict[str, float | None] = {}
+    for each in keras.facts.get("outputs") or []:
+        key = f"loss/confident/gradient/{each['name']}"
+        theirs, ours = array_in(keras, key), array_in(port, key)
+        if theirs is None or ours is None or theirs.shape != ours.shape or not theirs.any():
+            continue
+        factor = float((theirs * ours).sum() / (theirs * theirs).sum())
+        rest = float(np.abs(ours - factor * theirs).max())
+        is_multiple = rest <= SAME * max(float(np.abs(ours).max()), abs(factor))
+        found[str(each["name"])] = factor if is_multiple else None
+    return found
+
+
+def lacks_a_loss(keras: Trace, port: Trace) -> bool:
+    """Whether the port has no loss for an output that has one in Keras."""
+    factors = factors_of(keras, port).values()
+    return any(factor is not None and abs(factor) < SAME for factor in factors)
+
+
+def array_in(trace: Trace, key: str) -> np.ndarray | None:
+    """Returns an array of a trace, or None."""
+    return trace[key] if key in trace else None  # noqa: SIM401  # it has no `get`
+
+
+# --- Recurrent layers by hand that are known to be wrong, and what is seen behind them ------------
+
+
+UNKNOWN = ("N1", "N2")  # say where something differs, not what
+CELL = "R8"  # says that a cell is wrong, and not by which formula: no numbers prove it
+_BY_HAND = ("R1", "R2", "R3", "A14c", "A29", "A64")  # of recurrent layers
+
+
+def wrong_by_hand(found: Found, evidence: Evidence, least: float) -> Iterator[str]:
+    """Yields the layer before an input that is known to be wrong, if it has no call of its own.
+
+    Args:
+        found: a divergence.
+        evidence: of it.
+        least: confidence of a cause that is proven.
+    """
+    sure = [
+        cause
+        for cause in found.causes[:1]
+        if cause["id"] == CELL or (cause["id"] in _BY_HAND and cause["confidence"] >= least)
+    ]
+    failing = evidence.failing_input()
+    if failing is None or not sure:
+        return
+    source = evidence.source(failing[0])
+    if source is not None and evidence.is_by_hand(source):
+        yield str(source["name"])
+
+
+def comes_of(found: Found, evidence: Evidence, by_hand: Collection[str]) -> bool:
+    """Whether an unknown difference of an input comes of a layer that is known to be wrong."""
+    failing = evidence.failing_input()
+    is_known = any(cause["id"] not in UNKNOWN for cause in found.causes)
+    if failing is None or evidence.node is None or is_known:
+        return False
+    paired = dict(map(tuple, evidence.port.facts["pairs"]))
+    before = on_the_way(evidence.keras.facts["nodes"], paired, evidence.node, failing[0])
+    return any(node["name"] in by_hand for node in before)
+
+
+def unused_states(found: Found, evidence: Evidence, least: float) -> Iterator[str]:
+    """Yields the layers whose states a recurrent layer should begin with, and does not.
+
+    Args:
+        found: a divergence.
+        evidence: of it.
+        least: confidence of a cause that is proven.
+    """
+    is_first_state = any(
+        cause["id"] == "R1" and cause["confidence"] >= least for cause in found.causes[:1]
+    )
+    nodes = evidence.keras.facts["nodes"]
+    for source in evidence.node["sources"][1:] if is_first_state and evidence.node else ():
+        if source is not None and source >= 0:
+            yield str(nodes[source]["name"])
+
+
+def is_cut_by(found: Found, evidence: Evidence, unused: Collection[str]) -> bool:
+    """Whether no gradient reaches layers since their states are not used."""
+    if not found.causes or found.causes[0]["id"] != "E6":
+        return False
+    layers = {
+        name: node["name"] for node in evidence.keras.facts["nodes"] for name in node["weights"]
+    }
+    return all(layers.get(item.name) in unused for item in evidence.failed)
+
+
+# --- Which items of a check show one divergence, and which only follow from an earlier one --------
+#
+# The compared levels go in. Groups of items come out, one for each place at which a difference is
+# introduced, in the order of the levels, and the items that differ only because of them.
+
 
 _NEAR = 1e-6  # relative: Keras keeps the factors of penalties in float32, whose steps are 6e-8
 

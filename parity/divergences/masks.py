@@ -1,20 +1,18 @@
-"""Divergences of masks of sequences: steps that count in one half only.
-
-Keras's layer is computed with another mask; if that gives the port's numbers, the port has that
-mask. If the port has no layer in Keras's place, what comes of it at the next one is compared.
-"""
+"""Divergences of sequences: masks, states that a layer keeps, and dropouts inside of it."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from parity.divergences import masked_layers
+from parity.divergences import arithmetic, recurrent_steps
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
-from parity.divergences.masked_layers import (
+from parity.divergences.evidence import Evidence
+from parity.divergences.places import STATE
+from parity.divergences.recurrent_steps import (
     ATTENTION,
     MASKED,
     RECURRENT,
@@ -24,12 +22,101 @@ from parity.divergences.masked_layers import (
     made_behind,
     masks_of,
 )
-from parity.divergences.places import STATE
-from parity.ladder.counted import only_counted
+from parity.divergences.training import Confident, confident, crossentropies, weights_of
+from parity.ladder.compare import only_counted
+from parity.ladder.comparers.forward import STATES
+from parity.ladder.items import metric_of
 from parity.ladder.rounding import allowed
 
-if TYPE_CHECKING:
-    from parity.divergences.evidence import Evidence
+# --- States that a recurrent layer keeps from batch to batch --------------------------------------
+
+
+def forgotten(evidence: Evidence) -> Match | None:
+    """Recognises states that a stateful layer keeps from batch to batch, and the port does not."""
+    nodes = evidence.keras.facts["nodes"]
+    if evidence.item.name == STATES:
+        stateful = [node["name"] for node in nodes if _is_stateful(node["config"])]
+        told = f"the states of {', '.join(stateful)} are not kept"
+        return Match(NUMBERS, f"in eval mode, the same batch twice makes the same output: {told}")
+    if evidence.level.id != "trajectory":
+        return None
+    names = [node["name"] for node in nodes if _is_stateful(node["config"])]
+    key = "trajectory/losses"
+    if not names or key not in evidence.keras or "trajectory/loss/1" not in evidence.port:
+        return None
+    first = evidence.port["trajectory/loss/1"]
+    if not evidence.is_close(np.asarray(first).reshape(1), evidence.keras[key][:1]):
+        return None
+    return Match(NUMBERS, f"the first batch agrees, the second does not: states of {names[0]}")
+
+
+def _is_stateful(config: Mapping[str, Any]) -> bool:
+    inner = config.get("layer")
+    return bool(config.get("stateful")) or (
+        isinstance(inner, Mapping) and _is_stateful(inner.get("config", {}))
+    )
+
+
+# --- Divergences of the dropouts inside of recurrent layers: missing ones, and other masks --------
+
+
+_KINDS = ("lstm", "gru", "simple_rnn", "conv_lstm", "bidirectional")
+
+
+def drawn_by_step(evidence: Evidence) -> Match | None:
+    """Recognises masks that are drawn anew in each step, or shared by the gates."""
+    item = evidence.item
+    if not evidence.is_forward():
+        return None
+    if item.name.endswith(" drops") and item.keras == "the same in all steps":
+        return Match(NUMBERS, f"{item.keras} in Keras, {item.torch} in the port")
+    inner = _inner_names(evidence)
+    paired = dict(evidence.port.facts["pairs"])
+    if item.keras == "absent" and str(item.torch).startswith("dropout"):
+        places = [_line(evidence, paired[name]) for name in inner if name in paired]
+        line = str(item.torch).partition(" at ")[2]
+        if line and line in places:
+            return Match(NUMBERS, f"the line {line} draws more masks than Keras")
+    if item.keras == "dropout" and item.torch == "absent" and item.name in inner:
+        beside = [
+            n for n in inner if n != item.name and n.split(".")[:-1] == item.name.split(".")[:-1]
+        ]
+        if any(name in paired for name in beside):
+            return Match(NUMBERS, "Keras draws a mask for each gate, the port fewer")
+    return None
+
+
+def not_dropped(evidence: Evidence) -> Match | None:
+    """Recognises a recurrent layer of the port that drops no inputs, or no states."""
+    item = evidence.item
+    if not evidence.is_forward() or item.name.removesuffix(".rate") not in _inner_names(evidence):
+        return None
+    name = item.name.removesuffix(".rate")
+    what = "states" if "recurrent_dropout" in name else "inputs"
+    is_off = item.name.endswith(".rate") and item.torch == 0
+    is_missing = item.keras == "dropout" and item.torch == "absent"
+    if not (is_off or is_missing):
+        return None
+    return Match(NUMBERS, f"the port does not drop the {what} of {name.partition('.')[0]}")
+
+
+def _inner_names(evidence: Evidence) -> list[str]:
+    """Returns the names of dropouts inside of recurrent layers."""
+    nodes = evidence.keras.facts["nodes"]
+    layers = tuple(f"{n['name']}." for n in nodes if n["kind"] in _KINDS)
+    return [n["name"] for n in nodes if n["kind"] == "dropout" and n["name"].startswith(layers)]
+
+
+def _line(evidence: Evidence, name: str) -> str:
+    calls = {call["name"]: call for call in evidence.port.facts["nodes"]}
+    return str(calls.get(name, {}).get("where", ""))
+
+
+# --- Divergences of masks of sequences: steps that count in one half only -------------------------
+#
+# Keras's layer is computed with another mask; if that gives the port's numbers, the port has that
+# mask. If the port has no layer in Keras's place, what comes of it at the next one is compared.
+
 
 Array = np.ndarray
 MISSING, OTHER, ADDED, LAST = "A64", "A65", "A66", "A67"
@@ -234,7 +321,7 @@ def _of_last_step(evidence: Evidence) -> Iterator[tuple[str, str]]:
     outputs = list(_behind(evidence, layer)) if failing is None else [failing[2]]
     x = inputs_of(evidence.keras, evidence.mode, layer)[0]
     made = [
-        masked_layers.recurrent_output(
+        recurrent_steps.recurrent_output(
             evidence.keras, layer, layer["config"], layer["kind"], x, each, is_whole=True
         )
         for each in (mask, None)
@@ -300,3 +387,145 @@ def _layer_rule(name: str) -> Recogniser:
 
 
 RULES: dict[str, Recogniser] = {name: _layer_rule(name) for name in (MISSING, OTHER, ADDED, LAST)}
+
+
+# --- Divergences of losses and metrics that a mask of steps leaves out of account -----------------
+
+
+LossValues = np.ndarray
+
+
+def _masked_loss(evidence: Evidence) -> Match | None:
+    """Recognises a masked loss that counts other steps, or divides by another number."""
+    found = evidence.once(confident)
+    if found is None:
+        return None
+    key = f"counted/eval/output/{found.name}" if found.name else "counted/eval/output"
+    if key not in evidence.keras:
+        return None
+    each, mask = _per_step(found), evidence.keras[key]
+    if each is None or each.shape != mask.shape:
+        return None
+    weights = weights_of(evidence, found.name)
+    if weights is not None and weights.size == each.size:  # those of steps
+        each = each * weights.reshape(each.shape)
+    for text, value in other_means(each, mask):
+        if found.gives(value):
+            return Match(NUMBERS, f"in the port, the loss {text}")
+    return None
+
+
+def other_means(each: LossValues, mask: LossValues) -> Iterator[tuple[str, float]]:
+    """Yields the loss of a batch that other rules make of the losses of steps.
+
+    Args:
+        each: losses, (N, T).
+        mask: where they count.
+    """
+    kept = np.where(mask, each, 0.0)
+    yield "counts masked steps, too", float(each.mean())
+    yield (
+        f"divides by all {mask.size} steps, not by the {mask.sum()} that count",
+        float(kept.mean()),
+    )
+    per_sample = kept.sum(1) / np.maximum(mask.sum(1), 1)
+    yield "is the mean of the means of the samples", float(per_sample.mean())
+    yield "counts the masked steps alone", float(each[~mask].mean()) if not mask.all() else np.nan
+    yield "divides by the number of samples", float(kept.sum() / len(mask))
+    yield "is a sum", float(kept.sum())
+    none = np.zeros((len(mask), 1), bool)
+    shifted = (
+        ("takes the mask of the next step for that of a step", np.hstack([mask[:, 1:], none])),
+        ("takes the mask of the step before for that of a step", np.hstack([none, mask[:, :-1]])),
+    )
+    for text, other in (*shifted, *other_masks(mask)):
+        yield text, float(each[other].mean()) if other.any() else np.nan
+
+
+def _per_step(found: Confident) -> LossValues | None:
+    """Returns the loss of each step of the given outputs, as Keras computes it."""
+    y = found.y.reshape(found.linear.shape) if found.y.size == found.linear.size else found.y
+    return values_of(found.facts.get("name", ""), found.prediction, y, found.linear)
+
+
+def values_of(
+    name: str, output: LossValues | None, y: LossValues, linear: LossValues | None = None
+) -> LossValues | None:
+    """Returns the values of a loss or a metric for each step; None if it is not known here.
+
+    Args:
+        name: of the loss or the metric.
+        output: of the model.
+        y: targets.
+        linear: the output before its activation, if that is known.
+    """
+    if output is None:
+        return None
+    labels = y if y.ndim < output.ndim else y.argmax(-1)
+    if "categorical_crossentropy" in name:
+        logits = np.log(np.maximum(output, 1e-300)) if linear is None else linear
+        return crossentropies(logits, labels.astype(int))
+    if name.endswith(("mse", "mean_squared_error")):
+        return np.asarray(((output - y) ** 2).mean(-1))
+    if name.endswith(("mae", "mean_absolute_error")):
+        return np.asarray(np.abs(output - y).mean(-1))
+    if "accuracy" in name and output.shape[-1] > 1:
+        return np.asarray((output.argmax(-1) == labels).astype(float))
+    return None
+
+
+def _padding_counted(evidence: Evidence) -> Match | None:
+    """Recognises a metric that counts masked steps."""
+    if evidence.level.id != "metrics" or f"counted/{evidence.mode}/output" not in evidence.keras:
+        return None
+    name, keras = metric_of(evidence.item.name), evidence.keras
+    at = f"metric/{evidence.mode}/{name}"
+    told = keras.facts.get("outputs") or []
+    of = next((str(t["name"]) for t in told if name.startswith(f"{t['name']}_")), "")
+    ending = f"/{of}" if of else ""
+    wanted = (f"target/probe{ending}", f"counted/{evidence.mode}/output{ending}", at)
+    if any(key not in keras for key in wanted) or at not in evidence.port:
+        return None
+    y, mask = keras[wanted[0]], keras[wanted[1]]
+    known = values_of(name, _columns(evidence, keras[f"forward/{evidence.mode}/output"], of), y)
+    each = values_of(name, _columns(evidence, _own_output(evidence), of), y)
+    if known is None or each is None or not known.shape == each.shape == mask.shape:
+        return None
+    theirs, ours = float(keras[at][0]), float(evidence.port[at][0])
+    is_known = np.isclose(float(known[mask].mean()), theirs, rtol=1e-6)
+    if (
+        is_known
+        and np.isclose(float(each.mean()), ours, rtol=1e-6)
+        and not np.isclose(ours, theirs)
+    ):
+        return Match(NUMBERS, f"the mean over all {mask.size} steps gives the port's number")
+    return None
+
+
+def _columns(evidence: Evidence, output: LossValues | None, name: str) -> LossValues | None:
+    """Returns one of several outputs that are side by side; the only one as it is."""
+    if output is None or not name:
+        return output
+    start = 0
+    for told in evidence.keras.facts["outputs"]:
+        size = int(np.prod(told["shape"]))
+        if told["name"] == name:
+            return output[:, start : start + size].reshape(-1, *told["shape"])
+        start += size
+    return None
+
+
+def _own_output(evidence: Evidence) -> LossValues | None:
+    """Returns the port's output after Keras's activation, with its own values at masked steps."""
+    key = f"forward/{evidence.mode}/output"
+    if key not in evidence.port:
+        return None
+    output = evidence.port[key]
+    form = evidence.port.facts.get("output_form")
+    if form == "linear":
+        name = evidence.keras.facts.get("output_activation") or "linear"
+        return np.asarray(arithmetic.ACTIVATIONS[name](output))
+    return np.exp(output) if form == "log" else output
+
+
+RULES_OF_MASKED_LOSSES: dict[str, Recogniser] = {"D19": _masked_loss, "I8": _padding_counted}

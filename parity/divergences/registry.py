@@ -15,37 +15,24 @@ import numpy as np
 from parity.divergences import (
     attention,
     between,
-    feature_layers,
-    first_steps,
-    gradients,
-    images,
+    custom_steps,
+    formulas,
     initial,
-    kernels,
     layers,
-    loss_formulas,
     losses,
-    masked_losses,
     masks,
-    metrics,
     normalization,
     optimizers,
-    other_formulas,
     output_losses,
-    outputs,
-    own_training,
-    penalties,
     recurrent,
-    reductions,
-    related,
     schedules,
-    step_schedules,
     structure,
     training,
     windows,
 )
 from parity.divergences.divergence import NUMBERS, Divergence, Recogniser
+from parity.divergences.formulas import is_fused
 from parity.divergences.names import full_name, id_of, nearest
-from parity.divergences.other_formulas import is_fused
 from parity.errors import InputError
 
 __all__ = ["REGISTRY", "find", "is_fused", "recognised"]
@@ -54,13 +41,43 @@ if TYPE_CHECKING:
     from parity.divergences.divergence import Match
     from parity.divergences.evidence import Evidence
 
-MODULES = (
-    *(structure, outputs, initial, masks, windows, normalization, recurrent, first_steps),
-    *(layers, attention),
-    *(between, images, other_formulas, related, kernels, feature_layers),
-    *(training, reductions, penalties, losses, loss_formulas, output_losses, masked_losses),
-    *(metrics,),
-    *(gradients, own_training, optimizers, schedules, step_schedules),
+TABLES = (
+    *(
+        structure.RULES,
+        output_losses.RULES_OF_OUTPUTS,
+        initial.RULES,
+        masks.RULES,
+        windows.RULES,
+        normalization.RULES,
+        recurrent.RULES,
+        recurrent.RULES_OF_FIRST_STEPS,
+    ),
+    *(layers.RULES, attention.RULES),
+    *(
+        between.RULES,
+        layers.RULES_OF_IMAGES,
+        formulas.RULES,
+        between.RULES_OF_RELATED,
+        windows.RULES_OF_KERNELS,
+        layers.RULES_OF_FEATURE_LAYERS,
+    ),
+    *(
+        training.RULES,
+        losses.RULES_OF_REDUCTIONS,
+        output_losses.RULES_OF_PENALTIES,
+        losses.RULES,
+        losses.RULES_OF_LOSS_FORMULAS,
+        output_losses.RULES,
+        masks.RULES_OF_MASKED_LOSSES,
+    ),
+    *(losses.RULES_OF_METRICS,),
+    *(
+        initial.RULES_OF_GRADIENTS,
+        custom_steps.RULES,
+        optimizers.RULES,
+        schedules.RULES,
+        schedules.RULES_OF_STEP_SCHEDULES,
+    ),
 )
 # Of entries that explain the same numbers: an activation before a sum is no other activation, a
 # variance in the place of its root is more than a factor, a window says why values are moved, and a
@@ -71,7 +88,7 @@ SAYS_MORE = {
     "A18": ("A42", "A45"),
     **dict.fromkeys(("A43", "A44", "A40", "A23"), ("A27",)),
 }
-_RULES = {name: rule for module in MODULES for name, rule in module.RULES.items()}
+_RULES = {name: rule for table in TABLES for name, rule in table.items()}
 # A whole training shows these; no probe does. See `whole_training`.
 OF_TRAINING = ("G17", "H15", "H16", "H17", "H18", "H14", "I3", "I5", "I4")
 _RULES |= dict.fromkeys(OF_TRAINING, lambda evidence: None)
@@ -106,8 +123,8 @@ def find(name: str) -> Divergence:
 
 def recognised(evidence: Evidence) -> list[tuple[Divergence, Match]]:
     """Returns the entries that match the evidence, the most likely first."""
-    if own_training.is_of_own_steps(evidence):
-        rules = own_training.ASKED.items()
+    if custom_steps.is_of_own_steps(evidence):
+        rules = custom_steps.ASKED.items()
         found = [(REGISTRY[name], _asked(rule, evidence)) for name, rule in rules]
     else:
         found = [(entry, _asked(entry.recognise, evidence)) for entry in REGISTRY.values()]

@@ -13,16 +13,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from parity.divergences.evidence import settings_differ
-from parity.divergences.layer_settings import Row, kinds_around, rows_of
-from parity.divergences.training_settings import (
+from parity.divergences.layer_settings import (
+    Row,
     constraint_rows,
+    kinds_around,
     loss_rows,
     optimizer_rows,
     own_optimizer_rows,
+    rows_of,
     schedule_rows,
 )
+from parity.ladder.custom_steps import is_compared
 from parity.ladder.items import PASS, Item, Level
-from parity.ladder.own_steps import is_compared
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace

@@ -8,19 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from parity.data.weight_names import short_name
-from parity.divergences.between import moved_dropout, other_function
+from parity.data.probe_inputs import short_name
+from parity.divergences.attention import plain
+from parity.divergences.between import moved_dropout, other_function, related
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import Evidence
+from parity.divergences.formulas import formula
 from parity.divergences.layers import features_order, other_activation
 from parity.divergences.losses import missing_activation
+from parity.divergences.masks import drawn_by_step, not_dropped
 from parity.divergences.names import module_text
-from parity.divergences.other_formulas import formula
-from parity.divergences.outputs import activated_again
+from parity.divergences.output_losses import activated_again
 from parity.divergences.places import CARRIED, PARAMETER, RECURRENT
-from parity.divergences.plain_attention import plain
-from parity.divergences.recurrent_dropouts import drawn_by_step, not_dropped
-from parity.divergences.related import related
 from parity.divergences.relations import FUNCTION
 
 

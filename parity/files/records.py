@@ -10,7 +10,7 @@ from the same classes, and their descriptions from the "Attributes" of the docst
 
     row = read_record(Row, path, max_bytes=1000)
 
-Strict JSON is checked first (`parity.files.strict_json`), then the types (msgspec), and last, in
+Strict JSON is checked first (`parity.files.json_io`), then the types (msgspec), and last, in
 the reader of each file, what types cannot express. Only the parent imports this module: no child
 needs msgspec.
 """
@@ -32,8 +32,8 @@ import msgspec
 from msgspec import Meta
 
 from parity.errors import InputError
+from parity.files.json_io import check_plain, read_start, read_strict
 from parity.files.ranges import MAX_ENTRIES
-from parity.files.strict_json import check_plain, read_start, read_strict
 
 T = TypeVar("T")
 Out = TypeVar("Out")

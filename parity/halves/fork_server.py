@@ -29,10 +29,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from parity.halves.job import ChildJob
 from parity.programs.user_modules import PATHS
+
+if TYPE_CHECKING:
+    from parity.halves.job import ChildJob
 
 IDLE_S = 120.0  # a server without children ends after this time
 _POLL_S = 0.01  # seconds between two looks at a child that is waited for

@@ -1,17 +1,71 @@
-"""Jobs for child processes, their progress and their failures."""
+"""Jobs for child processes: how to run them, what they wait for, and their failures."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from parity.errors import InputError
+from parity.halves.protocol import stop_if_orphaned
+from parity.traces.folder import RunFolder
 
 if TYPE_CHECKING:
     from parity.programs.check_spec import CheckSpec
     from parity.programs.program_spec import ProgramSpec
     from parity.programs.run_spec import RunSpec
+
+
+# --- ChildOptions: how to run child processes, for every command; it does not change results ------
+
+
+@dataclass(frozen=True)
+class ChildOptions:
+    """How to run child processes.
+
+    Attributes:
+        keras_python: interpreter of the Keras half.
+        torch_python: interpreter of the torch half.
+        timeout_s: seconds after which a child counts as hung; None = never.
+        workers: number of children that run at the same time; None = one per core.
+        quiet: whether to show no progress.
+    """
+
+    keras_python: str = sys.executable
+    torch_python: str = sys.executable
+    timeout_s: float | None = 3600.0
+    workers: int | None = None
+    quiet: bool = True
+
+    @property
+    def pythons(self) -> dict[str, str]:
+        """The interpreter of each half."""
+        return {"keras": self.keras_python, "torch": self.torch_python}
+
+    @property
+    def num_workers(self) -> int:
+        """Number of children that run at the same time."""
+        return (os.cpu_count() or 1) if self.workers is None else self.workers
+
+    def check_interpreters(self) -> None:
+        """Checks that the interpreters can be started, before anything is computed.
+
+        Raises:
+            InputError: one of them is not an executable file.
+        """
+        for half, python in self.pythons.items():
+            if shutil.which(python) is None:
+                raise InputError(
+                    f"--{half}-python {python}: not an executable file; name the Python "
+                    f"interpreter in which the project is installed with the extra {half!r}"
+                )
+
+
+# --- Jobs for child processes, their progress and their failures ----------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,3 +154,52 @@ class Failure:
     job: ChildJob
     reason: str
     exit_code: int | None = None
+
+
+# --- What a job waits for: the folders of another half that its runs begin with -------------------
+
+
+WAIT_S = 0.01  # seconds between two looks at what is waited for
+
+
+def wait_for(source: RunFolder, parent: int) -> float:
+    """Waits, in a child, until the folder of another half is complete or has failed.
+
+    Args:
+        source: the folder.
+        parent: process ID of the parent; the child stops when it is gone.
+
+    Returns:
+        The seconds that were waited.
+    """
+    waiting = time.perf_counter()
+    while not source.has_ended:
+        pause(parent)
+    return time.perf_counter() - waiting
+
+
+def pause(parent: int) -> None:
+    """Waits, in a child, until it is time to look again; ends the process if its parent is gone."""
+    stop_if_orphaned(parent)
+    time.sleep(WAIT_S)
+
+
+def is_ready(job: ChildJob) -> bool:
+    """Whether all sources of a job are there, or will never be."""
+    return all(RunFolder(source).has_ended for source in job.sources)
+
+
+def is_pointless(job: ChildJob) -> bool:
+    """Whether every directory of a job has a source that failed."""
+    return bool(job.sources) and all(RunFolder(source).has_failed for source in job.sources)
+
+
+def missing(job: ChildJob) -> list[Path]:
+    """Returns the directories of a job that are not complete, though their source did not fail."""
+    failed = [RunFolder(source).has_failed for source in job.sources]
+    failed = failed or [False] * len(job.directories)
+    return [
+        directory
+        for directory, has_failed in zip(job.directories, failed, strict=True)
+        if not has_failed and not RunFolder(directory).is_complete
+    ]

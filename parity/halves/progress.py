@@ -16,10 +16,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from parity.errors import UNFINISHED
 from parity.files.log_text import log_line
-from parity.halves.job import ChildJob, Failure, Progress
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildJob, ChildOptions, Failure, Progress, is_pointless
 from parity.halves.runner import run_jobs
-from parity.halves.sources import is_pointless
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress

@@ -24,9 +24,8 @@ from typing import Any
 
 from parity.errors import InputError
 from parity.halves import process
-from parity.halves.job import ChildJob, Failure, Progress
+from parity.halves.job import ChildJob, Failure, Progress, is_pointless
 from parity.halves.process import ChildProcess
-from parity.halves.sources import is_pointless
 from parity.programs.backend import check_surroundings
 
 POLL_S = 0.05  # seconds between two checks of the children

@@ -1,32 +1,45 @@
-"""AnchoredTolerance: how far what a port computes from an anchor may be from the reference.
-
-The steps of both halves are made in float64, where rounding is a billionth of the least fault. Of
-an array they may differ by
-
-    RELATIVE, or NOISE_FACTOR times what one unit in the last place of the state changes in the
-    reference, whichever is more, relative to the largest value of the array
-
-Keras keeps some constants in float32, such as the betas of Adam; a port that writes 0.999 is right.
-Where they matter, it may differ by KERAS_CONSTANTS, and, if it does not have Keras's, by
-CONSTANTS_FACTOR times what they change in the reference. A port has Keras's if it does not show at
-the first states what others would change there.
-
-How far weights have moved is also off by some roundings of the weights: at the end of a schedule
-that is more, since a weight of 0.1 moves by 1e-10 there.
-"""
+"""How far steps from anchors, and learning rates, may differ, and how two free runs part."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from parity.ladder.compare import relative_differences
-from parity.ladder.tolerance import NOISE_FACTOR
-from parity.traces.anchors import MOVED, SIZE
+from parity.ladder.anchored import in_float32
+from parity.ladder.compare import (
+    absolute_difference,
+    compare_close,
+    compare_exact,
+    relative_differences,
+)
+from parity.ladder.items import ROUNDINGS
+from parity.ladder.rounding import LEARNING_RATE, MOST_RATE_ROUNDING, NOISE_FACTOR
+from parity.traces.anchors import MOVED, NUM_STEPS, SIZE
 
 if TYPE_CHECKING:
+    from parity.ladder.items import Item, Level
     from parity.traces.trace import Trace
+
+
+# --- AnchoredTolerance: how far what a port computes from an anchor may be from the reference -----
+#
+# The steps of both halves are made in float64, where rounding is a billionth of the least fault. Of
+# an array they may differ by
+#
+#     RELATIVE, or NOISE_FACTOR times what one unit in the last place of the state changes in the
+#     reference, whichever is more, relative to the largest value of the array
+#
+# Keras keeps some constants in float32, such as the betas of Adam; a port that writes 0.999 is
+# right. Where they matter, it may differ by KERAS_CONSTANTS, and, if it does not have Keras's, by
+# CONSTANTS_FACTOR times what they change in the reference. A port has Keras's if it does not show
+# at the first states what others would change there.
+#
+# How far weights have moved is also off by some roundings of the weights: at the end of a schedule
+# that is more, since a weight of 0.1 moves by 1e-10 there.
+
 
 RELATIVE = 1e-9
 # What constants change is measured at few states, and differs by state. It is up to 1e-6, but where
@@ -117,3 +130,152 @@ class _Measured:
             return 0.0
         place = int(np.searchsorted(self.steps, step))
         return float(np.nanmax(self._apart[key][max(0, place - 1) : place + 1], initial=0.0))
+
+
+# --- What a result tells of anchors, and of how the two free runs part ----------------------------
+
+
+# Two runs have parted when a weight differs by so many units in the last place of the largest one.
+PARTED = 100
+WEIGHTS = "training/weights"
+
+
+def told_anchors(keras: Trace, level: Level) -> dict[str, Any] | None:
+    """Returns how far the port is from the reference at each anchor; None without anchors.
+
+    Args:
+        keras: trace of the reference.
+        level: the level "trajectory".
+
+    Returns:
+        The fields of `parity.ladder.result_record.AnchorsRecord`.
+    """
+    if "anchors" not in keras.facts:
+        return None
+    worst = worst_of_anchors(level)
+    return {
+        "num_steps": NUM_STEPS,
+        "num_trained": len(keras["training/rates"]),
+        "steps": [item.step for item in worst],
+        "difference": [item.worst for item in worst],
+        "allowed": [item.allowed for item in worst],
+        "rounding": [item.worst for item in level.items if item.unit == ROUNDINGS],
+    }
+
+
+def worst_of_anchors(level: Level) -> list[Item]:
+    """Returns, of the steps from each anchor, the item that is nearest to its limit."""
+    found: dict[int, Item] = {}
+    for item in level.items:
+        if item.unit == "rel" and item.step is not None:
+            found[item.step] = max(found.get(item.step, item), item, key=lambda each: each.ratio)
+    return list(found.values())
+
+
+def told_drift(keras: Trace, torch: Trace) -> dict[str, Any]:
+    """Returns how the weights of the two free runs part.
+
+    Returns:
+        The "steps" at which both recorded their weights, the greatest "difference" of a weight at
+        each, and the first step at which they have "parted", or None.
+    """
+    steps = sorted({*keras.numbers(WEIGHTS)} & {*torch.numbers(WEIGHTS)})
+    differences, parted = [], None
+    epsilon = float(np.finfo(keras.spec["dtype"]).eps)
+    for step in steps:
+        keys = [f"{WEIGHTS}/{step}/{name}" for name in torch.below(f"{WEIGHTS}/{step}")]
+        apart = [float(absolute_difference(keras[key], torch[key]).max()) for key in keys]
+        differences.append(max(apart))
+        size = max(float(np.abs(keras[key]).max()) for key in keys)
+        if parted is None and not max(apart) <= PARTED * epsilon * size:
+            parted = step
+    return {"steps": steps, "difference": differences, "parted": parted}
+
+
+# --- The learning rates of all steps of a training ------------------------------------------------
+
+
+RATE = "learning_rate"
+# Keras keeps a rate in float32 or float64, torch in float64.
+SAME_RATE = LEARNING_RATE
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """How Keras rounds its rates.
+
+    Attributes:
+        is_scheduled: whether they are those of a schedule, which Keras computes in float32: it is
+            off by some units in the last place of its largest rate, as in the probes. Without one,
+            a rate is a number that callbacks change.
+        in_float32: whether it is rounded to float32 at every change.
+    """
+
+    is_scheduled: bool = True
+    in_float32: bool = False
+
+    @classmethod
+    def of(cls, keras: Trace) -> Rounding:
+        """Returns how a training of Keras rounds them."""
+        return cls(bool(keras.facts["has_schedule"]), in_float32(keras))
+
+
+def compare_rates(
+    keras: np.ndarray, torch: np.ndarray, epoch_ends: Sequence[int], rounding: Rounding
+) -> Item:
+    """Compares the rates: the first step with another one, else the largest difference.
+
+    Args:
+        keras: (steps,) rates.
+        torch: likewise; of the longer one the last steps are left out.
+        epoch_ends: number of steps after each epoch.
+        rounding: of Keras's rates.
+    """
+    shorter = min(len(keras), len(torch))
+    if not shorter:
+        return compare_exact("steps", len(keras), len(torch))
+    keras, torch = keras[:shorter], torch[:shorter]
+    most = allowed_rates(keras, rounding)
+    apart = absolute_difference(keras, torch)
+    above = np.flatnonzero(apart > most)
+    row = int(above[0] if above.size else (apart / most).argmax())
+    return compare_close(
+        RATE,
+        keras[row],
+        torch[row],
+        allowed=float(most[row] / (_sizes(keras)[row] or 1.0)),
+        unit="rel",
+        epoch=int(np.searchsorted(epoch_ends, row, side="right")),
+        step=row + 1,
+    )
+
+
+def parting(
+    keras: np.ndarray, torch: np.ndarray, epoch_ends: Sequence[int], rounding: Rounding
+) -> int | None:
+    """Returns the first epoch, from 0, in which a step has another rate, or None.
+
+    The arguments are those of `compare_rates`.
+    """
+    shorter = min(len(keras), len(torch))
+    keras, torch = keras[:shorter], torch[:shorter]
+    apart = absolute_difference(keras, torch)
+    differs = np.flatnonzero(apart > allowed_rates(keras, rounding))
+    return int(np.searchsorted(epoch_ends, differs[0], side="right")) if differs.size else None
+
+
+def allowed_rates(rates: np.ndarray, rounding: Rounding) -> np.ndarray:
+    """Returns the allowed difference of each rate; see `compare_rates`."""
+    sizes = _sizes(rates)
+    most: np.ndarray = SAME_RATE * sizes + 1e-300
+    if rounding.is_scheduled:
+        most = most + MOST_RATE_ROUNDING * float(sizes.max(initial=0.0))
+    if rounding.in_float32:
+        changes = np.cumsum(np.diff(rates, prepend=rates[:1]) != 0)
+        most = most + changes * float(np.finfo(np.float32).eps) * sizes
+    return most
+
+
+def _sizes(rates: np.ndarray) -> np.ndarray:
+    """Returns absolute values; 0 for a rate that is not finite, to which no other one is near."""
+    return np.where(np.isfinite(rates), np.abs(rates), 0.0)

@@ -1,17 +1,22 @@
-"""Compares two arrays, or two plain values, without any conversion.
-
-Nothing is reshaped, transposed, masked or skipped to make it fit: a difference in shape or dtype,
-or a NaN on one side only, is reported.
-"""
+"""Compares two arrays, or two plain values, without any conversion."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from parity.ladder.items import Item
+
+if TYPE_CHECKING:
+    from parity.traces.trace import Trace
+
+
+# --- Compares two arrays, or two plain values, without any conversion -----------------------------
+#
+# Nothing is reshaped, transposed, masked or skipped to make it fit: a difference in shape or dtype,
+# or a NaN on one side only, is reported.
 
 
 def compare_exact(name: str, keras: Any, torch: Any, **place: Any) -> Item:
@@ -176,3 +181,50 @@ def _value(array: np.ndarray, index: tuple[int, ...] | None) -> Any:
     if index is None and array.ndim:
         return None
     return array[index].item() if index is not None else array.item()
+
+
+# --- Where the values of an array count, by Keras's masks of sequences: the others are free -------
+#
+# What a port has at masked steps that nothing uses is no difference: packed sequences have zeros
+# there, where Keras repeats the last output.
+
+
+def counted_key(key: str) -> str:
+    """Returns the key of where an array counts: "counted/eval/lstm/output"."""
+    part, _, rest = key.partition("/")
+    return f"counted/{rest}" if part == "forward" else ""
+
+
+def counts_of(keras: Trace, key: str, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Returns where an array of Keras counts, in its shape; None if all of it does.
+
+    Args:
+        keras: what Keras computed.
+        key: of an array, "forward/eval/lstm/output".
+        shape: of the array in Keras's layout.
+    """
+    where = counted_key(key)
+    if not where or where not in keras:
+        return None
+    counts = keras[where]
+    if counts.shape != tuple(shape)[: counts.ndim]:
+        return None
+    widened = counts.reshape(*counts.shape, *[1] * (len(shape) - counts.ndim))
+    return np.broadcast_to(widened, shape)
+
+
+def only_counted(
+    keras: Trace, key: str, theirs: np.ndarray, ours: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns two arrays with zeros where Keras's does not count.
+
+    Args:
+        keras: what Keras computed.
+        key: of Keras's array.
+        theirs: Keras's array, or what was computed from it in its shape.
+        ours: the port's; another shape stays as it is, as a difference.
+    """
+    counts = None if ours.shape != theirs.shape else counts_of(keras, key, theirs.shape)
+    if counts is None or theirs.dtype.kind != "f":
+        return theirs, ours
+    return np.where(counts, theirs, 0.0), np.where(counts, ours, 0.0)

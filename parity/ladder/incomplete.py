@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.ladder.anchored import CHANGES, is_repeated
-from parity.ladder.own_steps import has_all_draws, is_compared
-from parity.ladder.recorded import outputs_agree
-from parity.ladder.unknown_weights import unknown_weights
+from parity.ladder.custom_steps import has_all_draws, is_compared
+from parity.ladder.recorded import outputs_agree, unknown_weights
 
 if TYPE_CHECKING:
     from parity.traces.trace import Trace

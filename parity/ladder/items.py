@@ -1,10 +1,14 @@
-"""Findings of the ladder: an item is one compared quantity, a level has several items."""
+"""Findings of the ladder: levels, their items, and what a comparer leaves out."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+# --- Findings of the ladder: an item is one compared quantity, a level has several items ----------
+
 
 PASS, FAIL, SKIPPED, NOT_REACHED = "pass", "fail", "skipped", "not_reached"
 # Of an item that is above its limit, and does not fail its level.
@@ -162,3 +166,155 @@ class Level:
             "not_compared": [{"what": what, "why": why} for what, why in self.not_compared],
             "applies": self.applies,
         }
+
+
+# --- Names of the items of the level "loss", and of what is left out with it ----------------------
+
+
+CONFIDENT = "loss of confident outputs"
+GRADIENT = "its gradient"
+OF_KERAS = "loss of Keras's outputs"  # in train mode
+BROADCAST = "shapes that meet in the loss"
+UNKNOWN_TARGETS = "the loss"  # what is left open if no targets of it are known
+UNUSED = "the loss does not depend on it"  # why a gradient is not compared
+
+
+def of_output(label: str, name: str) -> str:
+    """Returns the name of the item of one of several outputs: "its gradient (main)"."""
+    return f"{label} ({name})"
+
+
+def output_of(item: str) -> str:
+    """Returns the name of the output that an item is about; "" if it is about all of them."""
+    for label in (CONFIDENT, GRADIENT, "loss"):
+        if item.startswith(f"{label} (") and item.endswith(")"):
+            return item[len(label) + 2 : -1]
+    return ""
+
+
+# --- Names of the items of the level "metrics" ----------------------------------------------------
+
+
+# Part of the keys -> how its items end. The given outputs come first: they show metrics alone.
+PARTS = {"given": " (given outputs)", "eval": " (eval)", "train": " (train)"}
+NAME = "name of "  # starts the name of an item
+
+
+def metric_of(item: str) -> str:
+    """Returns the name of the metric of an item."""
+    name = item.removeprefix(NAME)
+    for ending in PARTS.values():
+        name = name.removesuffix(ending)
+    return name
+
+
+# --- Names of what is left out at the level "trajectory" ------------------------------------------
+
+
+_BEFORE, _BEHIND = "training of ", " by repeated rows"
+
+
+def by_rows(weight: str) -> str:
+    """Returns the name of the steps of a weight whose rows occur several times in a batch."""
+    return f"{_BEFORE}{weight}{_BEHIND}"
+
+
+def weights_by_rows(entries: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Returns the weights that are named so among the entries of a fact `not_compared`."""
+    names = [str(entry["what"]) for entry in entries]
+    return [
+        name.removeprefix(_BEFORE).removesuffix(_BEHIND)
+        for name in names
+        if name.startswith(_BEFORE) and name.endswith(_BEHIND)
+    ]
+
+
+# --- The levels of the ladder: the one table of their names and their order -----------------------
+#
+# It imports nothing slow, since the shell uses it to complete names of levels.
+
+
+@dataclass(frozen=True)
+class LevelRow:
+    """One level.
+
+    Attributes:
+        id: its name on the command line, in the JSON and in reports.
+        title: heading of its table in a report.
+        compares: what it compares, in a probe or a whole training.
+    """
+
+    id: str
+    title: str
+    compares: str
+
+
+LEVELS = (
+    LevelRow("data", "Data", "the data, and the input of the first layer"),
+    LevelRow("structure", "Structure", "layers, parameters and their shapes"),
+    LevelRow("init", "Initial weights", "initial weights, or how they are drawn"),
+    LevelRow("forward", "Output of every layer", "dropout masks, output of every layer"),
+    LevelRow("loss", "Loss", "the loss and its penalties"),
+    LevelRow("metrics", "Metrics", "metrics after one batch and after several"),
+    LevelRow("gradient", "Gradient of every parameter", "gradient of every parameter"),
+    LevelRow(
+        "optimizer",
+        "Optimizer state and weights after a step",
+        "steps of the optimizer and its state",
+    ),
+    LevelRow("trajectory", "Trajectory", "weights and losses of a training"),
+    LevelRow("schedule", "Learning rates", "learning rates, and the last epoch"),
+    LevelRow("behaviour", "Behaviour", "the verdict on the fit"),
+)
+LEVEL_IDS = tuple(row.id for row in LEVELS)
+
+
+# --- The outcome of a comparer, before the engine adds the name of the level ----------------------
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of one level.
+
+    Attributes:
+        status: "pass", "fail" or "skipped".
+        tolerance_source: the allowed difference and its reason, or why the level was skipped.
+        items: the compared quantities, in the order in which a run computes them.
+        not_compared: (what, why) of parts that were left out.
+        applies: whether there is anything that could be compared.
+    """
+
+    status: str
+    tolerance_source: str
+    items: tuple[Item, ...] = ()
+    not_compared: tuple[tuple[str, str], ...] = ()
+    applies: bool = True
+
+
+def judged(
+    tolerance_source: str, items: Iterable[Item], not_compared: Iterable[tuple[str, str]] = ()
+) -> Outcome:
+    """Returns an outcome that passes if there are items and none of them fails."""
+    found = tuple(items)
+    is_whole = bool(found) and not any(item.status == FAIL for item in found)
+    return Outcome(PASS if is_whole else FAIL, tolerance_source, found, tuple(not_compared))
+
+
+def judged_if_any(
+    tolerance_source: str, items: Iterable[Item], not_compared: Iterable[tuple[str, str]] = ()
+) -> Outcome:
+    """Does the same for a port that may lack parts: without items, the level is skipped."""
+    found = tuple(items)
+    if not found:
+        return Outcome(SKIPPED, "there is nothing to compare", (), tuple(not_compared))
+    return judged(tolerance_source, found, not_compared)
+
+
+def skipped(why: str, *, applies: bool = True) -> Outcome:
+    """Returns the outcome of a level that was not compared.
+
+    Args:
+        why: the reason.
+        applies: False if the Keras model has nothing to compare at this level.
+    """
+    return Outcome(SKIPPED, why, applies=applies)

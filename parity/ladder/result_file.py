@@ -13,9 +13,7 @@ from typing import Any
 
 from parity.files.floats import decode_floats
 from parity.files.records import checked, domain, plain, read_record, record_from
-from parity.ladder.items import ACCEPTED, PASS, Item, Level
-from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.outcome import judged
+from parity.ladder.items import ACCEPTED, LEVEL_IDS, PASS, Item, Level, judged
 from parity.ladder.result import ERROR, INCOMPLETE, Found, Result, verdict_of
 from parity.ladder.result_record import ItemRecord, LevelRecord, ResultRecord, ResultsRecord
 from parity.programs.halves import HALVES

@@ -16,6 +16,7 @@ from parity.ladder.items import (
     DECIDES,
     DIFFERS,
     FAIL,
+    LEVEL_IDS,
     NOT_REACHED,
     PASS,
     ROLES,
@@ -24,7 +25,6 @@ from parity.ladder.items import (
     Item,
     Level,
 )
-from parity.ladder.levels import LEVEL_IDS
 from parity.ladder.result import ALL_RESULTS, ERROR, INCOMPLETE, SCHEMA
 from parity.programs.run_spec import MODES
 from parity.programs.spec_record import ANY_SPEC

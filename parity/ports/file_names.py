@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from parity.ports.names import attribute, distinct, is_plain
+from parity.ports.program import attribute, distinct, is_plain
 from torch_impl.keras_config.model import legal_name
-from torch_impl.keras_config.problems import NoTwinError
+from torch_impl.keras_config.rules import NoTwinError
 
 _MOST = 1000  # characters of a name that is data
 _ENDS = ("input_layers", "output_layers")

@@ -1,8 +1,4 @@
-"""Form: how one call of a Keras layer is written in torch, and the table of all forms.
-
-A row belongs to a class of modules, as `torch_impl.keras_config` plans them. It is torch's own part
-wherever that computes the same, else the part of `torch_impl`, with the reason.
-"""
+"""Form: how one call of a Keras layer is written in torch, and the table of all forms."""
 
 from __future__ import annotations
 
@@ -17,6 +13,12 @@ import torch
 
 from parity.ports.wrapping import scanned
 from torch_impl.keras_config.planned import Planned, parameters_of
+
+# --- Form: how one call of a Keras layer is written in torch, and the table of all forms ----------
+#
+# A row belongs to a class of modules, as `torch_impl.keras_config` plans them. It is torch's own
+# part wherever that computes the same, else the part of `torch_impl`, with the reason.
+
 
 Shape = tuple[int | None, ...]
 
@@ -261,3 +263,39 @@ def keyword(name: str, text: str) -> str:
     if not name.isidentifier() or python.iskeyword(name):
         raise ValueError(f"an argument {name[:40]!r}: expected a name of Python")
     return f"{name}={text}"
+
+
+# --- Operation: one call of an operation of keras.ops, and the form of one that torch has not -----
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One call of an operation.
+
+    Attributes:
+        name: Keras's name of its class.
+        arguments: in their order, as source; a tensor is "{0}", "{1}".
+        values: the same as values; a tensor is None.
+        settings: by name, of the operation and of the call.
+    """
+
+    name: str
+    arguments: Sequence[str]
+    values: Sequence[Any]
+    settings: Mapping[str, Any]
+
+    def setting(self, name: str, place: int, default: Any = None) -> Any:
+        """Returns a setting that may also stand at a place among the arguments."""
+        if name in self.settings:
+            return self.settings[name]
+        return self.values[place] if place < len(self.values) else default
+
+
+OperationRow = Callable[[Operation, Applied], Form]
+
+
+def other(operation: Operation, call: Applied) -> Form:
+    """The form of an operation without a row: Keras's operation, as `torch_impl` has it."""
+    told = [*operation.arguments, *(keyword(k, literal(v)) for k, v in operation.settings.items())]
+    text = f"OPERATIONS[{literal(operation.name)}]({', '.join(told)})"
+    return Form(text, None, Layout.LAST, note="keras.ops's own rules")

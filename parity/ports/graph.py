@@ -22,9 +22,9 @@ from torch_impl.keras_config.graph import (
     tensors_of,
 )
 from torch_impl.keras_config.model import KerasModel, legal_name
-from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.keras_config.rows.recurrent import TimeDistributed
-from torch_impl.layers.merging import MERGING
+from torch_impl.keras_config.rules import NoTwinError
+from torch_impl.layers.einsum_dense import MERGING
 from torch_impl.masks import is_any, is_mask, mask_arguments, mask_of
 
 # Of axes that the model leaves open; what differs between both is open. The longest that work are

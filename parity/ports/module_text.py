@@ -9,12 +9,9 @@ from typing import Any
 
 from torch import nn
 
-from parity.ports.block_class import is_size
-from parity.ports.form import Shape, keyword, literal, readable
-from parity.ports.names import class_name, distinct
-from parity.ports.naming import attributes_of, chain_names
-from parity.ports.own.facts import OwnFunction
-from parity.ports.own.stub_text import (
+from parity.ports.blocks import is_size
+from parity.ports.custom.facts import OwnFunction
+from parity.ports.custom.stubs import (
     class_text,
     classes_in,
     function_text,
@@ -22,8 +19,18 @@ from parity.ports.own.stub_text import (
     making_masks,
     models_in,
 )
+from parity.ports.form import Shape, keyword, literal, readable
 from parity.ports.plain import is_part
-from parity.ports.program import Line, Program, Value, all_of
+from parity.ports.program import (
+    Line,
+    Program,
+    Value,
+    all_of,
+    attributes_of,
+    chain_names,
+    class_name,
+    distinct,
+)
 from parity.ports.statements import Statement, named, statements_of
 from parity.ports.wrapping import docstring, documented, head, with_comment
 from torch_impl import arrays, layers

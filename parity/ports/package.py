@@ -17,35 +17,49 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
+from parity.errors import InputError
 from parity.files.atomic import write_bytes
 from parity.ports.blocks import fold
+from parity.ports.custom.facts import NOTHING, Facts, draws_in, left_out_of, paths_in, renamed
+from parity.ports.custom.rules import Told, about_step, told_to
+from parity.ports.custom.stubs import opens
 from parity.ports.feed_text import feed_of
 from parity.ports.file_names import with_plain_names
-from parity.ports.fit_text import left_out_of_training, rows_apart
+from parity.ports.fit_text import (
+    frozen_text,
+    left_out_of_training,
+    rows_apart,
+    rules_of,
+    undecayed_text,
+)
 from parity.ports.form import Layout, literal
-from parity.ports.frozen import frozen_text
 from parity.ports.graph import Traced, trace
 from parity.ports.guard import guard
-from parity.ports.initial import draws_of, initial_text, unseeded
 from parity.ports.module_text import model_text, name_of_class, own_definitions
-from parity.ports.names import class_name as class_name_of
-from parity.ports.own.facts import NOTHING, Facts, draws_in, left_out_of, paths_in, renamed
-from parity.ports.own.step_text import about_step
-from parity.ports.own.stub_text import opens
-from parity.ports.own.told import Told, told_to
 from parity.ports.plain import without_seeds
 from parity.ports.plain_package import Written, plain_files
 from parity.ports.program import Program, all_of, values_in
+from parity.ports.program import class_name as class_name_of
 from parity.ports.reading_text import about_data, arrays_of, filled
-from parity.ports.rules_text import rules_of, undecayed_text
 from parity.ports.train_text import train_text
-from parity.ports.weights import carry, fill_arrays, matched, targets
+from parity.ports.weights import (
+    carry,
+    draws_of,
+    fill_arrays,
+    initial_text,
+    matched,
+    targets,
+    unseeded,
+)
 from parity.ports.wrapping import prose, wrapped
 from parity.ports.writer import program_of
+from parity.traces.trace import Trace
 from torch_impl.arrays import buffers_of
 from torch_impl.keras_config import from_keras_config
-from torch_impl.keras_config.problems import NoTwinError
+from torch_impl.keras_config.rules import NoTwinError
 from torch_impl.layouts import Variable
+
+# --- The package of a port: model.py, train.py, weights, a test and a README ----------------------
 
 
 def write_package(
@@ -329,3 +343,36 @@ def _readme(package: str, class_name: str, written: Written) -> str:
         if sentences:
             lines += ["", f"## {title}", "", *(f"- {_shown(each)}" for each in sentences)]
     return "\n".join(lines) + "\n"
+
+
+# --- write_port: the package of a program that Keras's trace describes ----------------------------
+
+
+def write_port(trace: Trace, out: Path, *, plain: bool = False) -> dict[str, Any]:
+    """Writes the port of a described program to a folder.
+
+    Args:
+        trace: of the Keras half, with the fact "program".
+        out: folder of the package, which exists.
+        plain: whether its network and its training need torch alone.
+
+    Returns:
+        What `write_package` returns.
+
+    Raises:
+        InputError: the program cannot be ported, with all reasons.
+    """
+    keys = {
+        name: f"built/{name}" if f"built/{name}" in trace else f"weights/{name}"
+        for name in trace.facts["weights"]
+    }
+    weights = {name.replace(".", "/", 1): trace[key] for name, key in keys.items()}
+    try:
+        return write_package(trace.facts, weights, out, plain=plain)
+    except ValueError as error:
+        raise InputError(f"the program cannot be ported: {error}") from error
+    except Exception as error:  # of a config that is none of Keras's, in any way
+        told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise InputError(
+            f"the program cannot be ported: its config is not one that Keras writes ({told})"
+        ) from error

@@ -1,27 +1,28 @@
-"""as_plain: a program whose parts of `torch_impl` are torch's, or those of `parts`.
-
-It is a third way to write a row of the table of forms: the calls stay, and what they call has the
-arguments of the part of `torch_impl`. What has no plain part is refused by name.
-"""
+"""as_plain: a program whose parts of `torch_impl` are torch's, or copies in the package."""
 
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
+import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
-from parity.ports.form import Parameter
+from parity.ports.form import Parameter, literal
 from parity.ports.program import Line, Program, all_of
-from parity.ports.wrapping import scanned
-from torch_impl import layers
+from parity.ports.wrapping import WIDTH, imported, scanned, wrapped
+from torch_impl import layers, plain
 from torch_impl.keras_config.planned import Planned
-from torch_impl.keras_config.problems import NoTwinError
+from torch_impl.keras_config.rules import NoTwinError
+from torch_impl.layouts import Variable
 from torch_impl.plain import (
     activations,
     attention,
@@ -36,6 +37,12 @@ from torch_impl.plain import (
     recurrent,
     resizing,
 )
+
+# --- as_plain: a program whose parts of `torch_impl` are torch's, or those of `parts` -------------
+#
+# It is a third way to write a row of the table of forms: the calls stay, and what they call has the
+# arguments of the part of `torch_impl`. What has no plain part is refused by name.
+
 
 _PARTS = (
     *(activations, attention, categories, convolutions, merging, noise, normalization, pools),
@@ -369,3 +376,294 @@ _ROWS: dict[Any, Row] = {
     layers.MultiHeadAttention: _attention,
     layers.EinsumDense: _einsum,
 }
+
+
+# --- The weights of Keras in a plain network: where each of them is, and how it lies there --------
+
+
+@dataclass(frozen=True)
+class Place:
+    """How one parameter, or buffer, is made of a weight of Keras.
+
+    Attributes:
+        name: of the parameter.
+        row: of the weight; None: all of it.
+        gates: places of the parameter's gates among those of the last axis; (): it has none.
+        axes: order of the axes.
+        shape: of the parameter.
+    """
+
+    name: str
+    row: int | None
+    gates: tuple[int, ...]
+    axes: tuple[int, ...]
+    shape: tuple[int, ...]
+
+    def of(self, weight: np.ndarray) -> np.ndarray:
+        """Returns the parameter."""
+        x = weight if self.row is None else weight[self.row]
+        if self.gates:
+            parts = np.split(x, len(self.gates), axis=-1)
+            x = np.concatenate([parts[gate] for gate in self.gates], axis=-1)
+        return x.transpose(self.axes).reshape(self.shape)
+
+
+def places_of(
+    full: nn.Module, plain: nn.Module, variables: Mapping[str, Variable]
+) -> dict[str, list[Place]]:
+    """Returns the places of each weight of Keras.
+
+    Args:
+        full: the network with the parts of `torch_impl`.
+        plain: the same without them; its parameters have the same names.
+        variables: of the first one, by the names of Keras's weights.
+
+    Raises:
+        ValueError: a weight lies in another order than axes and gates can tell.
+    """
+    names = {id(module): name for name, module in full.named_modules()}
+    own = plain.state_dict()
+    found: dict[str, list[Place]] = {}
+    for name, variable in variables.items():
+        shape = tuple(variable.to_keras(variable.tensors).shape)
+        numbers = torch.arange(int(np.prod(shape)), dtype=torch.float64).reshape(shape) + 1
+        path = names[id(variable.module)]
+        found[name] = []
+        for attribute, tensor in zip(variable.attributes, variable.to_torch(numbers), strict=True):
+            whole = f"{path}.{attribute}" if path else attribute
+            if whole in own and tensor.any():  # the second bias of an LSTM is 0
+                wanted = linear(full, whole, tensor).numpy()
+                found[name].append(_place(whole, numbers.numpy(), wanted))
+    return found
+
+
+def linear(full: nn.Module, name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """Returns a weight of attention as that of a linear layer, and any other as it is.
+
+    Args:
+        full: the network with the parts of `torch_impl`.
+        name: of the weight.
+        tensor: its value there.
+    """
+    path, _, layer = name.rpartition(".")[0].rpartition(".")
+    if not isinstance(full.get_submodule(path), layers.MultiHeadAttention):
+        return tensor
+    if tensor.ndim < 3:
+        return tensor.flatten()
+    if layer == "attention_output":
+        return tensor.flatten(0, 1).T
+    return tensor.flatten(1).T
+
+
+def _place(name: str, weight: np.ndarray, wanted: np.ndarray) -> Place:
+    for row, gates in _ways(weight):
+        if wanted.size != (weight.size if row is None else weight[row].size):
+            continue
+        sides = weight.shape if row is None else weight.shape[1:]
+        # Sides of one may stand anywhere: the order that needs no other shape says what each is.
+        orders = sorted(
+            itertools.permutations(range(len(sides))),
+            key=lambda axes: tuple(sides[axis] for axis in axes) != wanted.shape,
+        )
+        for axes in orders:
+            place = Place(name, row, gates, axes, wanted.shape)
+            if np.array_equal(place.of(weight), wanted):
+                return place
+    raise ValueError(f"{name}: its order is not that of axes and gates")
+
+
+def _ways(weight: np.ndarray) -> Iterator[tuple[int | None, tuple[int, ...]]]:
+    yield None, ()
+    rows: Sequence[int | None] = [None, *range(min(len(weight), 2))] if weight.ndim else [None]
+    for row in rows:
+        for number in (1, 3, 4):
+            if weight.shape and weight.shape[-1] % number == 0:
+                yield from ((row, gates) for gates in itertools.permutations(range(number)))
+
+
+def load_lines(places: Mapping[str, Sequence[Place]]) -> list[str]:
+    """Returns the rows of a table: of an order, with the pairs of Keras's names and parameters."""
+    by_order: dict[str, list[str]] = {}
+    for name, found in places.items():
+        for place in found:
+            row = wrapped(f"        ({literal(name)}, {literal(place.name)})", behind=1)
+            by_order.setdefault(_told(place), []).extend([*row[:-1], f"{row[-1]},"])
+    lines: list[str] = []
+    for order, rows in by_order.items():
+        if len(rows) == 1 and len(one := f"    ({order}): [{rows[0].strip()[:-1]}],") <= WIDTH:
+            lines.append(one)
+        else:
+            lines += [f"    ({order}): [", *rows, "    ],"]
+    return lines
+
+
+def _told(place: Place) -> str:
+    gates = place.gates if len(place.gates) > 1 else ()
+    return ", ".join(map(literal, (place.row, gates, place.axes)))
+
+
+# --- Copies parts of `torch_impl.plain` into the package of a port, with all that they need -------
+#
+# A line that ends with "#: NAME" is copied if the program has what the name says, and the code
+# behind "#: not NAME: " if it has not.
+
+
+# In the order in which their parts stand in a file.
+MODULES = (
+    *("activations", "operations", "convolutions", "pools", "resizing", "normalization", "noise"),
+    "augmentation",
+    *("categories", "merging", "recurrent", "conv_lstm", "attention", "weights", "losses"),
+    *("clipping", "optimizers", "schedules", "callbacks", "metrics", "training"),
+    *("command_line", "array_checks", "data_file"),
+)
+_HOME = "torch_impl.plain"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A class, a function or a constant of a module of parts.
+
+    Attributes:
+        place: its place among all parts.
+        text: its source.
+        names: that it uses.
+        is_constant: whether it is an assignment.
+    """
+
+    place: int
+    text: str
+    names: frozenset[str]
+    is_constant: bool
+
+
+_OF_SOME = re.compile(r"^(?P<code>.*?)  #: (?P<name>\w+)$")
+_OF_OTHERS = re.compile(r"^(?P<indent> *)#: not (?P<name>\w+): (?P<code>.*)$")
+
+
+def copied(names: Iterable[str], about: str) -> str:
+    """Returns the source of a file of parts.
+
+    Args:
+        names: of parts; those that they need come with them.
+        about: the docstring of the file.
+    """
+    body, imports = chosen(names)
+    gap = "\n\n\n" if body.startswith(("class ", "def ", "@")) else "\n\n"
+    return f'"""{about}"""\n\n{imported(imports)}{gap}{body}\n'
+
+
+def chosen(
+    names: Iterable[str], has: Collection[str] | None = None
+) -> tuple[str, dict[str, tuple[str, str]]]:
+    """Returns the source of parts and of those that they need, and what they import.
+
+    Args:
+        names: of parts.
+        has: what the program has, by the names behind "#: "; None: all.
+
+    Returns:
+        The source; imported name -> (module, its name there or "").
+
+    Raises:
+        KeyError: there is no part of that name.
+    """
+    parts, imports = _all_parts(None if has is None else frozenset(has))
+    wanted: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in wanted:
+            wanted.add(name)
+            waiting += [other for other in parts[name].names if other in parts]
+    found = sorted((parts[name] for name in wanted), key=lambda part: part.place)
+    used = {name for part in found for name in part.names}
+    body = ""
+    before: Part | None = None
+    for part in found:
+        if before is not None:
+            body += "\n" if before.is_constant and part.is_constant else "\n\n\n"
+        body += part.text
+        before = part
+    return body, {name: imports[name] for name in used if name in imports}
+
+
+def names_of_parts() -> frozenset[str]:
+    """Returns the names of all parts."""
+    return frozenset(_all_parts(None)[0])
+
+
+def texts_of_parts() -> frozenset[str]:
+    """Returns the sources of all parts."""
+    return frozenset(part.text for part in _all_parts(None)[0].values())
+
+
+def definitions(source: str, tree: ast.Module | None = None) -> Iterator[tuple[ast.stmt, str]]:
+    """Yields the outermost statements of a source, each with its text.
+
+    Args:
+        source: of a file.
+        tree: of it; None: it is parsed.
+    """
+    lines = source.split("\n")
+    for node in (tree or ast.parse(source)).body:
+        yield node, _text(node, lines)
+
+
+def imports_of_parts() -> frozenset[tuple[str, str]]:
+    """Returns what parts import: (module, name in it or "")."""
+    return frozenset(_all_parts(None)[1].values())
+
+
+def _of_program(source: str, has: Collection[str] | None) -> str:
+    """Returns the lines of a source that belong to a program."""
+    lines = []
+    for line in source.splitlines():
+        if (some := _OF_SOME.match(line)) is not None:
+            lines += [some["code"]] if has is None or some["name"] in has else []
+        elif (others := _OF_OTHERS.match(line)) is not None:
+            is_other = has is not None and others["name"] not in has
+            lines += [others["indent"] + others["code"]] if is_other else []
+        else:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+@functools.cache
+def _all_parts(
+    has: frozenset[str] | None,
+) -> tuple[Mapping[str, Part], Mapping[str, tuple[str, str]]]:
+    """Returns the parts by name, and of each imported name (module, its name there or "")."""
+    parts: dict[str, Part] = {}
+    imports: dict[str, tuple[str, str]] = {}
+    for module in MODULES:
+        path = Path(plain.__file__).with_name(f"{module}.py")
+        source = _of_program(path.read_text(encoding="utf-8"), has)
+        lines = source.splitlines()
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.Import):
+                imports |= {a.asname or a.name: (a.name, "") for a in node.names}
+            elif isinstance(node, ast.ImportFrom) and not str(node.module).startswith(_HOME):
+                imports |= {a.asname or a.name: (str(node.module), a.name) for a in node.names}
+            elif isinstance(node, ast.ClassDef | ast.FunctionDef | ast.Assign):
+                name = getattr(node, "name", "") or _target(node)
+                used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+                text = _text(node, lines)
+                constant = isinstance(node, ast.Assign)
+                parts[name] = Part(len(parts), text, frozenset(used), constant)
+    return parts, imports
+
+
+def _target(node: ast.AST) -> str:
+    assert isinstance(node, ast.Assign)
+    (target,) = node.targets
+    assert isinstance(target, ast.Name)
+    return target.id
+
+
+def _text(node: ast.stmt, lines: list[str]) -> str:
+    """Returns the source of a node, without what only our type checker reads."""
+    decorators = getattr(node, "decorator_list", [])
+    first = min([node.lineno, *(each.lineno for each in decorators)])
+    assert node.end_lineno is not None
+    text = "\n".join(lines[first - 1 : node.end_lineno])
+    return re.sub(r"  # type: ignore\[[\w, -]+\]", "", text)

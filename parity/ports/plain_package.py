@@ -1,10 +1,11 @@
-"""The files of a port in plain torch, and what of it cannot be Keras's."""
+"""The files of a port in plain torch, with its train.py, and what of it cannot be Keras's."""
 
 from __future__ import annotations
 
 import importlib
+import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,23 +15,387 @@ import torch
 from torch import nn
 
 from parity.files.atomic import write_bytes
-from parity.ports.copying import copied, names_of_parts
+from parity.ports.custom.rules import about_step, with_own_schedule
+from parity.ports.custom.stubs import opens
+from parity.ports.feed_text import Feed, plain_feed_of
+from parity.ports.fit_text import RuleTexts, about_later, about_output, output_text
+from parity.ports.form import literal
 from parity.ports.guard import guard
-from parity.ports.initial import Draw
 from parity.ports.module_text import model_text, name_of_class
-from parity.ports.names_used import imported_from, names_used
-from parity.ports.own.stub_text import opens
-from parity.ports.plain import as_plain, without_plain
-from parity.ports.plain_feed import plain_feed_of
-from parity.ports.plain_layout import linear, load_lines, places_of
-from parity.ports.plain_train import draws_one_order, plain_train
-from parity.ports.program import Program, all_of
-from parity.ports.reading_text import about_data, arrays_of
-from parity.ports.rules_text import RuleTexts
-from parity.ports.wrapping import wrapped
-from torch_impl import layers
+from parity.ports.plain import (
+    as_plain,
+    chosen,
+    copied,
+    linear,
+    load_lines,
+    names_of_parts,
+    places_of,
+    without_plain,
+)
+from parity.ports.plain_rules import (
+    as_rule,
+    callbacks_of,
+    constraint_lines,
+    initial_lines,
+    joined_biases,
+    loss_of,
+    metrics_of,
+    penalty_lines,
+)
+from parity.ports.program import (
+    Program,
+    Value,
+    all_of,
+    defined_in,
+    has_masks,
+    imported_from,
+    names_called,
+    names_used,
+)
+from parity.ports.reading_text import (
+    Arrays,
+    about_data,
+    about_training,
+    arrays_of,
+    load_weights,
+    opening,
+    reading_of,
+)
+from parity.ports.train_text import (
+    lacking_text,
+    optimizer_text,
+    parser_text,
+    planned_parts,
+    written,
+)
+from parity.ports.weights import Draw
+from parity.ports.wrapping import from_import, imported, wrapped
+from torch_impl import data_file, layers
+from torch_impl.keras_config.compiled import compiled_of_facts
+from torch_impl.keras_config.training import sentence_of_callback
 from torch_impl.layouts import Variable
 from torch_impl.losses.outputs import flat
+from torch_impl.plain import training as loop
+
+# --------------------------------------------------------------------------------------------------
+#
+# train.py of a port in plain torch, with the rules that it needs and the loop of a training.
+
+
+# Names that train.py has itself, in each program or in some.
+_NAMES = (
+    *(name for name in dir(loop) if not name.startswith("_")),
+    *("argparse", "Path", "np", "load_file", "rules", "WEIGHTS", "signature", "build"),
+    *("initialise", "penalty", "load_weights", "feed", "read", "tensor", "main"),
+    *data_file.__all__,
+)
+
+
+@dataclass
+class PlainTrain:
+    """What is written of a training.
+
+    Attributes:
+        train: source of train.py.
+        rules: source of rules.py; "": nothing of it is needed.
+        data_file: source of data_file.py.
+        port: arguments of `Port` in the test.
+        left_out: a sentence for each part that is missing.
+        own: names of definitions in `train` that are code of the program's own.
+        loop: source of the loop in it, which is that of this project.
+    """
+
+    train: str = ""
+    rules: str = ""
+    data_file: str = ""
+    port: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    own: frozenset[str] = frozenset()
+    loop: str = ""
+
+
+def plain_train(
+    facts: Mapping[str, Any],
+    program: Program,
+    modules: tuple[nn.Module, nn.Module],
+    draws: Sequence[Draw],
+    rules: RuleTexts,
+    frozen: Sequence[str],
+    names: tuple[str, str],
+    feed: Feed,
+) -> PlainTrain:
+    """Returns the source of a training in plain torch.
+
+    Args:
+        facts: of the trace of the Keras half.
+        program: the model.
+        modules: of the program: with the parts of `torch_impl`, and plain.
+        draws: of the initial weights.
+        rules: of its weights and outputs, in `torch_impl`.
+        frozen: statements that exclude weights from the training.
+        names: of the package, and of the class of the model.
+        feed: how images are augmented.
+    """
+    _, class_name = names
+    own: dict[str, str] = {}
+    taken = (*_NAMES, class_name)
+    compiled, schedules = with_own_schedule(compiled_of_facts(facts), facts, taken, plain=True)
+    masked = has_masks(program)
+    training = planned_parts(facts, compiled, own, _NAMES, is_masked=masked, plain=True)
+    found = PlainTrain(left_out=[sentence for _, sentence in training.problems])
+    given: dict[str, str] = {}
+    body = [f"    model = {class_name}()"]
+    initial = initial_lines(*modules, draws, found.left_out)
+    if initial:
+        body.append("    initialise(model)")
+    body += [line for statement in frozen for line in wrapped(f"    {statement}")]
+    loss = loss_of(training, found.left_out)
+    if loss is not None:
+        given["loss"] = loss
+    if training.optimizer is not None:
+        try:
+            text = as_rule(optimizer_text(training.optimizer))
+            if rules.joins_norms(training.optimizer) and (paths := joined_biases(*modules)):
+                body += _biases(paths)
+                text = re.sub(r"\bclip_norm\(([\d.e-]+)\)", r"clip_joined_norm(\1, biases)", text)
+            body += wrapped(f"    optimizer = {text}")
+            given["optimizer"] = "optimizer"
+        except ValueError as error:
+            found.left_out.append(f"the optimizer: {error}")
+    metrics, measured = metrics_of(training, found.left_out)
+    given |= metrics
+    given |= callbacks_of(
+        training,
+        measured,
+        found.left_out,
+        list(compiled.outputs),
+        has_optimizer="optimizer" in given,
+    )
+    found.left_out += [sentence_of_callback(name) for name in compiled.left_out]
+    penalty = penalty_lines(rules.penalties, modules[1], found.left_out)
+    if "optimizer" in given:
+        body += constraint_lines(rules.constraints, *modules, found.left_out)
+    for name, text in rules.activities.items():
+        found.left_out.append(f"{text} of {name!r}: it has no plain form")
+    if rules.undecayed:
+        found.left_out.append("exclude_from_weight_decay of the optimizer: all weights decay here")
+    if penalty and loss is not None:
+        given["penalty"] = "penalty"
+    if compiled.class_weight:
+        given["class_weight"] = written(compiled.class_weight)
+    outputs = list(compiled.outputs)
+    if len(outputs) > 1:
+        given["output_names"] = f"[{', '.join(map(literal, outputs))}]"
+    output, turning = output_text(program, "rules.channels_last")
+    given |= {"output": output} if output else {}
+    body += about_output(output)
+    given |= feed.given
+    found.left_out += feed.left_out
+    told = "".join(f", {name}={text}" for name, text in given.items())
+    body += wrapped(f"    return Training(model{told})")
+    found.own = defined_in([*schedules, *own.values(), *feed.functions])
+    sections = [
+        *(
+            text.splitlines()
+            for text in (*schedules, *own.values(), "\n".join(turning), *feed.functions)
+            if text
+        ),
+        [
+            "def build() -> Training:",
+            '    """Returns the network with all that trains it, drawn by torch\'s generator."""',
+            *body,
+        ],
+    ]
+    if initial:
+        head = wrapped(f"def initialise(model: {class_name}) -> None:")
+        about = '    """Draws the initial weights, from the distributions of the Keras program."""'
+        sections.append([*head, about, *initial])
+    if penalty:
+        sections.append(penalty)
+    arrays = arrays_of(program, facts)
+    functions = reading_of(program, facts, arrays, training.loss, by_name=len(outputs) > 1)
+    sections = [*sections, load_weights(class_name), *functions]
+    weightless = _weightless_text(own, arrays)
+    return _files(found, sections, facts, given, program, arrays, names, weightless, feed)
+
+
+def _biases(paths: Sequence[str]) -> list[str]:
+    """Returns the statements that name the biases of some GRUs, two each."""
+    names = f"({', '.join(map(literal, paths))}{',' if len(paths) == 1 else ''})"
+    return [
+        "    # both biases of a GRU are one variable in Keras, with one norm",
+        *wrapped(f"    layers = [model.get_submodule(name) for name in {names}]"),
+        "    biases = [(each.bias_ih_l0, each.bias_hh_l0) for each in layers]",
+    ]
+
+
+def _files(
+    found: PlainTrain,
+    sections: list[list[str]],
+    facts: Mapping[str, Any],
+    given: Mapping[str, str],
+    program: Program,
+    arrays: Arrays,
+    names: tuple[str, str],
+    weightless: str,
+    feed: Feed,
+) -> PlainTrain:
+    package, class_name = names
+    own = "\n\n\n".join("\n".join(lines) for lines in sections)
+    used = names_used(own, "rules")
+    fit = facts["program"]["fit"]
+    features = [
+        *_features(given, arrays, program),
+        *(["seeded"] if draws_one_order(fit, feed) else []),
+    ]
+    copy, imports = chosen(["fit", "split_off"], features)
+    main = _MAIN.format(
+        parser="\n".join(wrapped(f"    {parser_text(fit)}")),
+        shuffle=fit.get("shuffle") is not False and feed.is_shuffled,
+        lacking=lacking_text("training", [n for n in ("loss", "optimizer") if n not in given]),
+        opening="\n".join(opening(arrays)),
+        weightless=weightless,
+    )
+    imports |= {
+        "argparse": ("argparse", ""),
+        "Path": ("pathlib", "Path"),
+        "np": ("numpy", ""),
+        "torch": ("torch", ""),
+        "load_file": ("safetensors.torch", "load_file"),
+    }
+    if not re.search(r"(?<![\w.])np\.", own):
+        del imports["np"]
+    if weightless:
+        imports["signature"] = ("inspect", "signature")
+    if names_used(own, "F"):
+        imports["F"] = ("torch.nn", "functional")
+    taken = names_called(own + main, data_file.__all__)
+    lines = [imported(imports), "", *([f"from {package} import rules"] if used else [])]
+    lines += from_import(f"{package}.data_file", taken)
+    lines += [f"from {package}.model import {class_name}"]
+    more = [*about_step(fit, is_plain=True), *about_later(fit)]
+    about = about_training(package, "does, in plain torch", arrays, more, feed.data)
+    head = "\n".join(lines)
+    weights = 'WEIGHTS = Path(__file__).with_name("weights.safetensors")'
+    found.train = f"{about}\n\n{head}\n\n{weights}\n\n\n{own}\n\n\n{copy}\n\n\n{main}"
+    if used:
+        found.rules = copied(used, "Rules of the training that torch has not, or has otherwise.")
+    about_file = "Reads the command line and the file of data, and says what is wrong with them."
+    found.loop = copy
+    found.data_file = copied(taken, about_file)
+    found.port = _port(given, program)
+    return found
+
+
+_FEATURES = {
+    "schedulers": "schedulers",
+    "early_stopping": "stopping",
+    "penalty": "penalty",
+    "class_weight": "classes",
+    "output": "turned",
+    "augment": "augmented",
+    "prepare": "prepared",
+}
+
+
+def draws_one_order(fit: Mapping[str, Any], feed: Feed) -> bool:
+    """Whether a training has one order of samples: a flow draws one for each epoch."""
+    return bool(fit.get("is_seeded")) and not feed.is_written
+
+
+def _features(given: Mapping[str, str], arrays: Arrays, program: Program) -> list[str]:
+    """Returns what a program has of the loop: see `parity.ports.plain`."""
+    found = [feature for name, feature in _FEATURES.items() if name in given]
+    is_one = len(arrays.inputs) == len(arrays.targets) == 1 and isinstance(program.outputs, Value)
+    if not is_one or "OutputLosses" in given.get("loss", ""):
+        found.append("nest")
+    return [*found, "called"] if {"nest", "turned"} & set(found) else found
+
+
+def _port(given: Mapping[str, str], program: Program) -> list[str]:
+    """Returns the arguments of `Port` for what `build` returns."""
+    lines = ["made.model"]
+    if "output_names" in given and "OutputLosses" in given.get("loss", ""):
+        lines += ["loss=dict(made.loss.losses)", "loss_weights=made.loss.weights"]
+        lines += ["output_names=made.output_names"]
+    elif "loss" in given:
+        lines.append("loss=made.loss")
+    rows = {
+        "optimizer": "optimizer=made.optimizer",
+        "schedulers": "scheduler=made.schedulers",
+        "early_stopping": "early_stopping=made.early_stopping",
+        "metrics": "metrics=made.metrics",
+        "penalty": "added_loss=made.penalty",
+        "class_weight": "class_weight=made.class_weight",
+        "output": "output=made.output",
+    }
+    lines += [text for name, text in rows.items() if name in given]
+    if len(program.inputs) == 1:
+        lines.append("feed=train.feed")
+    return lines
+
+
+def _weightless_text(own: Collection[str], arrays: Arrays) -> str:
+    """Returns statements that end a training with weights which a loss does not take.
+
+    Args:
+        own: names of the losses that are to be written.
+        arrays: in a file of data.
+    """
+    if not own or not arrays.takes_weights:  # then no file may have any
+        return ""
+    names = f"({', '.join(own)},)" if len(own) == 1 else f"({', '.join(own)})"
+    lines = [
+        '    if any(name.startswith("weight") for name in file):',
+        *wrapped(f"        for loss in {names}:"),
+        '            if "sample_weight" not in signature(loss).parameters:',
+        '                text = f"give {loss.__name__} the argument sample_weight, (N,)"',
+        '                raise SystemExit(f"the file has weights, its loss takes none: {text}")',
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+_MAIN = '''def main() -> None:
+    """Trains as `fit` does, and prints loss and metrics of each epoch."""
+{parser}
+    parser.add_argument(
+        "--shuffle", action=argparse.BooleanOptionalAction, default={shuffle}
+    )
+    parser.add_argument(
+        "--from-keras", action="store_true", help="begin with the weights of the model"
+    )
+    given = parser.parse_args()
+    torch.set_default_dtype(getattr(torch, given.dtype))
+{opening}
+{weightless}    data, validation = read(file), None
+    if is_validated(file):
+        validation = read(file, "_val")
+    elif validation_share(file, given.validation_split):
+        data, validation = split_off(data, given.validation_split)
+    torch.manual_seed(given.seed)
+    training = build()
+{lacking}    if given.from_keras:
+        load_weights(training.model)
+    history = fit(
+        training,
+        data,
+        validation,
+        epochs=given.epochs,
+        batch_size=given.batch_size,
+        shuffle=given.shuffle,
+    )
+    for name, values in history.items():
+        print(name, *(f"{{value:.6g}}" for value in values))
+    if given.out is not None:
+        torch.save(training.model.state_dict(), given.out)
+
+
+if __name__ == "__main__":
+    main()
+'''
+
+
+# --- The files of a port in plain torch, and what of it cannot be Keras's -------------------------
 
 
 @dataclass
@@ -101,7 +466,7 @@ def plain_files(
     for name, text in files.items():
         write_bytes(out / name, text.encode())
     class_name = name_of_class(program)
-    module = with_weights(imported(out, class_name), full)
+    module = with_weights(imported_package(out, class_name), full)
     names = (out.name, class_name)
     fit = facts["program"]["fit"]
     feed = plain_feed_of(fit)
@@ -146,7 +511,7 @@ def _drawing(program: Program) -> list[str]:
     return [f"masks and noise of the layers {told}: their law is Keras's, their numbers are not"]
 
 
-def imported(out: Path, class_name: str) -> nn.Module:
+def imported_package(out: Path, class_name: str) -> nn.Module:
     """Returns the network of a package whose model.py is written."""
     with _on_path(out):
         file = importlib.import_module(f"{out.name}.model")

@@ -1,17 +1,225 @@
-"""Program: the lines of a `forward`, each with its tensors and the module that it calls."""
+"""Program: the lines of a `forward`, with their names, tensors and modules."""
 
 from __future__ import annotations
 
+import ast
+import builtins
+import itertools
+import keyword
 import math
-from collections.abc import Mapping, Sequence
+import re
+import types
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import nn
 
 from parity.ports.form import Layout, Shape
+from torch_impl import data_file
 from torch_impl.keras_config.graph import fill
 from torch_impl.keras_config.planned import Planned
+from torch_impl.plain import training
+
+# --- Names that a source uses: "Conv2D" of `parts.Conv2D(3, 8, 3)`, and those that it imports -----
+
+
+def names_used(source: str, module: str) -> frozenset[str]:
+    """Returns the attributes of a module that a source reads.
+
+    Args:
+        source: of a file.
+        module: the name under which it has the module.
+    """
+    return frozenset(
+        node.attr
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", None) == module
+    )
+
+
+def imported_from(source: str, packages: Sequence[str]) -> list[str]:
+    """Returns the names that a source imports from some packages.
+
+    Args:
+        source: of a file.
+        packages: names of the outermost ones.
+    """
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            if str(node.module).partition(".")[0] in packages:
+                found += [each.name for each in node.names]
+        elif isinstance(node, ast.Import):
+            found += [e.name for e in node.names if e.name.partition(".")[0] in packages]
+    return found
+
+
+def defined_in(sources: Iterable[str]) -> frozenset[str]:
+    """Returns the names of the functions and classes of some sources, at their outermost level."""
+    return frozenset(
+        node.name
+        for source in sources
+        for node in ast.parse(source).body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef)
+    )
+
+
+def names_called(source: str, known: Sequence[str]) -> list[str]:
+    """Returns the known functions that a source calls, and the classes of its arguments.
+
+    Args:
+        source: of some statements.
+        known: names.
+    """
+    return [name for name in known if re.search(rf"(?<![\w.]){name}[(,]", source)]
+
+
+# --- Names in the written source: of modules, of classes, and of the variables of a `forward` -----
+
+
+_OF_PYTHON = frozenset({*dir(builtins), *keyword.kwlist, *keyword.softkwlist})
+# Attributes by which a generator, a function or an error leads to all of Python.
+INSIDE = frozenset(
+    name
+    for kind in (
+        *(types.AsyncGeneratorType, types.CodeType, types.CoroutineType, types.FrameType),
+        *(types.GeneratorType, types.TracebackType),
+    )
+    for name in dir(kind)
+    if re.match(r"(gi|cr|ag|tb|co|f)_", name)
+)
+_OF_MODULES = frozenset(dir(nn.Module()))
+# What a module has itself, and names that model.py imports.
+_TAKEN = _OF_MODULES | {
+    *("self", "F", "nn", "torch", "layers", "activations", "arrays", "clip", "with_mask", "parts"),
+    *("OPERATIONS", "OrderedDict", "through_float32"),
+}
+# Classes and constants that train.py, model.py and the test import or define.
+_OF_FILES = frozenset(
+    {*("Any", "Arrays", "Path", "Port", "Trainer", "KerasSeeds", "Penalty", "RegularizedLoss")}
+    | {*("F", "OPERATIONS", "OrderedDict", "WEIGHTS", "Mapping")}
+    | {name for name in dir(training) if not name.startswith("_")}
+    | set(data_file.__all__)
+)
+_DEFAULT = re.compile(r"(sequential|functional|model)(_\d+)?")
+_LONGEST = 100  # characters of a name; nobody reads a longer one
+
+
+def identifier(name: str, taken: Iterable[str] = (), instead: str = "layer") -> str:
+    """Returns a name as an identifier, whatever text it is: the one function that makes them.
+
+    It is in Python's normal form (NFKC), so that two that look different to Python do so to all;
+    is no word of Python, and does not begin with "__", which a class would read otherwise. A number
+    in front goes to the end: "1_conv" is conv_1.
+
+    Args:
+        name: any text.
+        taken: names that it must not be; it gets a "_" at its end then.
+        instead: of a name without letters and digits.
+    """
+    name = unicodedata.normalize("NFKC", name[:_LONGEST])[:_LONGEST]
+    name = "".join(each if f"a{each}".isidentifier() else "_" for each in name)
+    name = unicodedata.normalize("NFKC", name)
+    if not re.search(r"[^\W_]", name):
+        name = instead
+    elif re.search(r"[^\W\d_]", name):
+        while (number := re.match(r"(\d+)_?", name)) is not None:
+            name = f"{name[number.end() :]}_{number[1]}"
+    name = re.sub(r"^_{2,}", "_", name)
+    if not name.isidentifier():
+        name = f"_{name}"
+    is_taken = name in taken or name in _OF_PYTHON or name in INSIDE
+    return f"{name}_" if is_taken else name
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name can stand in the text of a sentence, of a path and of a comment as it is.
+
+    It has letters, digits, "_", " ", "-", "+" and ":" alone, in Python's normal form.
+    """
+    letters = re.sub(r"[ +:-]", "", name)
+    is_normal = unicodedata.normalize("NFKC", name) == name == name.strip()
+    return bool(letters) and is_normal and f"_{letters}".isidentifier() and len(name) <= _LONGEST
+
+
+def attribute(name: str) -> str:
+    """Returns Keras's name of a layer as an attribute of a module: see `identifier`."""
+    return identifier(name, _TAKEN)
+
+
+def held_name(name: str) -> str:
+    """Returns the attribute of a layer of the user's as one of a module: "parts.0" stays.
+
+    What `nn.Module` has itself gets another name: "modules" is modules_.
+    """
+    first, dot, rest = name.partition(".")
+    return f"{identifier(first, _OF_MODULES)}{dot}{rest}"
+
+
+def input_names(names: Iterable[str]) -> dict[str, str]:
+    """Returns the argument of a `forward` for each input, by Keras's names of these."""
+    found: dict[str, str] = {}
+    for name in names:
+        found[name] = distinct(attribute(name), found.values())
+    return found
+
+
+def class_name(name: str) -> str:
+    """Returns Keras's name of a model as that of a class; "Net" for a name that Keras gave.
+
+    A number at the end tells models apart. Several are settings, which name no class:
+    "mobilenetv2_1.00_224" is Mobilenetv2.
+    """
+    if _DEFAULT.fullmatch(name):
+        return "Net"
+    words = re.split(r"[\W_]+", unicodedata.normalize("NFKC", name[:_LONGEST]))
+    numbers = list(itertools.takewhile(str.isdigit, reversed(words)))
+    if 1 < len(numbers) < len(words):
+        words = words[: -len(numbers)]
+    joined = "".join(word[:1].upper() + word[1:] for word in words)
+    made = identifier(joined if joined[:1].isalpha() else f"Net{joined}", instead="Net")
+    return f"{made.rstrip('_')}Net" if made in _OF_FILES or made != made.rstrip("_") else made
+
+
+def distinct(name: str, taken: Iterable[str]) -> str:
+    """Returns the name, with a number behind it if it is taken."""
+    used, number, found = set(taken), 1, name
+    while found in used:
+        number += 1
+        found = f"{name}{number}"
+    return found
+
+
+def common_prefix(names: Sequence[str]) -> str:
+    """Returns what names have in common up to their last "_"; "" if one name is all of it."""
+    if not names:
+        return ""
+    least, most = min(names), max(names)
+    length = next((n for n, (a, b) in enumerate(zip(least, most, strict=False)) if a != b), None)
+    shared = least[: len(least) if length is None else length]
+    return shared[: shared.rfind("_") + 1]
+
+
+def block_name(prefixes: Sequence[str], family: str) -> str:
+    """Returns the name of a class for parts whose layers have names with a prefix.
+
+    Args:
+        prefixes: of each part, "conv2_block1_"; or "". Numbers aside, all have to be the same:
+            "down1_" says nothing of the part "bottom_".
+        family: its name without a prefix.
+    """
+    found = set()
+    for prefix in prefixes:
+        words = [re.sub(r"\d+[a-z]?$", "", word) for word in prefix.split("_")]
+        found.add("_".join(word for word in words if word and not word.isdigit()))
+    shared = found.pop() if len(found) == 1 else ""
+    return class_name(family if not shared or _DEFAULT.fullmatch(shared) else shared)
+
+
+# --- Program: the lines of a `forward`, each with its tensors and the module that it calls --------
 
 
 @dataclass(frozen=True)
@@ -198,3 +406,25 @@ def all_of(program: Program) -> Sequence[Program]:
 def has_masks(program: Program) -> bool:
     """Whether an output of a model carries a mask."""
     return any("with_mask(" in line.text for line in program.lines)
+
+
+# --- The attributes of a written module, by the layers of the Keras model -------------------------
+
+
+def attributes_of(program: Program) -> dict[str, str]:
+    """Returns the attribute of each layer that has a module, in the order of the lines."""
+    found: dict[str, str] = {}
+    for line in program.lines:
+        if line.is_module and line.name not in found:
+            found[line.name] = distinct(attribute(line.name), found.values())
+    return found
+
+
+def chain_names(line: Line) -> list[str]:
+    """Returns the names of the blocks of a sequence: Keras's, or numbers."""
+    if all(each.is_named for each in line.chain):
+        names: list[str] = []
+        for each in line.chain:
+            names.append(distinct(attribute(each.name), names))
+        return names
+    return [str(number) for number in range(len(line.chain))]

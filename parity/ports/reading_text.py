@@ -1,22 +1,172 @@
-"""How train.py reads a file of data: the names of its arrays, and the functions that take them.
-
-x, y, weight            one input, one output
-x_<input>, y_<output>   several; weight_<output> for one of them
-x_val, y_val, ...       of validation: "_val" behind each name
-"""
+"""How train.py reads a file of data: names, shapes, and the functions that take arrays."""
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from parity.ports.data_text import input_texts, output_shapes, target_text, weight_text
-from parity.ports.form import Layout, literal
-from parity.ports.names import input_names
-from parity.ports.program import Program, Value
+from torch import nn
+
+from parity.ports.form import Layout, Shape, literal
+from parity.ports.program import Line, Program, Value, all_of, input_names, values_in
 from parity.ports.wrapping import WIDTH, documented, wrapped
+from torch_impl.keras_config.planned import Planned
+
+# --------------------------------------------------------------------------------------------------
+#
+# The calls of `data_file` by which train.py takes each array: its shape, and what it may hold.
+
+
+# Losses that compare entry by entry, and broadcast as Keras's do.
+_BY_ENTRY = frozenset(
+    {"MeanSquaredError", "MeanAbsoluteError", "MeanAbsolutePercentageError"}
+    | {"MeanSquaredLogarithmicError", "Huber", "LogCosh", "Hinge", "SquaredHinge"}
+    | {"CategoricalHinge", "KLDivergence", "Poisson", "CosineSimilarity"}
+)
+_EXACT = frozenset({"BinaryCrossentropy", "BinaryFocalCrossentropy"})  # which refuse to broadcast
+_ROWS = frozenset({"CategoricalCrossentropy", "CategoricalFocalCrossentropy"})
+_LABELS = "SparseCategoricalCrossentropy"
+_OF_NAN = re.compile(r"isnan|nan_to_num|isfinite|isinf")
+
+
+def input_texts(
+    program: Program, facts: Mapping[str, Any], given: Mapping[str, str]
+) -> dict[str, str]:
+    """Returns the source that takes each input of a network from a file, by its name.
+
+    Args:
+        program: the model.
+        facts: of the trace of the Keras half.
+        given: name of an array -> name of the input.
+    """
+    dtypes = _dtypes(facts)
+    rows = _embedded(program)
+    handles_nan = _OF_NAN.search(str(facts.get("own"))) is not None or any(
+        _OF_NAN.search(line.text) for each in all_of(program) for line in each.lines
+    )
+    found = {}
+    for array, name in given.items():
+        value = program.inputs[name]
+        shape, dtype = value.shape[1:], dtypes.get(name, "")
+        below = rows.get(value.number)
+        if below is not None:
+            found[name] = _call("whole_input", array, shape, f", {below}")
+        elif dtype in ("int32", "int64"):
+            found[name] = _call("whole_input", array, shape)
+        elif dtype.startswith("float"):
+            found[name] = _call("real_input", array, shape, ", may_be_nan=True" * handles_nan)
+        else:
+            found[name] = _call("any_input", array, shape)
+    return found
+
+
+def _dtypes(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the dtype of each input, by the name of its layer."""
+    model = (facts.get("program") or {}).get("model") or {}
+    settings = [layer["config"] for layer in (model.get("config") or {}).get("layers", ())]
+    return {each["name"]: str(each["dtype"]) for each in settings if "dtype" in each}
+
+
+def _embedded(program: Program) -> dict[int, int]:
+    """Returns the fewest rows of the embeddings that take an input and nothing else, by number."""
+    found: dict[int, int] = {}
+    for line in program.lines:
+        made = line.made
+        if made is not None and made.kind is nn.Embedding:
+            rows = int(made.arguments[0])
+            for value in line.inputs:
+                found[value.number] = min(rows, found.get(value.number, rows))
+    others = {
+        value.number
+        for line in program.lines
+        for value in line.inputs
+        if line.made is None or line.made.kind is not nn.Embedding
+        if not _is_comparison(line)
+    }
+    return {number: rows for number, rows in found.items() if number not in others}
+
+
+def _is_comparison(line: Line) -> bool:
+    """Whether a line makes the mask of tokens."""
+    return line.made is None and re.fullmatch(r"\{0\} != \d+", line.text) is not None
+
+
+def output_shapes(program: Program, facts: Mapping[str, Any]) -> dict[str, Shape]:
+    """Returns the shape of a sample of each output whose shape is known; "": of the only one.
+
+    Args:
+        program: the model.
+        facts: of the trace of the Keras half.
+    """
+    outputs = [(each["name"], each["shape"]) for each in facts.get("outputs") or []] or [
+        ("", facts.get("output_shape") or [])
+    ]
+    made: list[Value] = values_in(program.outputs)
+    if isinstance(program.outputs, Mapping) and set(program.outputs) == {n for n, _ in outputs}:
+        made = [program.outputs[name] for name, _ in outputs]
+    found = {}
+    for (name, drawn), value in zip(outputs, made, strict=False):
+        shape = value.shape[1:]
+        # What is open in the model was drawn in the probe.
+        are_same = len(shape) == len(drawn) and all(
+            a in (None, b) for a, b in zip(shape, drawn, strict=True)
+        )
+        if len(outputs) == len(made) and shape and are_same:
+            found[name] = shape
+    if len(outputs) == 1 and found:
+        found[""] = found.get("", next(iter(found.values())))
+    return found
+
+
+def target_text(array: str, loss: Any, shape: Shape | None) -> str:
+    """Returns the source that takes the targets of an output from a file.
+
+    Args:
+        array: name of the array.
+        loss: its plan; of the user's own or None: nothing is known of its targets.
+        shape: of a sample of the output; None: it is not known.
+    """
+    kind = loss.kind.__name__ if _is_of_keras(loss) else ""
+    settings = loss.settings if kind else {}
+    if shape is None or settings.get("axis", -1) != -1:
+        return f"any_targets(file, {literal(array)} + ending)"
+    if kind == _LABELS and shape[-1] is not None:
+        ignored = settings.get("ignore_class")
+        more = f", {shape[-1]}" + ("" if ignored is None else f", {literal(ignored)}")
+        return _call("label_targets", array, shape[:-1], more)
+    if kind in _ROWS and shape[-1] != 1:
+        return _call("row_targets", array, shape)
+    if kind in _BY_ENTRY | _EXACT | _ROWS:
+        more = "" if kind in _BY_ENTRY else ", is_broadcast=False"
+        return _call("value_targets", array, shape, more)
+    return f"any_targets(file, {literal(array)} + ending)"
+
+
+def weight_text(array: str, loss: Any, shape: Shape | None) -> str:
+    """Returns the source that takes the weights of an output; see `target_text`."""
+    is_known = shape is not None and _is_of_keras(loss)
+    if not is_known or shape is None:
+        return f"sample_weight(file, {literal(array)} + ending)"
+    return _call("sample_weight", array, shape[:-1])
+
+
+def _is_of_keras(loss: Any) -> bool:
+    return isinstance(loss, Planned) and loss.kind.__module__.startswith("torch_impl.losses")
+
+
+def _call(function: str, array: str, shape: Shape, more: str = "") -> str:
+    return f"{function}(file, {literal(array)} + ending, {literal(tuple(shape))}{more})"
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# How train.py reads a file of data: the names of its arrays, and the functions that take them.
+#
+# x, y, weight            one input, one output x_<input>, y_<output>   several; weight_<output> for
+# one of them x_val, y_val, ...       of validation: "_val" behind each name
 
 
 @dataclass(frozen=True)
@@ -305,3 +455,66 @@ def _mapping(name: str, rows: Sequence[str]) -> list[str]:
 def is_turned(value: Value) -> bool:
     """Whether a network takes an input with its channels second."""
     return value.layout is Layout.FIRST
+
+
+# --- How train.py in plain torch reads a file of data, and the weights of the Keras model ---------
+
+
+def load_weights(class_name: str) -> list[str]:
+    """Returns the function that loads the weights of the Keras model."""
+    return [
+        *wrapped(f"def load_weights(model: {class_name}) -> {class_name}:"),
+        '    """Gives a network the weights that the Keras model had."""',
+        "    model.load_state_dict(load_file(WEIGHTS))",
+        "    return model",
+    ]
+
+
+def reading_of(
+    program: Program, facts: Mapping[str, Any], arrays: Arrays, losses: Any, *, by_name: bool
+) -> list[list[str]]:
+    """Returns the functions that take arrays of a file, make tensors of them, and turn images.
+
+    Args:
+        program: the model.
+        facts: of the trace of the Keras half.
+        arrays: in the file.
+        losses: the plan of the loss, or those of each output.
+        by_name: whether the only output has its targets in a dictionary, too.
+    """
+    inputs, sections = program.inputs, []
+    if len(inputs) == 1:
+        (value,) = inputs.values()
+        shape = ", ".join(["N", *("?" if s is None else str(s) for s in value.shape[1:])])
+        told = f"({shape}) with the channels second" if is_turned(value) else f"({shape})"
+        turned = ".movedim(-1, 1)" if is_turned(value) else ""
+        sections.append(
+            [
+                "def feed(x: np.ndarray) -> torch.Tensor:",
+                f'    """Returns what the network takes: {told}."""',
+                f"    return torch.as_tensor(x){turned}",
+            ]
+        )
+
+    def taken(name: str, text: str) -> str:
+        if len(inputs) == 1:
+            return f"feed(tensor({text}))"
+        return f"tensor({text}){'.movedim(-1, 1)' if is_turned(inputs[name]) else ''}"
+
+    texts = taken_of(program, facts, arrays, losses)
+    read = reading(arrays, texts, taken, "tensor({})", by_name=by_name)
+    has_nest = bool(arrays.weights) and arrays.takes_weights
+    nest = [
+        "    if isinstance(array, dict):",
+        "        return {name: tensor(each) for name, each in array.items()}",
+    ]
+    none = ["    if array is None:", "        return None"]
+    tensor = [
+        "def tensor(array: Any) -> Any:",
+        '    """Returns a tensor, of real numbers in the dtype of the network."""',
+        *(nest if has_nest else []),
+        *(none if arrays.takes_weights else []),
+        '    dtype = torch.get_default_dtype() if array.dtype.kind == "f" else None',
+        "    return torch.as_tensor(array, dtype=dtype)",
+    ]
+    return [*sections, read, tensor]

@@ -6,36 +6,25 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from parity.ports import form
 from parity.ports.form import Applied, Form, Layout, Row, told
-from parity.ports.forms import (
-    activation,
-    attention,
-    convolution,
-    core,
-    merging,
-    normalization,
-    operation,
-    operations,
-    own,
-    pooling,
-    recurrent,
-    shaping,
-)
+from parity.ports.forms import entries, sequences
+from parity.ports.forms import layers as activation
 from torch_impl import layers
 from torch_impl.keras_config.planned import Planned
-from torch_impl.keras_config.rows.modules import Activated, KerasLayer
+from torch_impl.keras_config.rows.entry import Activated, KerasLayer
 
 FORMS: Mapping[Any, Row] = {
-    **core.ROWS,
     **activation.ROWS,
-    **convolution.ROWS,
-    **pooling.ROWS,
-    **normalization.ROWS,
-    **shaping.ROWS,
-    **merging.ROWS,
-    **recurrent.ROWS,
-    **attention.ROWS,
-    **own.ROWS,
+    **activation.ROWS_OF_ACTIVATION,
+    **activation.ROWS_OF_CONVOLUTION,
+    **activation.ROWS_OF_POOLING,
+    **activation.ROWS_OF_NORMALIZATION,
+    **sequences.ROWS_OF_SHAPING,
+    **sequences.ROWS_OF_MERGING,
+    **sequences.ROWS,
+    **activation.ROWS_OF_ATTENTION,
+    **sequences.CUSTOM_ROWS,
 }
 
 
@@ -60,14 +49,14 @@ def form_of(planned: Planned, call: Applied, *, masked: bool = False) -> Form:
     return inside if after is None else _activated(inside, after, call)
 
 
-def operation_of(called: operation.Operation, call: Applied) -> Form:
+def operation_of(called: form.Operation, call: Applied) -> Form:
     """Returns how the call of an operation of keras.ops is written."""
-    return operations.ROWS.get(called.name, operation.other)(called, call)
+    return entries.ROWS_OF_OPERATIONS.get(called.name, form.other)(called, call)
 
 
 def _inner(planned: Planned, call: Applied, takes: Layout, masked: bool) -> Form:
     """Returns the form by the table, or that of a part of `torch_impl`, which takes a layout."""
-    if planned.kind in FORMS and (not masked or planned.kind in own.ROWS):
+    if planned.kind in FORMS and (not masked or planned.kind in sequences.CUSTOM_ROWS):
         return FORMS[planned.kind](planned, call)
     return _own(planned, call, takes)
 
@@ -79,9 +68,9 @@ def _own(planned: Planned, call: Applied, takes: Layout) -> Form:
     inputs = ", ".join(f"{{{number}}}" for number in range(len(call.inputs)))
     inputs = f"[{inputs}]" if call.listed else inputs
     if planned.kind is layers.Bidirectional:
-        made = recurrent.both_ways(planned, masked=True)
+        made = sequences.both_ways(planned, masked=True)
     elif planned.kind is layers.MultiHeadAttention:
-        made = attention.multi_head(planned)
+        made = activation.multi_head(planned)
     else:
         made = told(planned)
     return Form(f"{{self}}({inputs})", made, takes)

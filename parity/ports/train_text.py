@@ -8,18 +8,20 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from parity.ports.feed import NAMES, Feed
-from parity.ports.feed_text import UNSPLIT, fed_text
-from parity.ports.fit_text import about_later, batch_size_of
+from parity.ports.custom.losses import HOMES, is_written, loss_texts
+from parity.ports.custom.rules import about_step, own_step, with_own_rates, with_own_schedule
+from parity.ports.feed_text import NAMES, UNSPLIT, Feed, fed_text
+from parity.ports.fit_text import (
+    RuleTexts,
+    about_later,
+    about_output,
+    all_names,
+    batch_size_of,
+    output_text,
+    without_watched,
+)
 from parity.ports.form import Parameter, arguments, literal, readable, told
-from parity.ports.imports import from_import
-from parity.ports.names_used import defined_in, names_called
-from parity.ports.output_text import about_output, output_text
-from parity.ports.own.loss_texts import HOMES, is_written, loss_texts
-from parity.ports.own.rate_text import with_own_rates
-from parity.ports.own.schedule_text import with_own_schedule
-from parity.ports.own.step_text import about_step, own_step
-from parity.ports.program import Program, Value, has_masks
+from parity.ports.program import Program, Value, defined_in, has_masks, names_called
 from parity.ports.reading_text import (
     Arrays,
     about_training,
@@ -31,9 +33,7 @@ from parity.ports.reading_text import (
     told_data,
     weightless_text,
 )
-from parity.ports.rules_text import RuleTexts
-from parity.ports.watched import all_names, without_watched
-from parity.ports.wrapping import excused, wrapped
+from parity.ports.wrapping import excused, from_import, wrapped
 from torch_impl import data_file
 from torch_impl.keras_config.compiled import Compiled, Training, compiled_of_facts, planned
 from torch_impl.keras_config.planned import Planned

@@ -1,10 +1,14 @@
-"""Long lines of source, wrapped as formatters wrap them, and texts beside them."""
+"""Long lines of source, wrapped as formatters wrap them, and imports in their order."""
 
 from __future__ import annotations
 
 import re
+import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+# --- Long lines of source, wrapped as formatters wrap them, and texts beside them -----------------
+
 
 WIDTH = 88
 _SIMPLE = r"(?:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*|\d[\w.]*)"  # of a power: a name or a number
@@ -225,3 +229,50 @@ def head(line: str) -> list[str]:
     rest = line[end + 1 :]
     lines = wrapped(f"{line[:start]}({line[start + 1 : end]})", behind=len(rest))
     return [*lines[:-1], f"{lines[-1]}{rest}"]
+
+
+# --- Import statements in the order of formatters -------------------------------------------------
+
+
+def imported(names: Mapping[str, tuple[str, str]]) -> str:
+    """Returns the import statements of a file.
+
+    Args:
+        names: as the file has them -> (module, its name there; "" for the module itself).
+    """
+    sections = []
+    for is_standard in (True, False):
+        own = {
+            name: (module, inner)
+            for name, (module, inner) in names.items()
+            if (module.partition(".")[0] in sys.stdlib_module_names) == is_standard
+            and module != "__future__"
+        }
+        whole = {name: module for name, (module, inner) in own.items() if not inner}
+        lines = [
+            f"import {module}" if name == module else f"import {module} as {name}"
+            for name, module in sorted(whole.items(), key=lambda pair: pair[1])
+        ]
+        by_module: dict[str, list[str]] = {}
+        for name, (module, inner) in own.items():
+            if inner:
+                by_module.setdefault(module, []).append(
+                    inner if inner == name else f"{inner} as {name}"
+                )
+        for module in sorted(by_module):
+            lines += from_import(module, by_module[module])
+        sections.append("\n".join(lines))
+    return "\n\n".join(["from __future__ import annotations", *filter(None, sections)])
+
+
+def from_import(module: str, names: Iterable[str]) -> list[str]:
+    """Returns the lines of one `from` statement: constants, classes, then the rest."""
+    inner = sorted(names, key=_sorting)
+    line = f"from {module} import {', '.join(inner)}"
+    if len(line) <= WIDTH:
+        return [line]
+    return [f"from {module} import (", *(f"    {name}," for name in inner), ")"]
+
+
+def _sorting(name: str) -> tuple[int, str]:
+    return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)

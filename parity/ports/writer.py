@@ -10,7 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from parity.ports.calls import (
+from parity.ports.form import Applied, Form, Layout, Shape, literal
+from parity.ports.graph import Mask, Masks, Traced, entries_of, is_known
+from parity.ports.program import Line, Program, Value, first_draw, in_branches, values_in
+from parity.ports.statements import (
     CUSTOM,
     called_with,
     form_of_operation,
@@ -20,16 +23,12 @@ from parity.ports.calls import (
     plan_inside,
     with_argument,
 )
-from parity.ports.form import Applied, Form, Layout, Shape, literal
-from parity.ports.graph import Mask, Masks, Traced, entries_of, is_known
-from parity.ports.program import Line, Program, Value, first_draw, in_branches, values_in
 from parity.ports.table import form_of
-from torch_impl.keras_config.builders import plan_layer
+from torch_impl.keras_config.builders import heeded, plan_layer
 from torch_impl.keras_config.casting import takes_real
 from torch_impl.keras_config.graph import Call, Tensor, fill, is_operation, tensors_in, tensors_of
-from torch_impl.keras_config.masks import heeded
 from torch_impl.keras_config.planned import Planned
-from torch_impl.keras_config.problems import NoTwinError
+from torch_impl.keras_config.rules import NoTwinError
 from torch_impl.masks import is_mask
 
 OUTPUT = "_output"  # behind the name of a layer: the module of its output, which has a penalty

@@ -1,20 +1,63 @@
-"""One page for each result, which four renderers show: terminal, HTML, Markdown and JUnit.
-
-    result -> `pages` -> Page -> text, html, export.markdown, export.junit
-
-A builder in `pages` knows one kind of result, and says each sentence once. A renderer knows pages
-and no kind of result; it leaves out what it has no room for. All strings but `Strip.pngs` are plain
-text from anywhere: each renderer escapes them for its format.
-"""
+"""One page for each result, which four renderers show: terminal, HTML, Markdown and JUnit."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from parity.files.log_text import plain as plain
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+# --- Lines of text with styles, and functions that fit long texts into them -----------------------
+
+
+Line = list[tuple[str, str]]  # (text, style of rich)
+
+WIDTH = 80
+
+
+def shortened(text: str, width: int) -> str:
+    """Removes the middle of a text that is too wide; keeps at least 7 characters."""
+    if len(text) <= max(width, 7):
+        return text
+    kept = max(width, 7) - 3
+    return text[: kept - kept // 2] + "..." + text[len(text) - kept // 2 :]
+
+
+def wrapped(text: str, indent: str = "    ", *, max_lines: int | None = None) -> list[str]:
+    """Breaks a text into rows of at most WIDTH columns, each indented."""
+    return textwrap.wrap(
+        plain(text),
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        max_lines=max_lines,
+        placeholder=" ...",
+    )
+
+
+def labelled(label: str, text: str, style: str = "") -> list[Line]:
+    """Returns a text behind a label, wrapped."""
+    first, *rest = wrapped(text, " " * 10) or [""]
+    return [
+        [(f"    {label:<6}", style), (first.strip(), style)],
+        *[[(row, style)] for row in rest],
+    ]
+
+
+# --- One page for each result, which four renderers show: terminal, HTML, Markdown and JUnit ------
+#
+#     result -> `pages` -> Page -> text, html, export.markdown, export.junit
+#
+# A builder in `pages` knows one kind of result, and says each sentence once. A renderer knows pages
+# and no kind of result; it leaves out what it has no room for. All strings but `Strip.pngs` are
+# plain text from anywhere: each renderer escapes them for its format.
+
 
 # The look of a verdict, a level or a row of a table; the page shows its word and its colour.
 PASS, FAIL, WARN, QUIET = "pass", "fail", "warn", "quiet"

@@ -20,17 +20,16 @@ from parity.bench.result import SCHEMA as BENCH_SCHEMA
 from parity.bench.result import BenchResult
 from parity.bench.result_file import bench_from
 from parity.errors import InputError, ParityError
-from parity.files.strict_json import read_strict
+from parity.files.json_io import read_strict
 from parity.ladder.result import ALL_RESULTS, ERROR, SCHEMA, Result
 from parity.ladder.result_file import read_result, result_from, results_from
 from parity.programs.halves import HALVES
 from parity.programs.scenario_spec import program_spec_from
 from parity.report.sentences import is_check
-from parity.sweeps.plan import PLAN
 from parity.sweeps.result import SCHEMA as SWEEP_SCHEMA
 from parity.sweeps.result import SweepResult
 from parity.sweeps.result_file import sweep_from
-from parity.sweeps.unfinished import is_superseded, sweep_of_store
+from parity.sweeps.unfinished import PLAN, is_superseded, sweep_of_store
 from parity.traces.folder import BENCH, DIAGNOSIS, RESULT, SUCCESS, SWEEP, RunFolder
 from parity.traces.trace import Trace
 

@@ -1,24 +1,112 @@
-"""Texts that all reports of a run or a check share: numbers, moments, sentences.
-
-Texts are unchanged from the result: each kind of report escapes them for its format.
-"""
+"""Texts that all reports of a run or a check share: numbers, moments, sentences, fixes."""
 
 from __future__ import annotations
 
+import ast
 import math
+import re
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from parity.divergences.names import full_name, module_text, modules_text
 from parity.errors import UNFINISHED
 from parity.ladder.items import ACCEPTED, DECIDES, FAIL, LOG_P, PASS, SKIPPED, Item, Level
 from parity.ladder.result import ERROR, INCOMPLETE, Result
-from parity.report.fixes import fix_text
-from parity.report.settings import NUMBERED
 
 if TYPE_CHECKING:
     from parity.ladder.result import Found
+
+
+# --- Texts of settings that differ between the halves ---------------------------------------------
+
+
+NUMBERED = re.compile(r"\d+(\.\d+)*(#\d+)?")  # path of a module in nested nn.Sequential
+
+
+def setting_texts(result: Result) -> list[str]:
+    """Returns the different settings of both halves, even after the first divergence."""
+    texts = []
+    for row in result.settings:
+        (keras, torch), *more = row["layers"]
+        name = row["name"]
+        if keras == row["keras"] or torch == row["torch"]:  # the class itself is another one
+            keras, torch = "Keras", "the port"
+        elif keras == torch:  # an optimizer of the same name in both
+            name, keras, torch = f"{name} of {keras}", "Keras", "the port"
+        elif row.get("module") or NUMBERED.fullmatch(torch):
+            torch = module_text(torch, row.get("module", ""))
+        text = f"{row['id']}  {name}: {row['keras']} in {keras}, {row['torch']} in {torch}"
+        texts.append(f"{text}, also in {len(more)} more" if more else text)
+    return texts
+
+
+# --- Texts of what a run or a check has not compared, without effect on the verdict ---------------
+
+
+MOST_NAMES = 6  # of what was not compared for one reason; report.json has all
+
+
+def left_out_texts(result: Result) -> list[str]:
+    """Returns what was not compared without effect on the verdict, a text for each reason.
+
+    A level knows both halves: what it says of a thing stands for what Keras alone has told.
+    """
+    of_levels = [pair for level in result.levels for pair in level.not_compared]
+    known = {what for what, _ in of_levels}
+    told = [(e["what"], e["why"]) for e in result.not_compared if e["what"] not in known]
+    told += of_levels
+    reasons: dict[str, list[str]] = {}
+    for what, why in dict.fromkeys(told):
+        reasons.setdefault(why, []).append(what)
+    return [f"{_some(names)}: {why}" for why, names in reasons.items()]
+
+
+def _some(names: Sequence[str]) -> str:
+    """Returns names with commas; of many, the first ones, and how many more there are."""
+    if len(names) <= MOST_NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[: MOST_NAMES - 1])} and {len(names) - MOST_NAMES + 1} more"
+
+
+# --- The fix of a cause as text: code to paste, or advice -----------------------------------------
+
+
+MAX_CODE = 1000  # characters of a fix that may be code
+TRIED = "tried: with it, this agrees"
+
+
+def fix_text(cause: Mapping[str, Any]) -> str:
+    """Returns the fix of a cause in one line, and whether it was tried."""
+    told = "; ".join(fix_lines(cause))
+    return f"(tried) {told}" if told and cause.get("tried") else told
+
+
+def fix_lines(cause: Mapping[str, Any]) -> list[str]:
+    """Returns the lines of the fix of a cause."""
+    return str(cause.get("fix") or "").splitlines()
+
+
+def is_code(cause: Mapping[str, Any]) -> bool:
+    """Whether the fix of a cause is code to paste, and not advice."""
+    fix = str(cause.get("fix") or "")
+    if cause.get("tried"):
+        return True
+    if not 0 < len(fix) <= MAX_CODE:
+        return False
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return bool(ast.parse(fix).body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+
+
+# --- Texts that all reports of a run or a check share: numbers, moments, sentences ----------------
+#
+# Texts are unchanged from the result: each kind of report escapes them for its format.
+
 
 MAX_CAUSES = 3
 PROVEN, LIKELY = 0.95, 0.5  # confidence of a cause that is proven, and of one that is likely
@@ -377,3 +465,154 @@ def count(amount: Any, noun: str) -> str:
     """Returns an amount and its noun: "1 epoch", "2 epochs"."""
     text = f"{amount:,}" if isinstance(amount, int) else str(amount)
     return f"{text} {noun}" if amount == 1 else f"{text} {noun}s"
+
+
+# --- Advice for a run that differs at a level without a recognised cause --------------------------
+#
+# The port of a run is part of this project. A difference therefore comes from versions, a device,
+# or a change in one of the halves; the level suggests which one.
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Advice for a difference at a level.
+
+    Attributes:
+        title: the usual reason for a difference there.
+        action: what to do.
+    """
+
+    title: str
+    action: str
+
+
+_BY_LEVEL = {
+    "data": Advice(
+        "the halves got different inputs: order, labels, or pixels of augmented images",
+        "run `parity doctor`: it shows which random stream the installed versions draw "
+        "differently; if only images differ, look at 'Augmented images' in report.html",
+    ),
+    "structure": Advice(
+        "the two networks are different",
+        "compare the layer named above in keras_impl/models.py and torch_impl/models.py",
+    ),
+    "init": Advice(
+        "the initial weights are different",
+        "run `parity doctor`; if it passes, compare initialisers and order of the layers",
+    ),
+    "forward": Advice(
+        "a layer gives different output, or a dropout mask is different",
+        "look at the first layer above its limit in 'Layer by layer'; for masks, run "
+        "`parity doctor`",
+    ),
+    "loss": Advice(
+        "the loss is a different function, or a penalty is missing",
+        "compare reduction, logits or probabilities, and the L2 factors of the layers",
+    ),
+    "metrics": Advice(
+        "a metric says another number of the same outputs",
+        "compare its threshold, its k, its weights, and how it is averaged over batches",
+    ),
+    "gradient": Advice(
+        "the forward pass agrees, but its derivative differs",
+        "look for operations with a special gradient: clipping, the bounds of an activation, ties "
+        "in a pool",
+    ),
+    "optimizer": Advice(
+        "the optimizer makes a different step",
+        "compare epsilon and its placement, bias correction, weight decay and momenta; "
+        "`parity list divergences` lists the known differences",
+    ),
+    "trajectory": Advice(
+        "all parts agree in float64, but from a recorded state of the training the steps differ",
+        "look at what changes while a training goes on: state outside of weights and optimizer, "
+        "masks, the order of the batches in later epochs; --dtype float64 shows the first step",
+    ),
+    "schedule": Advice(
+        "the learning rate is reduced, or training stops, at a different epoch",
+        "compare patience, min_delta, cooldown and the epoch at which the callback is called",
+    ),
+    "behaviour": Advice(
+        "the two histories have different verdicts",
+        "look at the numbers in 'Behaviour': a verdict near a limit needs more seeds "
+        "(`parity sweep`)",
+    ),
+}
+
+
+def advice_of(result: Result) -> Advice | None:
+    """Returns the advice for the level at which a run differs.
+
+    It is None if a cause was recognised, for a pair of the user's own, and if nothing differs.
+    """
+    first = result.first_divergence
+    if first is None or result.causes or not is_scenario(result):
+        return None
+    return _BY_LEVEL.get(first[0].id)
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# Sentences on a whole training: what was compared from recorded states, and what rounding did.
+
+
+def items_of(level: Level) -> tuple[Item, ...]:
+    """Returns the items of the whole training; of a check, those of its few steps.
+
+    What belongs to no epoch is of the probes, whose steps are not those of the training.
+
+    Args:
+        level: of which some items are of a step.
+    """
+    return tuple(item for item in level.items if item.epoch is not None) or level.items
+
+
+def whole_training_texts(result: Result) -> list[str]:
+    """Returns how a run was judged, and why both halves may have parted; empty for a check."""
+    if result.drift is None:
+        return []
+    return [*_compared(result), *_parted(result), *_behaviour(result)]
+
+
+def _compared(result: Result) -> list[str]:
+    found = result.anchors
+    if found is None or not found["steps"]:
+        return []
+    text = (
+        f"Compared from {count(len(found['steps']), 'recorded state')} over "
+        f"{found['num_trained']:,} steps: {found['num_steps']} steps later in float64, an array "
+        f"differs by at most {number(max(found['difference']))} of its largest value"
+    )
+    if found["rounding"]:
+        text += (
+            f"; float32 rounds its steps at most {max(found['rounding']):.2g} times as much as "
+            "Keras's"
+        )
+    return [f"{text}."]
+
+
+def _parted(result: Result) -> list[str]:
+    assert result.drift is not None
+    parted, is_float32 = result.drift["parted"], result.spec.get("dtype") == "float32"
+    if parted is None or result.anchors is None:
+        return []
+    text = f"Left alone, the two runs part from step {parted:,} on"
+    if result.verdict == PASS:
+        text += f", since a {'float32' if is_float32 else 'long'} training makes rounding grow"
+    return [f"{text}; at the end a weight differs by {number(result.drift['difference'][-1])}."]
+
+
+def _behaviour(result: Result) -> list[str]:
+    level = next((each for each in result.levels if each.id == "behaviour"), None)
+    verdicts = {half: told.get("verdict") for half, told in result.behaviour.items()}
+    if level is None or level.status != PASS or len(set(verdicts.values())) < 2:
+        return []
+    limits = [
+        f"{item.name} {number(item.keras)} and {number(item.torch)}, which may differ by "
+        f"{number(item.allowed)} by chance"
+        for item in level.items
+    ]
+    told = " and ".join(f"{verdict} ({half})" for half, verdict in verdicts.items())
+    return [
+        f"The verdicts on the fit differ, {told}, by numbers near a limit: {'; '.join(limits)}."
+    ]

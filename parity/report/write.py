@@ -19,22 +19,20 @@ from parity.errors import InputError, ParityError, unwritten
 from parity.files.atomic import write_bytes
 from parity.report.export.junit import junit_xml
 from parity.report.export.summary import summary_markdown
-from parity.report.found import redact_paths
+from parity.report.found import redact_paths, seed_histories
 from parity.report.page import WARN, Note, Page
 from parity.report.pages.bench_page import bench_page
 from parity.report.pages.diagnosis_page import diagnosis_page
-from parity.report.pages.pair_page import pair_page
 from parity.report.pages.run_page import run_page
-from parity.report.pages.runs_page import runs_page
+from parity.report.pages.runs_page import pair_page, runs_page
 from parity.report.pages.sweep_page import sweep_page
 from parity.report.read import Found, FoundRun, FoundRuns, find
-from parity.report.seed_histories import seed_histories
 from parity.report.text.page import closing_lines, note_lines
 from parity.traces.folder import EVENTS, JUNIT, REPORT, SUMMARY
 
 if TYPE_CHECKING:
     from parity.report.found import AnyResult
-    from parity.report.lines import Line
+    from parity.report.page import Line
 
 
 @dataclass(frozen=True)
@@ -144,7 +142,7 @@ def _beside(before: Found, after: Found) -> Page:
 
 
 def _write_events(found: Found, folder: Path) -> list[Path]:
-    from parity.report.export.tensorboard import write_events
+    from parity.report.export.curves import write_events
 
     files = []
     runs = found.runs if isinstance(found, FoundRuns) else (found,)

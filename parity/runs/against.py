@@ -10,8 +10,7 @@ from parity.programs.factories import check_reference
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenario_spec import ScenarioSpec, of_run
 from parity.programs.user_files import user_files
-from parity.traces.bundle_folder import are_same_factory
-from parity.traces.bundle_spec import read_run
+from parity.traces.bundle_spec import are_same_factory, read_run
 
 # Settings that decide what the Keras half computes.
 _SETTINGS = ("data", "arguments", "epochs", "batch_size", "train_size", "val_size", "dtype")

@@ -1,36 +1,98 @@
-"""check: compares the user's own pair of models, from two factories, or a factory and a bundle.
-
-    Keras factory -> child -> trace -> child, with the torch factory -> trace -> ladder -> Result
-
-A bundle is unpacked to the trace that the Keras half would write. Both ways are therefore the same
-computation and give the same verdict.
-"""
+"""check: compares the user's own pair of models, from two factories, or a factory and a bundle."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from parity.divergences.causes import name_causes
 from parity.errors import InputError, RunError
-from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.result import Result
-from parity.programs.check_spec import CheckSpec
+from parity.ladder.engine import OF_PROBE, compare_levels, judged_within
+from parity.ladder.incomplete import incomplete_of, not_compared_of
+from parity.ladder.items import LEVEL_IDS, PASS
+from parity.ladder.result import Result, verdict_of
+from parity.ladder.rounding import dtype_of
+from parity.programs.check_spec import CheckSpec, num_steps
 from parity.programs.factories import Factory, check_keras, check_reference, reference_of
 from parity.runs.check_halves import (
+    CheckOptions,
     Plan,
+    allowed_by_user,
     check_data,
     folder_of,
     plan_again,
     plan_checks,
     run_both,
+    source_of,
 )
-from parity.runs.check_options import CheckOptions, allowed_by_user, source_of
 from parity.runs.model_files import check_model_file
 from parity.runs.steps import unfinished, written
-from parity.traces.bundle_archive import check_archive
+from parity.traces.bundle_spec import check_archive
 from parity.traces.folder import RunFolder
+from parity.traces.trace import Trace
+
+# --- The result of a check: the traces of both halves in, levels with their causes out ------------
+#
+# This file has the heavy imports of a check. `check` imports it while the children compute.
+
+
+# What the halves are told beside the settings of a check, and where their files are.
+UNTOLD = ("against", "brief", "draws", "described", "folder")
+RECORDED = ("keras", "data", "seed", "steps", "batch_size")
+
+
+def compared(spec: CheckSpec, folder: Path, options: CheckOptions) -> tuple[Result, bool]:
+    """Compares what both halves left.
+
+    What the user allows arrives here: `options.levels`, `options.tolerance`, `options.accept`.
+
+    Returns:
+        The result, and whether a brief probe has found something: the layers that it left out then
+        tell where it is, and the result has no causes.
+
+    Raises:
+        InputError: the bundle lacks what the comparison needs.
+        RunError: a trace is damaged.
+    """
+    run = RunFolder(folder)
+    keras = Trace(run.half("keras").path, source_of(spec, folder))
+    port = Trace(run.half("torch").path)
+    levels = compare_levels(OF_PROBE, keras, port, names=options.levels)
+    levels = tuple(judged_within(level, options.tolerance) for level in levels)
+    told = spec.to_dict() | {name: keras.spec[name] for name in RECORDED}
+    told["dtype"] = dtype_of(keras.facts)
+    told["steps"] = num_steps(told["steps"], keras.facts["num_parameters"])
+    result = Result(
+        verdict=PASS,
+        spec={name: value for name, value in told.items() if name not in UNTOLD},
+        levels=levels,
+        environment={"keras": keras.environment, "torch": port.environment},
+        mode="replayed",
+        incomplete=incomplete_of(keras, port),
+        not_compared=not_compared_of(keras, port),
+        tolerance=dict(options.tolerance),
+    )
+    is_brief = bool(keras.facts.get("brief"))
+    is_open = is_brief and bool(
+        result.incomplete or any(not item.agrees for level in levels for item in level.items)
+    )
+    if not is_open:
+        result = name_causes(result, keras, port, options.accept)
+        is_open = is_brief and bool(result.settings)  # unless the values of their layers agree
+    return replace(result, verdict=verdict_of(result.levels, result.incomplete)), is_open
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# check: compares the user's own pair of models, from two factories, or a factory and a bundle.
+#
+#     Keras factory -> child -> trace -> child, with the torch factory -> trace -> ladder -> Result
+#
+# A bundle is unpacked to the trace that the Keras half would write. Both ways are therefore the
+# same computation and give the same verdict.
 
 
 def check(
@@ -172,7 +234,6 @@ def _results(
 
 def _prepare() -> None:
     """Imports what the comparison needs, while the children work."""
-    import parity.runs.check_result  # noqa: F401
 
 
 def _check_spec(spec: CheckSpec) -> None:
@@ -204,6 +265,4 @@ def _check_levels(levels: Sequence[str]) -> None:
 
 
 def _compared(spec: CheckSpec, folder: Path, options: CheckOptions) -> tuple[Result, bool]:
-    from parity.runs.check_result import compared
-
     return compared(spec, folder, options)

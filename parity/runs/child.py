@@ -1,30 +1,154 @@
-"""The child process of a whole training: probes, trains and records.
-
-Each directory holds a `spec.json`, the ProgramSpec, and receives the trace of the probes; its
-folder `training` receives that of the training. The torch half begins when the probes of the Keras
-half are there, and trains while that trains, unless what Keras is fed is known only afterwards.
-"""
+"""The child process of a check, a run, a conversion or a port."""
 
 from __future__ import annotations
 
+import json
+import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from parity.errors import InputError, RunError
+from parity.errors import InputError, ParityError, RunError, UnfinishedError, told
 from parity.files.json_io import read_json, write_json
-from parity.halves.memory import kept_for_good
-from parity.halves.protocol import Half, ProgressLines, say_note
-from parity.halves.sources import pause, wait_for
+from parity.halves.job import pause, wait_for
+from parity.halves.protocol import (
+    Half,
+    ProgressLines,
+    free_memory,
+    is_installable,
+    kept_for_good,
+    say_note,
+    say_progress,
+    stop_if_orphaned,
+)
+from parity.programs.check_spec import LARGE_MODEL, CheckSpec
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenario_spec import program_spec_from
-from parity.runs.check_child import in_order, run_each
 from parity.traces.anchor_folder import AnchorFolder
-from parity.traces.feed_file import read_feed
-from parity.traces.folder import RunFolder
+from parity.traces.folder import RunFolder, read_feed
 from parity.traces.trace import CheckWriter, RunResult, Trace
+
+# --- The child process of a check: runs the user's models one after another -----------------------
+#
+# Both halves write a trace. The torch half reads the trace of the Keras half, in the folder beside
+# its own. It imports the port first, and then waits until this trace is there.
+#
+# A directory holds `spec.json`, the CheckSpec. Several checks share a process, since importing a
+# framework takes longer than most checks; an error in one model does not stop the next.
+
+
+def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) -> None:
+    """Runs every directory, one after another.
+
+    Raises:
+        ParityError: the error of the last failed directory; each has its own in `failure.json`.
+    """
+    paths = [RunFolder(directory).spec for directory in directories]
+    specs = [CheckSpec.from_dict(read_json(path)) for path in paths]
+    started = time.perf_counter()
+    with kept_for_good():
+        half.configure(specs[0])
+        run_check = half.run_check  # imports the framework
+    import_s = time.perf_counter() - started
+
+    def run(number: int) -> None:
+        directory = directories[number]
+        say_progress(directory.name, number, len(directories), 0.0)
+        if _run_check(name, half, run_check, directory, specs[number], import_s, parent):
+            free_memory()  # modules and calls refer to each other
+
+    run_each(directories, run, parent)
+
+
+def run_each(directories: Sequence[Path], run: Callable[[int], None], parent: int) -> None:
+    """Runs every directory, one after another; those that fail do not keep the next.
+
+    Args:
+        directories: of the half.
+        run: runs one of them, by its number.
+        parent: process ID of the parent; the child stops when the parent is gone.
+
+    Raises:
+        ModuleNotFoundError: a framework is missing, without which none can be run.
+        Exception: that of the last failed directory; each has its own in `failure.json`.
+    """
+    last: BaseException | None = None
+    for number, directory in enumerate(directories):
+        stop_if_orphaned(parent)
+        try:
+            run(number)
+        except ModuleNotFoundError as error:
+            if is_installable(error):
+                raise
+            last = failed(directory, error)
+        except Exception as error:  # the user's code may raise anything
+            last = failed(directory, error)
+    if last is not None:
+        raise last
+
+
+def _run_check(
+    name: str,
+    half: Half,
+    run_check: Callable[..., None],
+    directory: Path,
+    spec: CheckSpec,
+    import_s: float,
+    parent: int,
+) -> bool:
+    """Runs one directory; returns whether its model is a large one."""
+    started = time.perf_counter()
+    factory = half.factory_of(spec)
+    writer = CheckWriter()
+    keras = None
+    if name == "torch":
+        assert spec.against is not None
+        source = RunFolder(directory.parent).half("keras")
+        started += wait_for(source, parent)
+        if source.has_failed:
+            return False
+        keras = Trace(source.path, Path(spec.against))
+        spec = spec.replace(**{key: keras.spec[key] for key in ("seed", "steps", "batch_size")})
+    run_check(spec, factory, writer, keras)
+    environment = _environment(half, spec, import_s, started)
+    if name == "keras":
+        environment, writer.facts = in_order([environment, writer.facts])
+    writer.write(directory, environment=environment, result=RunResult({}, {}, 0.0))
+    return int(writer.facts.get("num_parameters", 0)) >= LARGE_MODEL
+
+
+def in_order(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns records in the order of a bundle, which items and reports follow."""
+    found: list[dict[str, Any]] = json.loads(json.dumps(records, sort_keys=True))
+    return found
+
+
+def _environment(half: Half, spec: CheckSpec, import_s: float, started: float) -> dict[str, Any]:
+    """Returns the environment of a check and its time, with the import time separately."""
+    wall_s = {"import": round(import_s, 3), "check": round(time.perf_counter() - started, 3)}
+    return {**half.describe_environment(spec), "wall_s": wall_s}
+
+
+def failed(directory: Path, error: Exception) -> Exception:
+    """Writes down why a directory of a half failed; returns the error."""
+    if not isinstance(error, ParityError):
+        traceback.print_exc(file=sys.stderr)
+    failure = {"is_input": isinstance(error, InputError), "message": told(error)}
+    if isinstance(error, UnfinishedError):
+        failure["is_unfinished"] = True
+    write_json(RunFolder(directory).failure, failure)
+    return error
+
+
+# --- The child process of a whole training: probes, trains and records ----------------------------
+#
+# Each directory holds a `spec.json`, the ProgramSpec, and receives the trace of the probes; its
+# folder `training` receives that of the training. The torch half begins when the probes of the
+# Keras half are there, and trains while that trains, unless what Keras is fed is known only
+# afterwards.
 
 
 @dataclass
@@ -168,3 +292,79 @@ def _run(
     folder.training.path.mkdir(exist_ok=True)
     write_json(folder.training.spec, spec.to_dict())
     task.training.write(folder.training.path, environment=environment, result=result)
+
+
+# --- The child process of `parity convert`: carries weights into one of the user's modules --------
+
+
+def run_conversion(
+    half: Half, run_convert: Callable[[CheckSpec, Any, Path], None], directory: Path, parent: int
+) -> None:
+    """Runs the conversion that a directory describes.
+
+    Args:
+        half: the torch half.
+        run_convert: carries the weights over.
+        directory: of the job.
+        parent: process ID of the parent; the child stops when it is gone.
+
+    Raises:
+        ParityError: it failed; the directory has `failure.json`.
+    """
+    spec = CheckSpec.from_dict(read_json(RunFolder(directory).spec))
+    with kept_for_good():
+        half.configure(spec)
+
+    def run(_: int) -> None:
+        run_convert(spec, half.factory_of(spec), directory)
+        RunFolder(directory).complete()
+
+    run_each([directory], run, parent)
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# The child process of `parity port`: writes the port of a program that Keras's trace describes.
+
+
+WRITTEN = "written.json"  # what the child tells of what it wrote
+
+
+def run_port(write_port: Callable[..., dict[str, Any]], directory: Path) -> None:
+    """Writes the port that `spec.json` asks for: "trace", of the Keras half, "out" and "plain".
+
+    Args:
+        write_port: writes a port from a trace into a folder, and returns what it tells.
+        directory: of the job.
+
+    Raises:
+        InputError: the program cannot be ported, with all reasons; `failure.json` has them.
+    """
+    spec = read_json(RunFolder(directory).spec)
+    try:
+        told = write_port(Trace(Path(spec["trace"])), Path(spec["out"]), plain=spec["plain"])
+    except InputError as error:
+        raise failed(directory, error) from error
+    write_json(directory / WRITTEN, told)
+    RunFolder(directory).complete()
+
+
+# --- The child process that writes a SavedModel of Keras 2 as a file that Keras 3 can read --------
+
+
+def save_old_model(half: Any, directory: Path) -> None:
+    """Writes the file that `spec.json` asks for: "source", a folder, and "target".
+
+    Args:
+        half: the Keras half, which alone has a `save_as_h5`.
+        directory: of the job.
+
+    Raises:
+        InputError: Keras cannot load the folder or write the file; `failure.json` says why.
+    """
+    spec = read_json(RunFolder(directory).spec)
+    try:
+        half.save_as_h5(Path(spec["source"]), Path(spec["target"]))
+    except InputError as error:
+        raise failed(directory, error) from error
+    RunFolder(directory).complete()

@@ -13,20 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError, RunError, unwritten
-from parity.files.atomic import atomic_path
+from parity.files.atomic import atomic_path, private_folder
 from parity.files.json_io import read_json, write_json
-from parity.files.private import private_folder
-from parity.halves.job import ChildJob
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildJob, ChildOptions
 from parity.halves.progress import run_shown
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import check_reference
+from parity.runs.model_files import config_in, copy_weights, is_bundle, write_like
 from parity.runs.steps import error_of, planned
-from parity.runs.weight_files import config_in, copy_weights, is_bundle, write_like
 from parity.traces.bundle import unpack
 from parity.traces.folder import RunFolder
-from parity.weights.copied import read_copied
-from parity.weights.request import BACK, OPTIMIZER, REQUEST, STATE, TOLD
+from parity.weights.copied import BACK, OPTIMIZER, REPORT, REQUEST, STATE, read_copied
 
 STATE_ENDING = ".safetensors"  # of what is written for torch
 # Form of a file -> the endings with which Keras's `load_weights` takes it.
@@ -143,7 +140,7 @@ def convert(given: Conversion) -> Converted:
         planned(half, spec)
         write_json(half.path / REQUEST, request)
         _run(given, root, half)
-        told = Converted(**read_json(half.path / TOLD))
+        told = Converted(**read_json(half.path / REPORT))
         if told.is_written:
             _write(given, root, half.path)
         return told

@@ -12,16 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from parity.files.atomic import private_folder
 from parity.files.floats import encode_floats
-from parity.files.private import private_folder
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.halves.process import environment
 from parity.ladder.comparers.flow import IMAGES, SAMPLES
 from parity.ladder.items import FAIL, PASS, Item
 from parity.ladder.result import ERROR, Result
 from parity.programs.scenarios import scenario
 from parity.runs.run import run_all
-from parity.runs.run_options import RunOptions
+from parity.runs.steps import RunOptions
 
 # Versions that were tested with this release; the doctor tests newer ones.
 TESTED = {

@@ -1,10 +1,4 @@
-"""run: trains one or many specs in both frameworks and compares them.
-
-    spec -> data -> children (keras, torch) -> traces -> ladder -> Result
-
-All children of all specs share one pool, so that the cores stay busy; a run is compared as soon as
-its own children have finished.
-"""
+"""run: trains one or many specs in both frameworks and compares them."""
 
 from __future__ import annotations
 
@@ -12,20 +6,46 @@ import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from parity.data.load import run_data
 from parity.errors import InputError, RunError, unwritten
-from parity.halves.job import ChildJob, Failure
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildJob, ChildOptions, Failure
 from parity.halves.progress import ProgressDisplay, run_shown
 from parity.ladder.items import Level
 from parity.ladder.result import Result
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
-from parity.programs.scenario_spec import of_run
+from parity.programs.scenario_spec import ScenarioSpec, of_run
 from parity.runs.pair import Pair
-from parity.runs.run_options import Recorded, RunOptions
-from parity.runs.scenario_data import told_data
+from parity.runs.steps import Recorded, RunOptions
 from parity.traces.folder import RunFolder
+
+# --- The data of a built-in scenario, looked at before its halves begin ---------------------------
+
+
+def told_data(spec: ProgramSpec) -> dict[str, Any]:
+    """Returns the source and the digests of the data of a scenario; a program has its own.
+
+    Raises:
+        InputError: the data cannot be used, or the halves are to draw other random numbers.
+    """
+    if not isinstance(spec, ScenarioSpec):
+        return {}
+    if spec.run.mode != "seeded":
+        raise InputError(
+            f"mode={spec.run.mode!r}: expected 'seeded', since runs that draw other random numbers "
+            "cannot be compared step by step; use `parity sweep`"
+        )
+    return {"source": spec.run.data, "sha256": run_data(spec.run).sha256}
+
+
+# --- run: trains one or many specs in both frameworks and compares them ---------------------------
+#
+#     spec -> data -> children (keras, torch) -> traces -> ladder -> Result
+#
+# All children of all specs share one pool, so that the cores stay busy; a run is compared as soon
+# as its own children have finished.
 
 
 def run(spec: RunSpec | ProgramSpec, *, out: Path | str, save_weights: bool = False) -> Result:
@@ -94,7 +114,7 @@ def run_all(
 
 
 def _compared(spec: ProgramSpec, folder: RunFolder, against: Recorded | None) -> Result:
-    from parity.runs.run_result import compared  # slow, and not needed before
+    from parity.runs.pair import compared  # slow, and not needed before
 
     return compared(spec, folder, against)
 

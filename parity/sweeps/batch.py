@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from parity.sweeps.task import Task
 
 BATCH, CURRENT, FAILED = "batch.json", "current", "failed"
-# Of a told folder; see `parity.sweeps.program_child`.
+# Of a told folder; see `parity.sweeps.child`.
 TELL, TOLD, FEEDS = "tell.json", "told", "feeds"
 
 

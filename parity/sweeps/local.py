@@ -14,10 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from parity.errors import InputError
+from parity.files.atomic import private_folder
 from parity.files.json_io import read_json, write_json
-from parity.files.private import private_folder
-from parity.halves.job import ChildJob, Failure, Progress, can_fork
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildJob, ChildOptions, Failure, Progress, can_fork
 from parity.halves.runner import run_jobs
 from parity.programs.program_spec import ProgramSpec
 from parity.sweeps.batch import CURRENT, FAILED, write_batch, write_telling

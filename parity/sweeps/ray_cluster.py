@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError, ParityError, RunError
-from parity.files.private import private_folder
+from parity.files.atomic import private_folder
 from parity.halves.process import environment
 from parity.halves.runner import Signals
 from parity.programs.program_spec import ProgramSpec

@@ -18,13 +18,11 @@ from parity.files import records
 from parity.programs.run_spec import MODES
 from parity.programs.scenarios import MARGINS, SCENARIOS, Margins, Terms
 from parity.stats import Equivalence
-from parity.sweeps.agreement import ScenarioVerdicts
-from parity.sweeps.collapses import Collapses
 from parity.sweeps.equivalence import EquivalenceRow, SweepEquivalence, verdict_of
-from parity.sweeps.result import SCHEMA, SweepResult, result_of
+from parity.sweeps.result import SCHEMA, Seeds, SweepResult, result_of
 from parity.sweeps.rows import Row, Sweep
 from parity.sweeps.samples import QUANTITIES, margin_of
-from parity.sweeps.seeds import Seeds
+from parity.sweeps.verdicts import Collapses, ScenarioVerdicts
 
 EFFECTS = tuple(f"effect on {name}" for name in ("gap", "accuracy", "val_loss"))
 

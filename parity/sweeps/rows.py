@@ -1,4 +1,4 @@
-"""What a sweep has found: the behaviour of each finished run, and the runs without a result."""
+"""What a sweep has found in each finished run, and the settings that a run rests on."""
 
 from __future__ import annotations
 
@@ -6,12 +6,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from parity.behaviour.judgement import Expectation, Judgement
-from parity.behaviour.rules import judge, judge_run
+from parity.behaviour.rules import Expectation, Judgement, judge, judge_run
 from parity.files.floats import decode_floats
 from parity.files.ranges import AtLeast0, Half
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
+
+# --- The settings of a spec that change what a half computes: a part of the key of a task ---------
+
+
+# Settings of a program that change nothing that is computed.
+_OF_NO_EFFECT = ("program", "folder", "max_feed")
+
+
+def deciding(spec: RunSpec | ProgramSpec, half: str) -> dict[str, Any]:
+    """Returns the settings of a spec that change what a half computes."""
+    is_run = isinstance(spec, RunSpec)
+    left_out = {"scenario"} if is_run else {*_OF_NO_EFFECT}
+    if half == "keras":
+        left_out |= {"mode"} if is_run else {"torch"}
+    return {name: value for name, value in spec.to_dict().items() if name not in left_out}
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# What a sweep has found: the behaviour of each finished run, and the runs without a result.
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from parity.behaviour.judgement import Judgement
+    from parity.behaviour.rules import Judgement
     from parity.programs.scenarios import Judged, Margins
-    from parity.sweeps.collapses import Pairs
+    from parity.sweeps.verdicts import Pairs
 
 # Quantity -> (attribute of a Judgement, attribute of Margins).
 QUANTITIES = {
@@ -78,7 +78,7 @@ def samples_of(
 
     Args:
         pairs: verdicts on the runs of each seed, by scenario.
-        trained: those of them whose two runs trained; see `parity.sweeps.collapses`.
+        trained: those of them whose two runs trained; see `parity.sweeps.verdicts`.
         scenarios: scenarios and programs by name.
         margins: margins by name of the scenario.
     """

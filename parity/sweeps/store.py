@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from parity.errors import InputError, RunError
-from parity.files.json_io import write_json
-from parity.files.strict_json import read_strict
+from parity.files.json_io import read_strict, write_json
 
 ASIDE = ".damaged"  # suffix of a record that was set aside
 MAX_BYTES = 20_000_000  # of a record; a run of 10,000 epochs has some 2e6

@@ -1,7 +1,7 @@
 """The record of a finished run, as a store has it: it may be damaged, or be that of another run.
 
 In: a record out of a store, and the task that it is to be of. Out: a `StoredRun`, of which every
-value has been checked: that it is what a child writes (`parity.sweeps.batch_child` and
+value has been checked: that it is what a child writes (`parity.sweeps.child` and
 `program_child`), that its history is one that such a run can have, and that half and settings are
 those of the task. `parity.sweeps.sweep` runs a task again whose record is refused.
 """
@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
-from parity.behaviour.judgement import Judgement
 from parity.behaviour.judgement_record import History
-from parity.behaviour.units import ACCURACIES, ROUNDING
+from parity.behaviour.rules import ACCURACIES, ROUNDING, Judgement
 from parity.errors import InputError, RunError
 from parity.files import records
 from parity.files.floats import decode_floats
@@ -26,13 +25,12 @@ from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.programs.spec_record import ProgramSpecRecord, RunSpecRecord
 from parity.sweeps.batch import spec_from
-from parity.sweeps.deciding import deciding
-from parity.sweeps.rows import judge_record
+from parity.sweeps.rows import deciding, judge_record
 from parity.sweeps.store import Store
 
 if TYPE_CHECKING:
-    from parity.sweeps.plan import Place
     from parity.sweeps.task import Task
+    from parity.sweeps.unfinished import Place
 
 MAX_TEXT = 100_000  # characters
 LARGEST = 1e300  # of a finite loss: a mean of a few is a number, too

@@ -33,7 +33,7 @@ from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.programs.user_files import user_files
-from parity.sweeps.deciding import deciding
+from parity.sweeps.rows import deciding
 
 SCHEMA = 1  # of a record; a new number gives new keys
 

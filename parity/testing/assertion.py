@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parity.errors import InputError, ParityError
+from parity.files.atomic import private_folder
 from parity.files.log_text import log_text
-from parity.files.private import private_folder
 from parity.testing.program_assertion import (
     RUN,
     SWEEP,
@@ -29,7 +29,7 @@ from parity.testing.program_assertion import (
     sweep,
     train,
 )
-from parity.traces.bundle_folder import bundle_name, find_bundle
+from parity.traces.bundle_spec import bundle_name, find_bundle
 
 if TYPE_CHECKING:
     from parity.ladder.result import Result
@@ -53,7 +53,7 @@ class Settings:
         keras_python: interpreter of the Keras half.
         torch_python: interpreter of the torch half.
         against: a bundle, or a folder with bundles, that replace the Keras models, see
-            `parity.traces.bundle_folder`.
+            `parity.traces.bundle_spec`.
         record: folder to which bundles are written.
         out: returns a folder for traces and logs of one check; None = nothing is kept.
         tell: called with the number of the check and the properties of its result.
@@ -233,7 +233,7 @@ def _checked_sweep(result: SweepResult, given: Settings, out: Path | None) -> Sw
 def failure_text(result: Result, out: Path | None = None) -> str:
     """Returns the message of a failed check: its divergences in a line each, then the report."""
     from parity.report import sentences
-    from parity.report.lines import plain
+    from parity.report.page import plain
     from parity.report.pages.runs_page import result_page
     from parity.report.text.page import page_lines
 
@@ -286,11 +286,11 @@ def _check(
     batch_size: int,
     device: str,
 ) -> Result:
-    from parity.halves.options import ChildOptions
+    from parity.halves.job import ChildOptions
     from parity.programs.check_spec import CheckSpec
     from parity.programs.factories import reference_of
     from parity.runs.check import check_all
-    from parity.runs.check_options import CheckOptions, allowed_by_user
+    from parity.runs.check_halves import CheckOptions, allowed_by_user
     from parity.traces.bundle import pack
     from parity.traces.folder import RunFolder
 
@@ -341,9 +341,9 @@ def _program_results(
     against: Path | str | None,
 ) -> list[Result]:
     """Returns the result of a program's check, or one for each of its trainings."""
-    from parity.halves.options import ChildOptions
+    from parity.halves.job import ChildOptions
     from parity.runs.check import check_all
-    from parity.runs.check_options import CheckOptions, allowed_by_user
+    from parity.runs.check_halves import CheckOptions, allowed_by_user
 
     bundle = None if against is None else _located(against, given.folder or Path.cwd())
     if level == RUN:

@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parity.errors import InputError
-from parity.files.private import private_folder
+from parity.files.atomic import private_folder
 from parity.programs.program_spec import NUM_SEEDS
 from parity.programs.tool_table import read_tool_table
-from parity.traces.bundle_archive import check_archive
-from parity.traces.bundle_folder import SUFFIX, are_same_factory, find_bundle
+from parity.traces.bundle_spec import SUFFIX, are_same_factory, check_archive, find_bundle
 
 if TYPE_CHECKING:
     from parity.ladder.result import Result
     from parity.programs.check_spec import CheckSpec
-    from parity.programs.program import Program
     from parity.programs.program_spec import ProgramSpec
-    from parity.runs.run_options import Unpack
+    from parity.programs.tool_table import Program
+    from parity.runs.steps import Unpack
     from parity.sweeps.result import SweepResult
     from parity.testing.assertion import Settings
 
@@ -98,11 +97,11 @@ def train(
         InputError: there is no such program, no seed, no bundle of this training, or a half cannot
             be used.
     """
-    from parity.halves.options import ChildOptions
-    from parity.programs.program import with_seeds
+    from parity.halves.job import ChildOptions
+    from parity.programs.tool_table import with_seeds
     from parity.runs.against import changed_files
     from parity.runs.run import run_all
-    from parity.runs.run_options import Recorded, RunOptions
+    from parity.runs.steps import Recorded, RunOptions
 
     program, folder = _of_table(name, given)
     numbers = list(range(seeds) if isinstance(seeds, int) else seeds or ())
@@ -190,9 +189,9 @@ def sweep(
     Raises:
         InputError: there is no such program, no seed, or a half cannot be used.
     """
-    from parity.halves.options import ChildOptions
-    from parity.programs.program import with_seeds
+    from parity.halves.job import ChildOptions
     from parity.programs.scenarios import Terms
+    from parity.programs.tool_table import with_seeds
     from parity.sweeps import local
     from parity.sweeps.result import result_of
     from parity.sweeps.sweep import run_sweep

@@ -1,13 +1,9 @@
-"""Anchors: recorded states of the reference, from which both halves make a few steps again.
-
-Rounding grows in a float32 training until two right runs are far apart. From a recorded state it
-cannot: whatever came before, both halves have the same numbers, and a few steps in float64 show
-whether they compute the same. So a training can be judged at its end as at its start.
-"""
+"""Anchors: recorded states of the reference, and the smallest possible change of a state."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +11,14 @@ import numpy as np
 
 if TYPE_CHECKING:
     from parity.traces.trace import Weights
+
+
+# --- Anchors: recorded states of the reference, from which both halves make a few steps again -----
+#
+# Rounding grows in a float32 training until two right runs are far apart. From a recorded state it
+# cannot: whatever came before, both halves have the same numbers, and a few steps in float64 show
+# whether they compute the same. So a training can be judged at its end as at its start.
+
 
 # Made from an anchor. In float64 the first shows any difference of a step, the second what it left
 # behind, the third what comes every other time.
@@ -26,7 +30,7 @@ NUM_VALIDATED = 20  # epochs in front of which the validation samples are evalua
 # Rounding grows with the steps. In float64 it stays below the tolerance up to this number of steps
 # (`python benchmarks/accuracy/drift.py`); in float32 it does not for one epoch.
 MOST_STEPS_IN_FLOAT64 = 5000
-# Parts of the keys of a trace, `anchored/STEP/…`; see `parity.traces.anchored_steps`.
+# Parts of the keys of a trace, `anchored/STEP/…`; see `parity.traces.training_recorder`.
 MASKS, FLOAT32, MOVED, SIZE = "masks", "float32", "moved", "size"
 # Of all anchors together, on the disk while a run lasts. A state of 225,034 weights has 2.7 MB.
 MOST_BYTES = 2**29
@@ -119,3 +123,58 @@ def spread(values: Sequence[int], most: int) -> list[int]:
     if len(values) <= most:
         return list(values)
     return [values[round(n * (len(values) - 1) / max(1, most - 1))] for n in range(most)]
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# The smallest possible change of a state: each number in it moves by one unit in the last place.
+#
+# Such a perturbation changes what follows as much as rounding does. It therefore measures what
+# float32 allows: a difference between frameworks that is as small may be rounding.
+
+
+_PIECE = 2**16  # numbers of a weight that are moved at once
+
+
+def perturbed(weights: Weights, perturbation: int, dtype: str | None = None) -> Weights:
+    """Returns weights moved up or down by one ULP each; zeros stay zero.
+
+    Args:
+        weights: name to float32 or float64 array.
+        perturbation: seed of the directions, at least 1.
+        dtype: whose unit it is; None: of that of the weights, which are what they were in any case.
+    """
+    return dict(perturbed_one_by_one(weights, perturbation, dtype))
+
+
+def perturbed_one_by_one(
+    weights: Mapping[str, np.ndarray], perturbation: int, dtype: str | None = None
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields the items of `perturbed`, of which one at a time is in memory."""
+    generator = np.random.default_rng(perturbation)
+    for name, weight in weights.items():
+        flat = weight.reshape(-1)
+        changed = np.empty_like(flat)
+        # Piece by piece: what lies between is several times as large as a weight.
+        for start in range(0, flat.size, _PIECE):
+            place = slice(start, start + _PIECE)
+            changed[place] = _moved(flat[place], generator, dtype)
+        yield name, changed.reshape(weight.shape)
+
+
+def _moved(array: np.ndarray, generator: np.random.Generator, dtype: str | None) -> np.ndarray:
+    direction = np.where(generator.random(array.shape) < 0.5, -np.inf, np.inf)
+    rounded = array.astype(dtype or array.dtype)
+    moved = np.nextafter(rounded, direction.astype(rounded.dtype)).astype(array.dtype)
+    # The neighbours of zero are denormal: far smaller than any rounding of the run.
+    return np.where(array == 0, array, moved)
+
+
+def perturbed_state(anchor: Anchor, perturbation: int) -> Anchor:
+    """Returns a state in float64, weights and slots moved by one ULP of that; see `perturbed`."""
+
+    def moved(values: Weights) -> Weights:
+        return perturbed({name: a.astype(np.float64) for name, a in values.items()}, perturbation)
+
+    slots = {slot: moved(values) for slot, values in anchor.slots.items()}
+    return dataclasses.replace(anchor, weights=moved(anchor.weights), slots=slots)

@@ -27,23 +27,22 @@ from typing import Any
 from parity.errors import InputError, unwritten
 from parity.files.atomic import atomic_path
 from parity.files.floats import decode_floats, encode_floats
-from parity.files.json_io import write_json
-from parity.files.strict_json import read_strict
-from parity.traces.array_file import ArrayFile, num_bytes
-from parity.traces.bundle_archive import (
+from parity.files.json_io import read_strict, write_json
+from parity.traces.bundle_coding import check_codes, decode, encode
+from parity.traces.bundle_facts import check_array, check_facts, check_form
+from parity.traces.bundle_spec import (
     ARRAYS,
     FACTS,
     MAX_HEADER,
+    SCHEMA,
     check_archive,
+    check_spec_of,
     most_arrays,
+    read_content,
     refusals,
 )
-from parity.traces.bundle_arrays import check_array, check_form
-from parity.traces.bundle_coding import check_codes, decode, encode
-from parity.traces.bundle_facts import check_facts
-from parity.traces.bundle_spec import SCHEMA, check_spec_of, read_content
 from parity.traces.folder import RunFolder
-from parity.traces.trace import ARE_NAN, Trace, write_records
+from parity.traces.trace import ARE_NAN, ArrayFile, Trace, num_bytes, write_records
 
 STORED = "stored.safetensors"  # while a bundle is unpacked
 

@@ -1,21 +1,226 @@
-"""What the facts of a bundle look like, checked before anything relies on it."""
+"""What the arrays and facts of a bundle look like, checked before anything relies on them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from parity.data.initial_draws import ENOUGH
-from parity.data.model_inputs import structure_problem
-from parity.data.probe_inputs import MAX_EPOCHS, NUM_OPTIMIZER_STEPS, SCHEDULE_STEPS
-from parity.data.rule_sequences import MAX_SEQUENCES
+from parity.data.draws import ENOUGH
+from parity.data.probe_inputs import MAX_EPOCHS, MAX_SEQUENCES, NUM_OPTIMIZER_STEPS, SCHEDULE_STEPS
+from parity.data.samples import structure_problem
 from parity.files.records import problem
 from parity.programs.check_spec import num_steps
-from parity.traces.bundle_metrics import metrics_problem
-from parity.traces.bundle_outputs import names_of, needed, outputs_problem, shapes_problem
 from parity.traces.facts import Facts
 from parity.traces.trace import keyed
+
+# --- Which arrays a bundle needs of the losses of its model, and which shapes they have -----------
+#
+# The facts of a bundle and the shapes of its arrays go in; what is wrong comes out. Of a model with
+# several outputs, each has arrays of its own: `target/probe/NAME`.
+
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def names_of(facts: Mapping[str, Any]) -> list[str]:
+    """Returns the names of several outputs; [""] for the only one."""
+    return [each["name"] for each in facts.get("outputs") or []] or [""]
+
+
+def outputs_problem(facts: Mapping[str, Any]) -> str:
+    """Returns what is wrong with the facts of several outputs, "" if nothing is."""
+    found = facts.get("outputs") or []
+    if not found:
+        return ""
+    names = [each["name"] for each in found]
+    if len({*names}) < len(names):
+        return "two of facts.outputs have the same name"
+    if facts["output_shape"] != [sum(math.prod(each["shape"]) for each in found)]:
+        return "facts.outputs have other values together than facts.output_shape says"
+    if facts["loss"] is not None:
+        of_loss = facts["loss"].get("outputs")
+        if not of_loss or {*of_loss} - {*names}:
+            return "facts.loss.outputs is no mapping from names of outputs"
+    if any(isinstance(each, list) for each in facts.get("metrics", {}).values()):
+        return "facts.metrics is no mapping from names of outputs"
+    return ""
+
+
+def needed(facts: Mapping[str, Any]) -> set[str]:
+    """Returns the keys of the arrays that the losses need."""
+    if facts["loss"] is None:
+        return set()
+    names = names_of(facts)
+    found = {"loss/value", *(keyed("target/probe", name) for name in names)}
+    if facts.get("confident", True):
+        found |= {keyed("loss/confident/linear", name) for name in names}
+    return found
+
+
+def shapes_problem(facts: Mapping[str, Any], shapes: Shapes) -> str:
+    """Returns which array of the losses has another shape than the facts say, "" if none has."""
+    if facts["loss"] is None:
+        return ""
+    sizes = [list(each["shape"]) for each in facts.get("outputs") or []]
+    for name, sides in zip(names_of(facts), sizes or [facts["output_shape"]], strict=True):
+        if problem := _of_output(facts, shapes, name, sides):
+            return problem
+    for key, samples in _weights(facts, shapes):
+        if shapes[key][:1] != samples:
+            return f"the array {key[:80]!r} has the shape {shapes[key]}; expected {samples} samples"
+    return ""
+
+
+def _of_output(facts: Mapping[str, Any], shapes: Shapes, name: str, sides: list[int]) -> str:
+    if facts.get("confident", True):
+        key = keyed("loss/confident/linear", name)
+        linear = shapes[key]
+        if list(linear[1:]) != sides:
+            return f"the array {key[:80]!r} has the shape {linear}; the output another"
+        key = keyed("loss/confident/target", name)
+        if shapes.get(key, ())[:1] != linear[:1]:
+            return f"the array {key[:80]!r} is missing, or has other samples"
+        key = keyed("loss/confident/gradient", name)
+        if shapes.get(key) != linear:
+            return f"the array {key[:80]!r} has the shape {shapes.get(key)}; expected {linear}"
+    for part in ("loss/of", "loss/confident/of"):
+        if name and shapes.get(f"{part}/{name}", ()) != ():
+            return f"the array '{part}/{name[:40]}' is no number"
+    return ""
+
+
+def _weights(facts: Mapping[str, Any], shapes: Shapes) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yields each array of weights, and the number of its samples.
+
+    The arrays that are there are gone through, not the steps that a bundle claims.
+    """
+    names = names_of(facts)
+    for key in shapes:
+        part, _, rest = key.partition("/")
+        purpose, _, name = rest.partition("/")
+        if part == "weight" and name in ("", *names):
+            of = "loss/confident/target" if purpose == "confident" else f"target/{purpose}"
+            yield key, shapes.get(keyed(of, names[0]), ())[:1]
+
+
+# --- Which arrays a bundle needs of the metrics of its model, and which shapes they have ----------
+
+
+def metrics_problem(facts: Mapping[str, Any], shapes: Shapes) -> str:
+    """Returns what is wrong with what metrics say and were given, "" if nothing is."""
+    probe = facts.get("metric_probe") or {}
+    names, sizes = probe.get("names", []), probe.get("sizes", [])
+    if not names:
+        return ""
+    if not sizes or "weights" not in probe:
+        return "facts.metric_probe has no 'sizes' or 'weights'"
+    for name in names:
+        for part, number in (("given", len(sizes)), ("eval", 2), ("train", 2)):
+            key = f"metric/{part}/{name}"
+            if shapes.get(key, ())[:1] != (number,):
+                return f"the array {key[:80]!r} has the shape {shapes.get(key)}; expected {number}"
+    return _given(facts, shapes, sum(sizes))
+
+
+def _given(facts: Mapping[str, Any], shapes: Shapes, num: int) -> str:
+    sides = [tuple(each["shape"]) for each in facts.get("outputs") or []]
+    for name, side in zip(names_of(facts), sides or [tuple(facts["output_shape"])], strict=True):
+        for what in ("linear", "output"):
+            key = keyed(f"metric_input/{what}", name)
+            if shapes.get(key) != (num, *side):
+                return (
+                    f"the array {key[:80]!r} is missing, or has another shape than {(num, *side)}"
+                )
+        key = keyed("metric_input/target", name)
+        if shapes.get(key, ())[:1] != (num,):
+            return f"the array {key[:80]!r} is missing, or has other samples"
+        probe = shapes.get(keyed("target/probe", name), ())[:1]
+        for part, samples in (("given", (num,)), ("eval", probe), ("train", probe)):
+            key = keyed(f"metric_input/weight/{part}", name)
+            if key in shapes and shapes[key][:1] != samples:
+                return f"the array {key[:80]!r} has the shape {shapes[key]}; expected {samples}"
+    return ""
+
+
+# --- Which arrays a bundle may hold, told by their names, dtypes and shapes -----------------------
+
+
+MAX_KEY = 1_000  # characters
+MAX_RANK = 8  # NumPy's own limit is 64; of Keras's layers none goes beyond 5
+# First part of a key -> dtypes. Keras computes in float64; inputs may be tokens, targets classes.
+_ANY = ("F64", "F32", "I64", "I32", "U8", "BOOL")
+PARTS = {
+    "init": ("F64",),
+    "weights": ("F64",),
+    "built": ("F64",),
+    "state": ("F64",),
+    "batches": ("F64",),  # statistics of a normalisation that is called several times
+    "input": ("F64", "I64", "BOOL"),
+    "target": ("F64", "I64"),
+    "weight": ("F64",),  # of samples
+    "forward": _ANY,  # what passes between layers may be tokens or masks
+    "mask": ("BOOL", "F64"),  # the noise of a layer is in the place of a mask
+    "draw": ("F64", "I64"),  # random numbers, as the model's own code draws them
+    "augmented": ("F64",),  # images that layers changed at random
+    "image_state": ("I64",),  # of the generators of these layers
+    "image_changes": ("F64",),
+    "counted": ("BOOL",),  # where masks of sequences say that values count
+    "loss": ("F64",),
+    "metric": ("F64",),
+    "metric_input": ("F64",),
+    "gradient": ("F64",),
+    "penalty_gradient": ("F64",),
+    "output_gradient": ("F64",),
+    "optimizer": ("F64",),
+    "trajectory": ("F64",),
+    "schedule": ("F64",),
+    "start": ("F64",),  # of a whole run, as the next one
+    "order": ("I64",),
+}
+# Beginnings of keys.
+_OF_THEIR_OWN = {
+    "loss/confident/target": ("F64", "I64"),
+    "metric_input/target": ("F64", "I64"),
+    "schedule/stopped": ("I64",),
+}
+
+
+def check_array(key: str, dtype: Any, shape: Any) -> str:
+    """Returns what is wrong with an array of a trace, "" if nothing is.
+
+    Args:
+        key: of the array.
+        dtype: as a safetensors header names it.
+        shape: a list of its sides.
+    """
+    part = key.partition("/")[0]
+    if part not in PARTS:
+        return f"the array {key[:60]!r} is none that this version knows; record it again"
+    own = [dtypes for start, dtypes in _OF_THEIR_OWN.items() if f"{key}/".startswith(f"{start}/")]
+    dtypes = own[0] if own else PARTS[part]
+    if dtype not in dtypes:
+        shown = f"the array {key[:60]!r} is {str(dtype)[:20]!r}"
+        return f"{shown}; expected {' or '.join(dtypes)}"
+    return check_form(key, dtype, shape)
+
+
+def check_form(key: str, dtype: Any, shape: Any, dtypes: tuple[str, ...] = _ANY) -> str:
+    """Returns what is wrong with an array of any use, as `check_array` does."""
+    shown = f"the array {key[:60]!r}"
+    if len(key) > MAX_KEY:
+        return f"{shown} has a name of {len(key):,} characters; expected at most {MAX_KEY:,}"
+    if dtype not in dtypes:
+        return f"{shown} is {str(dtype)[:20]!r}; expected {' or '.join(dtypes)}"
+    if not isinstance(shape, list) or not all(type(side) is int and side >= 1 for side in shape):
+        return f"{shown} has the shape {str(shape)[:60]}; expected integers of at least 1"
+    if len(shape) > MAX_RANK:
+        return f"{shown} has {len(shape)} axes; expected at most {MAX_RANK}"
+    return ""
+
+
+# --- What the facts of a bundle look like, checked before anything relies on it -------------------
+
 
 MAX_DRAWS = 100  # of initial weights
 

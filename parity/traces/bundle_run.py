@@ -5,7 +5,7 @@ Two entries beside those of `parity.traces.bundle`, which has the probes:
     run.json           schema, spec, environment, the user's files; history and facts of the
                        training, forms of what `fit` was fed and of the recorded states; the code of
                        each array, SHA-256 of all
-    run.safetensors    what is stored of each array (`parity.traces.bundle_run_coding`), by key
+    run.safetensors    what is stored of each array (`parity.traces.bundle_coding`), by key
 
 Keys of arrays: those of the trace of the training, `feed/…` and, if it is compared from recorded
 states, `anchor/STEP/…`. It is input from outside like any bundle. What `unpack_run` leaves is the
@@ -34,7 +34,6 @@ from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenario_spec import program_spec_from
 from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.anchors import NUM_STEPS, AnchorPlan
-from parity.traces.array_file import DTYPES, ArrayFile
 from parity.traces.bundle import (
     array_table,
     check_size,
@@ -45,26 +44,28 @@ from parity.traces.bundle import (
     whole,
     write_archive,
 )
-from parity.traces.bundle_archive import (
+from parity.traces.bundle_coding import FED, RunArrays, check_run_codes, encode_run
+from parity.traces.bundle_facts import check_form
+from parity.traces.bundle_run_facts import (
+    PARTS,
+    check_anchors,
+    check_feed,
+    check_probed,
+    check_training,
+)
+from parity.traces.bundle_spec import (
     ARRAYS,
     FACTS,
     RUN_ARRAYS,
     RUN_FACTS,
-    most_arrays,
-)
-from parity.traces.bundle_arrays import check_form
-from parity.traces.bundle_run_coding import FED, RunArrays, check_run_codes, encode_run
-from parity.traces.bundle_run_facts import PARTS, check_probed, check_training
-from parity.traces.bundle_run_feed import check_anchors, check_feed
-from parity.traces.bundle_spec import (
     RUN_SCHEMA,
     check_run,
+    most_arrays,
     read_run_content,
     run_record_of,
 )
-from parity.traces.feed_file import form_of, nest_of, read_feed, write_feed
-from parity.traces.folder import RunFolder
-from parity.traces.trace import Trace, write_records
+from parity.traces.folder import RunFolder, form_of, nest_of, read_feed, write_feed
+from parity.traces.trace import DTYPES, ArrayFile, Trace, write_records
 
 STATE = "anchor/"  # what the keys of arrays of recorded states begin with
 STORED = "run.safetensors"  # while a bundle is unpacked

@@ -1,27 +1,134 @@
-"""What a bundle says of itself, read without its arrays: with what it was recorded."""
+"""What a bundle says of itself: its archive, its settings, and where a project has it."""
 
 from __future__ import annotations
 
+import functools
+import re
+import struct
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError
+from parity.files.json_io import read_strict
 from parity.files.records import problem
-from parity.files.strict_json import read_strict
-from parity.programs.check_spec import CheckSpec
+from parity.programs.check_spec import NUM_STEPS, CheckSpec
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenario_spec import program_spec_from
-from parity.traces.bundle_archive import (
-    FACTS,
-    MAX_FACTS,
-    RUN_FACTS,
-    check_archive,
-    refusals,
-)
 from parity.traces.facts import Content, RunContent
+
+# --------------------------------------------------------------------------------------------------
+#
+# The archive of a bundle: what it may hold and how large that may be, before anything is read.
+
+
+FACTS, ARRAYS = "bundle.json", "arrays.safetensors"
+RUN_FACTS, RUN_ARRAYS = "run.json", "run.safetensors"  # of a whole training, beside them
+KINDS = {2: (FACTS, ARRAYS), 4: (FACTS, ARRAYS, RUN_FACTS, RUN_ARRAYS)}  # by number of entries
+# Bytes. A network of 500 layers has 3 MB of facts; as empty lists, 16 MB of JSON fill 0.5 GB.
+MAX_FACTS = MAX_HEADER = 16 * 2**20
+MAX_ARRAYS = 8 * 2**30
+# How many times as large as the archive arrays may be, and how much more. Those of a network
+# without normalisation, on large images, are 130 times as large.
+MAX_GROWTH, SLACK = 256, 2**20
+MAX_DIRECTORY = 2**10  # of the archive; that of four entries has 300
+MAX_MESSAGE = 300  # characters
+# What zipfile raises on damaged bytes; RuntimeError covers encryption.
+_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+    OverflowError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+@contextmanager
+def refusals(path: Path) -> Iterator[None]:
+    """Turns what damaged bytes of a bundle raise into an InputError with one sentence."""
+    try:
+        yield
+    except _DAMAGE as error:
+        # Names from the file are in it, of any length and with anything that a terminal would obey.
+        why = (str(error) or type(error).__name__)[:MAX_MESSAGE]
+        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in why)
+        raise InputError(f"{path}: not a bundle that can be used: {shown}") from error
+
+
+def check_archive(path: Path) -> bool:
+    """Looks at the table of contents of a bundle, which takes some milliseconds.
+
+    Returns:
+        Whether it holds a whole run, beside the check.
+
+    Raises:
+        InputError: the file is missing, too large, or no archive of a bundle.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such bundle; write one with `parity record`")
+    with refusals(path):
+        number = _check_directory(path)
+        with zipfile.ZipFile(path) as archive:
+            _check_entries(archive, KINDS[number], path.stat().st_size)
+    return len(KINDS[number]) > 2
+
+
+def most_arrays(num_bytes: int) -> int:
+    """Returns how many bytes of arrays an archive of `num_bytes` may hold."""
+    return min(MAX_ARRAYS, MAX_GROWTH * num_bytes + SLACK)
+
+
+def _check_directory(path: Path) -> int:
+    """Looks at the end of the archive, where the size of its directory stands.
+
+    Returns:
+        The number of its entries.
+
+    zipfile reads a directory whole, whatever its size, and makes an object of every entry.
+    """
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 22 - 20 - 56))  # with the records of zip64
+        tail = file.read()
+    end = tail[-22:]
+    if len(end) < 22 or end[:4] != b"PK\5\6":
+        raise ValueError("it is no zip archive, or something follows its end")
+    number, size = struct.unpack("<HL", end[10:16])
+    if tail[-42:-38] == b"PK\6\7":
+        if tail[-98:-94] != b"PK\6\6":
+            raise ValueError("its directory is not where it ends")
+        number, size = struct.unpack("<QQ", tail[-66:-50])
+    if number not in KINDS or size > MAX_DIRECTORY:
+        raise ValueError(f"it has {number} entries; expected {FACTS} and {ARRAYS}, each once")
+    return int(number)
+
+
+def _check_entries(archive: zipfile.ZipFile, expected: tuple[str, ...], num_bytes: int) -> None:
+    names = archive.namelist()
+    if sorted(names) != sorted(expected):
+        shown = ", ".join(repr(name)[:40] for name in names[:5])
+        told = " and ".join(expected[:2]) if len(expected) == 2 else ", ".join(expected)
+        raise ValueError(f"it has the entries {shown}; expected {told}, each once")
+    for name in expected:
+        entry = archive.getinfo(name)
+        most = MAX_FACTS if name.endswith(".json") else most_arrays(num_bytes)
+        if entry.compress_type != zipfile.ZIP_DEFLATED:
+            raise ValueError(f"{name} is compressed by another method, or not; expected deflate")
+        if entry.flag_bits & 0x1:
+            raise ValueError(f"{name} is encrypted")
+        if entry.compress_size > num_bytes or entry.file_size > most:
+            raise ValueError(f"{name} claims {entry.file_size:,} bytes; at most {most:,}")
+
+
+# --- What a bundle says of itself, read without its arrays: with what it was recorded -------------
+
 
 SCHEMA = "parity.bundle/2"
 RUN_SCHEMA = "parity.run_bundle/1"
@@ -133,3 +240,144 @@ def _checked(content: Any, name: str, schema: str, kind: Any) -> dict[str, Any]:
     if wrong := problem(kind, content, name):
         raise ValueError(wrong)
     return content
+
+
+# --- Bundles of a project: their names, and which of them stands for a Keras model ----------------
+#
+# `pytest --parity-record DIR` writes one for each Keras model, `parity record` one of any name.
+# `pytest --parity-against PATH` finds them by what they say of themselves: the factory and the
+# settings that they were recorded with.
+
+
+SUFFIX = ".parity"
+SETTINGS = ("dtype", "seed", "steps", "batch_size")  # that have to be those of the check
+
+
+def bundle_name(spec: CheckSpec, root: Path) -> str:
+    """Returns the file name of a bundle in a folder of bundles: factory, seed, steps, samples.
+
+    "tests.models.build-seed0.parity" is of the function `build` in `tests/models.py`. Tests
+    of one Keras model share a bundle.
+
+    Args:
+        spec: of the check, with the factory of the Keras model.
+        root: folder of the project.
+    """
+    name = f"{'.'.join(_parts(spec, root))}-seed{spec.seed}"
+    if spec.steps is not None:
+        name += f"-steps{spec.steps}"
+    if spec.batch_size != CheckSpec.batch_size:
+        name += f"-batch{spec.batch_size}"
+    if spec.dtype != CheckSpec.dtype:
+        name += f"-{spec.dtype}"
+    if spec.data is not None:
+        name += f"-{Path(spec.data).stem}"
+    return re.sub(r"[^\w.-]", "_", name) + SUFFIX
+
+
+def _parts(spec: CheckSpec, root: Path) -> list[str]:
+    """Returns the modules and the function that name a factory; a file below `root` from there."""
+    module, _, function = (spec.keras or "").rpartition(":")
+    if not module.endswith(".py"):
+        return [*module.split("."), function]
+    path = (Path(spec.folder) / module).resolve().with_suffix("")
+    return [*(path.relative_to(root).parts if path.is_relative_to(root) else [path.name]), function]
+
+
+def _recorded_parts(spec: CheckSpec, root: Path) -> list[str]:
+    """Returns the same of a bundle, which does not say from which folder it names a file."""
+    module, _, function = (spec.keras or "").rpartition(":")
+    if not module.endswith(".py") or Path(module).is_absolute():
+        return _parts(spec, root)
+    path = Path(module).with_suffix("")
+    return [*(part for part in path.parts if part not in (".", "..")), function]
+
+
+def find_bundle(place: Path, spec: CheckSpec, root: Path) -> Path:
+    """Returns the path of the bundle that stands for the Keras model of a check.
+
+    Args:
+        place: a bundle, or a folder in and below which bundles are searched.
+        spec: of the check, with the factory of the Keras model.
+        root: folder of the project.
+
+    Raises:
+        InputError: none is of this factory and these settings, or several are.
+    """
+    paths = [place] if place.is_file() else sorted(place.rglob(f"*{SUFFIX}"))
+    parts, told, fitting = _parts(spec, root), [], []
+    for path in paths:
+        recorded, problem = _recorded(path, path.stat().st_mtime_ns)
+        if recorded is None:
+            told.append(problem)
+            continue
+        shared = _shared(parts, _recorded_parts(recorded, root))
+        if not shared:
+            continue
+        differs = [
+            f"{name} {'by default' if (value := getattr(recorded, name)) is None else value}"
+            for name in SETTINGS
+            if _value(recorded, name) != _value(spec, name)
+        ]
+        if _file_name(recorded.data) != _file_name(spec.data):
+            differs.append(f"data {_file_name(recorded.data)}")
+        if differs:
+            told.append(f"{path} is of this factory, but with {', '.join(differs)}")
+        else:
+            # The name decides between files of the same name in several folders.
+            fitting.append((path.name == bundle_name(spec, root), shared, path))
+    best = [path for *rank, path in fitting if rank == list(max(fitting)[:2])]
+    if len(best) == 1:
+        return best[0]
+    steps = "" if spec.steps is None else f"steps {spec.steps}, "
+    wanted = f"{spec.keras} with seed {spec.seed}, {steps}batch size {spec.batch_size}"
+    if best:
+        shown = ", ".join(map(str, best[:5]))
+        raise InputError(f"{place}: several bundles are of {wanted}: {shown}; keep one of them")
+    raise InputError(
+        f"{place}: there is no bundle of {wanted}; record it where TensorFlow is installed, with "
+        "parity record or pytest --parity-record" + "".join(f"; {line}" for line in told[:5])
+    )
+
+
+def _value(spec: CheckSpec, name: str) -> Any:
+    """Returns a setting; older bundles say the number of steps that None stands for."""
+    value = getattr(spec, name)
+    return None if name == "steps" and value == NUM_STEPS else value
+
+
+def are_same_factory(ours: str, theirs: str) -> bool:
+    """Whether two references may name one factory, or one script, from different folders."""
+    return _shared(*map(_named_parts, (ours, theirs))) > 0
+
+
+def _named_parts(reference: str) -> list[str]:
+    """Returns the parts of "module:function", "file.py:function" or "train.py"."""
+    module, _, function = reference.rpartition(":")
+    if not module.endswith(".py") and not reference.endswith(".py"):
+        return [*module.split("."), function]
+    path = Path(module if module.endswith(".py") else reference)
+    parts = [part for part in path.with_suffix("").parts if part not in (".", "..", path.anchor)]
+    return [*parts, function] if module.endswith(".py") else [*parts, ".py"]
+
+
+def _file_name(path: str | None) -> str | None:
+    return None if path is None else Path(path).name
+
+
+def _shared(ours: list[str], theirs: list[str]) -> int:
+    """Returns how many last parts two factories share, 0 if they are not the same.
+
+    One of them may be named from a folder further down: `models.build` is `tests.models.build`.
+    """
+    num = min(len(ours), len(theirs))
+    return num if ours[-num:] == theirs[-num:] else 0
+
+
+@functools.lru_cache(maxsize=1_000)
+def _recorded(path: Path, changed_ns: int) -> tuple[CheckSpec | None, str]:
+    """Returns the spec of a bundle, or why it has none."""
+    try:
+        return read_spec(path), ""
+    except InputError as error:
+        return None, str(error)

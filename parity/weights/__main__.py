@@ -3,7 +3,7 @@
     python -m parity.weights PATH FOLDER                    (`copy_stored`)
     python -m parity.weights PATH FOLDER ARRAYS COPY        (`write_back`)
 
-What it leaves in the folder, `parity.weights.copy` says; or it ends with code 2 and one line. It
+What it leaves in the folder, `parity.weights.read` says; or it ends with code 2 and one line. It
 has a limit of memory and of time: the library that reads HDF5 is in C, and what a hostile file
 makes it do ends here. Whoever started it takes every other end as that of a damaged file.
 """
@@ -26,8 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     """Reads a file; returns the exit code."""
     path, folder, *others = map(Path, arguments)
     limit(_BASE + _TIMES * _size(path))
-    from parity.weights.copy import copy_stored
-    from parity.weights.write_back import write_back
+    from parity.weights.read import copy_stored, write_back
 
     try:
         if others:

@@ -1,4 +1,4 @@
-"""Copied: what `copy_stored` has left of a file of weights, read without the library for HDF5."""
+"""What was copied out of a file of weights, read without the library for HDF5."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from typing import Any
 
 from parity.errors import InputError
 from parity.files.json_io import read_json
-from parity.traces.array_file import ArrayReader
+from parity.traces.trace import ArrayReader
+
+# --------------------------------------------------------------------------------------------------
+#
+# Copied: what `copy_stored` has left of a file of weights, read without the library for HDF5.
+
 
 ARRAYS, TOLD, SUCCESS = "weights.safetensors", "weights.json", "_SUCCESS"
 
@@ -39,3 +44,13 @@ def read_copied(folder: Path) -> Copied:
     if not (folder / SUCCESS).exists():
         raise InputError(f"{folder}: no weights were read into it")
     return Copied(**read_json(folder / TOLD), arrays=ArrayReader(folder / ARRAYS))
+
+
+# --- What the torch child of `parity convert` is asked for, and what it leaves in its folder ------
+
+
+REQUEST = "convert.json"  # asked for
+REPORT = "told.json"  # what came of it: `parity.runs.convert.Converted`
+STATE = "state.safetensors"  # the state_dict of the module
+OPTIMIZER = "optimizer.pt"  # the state of its optimizer
+BACK = "back.safetensors"  # weights in Keras's layout, by their paths in the file

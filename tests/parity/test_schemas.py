@@ -20,14 +20,13 @@ from schemas import PATHS, SCHEMAS, assert_valid, file_of, problems
 
 from parity.behaviour import causes, diagnosis
 from parity.behaviour.audit.audit import Audit
-from parity.behaviour.judgement import VERDICTS, Judgement
 from parity.behaviour.result_file import diagnosis_from
+from parity.behaviour.rules import VERDICTS, Judgement
 from parity.bench.result import FAILED, Ratio, Row
 from parity.bench.result import SCHEMA as BENCH
 from parity.bench.result_file import bench_from
 from parity.errors import InputError
-from parity.ladder.items import UNITS, Item
-from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.items import LEVEL_IDS, UNITS, Item
 from parity.ladder.result import ALL_RESULTS, SCHEMA
 from parity.ladder.result_file import result_from, results_from
 from parity.programs.bench_spec import PARTS, PRECISIONS, BenchSpec
@@ -44,11 +43,11 @@ from parity.programs.run_spec import (
 from parity.programs.settings import DTYPES
 from parity.stats import Equivalence
 from parity.sweeps import rows as sweeps
-from parity.sweeps.agreement import ScenarioVerdicts
 from parity.sweeps.equivalence import EquivalenceRow
 from parity.sweeps.result import result_of
 from parity.sweeps.result_file import EFFECTS, sweep_from
 from parity.sweeps.samples import QUANTITIES
+from parity.sweeps.verdicts import ScenarioVerdicts
 from scripts import make_schemas
 
 RESULT, SWEEP = SCHEMAS[file_of(SCHEMA)], SCHEMAS[file_of("parity.sweep/2")]

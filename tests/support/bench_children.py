@@ -8,8 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from parity.bench.child import BenchTask
-from parity.bench.server import NoMoreRounds
+from parity.bench.server import BenchTask, NoMoreRounds
 from parity.programs.run_spec import RunSpec
 
 # What the text of a variant finds. `serve` is a child that does everything right; its rounds take

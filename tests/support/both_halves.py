@@ -8,9 +8,8 @@ import parity.halves.keras.check.run as keras_half
 import parity.halves.torch.check.run as torch_half
 from parity.divergences.causes import name_causes
 from parity.files.json_io import write_json
-from parity.ladder.engine import compare_levels
+from parity.ladder.engine import OF_PROBE, compare_levels
 from parity.ladder.result import Result
-from parity.ladder.table import OF_PROBE
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import RunResult, Trace, TraceWriter
 

@@ -5,8 +5,7 @@ import check_pairs
 from parity.divergences import recognised
 from parity.divergences.evidence import Evidence
 from parity.divergences.groups import grouped
-from parity.ladder.engine import compare_levels
-from parity.ladder.table import OF_PROBE
+from parity.ladder.engine import OF_PROBE, compare_levels
 
 
 def evidence_of(folder, reference=None, port=None, *, went_wrong=False):

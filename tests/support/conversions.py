@@ -10,8 +10,8 @@ from parity.conversions import run
 from parity.files.json_io import read_json, write_json
 from parity.programs.check_spec import CheckSpec
 from parity.runs.convert import Converted
-from parity.weights.copy import copy_stored
-from parity.weights.request import REQUEST, TOLD
+from parity.weights.copied import REPORT, REQUEST
+from parity.weights.read import copy_stored
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def converted(source: Path, factory, folder: Path, **request) -> Converted:
             run.run_convert(CheckSpec(torch="a:b"), factory, folder / "torch")
     finally:
         run.limit_memory = limit
-    return Converted(**read_json(folder / "torch" / TOLD))
+    return Converted(**read_json(folder / "torch" / REPORT))
 
 
 def converted_model(model, factory, folder: Path, **request) -> Converted:

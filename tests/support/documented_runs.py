@@ -227,5 +227,5 @@ SNIPPETS_NOT_RUN: dict[tuple[str, str], str] = {}
 # Options in the text that are those of other programs, which they name.
 FOREIGN_OPTIONS: dict[str, str] = {
     "--train": "docs/pictures.py",
-    "--validation-split": "parity/ports/plain_train.py",  # of the train.py of a port
+    "--validation-split": "parity/ports/plain_package.py",  # of the train.py of a port
 }

@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from parity.halves.torch import scenarios as programs
-from torch_impl import epochs, layers, models, optim, schedule, train
+from torch_impl import layers, models, optim, schedule, train
 from torch_impl.trainer import batches, measures, trainer
 
 
@@ -142,7 +142,7 @@ def _patience(patch: pytest.MonkeyPatch) -> None:
     def one_more(optimizer: Any, *, patience: int, **rule: Any) -> Any:
         return schedule.ReduceLROnPlateau(optimizer, patience=patience + 1, **rule)
 
-    patch.setattr(epochs, "ReduceLROnPlateau", one_more)
+    patch.setattr(train, "ReduceLROnPlateau", one_more)
 
 
 def _mean_of_batch_means(patch: pytest.MonkeyPatch) -> None:

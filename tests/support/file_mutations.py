@@ -30,8 +30,8 @@ from report_folders import (
 
 from parity.ladder.result import ALL_RESULTS
 from parity.programs.scenarios import scenario
-from parity.sweeps.plan import write_plan
 from parity.sweeps.task import Task
+from parity.sweeps.unfinished import write_plan
 
 SEED = 20261127
 HISTORY = {

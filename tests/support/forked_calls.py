@@ -23,13 +23,13 @@ MODULES = (
     *("parity.cli.main", "parity.cli.lists", "parity.cli.bench", "parity.cli.sweep"),
     *("parity.cli.check", "parity.cli.record", "parity.cli.report", "parity.cli.run"),
     *("parity.cli.diagnose", "parity.cli.doctor", "parity.report.write", "parity.bench.run"),
-    *("parity.behaviour.readers.history", "parity.sweeps.local", "parity.sweeps.histories"),
+    *("parity.behaviour.readers.history", "parity.sweeps.local", "parity.sweeps.unfinished"),
     *("parity.report.html.render", "parity.report.export.curves", "parity.runs.check"),
     *("parity.divergences", "parity.runs.run", "parity.runs.record", "parity.runs.doctor"),
     *("parity.report.page", "parity.cli.port", "parity.cli.convert", "parity.sweeps.sweep"),
     *("matplotlib.figure", "matplotlib.backends.backend_svg", "matplotlib.style", "jinja2"),
     *("scipy.optimize", "scipy.stats", "numpy.random", "PIL.features", "safetensors.numpy"),
-    *("parity.report.text.divergences", "parity.report.text.page", "parity.report.pages.run_page"),
+    *("parity.report.text.tables", "parity.report.text.page", "parity.report.pages.run_page"),
 )
 
 

@@ -15,10 +15,9 @@ from changes import changed as replaced
 from safetensors.numpy import save
 
 from parity.files.floats import encode_floats
-from parity.traces.array_file import DTYPES
-from parity.traces.bundle_archive import ARRAYS, FACTS
 from parity.traces.bundle_coding import encode
-from parity.traces.bundle_spec import SCHEMA
+from parity.traces.bundle_spec import ARRAYS, FACTS, SCHEMA
+from parity.traces.trace import DTYPES
 
 
 def coded(recorded):

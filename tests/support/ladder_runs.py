@@ -4,9 +4,8 @@ import math
 
 from traces import STEPS_PER_EPOCH
 
-from parity.ladder.engine import compare_level
+from parity.ladder.engine import OF_ANCHORED_TRAINING, OF_TRAINING, compare_level
 from parity.ladder.items import FAIL, PASS, SKIPPED
-from parity.ladder.table import OF_ANCHORED_TRAINING, OF_TRAINING
 
 NAN, INF = math.nan, math.inf
 # No port of these tests augments by itself.

@@ -8,7 +8,7 @@ import torch
 from traced import as_one_call
 
 from torch_impl import optim
-from torch_impl.optim.arguments import DEFAULTS
+from torch_impl.optim.base import DEFAULTS
 
 SHAPES = ((3, 2, 5), (7, 1), ())
 NUM_STEPS = 200

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from parity.ladder.own_steps import FACT
+from parity.ladder.custom_steps import FACT
 
 
 class HalfByHand:

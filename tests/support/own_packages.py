@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from parity.halves.keras.check.described import described
-from parity.halves.keras.check.model import get_weights
+from parity.halves.keras.check.weights import get_weights
 from parity.ports.package import write_package
 from parity.programs.check_spec import CheckSpec
 

@@ -9,9 +9,8 @@ import parity.halves.keras
 import parity.halves.torch
 from parity.files.json_io import write_json
 from parity.programs.program_spec import ProgramSpec
-from parity.runs.check_child import in_order
-from parity.runs.child import ProgramTask
-from parity.runs.run_result import compared
+from parity.runs.child import ProgramTask, in_order
+from parity.runs.pair import compared
 from parity.traces.folder import RunFolder
 from parity.traces.trace import RunResult, Trace
 

@@ -13,11 +13,10 @@ from safetensors.numpy import load, save
 
 import parity.halves.keras
 from parity.files.json_io import read_json, write_json
-from parity.runs.check_child import in_order
-from parity.traces.bundle_archive import RUN_ARRAYS, RUN_FACTS
-from parity.traces.bundle_coding import planes
+from parity.runs.child import in_order
+from parity.traces.bundle_coding import RunArrays, planes
 from parity.traces.bundle_run import pack_run
-from parity.traces.bundle_run_coding import RunArrays
+from parity.traces.bundle_spec import RUN_ARRAYS, RUN_FACTS
 from parity.traces.folder import RunFolder
 
 

@@ -13,18 +13,17 @@ from result_samples import incomplete_check
 from traces import Parts
 
 from parity.behaviour.diagnosis import diagnose
-from parity.behaviour.judgement import Judgement
+from parity.behaviour.rules import Judgement
 from parity.bench.result import BenchResult
 from parity.data.load import run_data
-from parity.ladder.items import FAIL, PASS, SKIPPED, Level
-from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.items import FAIL, LEVEL_IDS, PASS, SKIPPED, Level
 from parity.ladder.result import ERROR, Found, Result
 from parity.programs.check_spec import CheckSpec
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenario_spec import ScenarioSpec, of_run
 from parity.programs.scenarios import SCENARIOS, scenario
-from parity.runs.run_result import with_training
+from parity.runs.pair import with_training
 from parity.sweeps.result import result_of
 from parity.sweeps.rows import Row, Sweep
 

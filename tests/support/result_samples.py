@@ -9,15 +9,13 @@ from checked import result_of
 
 from parity.behaviour.diagnosis import diagnose
 from parity.bench.result import FAILED, REFUSED
-from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
-from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.items import FAIL, LEVEL_IDS, NOT_REACHED, PASS, SKIPPED, Item, Level
 from parity.ladder.result import ERROR, INCOMPLETE, Found, Result
 from parity.programs.run_spec import RunSpec
 from parity.stats import Equivalence
-from parity.sweeps.agreement import ScenarioVerdicts
-from parity.sweeps.collapses import Collapses
 from parity.sweeps.equivalence import EquivalenceRow, SweepEquivalence
 from parity.sweeps.result import SweepResult
+from parity.sweeps.verdicts import Collapses, ScenarioVerdicts
 
 CAUSE = {
     "id": "A5",

@@ -23,8 +23,7 @@ from parity.files.json_io import read_json
 from parity.halves.protocol import stop_if_orphaned
 from parity.programs.program_spec import ProgramSpec
 from parity.sweeps.batch import BATCH, CURRENT, FAILED, FEEDS, TELL, TOLD
-from parity.sweeps.batch_child import run_batch
-from parity.sweeps.program_child import feed_of
+from parity.sweeps.child import feed_of, run_batch
 from parity.traces.folder import RunFolder
 
 

@@ -1,6 +1,6 @@
 """Runs of sweeps made by hand: pairs of values, scenarios, and the comparison of a quantity."""
 
-from parity.behaviour.judgement import Judgement
+from parity.behaviour.rules import Judgement
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import Margins, Scenario
 from parity.sweeps.rows import Row

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from torch_impl.native import processor, recipe
+from torch_impl.native import recipe, store
 
 
 def needs_compiler():
@@ -19,7 +19,7 @@ def build_packaged(folder, sources):
     """Builds what setup.py puts into a wheel, for the levels of this processor."""
     needs_compiler()
     paths = []
-    for level in processor.levels():
+    for level in store.levels():
         for source in sources:
             flags = recipe.flags_for(level, is_parallel=True)
             library = recipe.build(recipe.compiler(), flags, source, folder)

@@ -19,8 +19,8 @@ from importlib.machinery import PathFinder
 
 # What a child imports for its work, beside its half.
 OF_CHILDREN = (
-    *("parity.worker", "parity.runs.child", "parity.runs.check_child"),
-    *("parity.sweeps.batch_child", "parity.sweeps.program_child", "parity.bench.child"),
+    *("parity.worker", "parity.runs.child", "parity.runs.child"),
+    *("parity.sweeps.child", "parity.sweeps.child", "parity.bench.server"),
 )
 MOST_FILES = 8  # of one child: standard input, output and error, and what it is given beside them
 

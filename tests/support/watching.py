@@ -1,6 +1,6 @@
 """An observer that keeps what `fit` tells it."""
 
-from parity.traces.observer import EpochObserver
+from parity.traces.training_recorder import EpochObserver
 
 
 class Watching(EpochObserver):

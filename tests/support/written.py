@@ -8,13 +8,12 @@ import numpy as np
 import torch
 
 from parity.ports.blocks import fold
-from parity.ports.copying import copied
 from parity.ports.form import Layout
 from parity.ports.graph import trace
 from parity.ports.module_text import model_text, name_of_class
-from parity.ports.names_used import names_used
-from parity.ports.plain import as_plain, without_seeds
-from parity.ports.plain_package import imported, with_weights
+from parity.ports.plain import as_plain, copied, without_seeds
+from parity.ports.plain_package import imported_package, with_weights
+from parity.ports.program import names_used
 from parity.ports.weights import carry
 from parity.ports.writer import program_of
 from torch_impl import losses
@@ -67,7 +66,7 @@ def written_plain(model, folder, full):
     files = {"__init__.py": "", "model.py": source, "parts.py": copied(parts, "Parts.")}
     for name, text in files.items():
         (out / name).write_text(text, encoding="utf-8")
-    plain = imported(out, name_of_class(program)).double()
+    plain = imported_package(out, name_of_class(program)).double()
     return with_weights(plain, full), program
 
 

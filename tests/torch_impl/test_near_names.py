@@ -2,7 +2,7 @@
 
 from torch_impl.keras_config.builders import BUILDERS
 from torch_impl.losses import LOSSES
-from torch_impl.near_names import one_of
+from torch_impl.torch_names import one_of
 
 
 def test_names_that_are_almost_the_given_one_are_told():

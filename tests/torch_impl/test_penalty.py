@@ -12,11 +12,11 @@ from torch import nn
 import keras_impl.models
 import keras_impl.weights
 from parity.programs.run_spec import RunSpec
-from torch_impl.data import to_tensors
 from torch_impl.losses import MeanSquaredError, SparseCategoricalCrossentropy
 from torch_impl.models import build_model
 from torch_impl.penalty import Penalty, RegularizedLoss, kernel_l2
 from torch_impl.regularizers import L1, L1L2, L2, OrthogonalRegularizer
+from torch_impl.train import to_tensors
 from torch_impl.weights import named_parameters, set_weights, to_portable
 
 FACTOR = 0.01

@@ -8,7 +8,8 @@ from helpers import assert_same_bits
 
 from parity.programs.run_spec import Augmentation, RunSpec
 from parity.programs.settings import DTYPES
-from torch_impl.data import (
+from torch_impl.seeds import KerasSeeds
+from torch_impl.train import (
     ArrayBatches,
     FlowBatches,
     OwnBatches,
@@ -17,7 +18,6 @@ from torch_impl.data import (
     training_data,
     validation_data,
 )
-from torch_impl.seeds import KerasSeeds
 
 AUGMENTATION = Augmentation(rotation_range=10, width_shift_range=0.1, horizontal_flip=True)
 SPECS = {"arrays": RunSpec(), "flow": RunSpec(augmentation=AUGMENTATION)}

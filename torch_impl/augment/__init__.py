@@ -7,15 +7,15 @@ some, as `Dataset.map` makes them. `AugmentedDataset` is for a DataLoader, and
 `image_dataset_from_directory` feeds the images of a folder. Nothing here needs the harness.
 """
 
-from torch_impl.augment.dataset import AugmentedDataset
-from torch_impl.augment.directory import DirectoryIterator
-from torch_impl.augment.fit_flow import FitFlow
+from torch_impl.augment.datasets import AugmentedDataset, FitFlow, MappedBatches
+from torch_impl.augment.directory import (
+    DirectoryIterator,
+    ImageDataset,
+    image_dataset_from_directory,
+)
 from torch_impl.augment.generator import ImageDataGenerator
-from torch_impl.augment.image_dataset import ImageDataset
-from torch_impl.augment.image_directory import image_dataset_from_directory
 from torch_impl.augment.iterators import NumpyArrayIterator
 from torch_impl.augment.layer_transform import LayerTransform
-from torch_impl.augment.mapped import MappedBatches
 from torch_impl.augment.parameters import Parameters
 from torch_impl.augment.transform import KerasTransform
 from torch_impl.torch_names import explain_torch_names

@@ -1,27 +1,11 @@
-"""The map from output pixels to input positions, and the interpolation of images by it.
-
-In centred coordinates, x along the columns and y along the rows, Keras maps an output pixel by
-
-    M = R(theta) . T(tx, ty) . Shear(s) . Zoom(zx, zy)
-    R = [[cos, -sin], [sin, cos]]   Shear = [[1, -sin s], [0, cos s]]   Zoom = diag(zx, zy)
-
-and interpolates the input there. torchvision's RandomAffine cannot express this: it has one zoom
-for both axes, whole-pixel shifts, a tangent for the shear, another sign and another order.
-
-A quirk of Keras: for an image of H rows and W columns, it takes the centre at (x, y) =
-(H/2 - 1/2, W/2 - 1/2), with height and width exchanged, so that a non-square image turns about a
-point that is not its middle. Without `keras_quirks` the centre is the middle.
-
-On the CPU a compiled loop (`affine.c`) moves the images, with the operations and the bits of scipy.
-On other devices, and without a compiler, `interpolate.py` does it in torch.
-
-Source: keras 3.15 `legacy/preprocessing/image.py`, `apply_affine_transform`.
-"""
+"""The map from output pixels to input positions, and the interpolation of images by it."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import importlib.metadata
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,10 +13,308 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from torch_impl import native
-from torch_impl.augment.interpolate import FILL_MODES, interpolate
 from torch_impl.augment.parameters import Parameters
+
+# --- Interpolation between pixels in torch: the definition, on any device, differentiable ---------
+#
+# It computes what scipy's `ndimage.affine_transform` computes, also in float64. Outside an image:
+#
+#     nearest      a a a a | a b c d | d d d d     the border pixel
+#     constant     k k k k | a b c d | k k k k     right after the border pixel, without
+#         interpolation
+#                                                  towards k
+#     reflect      d c b a | a b c d | d c b a
+#     wrap         c d b c | a b c d | b c a b     scipy's period is one pixel short: d falls on a
+#     grid-wrap    a b c d | a b c d | a b c d     what "wrap" promises
+#
+# At order 3 pixels are first replaced by the coefficients of the spline through them.
+#
+# Source: scipy 1.17 `ndimage/src/ni_interpolation.c`, `ni_splines.c`, `_interpolation.py`.
+
+
+FILL_MODES = ("nearest", "constant", "reflect", "wrap", "grid-wrap")  # numbered as in affine.c
+IDENTITY = np.eye(2, 3)  # the map that moves nothing
+_PADDING = 12  # pixels by which scipy extends an image in mode "nearest" at order 3
+
+# Positions are float64, and a pixel needs some 200 bytes of working memory. Images are processed in
+# parts, so that this memory stays below twice the size of the result, or is small anyway.
+_PARTS, _PIXELS_IN_A_PART = 16, 2**15
+
+
+def interpolate(
+    images: torch.Tensor,
+    maps: np.ndarray,
+    flips: np.ndarray,
+    *,
+    fill_mode: str,
+    cval: float,
+    order: int,
+) -> torch.Tensor:
+    """Does what `affine.move` does, with the same arguments and result."""
+    height, width = images.shape[-2:]
+    device = images.device
+    at_a_time = max(1, len(images) // _PARTS, _PIXELS_IN_A_PART // (height * width))
+    maps_there = torch.from_numpy(maps).to(device)
+    flips_there = torch.from_numpy(np.ascontiguousarray(flips, dtype=bool)).to(device)
+    at_rest = (maps == IDENTITY).all(axis=(1, 2))
+    result = torch.empty_like(images)  # has the layout of the images
+    for start in range(0, len(images), at_a_time):
+        part = slice(start, start + at_a_time)
+        rows, columns = _positions(maps_there[part], flips_there[part], height, width)
+        some = images[part]
+        if order == 3:
+            moved = _cubic(some, rows, columns, fill_mode)
+        else:
+            moved = _nearby(some, rows, columns, order, fill_mode)
+        if at_rest[part].any():
+            # A spline reproduces a pixel only up to rounding, and a neighbour that is not finite
+            # would spoil it even with weight 0.
+            exact = _nearby(some, rows.round(), columns.round(), 0, fill_mode)
+            is_exact = torch.from_numpy(at_rest[part]).to(device)[:, None, None, None]
+            moved = torch.where(is_exact, exact, moved)
+        if fill_mode == "constant":
+            is_inside = (rows >= 0) & (rows <= height - 1) & (columns >= 0) & (columns <= width - 1)
+            moved = torch.where(is_inside[:, None], moved, cval)
+        result[part] = moved
+    return result
+
+
+def _positions(
+    maps: torch.Tensor, flips: torch.Tensor, height: int, width: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns rows and columns, each (N, H, W) float64, from which output pixels are taken."""
+    i = torch.arange(height, dtype=torch.float64, device=maps.device)[:, None]
+    j = torch.arange(width, dtype=torch.float64, device=maps.device)
+    i = torch.where(flips[:, 1, None, None], height - 1 - i, i)  # (N, H, 1)
+    j = torch.where(flips[:, 0, None, None], width - 1 - j, j)  # (N, 1, W)
+    m = maps[..., None, None]
+    rows = (m[:, 0, 2] + m[:, 0, 0] * i) + m[:, 0, 1] * j
+    columns = (m[:, 1, 2] + m[:, 1, 0] * i) + m[:, 1, 1] * j
+    return rows, columns
+
+
+def _inside(at: torch.Tensor, length: int, fill_mode: str) -> torch.Tensor:
+    """Moves positions into an image, or at most one pixel outside: scipy's map_coordinate."""
+    if length == 1:
+        return torch.zeros_like(at)
+    if fill_mode in ("nearest", "constant"):
+        return at.clamp(0, length - 1)
+    is_inside = (at >= 0) & (at <= length - 1)
+    if fill_mode == "reflect":
+        period = 2 * length
+        before = torch.where(at < -period, at + period * torch.trunc(-at / period), at)
+        before = torch.where(before < -length, before + period, -before.clamp(max=-1e-15) - 1)
+        after = at - period * torch.trunc(at / period)
+        after = torch.where(after >= length, period - after - 1, after)
+    else:
+        period = length - 1 if fill_mode == "wrap" else length
+        before = at + period * (torch.trunc(-at / period) + 1)
+        after = at - period * torch.trunc(at / period)
+        if fill_mode == "grid-wrap":  # a whole number of periods before the first pixel
+            before = torch.where(before >= length, before - length, before)
+    return torch.where(is_inside, at, torch.where(at < 0, before, after))
+
+
+def _nearby(
+    images: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, order: int, fill_mode: str
+) -> torch.Tensor:
+    """Order 0 and 1: (N, C, H, W) float64 for order 1, of the images' dtype for order 0."""
+    n, channels, height, width = images.shape
+    rows, columns = _inside(rows, height, fill_mode), _inside(columns, width, fill_mode)
+    # With a frame of one pixel, all neighbours of a position are at fixed distances.
+    framed = _framed(images.double() if order else images, around=fill_mode == "grid-wrap")
+    flat = framed.reshape(n, channels, -1)
+    if order == 0:
+        rows, columns = rows + 0.5, columns + 0.5
+    top, left = rows.floor(), columns.floor()
+    # A position is at most one pixel before (0, 0), which lies at width + 3 of the frame.
+    index = torch.add(left, top, alpha=width + 2).add_(width + 3).long().reshape(n, 1, -1)
+    index = index.expand(-1, channels, -1)
+
+    def pixels(offset: int) -> torch.Tensor:
+        return flat[:, :, offset:].gather(2, index).reshape(images.shape)
+
+    if order == 0:
+        return pixels(0)
+    down, right = rows.sub_(top)[:, None], columns.sub_(left)[:, None]
+    upper = torch.lerp(pixels(0), pixels(1), right)
+    lower = torch.lerp(pixels(width + 2), pixels(width + 3), right)
+    return torch.lerp(upper, lower, down)
+
+
+def _framed(images: torch.Tensor, around: bool) -> torch.Tensor:
+    """Continues images by one pixel on every side; `F.pad` would start threads."""
+    n, channels, height, width = images.shape
+    framed = images.new_empty(n, channels, height + 2, width + 2)
+    before, after = (-1, 0) if around else (0, -1)
+    framed[:, :, 1:-1, 1:-1] = images
+    framed[:, :, 1:-1, 0], framed[:, :, 1:-1, -1] = images[..., before], images[..., after]
+    framed[:, :, 0] = framed[:, :, -2] if around else framed[:, :, 1]
+    framed[:, :, -1] = framed[:, :, 1] if around else framed[:, :, -2]
+    return framed
+
+
+def _cubic(
+    images: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, fill_mode: str
+) -> torch.Tensor:
+    """Order 3: (N, C, H, W) float64."""
+    # How the spline continues outside the image, and how its coefficients are looked up there.
+    boundary = fold = {"reflect": "reflect", "grid-wrap": "grid-wrap"}.get(fill_mode, "mirror")
+    values = images.double()
+    if fill_mode == "nearest":
+        boundary, fold = "reflect", "border"
+        values = F.pad(values, (_PADDING,) * 4, mode="replicate")
+        rows, columns = rows + _PADDING, columns + _PADDING
+    height, width = values.shape[-2:]
+    by_row, by_column = (
+        torch.from_numpy(_spline_filter(length, boundary)).to(images.device)
+        for length in (height, width)
+    )
+    flat = (by_row @ values @ by_column.T).flatten(2)
+    if fill_mode == "nearest":  # farther out, only one coefficient counts
+        rows, columns = rows.clamp(-3, height + 2), columns.clamp(-3, width + 2)
+    else:
+        rows, columns = _inside(rows, height, fill_mode), _inside(columns, width, fill_mode)
+    n, channels = images.shape[:2]
+    row_taps, column_taps = _taps(rows, height, fold), _taps(columns, width, fold)
+    total = torch.zeros_like(images, dtype=torch.float64)
+    for row, row_weight in row_taps:
+        for column, column_weight in column_taps:
+            index = (row * width + column).reshape(n, 1, -1).expand(-1, channels, -1)
+            pixels = flat.gather(2, index).reshape(images.shape)
+            total = total + pixels * (row_weight * column_weight)[:, None]
+    return total
+
+
+def _taps(at: torch.Tensor, length: int, fold: str) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The four coefficients around positions on one axis, as indices and weights."""
+    floored = at.floor()
+    x = at - floored
+    z = 1 - x
+    weights = [z**3 / 6, (x * x * (x - 2) * 3 + 4) / 6, (z * z * (z - 2) * 3 + 4) / 6, x**3 / 6]
+    first = floored.long() - 1
+    return [(_fold(first + k, length, fold), weight) for k, weight in enumerate(weights)]
+
+
+def _fold(index: torch.Tensor, length: int, fold: str) -> torch.Tensor:
+    """Moves whole-numbered positions to an image."""
+    if length == 1:
+        return torch.zeros_like(index)
+    if fold == "border":
+        return index.clamp(0, length - 1)
+    if fold == "grid-wrap":
+        return index.remainder(length)
+    if fold == "mirror":
+        index = index.remainder(2 * length - 2)
+        return torch.where(index >= length, 2 * length - 2 - index, index)
+    index = index.remainder(2 * length)
+    return torch.where(index >= length, 2 * length - 1 - index, index)
+
+
+@functools.lru_cache(maxsize=64)
+def _spline_filter(length: int, boundary: str) -> np.ndarray:
+    """Returns the matrix from the pixels of an axis to the coefficients of their cubic spline.
+
+    It is scipy's recursive filter, forwards and backwards, applied to the unit vectors: (length,
+    length) float64.
+    """
+    if length == 1:
+        return np.ones((1, 1))
+    pole = math.sqrt(3) - 2
+    powers = pole ** np.arange(2 * length)
+    c = 6 * np.eye(length)
+    c[0] = _FIRST[boundary](c, powers)
+    for i in range(1, length):
+        c[i] += pole * c[i - 1]
+    c[-1] = _LAST[boundary](c, powers)
+    for i in range(length - 2, -1, -1):
+        c[i] = pole * (c[i + 1] - c[i])
+    return c
+
+
+# The first value of the forward pass and of the backward pass, for each way of continuing the
+# image: the value after an endless continuation.
+
+
+def _first_mirror(c: np.ndarray, powers: np.ndarray) -> np.ndarray:
+    last = powers[len(c) - 1]
+    inner = powers[1 : len(c) - 1] @ (c[1:-1] + last * c[-2:0:-1])
+    first: np.ndarray = (c[0] + last * c[-1] + inner) / (1 - last**2)
+    return first
+
+
+def _last_mirror(c: np.ndarray, powers: np.ndarray) -> np.ndarray:
+    last: np.ndarray = (powers[1] * c[-2] + c[-1]) * powers[1] / (powers[2] - 1)
+    return last
+
+
+def _first_wrap(c: np.ndarray, powers: np.ndarray) -> np.ndarray:
+    first: np.ndarray = (c[0] + powers[1 : len(c)] @ c[:0:-1]) / (1 - powers[len(c)])
+    return first
+
+
+def _last_wrap(c: np.ndarray, powers: np.ndarray) -> np.ndarray:
+    total = c[-1] + powers[: len(c) - 1] @ c[:-1] * powers[1]
+    last: np.ndarray = total * powers[1] / (powers[len(c)] - 1)
+    return last
+
+
+def _first_reflect(c: np.ndarray, powers: np.ndarray) -> np.ndarray:
+    n = len(c)
+    total = c[0] + powers[n] * c[-1]
+    for i in range(1, n - 1):
+        total = total + powers[i] * (c[i] + powers[n] * c[n - 1 - i])
+    first = total if _has_old_scipy() else c[0]
+    total = total + powers[n - 1] * (c[n - 1] + powers[n] * first)
+    result: np.ndarray = c[0] + total * powers[1] / (1 - powers[n] ** 2)
+    return result
+
+
+@functools.cache
+def _has_old_scipy() -> bool:
+    """Whether SciPy is older than 1.18, whose sum uses itself as the first pixel.
+
+    Its spline misses the pixels by 1e-4 in an image of 3, by 1e-8 in one of 12. The installed
+    version decides, since Keras calls it.
+    """
+    try:
+        major, minor = importlib.metadata.version("scipy").split(".")[:2]
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return (int(major), int(minor)) < (1, 18)
+
+
+def _last_reflect(c: np.ndarray, powers: np.ndarray) -> np.ndarray:
+    last: np.ndarray = c[-1] * powers[1] / (powers[1] - 1)
+    return last
+
+
+_FIRST = {"mirror": _first_mirror, "grid-wrap": _first_wrap, "reflect": _first_reflect}
+_LAST = {"mirror": _last_mirror, "grid-wrap": _last_wrap, "reflect": _last_reflect}
+
+
+# --- The map from output pixels to input positions, and the interpolation of images by it ---------
+#
+# In centred coordinates, x along the columns and y along the rows, Keras maps an output pixel by
+#
+#     M = R(theta) . T(tx, ty) . Shear(s) . Zoom(zx, zy)
+#     R = [[cos, -sin], [sin, cos]]   Shear = [[1, -sin s], [0, cos s]]   Zoom = diag(zx, zy)
+#
+# and interpolates the input there. torchvision's RandomAffine cannot express this: it has one zoom
+# for both axes, whole-pixel shifts, a tangent for the shear, another sign and another order.
+#
+# A quirk of Keras: for an image of H rows and W columns, it takes the centre at (x, y) = (H/2 -
+# 1/2, W/2 - 1/2), with height and width exchanged, so that a non-square image turns about a point
+# that is not its middle. Without `keras_quirks` the centre is the middle.
+#
+# On the CPU a compiled loop (`affine.c`) moves the images, with the operations and the bits of
+# scipy. On other devices, and without a compiler, `affine.py` does it in torch.
+#
+# Source: keras 3.15 `legacy/preprocessing/image.py`, `apply_affine_transform`.
+
 
 SOURCE = Path(__file__).with_name("affine.c")
 _VALUES_FOR_A_THREAD = 2**18  # with fewer, a thread costs more than it saves

@@ -11,7 +11,7 @@ from torch import nn
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from torch_impl.augment.samples import as_pil, check_image, check_mask, check_sample, is_mask
+from torch_impl.augment.layout import as_pil, check_image, check_mask, check_sample, is_mask
 from torch_impl.layers import CenterCrop, RandomImageLayer, Resizing
 
 Moved = TypeVar("Moved", torch.Tensor, Image.Image)

@@ -11,11 +11,10 @@ from PIL import Image
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from torch_impl.augment.affine import matrices, move
-from torch_impl.augment.intensity import change_brightness, shift_channels
-from torch_impl.augment.interpolate import FILL_MODES
+from torch_impl.augment.affine import FILL_MODES, matrices, move
+from torch_impl.augment.layout import as_pil, check_image, check_mask, check_sample, is_mask
 from torch_impl.augment.parameters import AT_REST, Parameters, ParameterSampler, ShiftRange
-from torch_impl.augment.samples import as_pil, check_image, check_mask, check_sample, is_mask
+from torch_impl.augment.standardize import change_brightness, shift_channels
 
 Moved = TypeVar("Moved", torch.Tensor, Image.Image)
 
@@ -48,7 +47,7 @@ class KerasTransform(v2.Transform):
         zoom_range: z stands for the bounds (1 - z, 1 + z); or the bounds, of both factors. A factor
             below 1 enlarges.
         channel_shift_range: shifts are drawn from [-c, c], in units of pixel values.
-        fill_mode: "nearest", "constant", "reflect" or "wrap": see `interpolate.py`.
+        fill_mode: "nearest", "constant", "reflect" or "wrap": see `affine.py`.
         cval: the value outside, for `fill_mode="constant"`.
         horizontal_flip: whether left and right are exchanged with probability 1/2.
         vertical_flip: whether top and bottom are exchanged with probability 1/2.

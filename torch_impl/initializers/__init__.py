@@ -4,26 +4,29 @@
 the other random ones, and `constants` those that draw nothing.
 """
 
-from torch_impl.initializers.base import Initializer, RandomInitializer
-from torch_impl.initializers.configuration import INITIALIZERS, from_config
-from torch_impl.initializers.constants import (
+from torch_impl.initializers.draws import (
+    INITIALIZERS,
     STFT,
     Constant,
-    Identity,
-    Ones,
-    UnitForgetBias,
-    Zeros,
-)
-from torch_impl.initializers.draws import Orthogonal, RandomNormal, RandomUniform, TruncatedNormal
-from torch_impl.initializers.scaling import (
     GlorotNormal,
     GlorotUniform,
     HeNormal,
     HeUniform,
+    Identity,
+    Initializer,
     LecunNormal,
     LecunUniform,
+    Ones,
+    Orthogonal,
+    RandomInitializer,
+    RandomNormal,
+    RandomUniform,
+    TruncatedNormal,
+    UnitForgetBias,
     VarianceScaling,
+    Zeros,
     compute_fans,
+    from_config,
 )
 from torch_impl.torch_names import explain_torch_names
 

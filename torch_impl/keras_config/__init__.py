@@ -5,7 +5,7 @@ the table in `rows`, `operations` of each keras.ops operation, and `model` runs 
 """
 
 from torch_impl.keras_config.model import KerasModel, from_keras_config
-from torch_impl.keras_config.problems import NoTwinError
 from torch_impl.keras_config.rows.entry import Entry
+from torch_impl.keras_config.rules import NoTwinError
 
 __all__ = ["Entry", "KerasModel", "NoTwinError", "from_keras_config"]

@@ -91,11 +91,11 @@ def is_held(layer: Config) -> bool:
 
 
 # Where the layers and operations are that the Keras half puts into a graph.
-_ARRAY = "parity.halves.keras.check.held_array"
-_WEIGHT = "parity.halves.keras.check.held_weight"
-_MASKED = "parity.halves.keras.check.masked_by"
-_SIDE = "parity.halves.keras.check.open_sides"
-_SAMPLE = "parity.halves.keras.check.each_sample"
+_ARRAY = "parity.halves.keras.check.symbolic"
+_WEIGHT = "parity.halves.keras.check.symbolic"
+_MASKED = "parity.halves.keras.check.symbolic"
+_SIDE = "parity.halves.keras.check.symbolic"
+_SAMPLE = "parity.halves.keras.check.symbolic"
 
 
 def read_graph(config: Config) -> Graph:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from torch_impl.keras_config.builders import build_layer
+from torch_impl.keras_config.builders import build_layer, mask_of_output, taken_from, told_to
 from torch_impl.keras_config.casting import Inputs, cast_results
 from torch_impl.keras_config.custom import Calling, Custom, CustomLayer
-from torch_impl.keras_config.given_inputs import flat, paired
 from torch_impl.keras_config.graph import (
     NO_SHAPE,
     Config,
@@ -26,21 +25,129 @@ from torch_impl.keras_config.graph import (
     name_of,
     read_graph,
     sequence_of,
+    tensors_in,
     tensors_of,
 )
-from torch_impl.keras_config.initial import initialise
-from torch_impl.keras_config.masks import mask_of_output, taken_from, told_to
 from torch_impl.keras_config.operations import Operation
-from torch_impl.keras_config.operations.arguments import dtype_named
-from torch_impl.keras_config.problems import NoTwinError, naming
+from torch_impl.keras_config.operations.elementwise import dtype_named
 from torch_impl.keras_config.rows.entry import dtype_of
-from torch_impl.keras_config.ruled_model import RuledModel
-from torch_impl.keras_config.rules import LayerRules, rules_of
-from torch_impl.keras_config.sharing import Sharing
+from torch_impl.keras_config.rules import (
+    LayerRules,
+    NoTwinError,
+    RuledModel,
+    initialise,
+    naming,
+    rules_of,
+)
 from torch_impl.layouts import Variable, variables
 from torch_impl.layouts.variable import renamed
 from torch_impl.masks import is_mask, mask_of, with_mask
 from torch_impl.weights import get_weights, match, set_weights
+
+# --------------------------------------------------------------------------------------------------
+#
+# What a twin is called with, beside the inputs of its graph: in a row, in lists or by name.
+
+
+def paired(places: Any, inputs: tuple[Any, ...]) -> tuple[list[Tensor], list[torch.Tensor]]:
+    """Returns the input tensors of a graph and their values, in one order.
+
+    Args:
+        places: nest of the inputs of the graph.
+        inputs: that a model was called with: tensors in a row, or one nest.
+
+    Raises:
+        ValueError: there are others, or another number of them.
+    """
+    given: Any = inputs[0] if len(inputs) == 1 else list(inputs)
+    if isinstance(given, Mapping):
+        is_named = isinstance(places, Mapping)
+        return _by_key(places if is_named else {p.layer: p for p in tensors_in(places)}, given)
+    wanted, values = tensors_in(places), flat(given)
+    if len(values) != len(wanted):
+        raise ValueError(f"{len(values)} inputs: expected {len(wanted)}")
+    return wanted, values
+
+
+def _by_key(
+    places: Mapping[str, Any], given: Mapping[str, Any]
+) -> tuple[list[Tensor], list[torch.Tensor]]:
+    """Returns the places in a nest of dicts and lists, and what is given for each."""
+    if given.keys() != places.keys():
+        raise ValueError(f"inputs {sorted(given)}: expected {sorted(places)}")
+    wanted: list[Tensor] = []
+    values: list[torch.Tensor] = []
+    for key, part in places.items():
+        if isinstance(part, Mapping):
+            if not isinstance(given[key], Mapping):
+                raise ValueError(f"input {key!r}: expected a dictionary of {sorted(part)}")
+            inner, parts = _by_key(part, given[key])
+        else:
+            inner, parts = tensors_in(part), flat(given[key])
+        if len(inner) != len(parts):
+            raise ValueError(f"{len(parts)} inputs under {key!r}: expected {len(inner)}")
+        wanted += inner
+        values += parts
+    return wanted, values
+
+
+def flat(value: Any) -> list[Any]:
+    """Returns the tensors of nested lists, tuples and dicts as one list, in Keras's order."""
+    if isinstance(value, Mapping):
+        return [leaf for key in sorted(value) for leaf in flat(value[key])]
+    if isinstance(value, list | tuple):
+        return [leaf for entry in value for leaf in flat(entry)]
+    return [value]
+
+
+# --- Layers that several models inside of a model have in common ----------------------------------
+#
+# A config has such a layer once in each of these models. In a saved file, all but the first have a
+# `shared_object_id`; in what `to_json` and `get_config` return, nothing says that they are one.
+
+
+class Sharing:
+    """Builds a layer once that several models have.
+
+    Args:
+        names: of layers that are the same wherever their name stands.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._names = frozenset(names)
+        self._built: dict[str, list[nn.Module]] = {}
+        self._again: set[str] = set()
+
+    def build(self, layer: Config, build: Callable[[Config], nn.Module]) -> nn.Module:
+        """Returns the module of a layer: the one that was built before, if it is the same layer.
+
+        Raises:
+            ValueError: several layers of that name were built before.
+        """
+        name = name_of(layer)
+        before = self._built.setdefault(name, [])
+        is_again = layer.get("shared_object_id") is not None or (name in self._names and before)
+        if not is_again or not before:
+            before.append(build(layer))
+            return before[-1]
+        if len(before) > 1:
+            raise ValueError(f"it is one of {len(before)} layers of its name: expected other names")
+        self._again.add(name)
+        return before[0]
+
+    def check(self) -> None:
+        """Checks that each given name stands in several models.
+
+        Raises:
+            ValueError: one does not.
+        """
+        if missing := sorted(self._names - self._again):
+            raise ValueError(f"shared={missing}: expected names of layers that several models have")
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# KerasModel: runs the layers of a Keras model in torch, and takes its weights by Keras's names.
 
 
 def from_keras_config(

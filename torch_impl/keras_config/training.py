@@ -18,7 +18,7 @@ from torch_impl import losses, metrics, optim, schedule
 from torch_impl.keras_config.graph import is_own
 from torch_impl.keras_config.planned import Planned, parameters_of
 from torch_impl.metrics.configuration import value_of
-from torch_impl.optim.arguments import DEFAULTS
+from torch_impl.optim.base import DEFAULTS
 
 # What callbacks of Keras do that are no part of a port; others are code of the program.
 _DOES = {

@@ -7,59 +7,94 @@ A Dense layer is torch.nn.Linear, which takes the last axis too.
 """
 
 from torch_impl.layers import activations
-from torch_impl.layers.activation_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
-from torch_impl.layers.attention import AdditiveAttention, Attention
-from torch_impl.layers.bidirectional import Bidirectional
-from torch_impl.layers.categories import CategoryEncoding, Discretization, IntegerLookup
+from torch_impl.layers.activation_layers import (
+    ELU,
+    Activation,
+    Embedding,
+    LeakyReLU,
+    Normalization,
+    PReLU,
+    ReLU,
+    Rescaling,
+    ReversibleEmbedding,
+    Softmax,
+)
+from torch_impl.layers.attention import (
+    AdditiveAttention,
+    Attention,
+    GroupQueryAttention,
+    MultiHeadAttention,
+)
+from torch_impl.layers.categories import (
+    CategoryEncoding,
+    Discretization,
+    HashedCrossing,
+    Hashing,
+    IntegerLookup,
+)
 from torch_impl.layers.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
-from torch_impl.layers.convolution import Conv1D, Conv2D, Conv3D
-from torch_impl.layers.depthwise import (
+from torch_impl.layers.convolution import (
+    Conv1D,
+    Conv1DTranspose,
+    Conv2D,
+    Conv2DTranspose,
+    Conv3D,
+    Conv3DTranspose,
     DepthwiseConv1D,
     DepthwiseConv2D,
     SeparableConv1D,
     SeparableConv2D,
 )
-from torch_impl.layers.dropout import AlphaDropout, Dropout, SpatialDropout
-from torch_impl.layers.einsum_dense import EinsumDense
-from torch_impl.layers.hashing import HashedCrossing, Hashing
-from torch_impl.layers.image.colors import (
-    RandomColorDegeneration,
-    RandomGrayscale,
-    RandomInvert,
-    RandomSharpness,
-    Solarization,
+from torch_impl.layers.dropout import (
+    AlphaDropout,
+    CustomScaleLayer,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    LayerScale,
+    SpatialDropout,
+    StochasticDepth,
 )
-from torch_impl.layers.image.cropping import CenterCrop, RandomCrop, Resizing
-from torch_impl.layers.image.intensity import RandomBrightness, RandomContrast
-from torch_impl.layers.image.moves import (
-    RandomFlip,
-    RandomRotation,
-    RandomShear,
-    RandomTranslation,
-    RandomZoom,
-)
-from torch_impl.layers.image.random_layer import RandomImageLayer
-from torch_impl.layers.initial import glorot_uniform, initialise, initialise_independently
-from torch_impl.layers.layer_normalization import (
-    GroupNormalization,
-    LayerNormalization,
-    RMSNormalization,
-    UnitNormalization,
-)
-from torch_impl.layers.masking import Masking
-from torch_impl.layers.merging import (
+from torch_impl.layers.einsum_dense import (
     Add,
     Average,
     Concatenate,
     Dot,
+    EinsumDense,
     Maximum,
     Minimum,
     Multiply,
     Subtract,
 )
-from torch_impl.layers.multi_head_attention import GroupQueryAttention, MultiHeadAttention
-from torch_impl.layers.noise import GaussianDropout, GaussianNoise
-from torch_impl.layers.normalization import BatchNormalization
+from torch_impl.layers.image.colors import (
+    RandomBrightness,
+    RandomColorDegeneration,
+    RandomContrast,
+    RandomGrayscale,
+    RandomInvert,
+    RandomSharpness,
+    Solarization,
+)
+from torch_impl.layers.image.moves import (
+    CenterCrop,
+    RandomCrop,
+    RandomFlip,
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+    Resizing,
+)
+from torch_impl.layers.image.random_layer import RandomImageLayer
+from torch_impl.layers.initial import glorot_uniform, initialise, initialise_independently
+from torch_impl.layers.normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    SpectralNormalization,
+    UnitNormalization,
+)
 from torch_impl.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -71,18 +106,25 @@ from torch_impl.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
-from torch_impl.layers.recurrent import GRU, LSTM, SimpleRNN
-from torch_impl.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
-from torch_impl.layers.recurrent_dropout import RecurrentDropout
-from torch_impl.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
-from torch_impl.layers.residual import CustomScaleLayer, LayerScale, StochasticDepth
-from torch_impl.layers.resizing import Cropping, UpSampling, ZeroPadding
-from torch_impl.layers.rnn import RNN
-from torch_impl.layers.scaling import Embedding, Normalization, Rescaling, ReversibleEmbedding
-from torch_impl.layers.spectral_normalization import SpectralNormalization
+from torch_impl.layers.recurrent import GRU, LSTM, RNN, Bidirectional, Masking, SimpleRNN
+from torch_impl.layers.recurrent_cells import (
+    GRUCell,
+    LSTMCell,
+    RecurrentDropout,
+    SimpleRNNCell,
+    StackedRNNCells,
+)
+from torch_impl.layers.reshaping import (
+    Cropping,
+    Flatten,
+    Permute,
+    RepeatVector,
+    Reshape,
+    UpSampling,
+    Weight,
+    ZeroPadding,
+)
 from torch_impl.layers.spectrograms import MelSpectrogram, STFTSpectrogram
-from torch_impl.layers.transposed import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
-from torch_impl.layers.weight import Weight
 from torch_impl.torch_names import explain_torch_names
 
 __all__ = [

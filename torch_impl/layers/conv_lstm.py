@@ -9,9 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from torch_impl.layers.recurrent_dropout import Masks
-from torch_impl.layers.recurrent_gates import Function, LSTMGates, States, product
-from torch_impl.layers.rnn import Loop
+from torch_impl.layers.recurrent import Loop
+from torch_impl.layers.recurrent_cells import Function, LSTMGates, Masks, States, product
 from torch_impl.layers.sizes import Size, as_tuple, check_padding, pad, same_paddings
 
 

@@ -1,14 +1,33 @@
-"""Layers that drop values in train mode, with Keras's masks."""
+"""Layers that drop values or add noise in train mode, with Keras's masks and numbers."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
-from torch_impl.layers.drawn_layout import from_channels_last, to_channels_last
+from torch_impl.normals import stateless_normal
 from torch_impl.philox import seed_pair, stateless_keep, stateless_uniform
+
+# --------------------------------------------------------------------------------------------------
+#
+# Keras's layout (N, H, W, C), in which random numbers are drawn for a tensor of either layout.
+
+
+def to_channels_last(x: torch.Tensor, channels_last: bool) -> torch.Tensor:
+    """Returns x, of layout (N, C, ...), in Keras's; as it is, if it has that already."""
+    return x if channels_last else x.movedim(1, -1)
+
+
+def from_channels_last(x: torch.Tensor, channels_last: bool) -> torch.Tensor:
+    """Undoes `to_channels_last`."""
+    return x if channels_last else x.movedim(-1, 1)
+
+
+# --- Layers that drop values in train mode, with Keras's masks ------------------------------------
 
 
 class Dropout(nn.Module):
@@ -171,3 +190,178 @@ class AlphaDropout(Dropout):
         kept = torch.where(keep, turned, least)
         y = scale * kept - scale * least * self.rate
         return from_channels_last(y, self.channels_last)
+
+
+# --- Layers that add or multiply normal noise in train mode, with Keras's numbers -----------------
+
+
+class _Noise(nn.Module):
+    """A counter of calls, and normal numbers in Keras's order (N, H, W, C)."""
+
+    def __init__(self, seed: int, channels_last: bool) -> None:
+        super().__init__()
+        seed_pair(seed)
+        self.seed = seed
+        self.channels_last = channels_last
+        self.num_calls = 0
+
+    def _normal(self, x: torch.Tensor) -> torch.Tensor:
+        shape = to_channels_last(x, self.channels_last).shape
+        drawn = stateless_normal(shape, seed=seed_pair(self.seed, self.num_calls), dtype=x.dtype)
+        self.num_calls += 1
+        return from_channels_last(drawn.to(x.device), self.channels_last)
+
+    def get_extra_state(self) -> dict[str, int]:
+        """Part of the state_dict."""
+        return {"seed": self.seed, "num_calls": self.num_calls}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        """Part of load_state_dict."""
+        self.seed, self.num_calls = state["seed"], state["num_calls"]
+
+
+class GaussianNoise(_Noise):
+    """x + stddev * normal in train mode, x in eval mode.
+
+    Torch has no such layer. Source: keras 3.15 `layers/regularization/gaussian_noise.py`.
+
+    Args:
+        stddev: of the noise, in [0, 1].
+        seed: of the layer, an integer of 64 bits.
+        channels_last: whether the input has Keras's layout (N, H, W, C), or (N, T, C), itself.
+    """
+
+    def __init__(self, stddev: float, seed: int = 0, *, channels_last: bool = False) -> None:
+        super().__init__(seed, channels_last)
+        if not 0 <= stddev <= 1:
+            raise ValueError(f"stddev={stddev!r}: expected a number in [0, 1]")
+        self.stddev = stddev
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns a tensor of the shape of x, (N, C, ...)."""
+        if not self.training or self.stddev == 0:
+            return x
+        return x + self._normal(x) * self.stddev
+
+    def extra_repr(self) -> str:
+        """Shown in the module's repr."""
+        return f"stddev={self.stddev}, seed={self.seed}"
+
+
+class GaussianDropout(_Noise):
+    """x times normal noise of mean 1 in train mode, x in eval mode.
+
+    The variance is rate / (1 - rate), like that of Dropout's mask. Torch has no such layer.
+    Source: keras 3.15 `layers/regularization/gaussian_dropout.py`.
+
+    Args:
+        rate: like that of Dropout, in [0, 1).
+        seed: of the layer, an integer of 64 bits.
+        channels_last: whether the input has Keras's layout (N, H, W, C), or (N, T, C), itself.
+    """
+
+    def __init__(self, rate: float, seed: int = 0, *, channels_last: bool = False) -> None:
+        super().__init__(seed, channels_last)
+        if not 0 <= rate < 1:
+            raise ValueError(f"rate={rate!r}: expected a number in [0, 1)")
+        self.rate = rate
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns a tensor of the shape of x, (N, C, ...)."""
+        if not self.training or self.rate == 0:
+            return x
+        return x * (self._normal(x) * math.sqrt(self.rate / (1 - self.rate)) + 1)
+
+    def extra_repr(self) -> str:
+        """Shown in the module's repr."""
+        return f"rate={self.rate}, seed={self.seed}"
+
+
+# --- What networks of keras.applications have on their residual branches --------------------------
+
+
+class LayerScale(nn.Module):
+    """x * gamma, with a weight for each feature of the last axis (Touvron et al. 2021).
+
+    Torch has no such layer; timm's is the same. Source: keras 3.15 `applications/convnext.py`.
+
+    Args:
+        init_values: initial value of all weights.
+        projection_dim: length of the last axis.
+        **options: device and dtype of the weights.
+    """
+
+    def __init__(self, init_values: float, projection_dim: int, **options: Any) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((projection_dim,), float(init_values), **options))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns a tensor of the shape of x, (N, ..., C)."""
+        return x * self.weight
+
+
+class StochasticDepth(nn.Module):
+    """Drops whole samples in train mode, and divides the rest by its share (Huang et al. 2016).
+
+    Differs from `DropPath` of timm in:
+    1. the mask is floor(1 - rate + u) with u = stateless_uniform(one for each sample, seed=state);
+    2. the state moves as that of Keras's global generator does, from which Keras draws u:
+       (state + 1) * 5387 % 933199. Numbers are Keras's if `state` is that of the generator, and
+       nothing else draws from it.
+
+    Source: keras 3.15 `applications/convnext.py`, `random/seed_generator.py`.
+
+    Args:
+        rate: fraction of samples that is dropped, in [0, 1).
+        seed: the state begins with (seed, 0).
+    """
+
+    def __init__(self, rate: float, seed: int = 0) -> None:
+        super().__init__()
+        if not 0 <= rate < 1:
+            raise ValueError(f"{rate=}: expected a number in [0, 1)")
+        self.rate, self.state = float(rate), (seed, 0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns a tensor of the shape of x, (N, ...)."""
+        if not self.training:
+            return x
+        shape = (x.shape[0], *[1] * (x.ndim - 1))
+        drawn = stateless_uniform(shape, seed=self.state, dtype=x.dtype, device=x.device)
+        first, second = ((number + 1) * 5387 % 933199 for number in self.state)  # (2)
+        self.state = first, second
+        return x / (1 - self.rate) * torch.floor(1 - self.rate + drawn)  # (1)
+
+    def get_extra_state(self) -> dict[str, tuple[int, int]]:
+        """Part of the state_dict."""
+        return {"state": self.state}
+
+    def set_extra_state(self, state: dict[str, tuple[int, int]]) -> None:
+        """Part of load_state_dict."""
+        self.state = state["state"]
+
+    def extra_repr(self) -> str:
+        """Shown in the module's repr."""
+        return f"rate={self.rate}, state={self.state}"
+
+
+class CustomScaleLayer(nn.Module):
+    """The first of two inputs plus `scale` times the second.
+
+    Source: keras 3.15 `applications/inception_resnet_v2.py`.
+
+    Args:
+        scale: a number.
+    """
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Returns one tensor of the shape of both."""
+        return inputs[0] + inputs[1] * self.scale
+
+    def extra_repr(self) -> str:
+        """Shown in the module's repr."""
+        return f"scale={self.scale}"

@@ -7,10 +7,9 @@ import math
 import torch
 from torch import nn
 
-from torch_impl.layers.depthwise import DepthwiseConv1D, DepthwiseConv2D
-from torch_impl.layers.dropout import Dropout
+from torch_impl.layers.convolution import DepthwiseConv1D, DepthwiseConv2D
+from torch_impl.layers.dropout import Dropout, GaussianDropout, GaussianNoise
 from torch_impl.layers.image.random_layer import RandomImageLayer
-from torch_impl.layers.noise import GaussianDropout, GaussianNoise
 from torch_impl.philox import seed_pair, stateless_uniform
 from torch_impl.seeds import KerasSeeds
 

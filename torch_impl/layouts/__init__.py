@@ -4,9 +4,13 @@
 joins them.
 """
 
-from torch_impl.layouts.joined import joined_parameters
-from torch_impl.layouts.recurrent import recurrent_variables
-from torch_impl.layouts.table import LAYOUTS, all_variables, variables
+from torch_impl.layouts.families import (
+    LAYOUTS,
+    all_variables,
+    joined_parameters,
+    recurrent_variables,
+    variables,
+)
 from torch_impl.layouts.variable import Row, Tensors, Variable
 
 __all__ = [

@@ -5,34 +5,34 @@ the rule by which a softmax is undone; the other files are the losses. Penalties
 `torch_impl.regularizers` and `torch_impl.penalty`. Keras's losses Circle and CTC are missing.
 """
 
-from torch_impl.losses.base import Loss
 from torch_impl.losses.configuration import LOSSES, from_config
 from torch_impl.losses.crossentropy import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
     SparseCategoricalCrossentropy,
 )
-from torch_impl.losses.hinge import CategoricalHinge, Hinge, SquaredHinge
 from torch_impl.losses.logits import channels_last, sigmoid, softmax
 from torch_impl.losses.outputs import OutputLosses
-from torch_impl.losses.probabilistic import (
+from torch_impl.losses.reduction import Loss, sample_weights
+from torch_impl.losses.regression import (
     BinaryFocalCrossentropy,
     CategoricalFocalCrossentropy,
     CategoricalGeneralizedCrossEntropy,
-    KLDivergence,
-    Poisson,
-)
-from torch_impl.losses.reduction import sample_weights
-from torch_impl.losses.regression import (
+    CategoricalHinge,
     CosineSimilarity,
+    Dice,
+    Hinge,
     Huber,
+    KLDivergence,
     LogCosh,
     MeanAbsoluteError,
     MeanAbsolutePercentageError,
     MeanSquaredError,
     MeanSquaredLogarithmicError,
+    Poisson,
+    SquaredHinge,
+    Tversky,
 )
-from torch_impl.losses.segmentation import Dice, Tversky
 from torch_impl.torch_names import explain_torch_names
 
 __all__ = [

@@ -5,32 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch_impl.losses import crossentropy, hinge, probabilistic, regression, segmentation
-from torch_impl.losses.base import Loss
-from torch_impl.near_names import one_of
+from torch_impl.losses import crossentropy, regression
+from torch_impl.losses.reduction import Loss
+from torch_impl.torch_names import one_of
 
 # By Keras's names: that of the class, that of the function, and the short ones.
 _NAMES: dict[type[Loss], str] = {
     crossentropy.BinaryCrossentropy: "binary_crossentropy bce BCE",
-    probabilistic.BinaryFocalCrossentropy: "binary_focal_crossentropy",
+    regression.BinaryFocalCrossentropy: "binary_focal_crossentropy",
     crossentropy.CategoricalCrossentropy: "categorical_crossentropy",
-    probabilistic.CategoricalFocalCrossentropy: "categorical_focal_crossentropy",
-    probabilistic.CategoricalGeneralizedCrossEntropy: "",
-    hinge.CategoricalHinge: "categorical_hinge",
+    regression.CategoricalFocalCrossentropy: "categorical_focal_crossentropy",
+    regression.CategoricalGeneralizedCrossEntropy: "",
+    regression.CategoricalHinge: "categorical_hinge",
     regression.CosineSimilarity: "cosine_similarity",
-    segmentation.Dice: "dice",
-    hinge.Hinge: "hinge",
+    regression.Dice: "dice",
+    regression.Hinge: "hinge",
     regression.Huber: "huber",
-    probabilistic.KLDivergence: "kl_divergence kld KLD",
+    regression.KLDivergence: "kl_divergence kld KLD",
     regression.LogCosh: "log_cosh",
     regression.MeanAbsoluteError: "mean_absolute_error mae MAE",
     regression.MeanAbsolutePercentageError: "mean_absolute_percentage_error mape MAPE",
     regression.MeanSquaredError: "mean_squared_error mse MSE",
     regression.MeanSquaredLogarithmicError: "mean_squared_logarithmic_error msle MSLE",
-    probabilistic.Poisson: "poisson",
+    regression.Poisson: "poisson",
     crossentropy.SparseCategoricalCrossentropy: "sparse_categorical_crossentropy",
-    hinge.SquaredHinge: "squared_hinge",
-    segmentation.Tversky: "tversky",
+    regression.SquaredHinge: "squared_hinge",
+    regression.Tversky: "tversky",
 }
 LOSSES = {n: kind for kind, names in _NAMES.items() for n in (kind.__name__, *names.split())}
 

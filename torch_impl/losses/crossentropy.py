@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from torch_impl.clip import clip
-from torch_impl.losses.base import EPSILON, Loss
 from torch_impl.losses.logits import reachable_logits, sigmoid_crossentropy, softmax_crossentropy
+from torch_impl.losses.reduction import EPSILON, Loss
 
 _NO_LABEL = -(2**62)  # by default, torch ignores labels of -100
 

@@ -16,21 +16,37 @@ from torch_impl.metrics.accuracy import (
     SparseTopKCategoricalAccuracy,
     TopKCategoricalAccuracy,
 )
-from torch_impl.metrics.adapted import Adapted
-from torch_impl.metrics.auc import AUC
-from torch_impl.metrics.base import Metric
-from torch_impl.metrics.compiled import accuracy_for, crossentropy_for, metric
-from torch_impl.metrics.configuration import METRICS, from_config
-from torch_impl.metrics.correlation import ConcordanceCorrelation, PearsonCorrelation
-from torch_impl.metrics.counts import (
+from torch_impl.metrics.base import Mean, MeanMetricWrapper, Metric, Sum, history_names
+from torch_impl.metrics.configuration import (
+    METRICS,
+    Adapted,
+    accuracy_for,
+    crossentropy_for,
+    from_config,
+    metric,
+)
+from torch_impl.metrics.confusion import (
+    AUC,
     FalseNegatives,
     FalsePositives,
     Precision,
+    PrecisionAtRecall,
     Recall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
     TrueNegatives,
     TruePositives,
 )
-from torch_impl.metrics.f_score import F1Score, FBetaScore
+from torch_impl.metrics.f_score import (
+    BinaryIoU,
+    F1Score,
+    FBetaScore,
+    IoU,
+    MeanIoU,
+    OneHotIoU,
+    OneHotMeanIoU,
+)
 from torch_impl.metrics.from_losses import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -47,16 +63,12 @@ from torch_impl.metrics.from_losses import (
     SparseCategoricalCrossentropy,
     SquaredHinge,
 )
-from torch_impl.metrics.iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
-from torch_impl.metrics.means import Mean, MeanMetricWrapper, Sum
-from torch_impl.metrics.names import history_names
-from torch_impl.metrics.operating_points import (
-    PrecisionAtRecall,
-    RecallAtPrecision,
-    SensitivityAtSpecificity,
-    SpecificityAtSensitivity,
+from torch_impl.metrics.regression import (
+    ConcordanceCorrelation,
+    PearsonCorrelation,
+    R2Score,
+    RootMeanSquaredError,
 )
-from torch_impl.metrics.regression import R2Score, RootMeanSquaredError
 from torch_impl.torch_names import explain_torch_names
 
 __all__ = [

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 
 from torch_impl import losses
-from torch_impl.metrics.means import MeanMetricWrapper
+from torch_impl.metrics.base import MeanMetricWrapper
 
 # Keras's functions of these do not bring targets and outputs to the same rank, and broadcast.
 _BROADCAST = (

@@ -24,8 +24,8 @@ from pathlib import Path
 
 import torch
 
-from torch_impl.native import processor, recipe, store, trial
-from torch_impl.native.cache_folder import cache_folder, check_reach
+from torch_impl.native import recipe, store
+from torch_impl.native.store import cache_folder, check_reach
 
 PACKAGED = Path(__file__).with_name("built")  # of a wheel; a source checkout has none
 SWITCH = "PARITY_NATIVE"
@@ -51,7 +51,7 @@ def library(source: Path) -> ctypes.CDLL | None:
     return loops(source).library
 
 
-def fast(source: Path, typical: Callable[[], trial.Work]) -> ctypes.CDLL | None:
+def fast(source: Path, typical: Callable[[], store.Work]) -> ctypes.CDLL | None:
     """Returns the compiled functions of a C file, or None if torch's operations are faster here.
 
     The first call on a processor tries both (`trial`), unless `PARITY_NATIVE` asks for loops.
@@ -70,7 +70,7 @@ def fast(source: Path, typical: Callable[[], trial.Work]) -> ctypes.CDLL | None:
     return _chosen[found]
 
 
-def times_of(source: Path, typical: Callable[[], trial.Work]) -> trial.Times | None:
+def times_of(source: Path, typical: Callable[[], store.Work]) -> store.Times | None:
     """Returns the times of typical work with the loops of a C file and without: see `fast`.
 
     Returns:
@@ -81,7 +81,7 @@ def times_of(source: Path, typical: Callable[[], trial.Work]) -> trial.Times | N
         return None
     before = _chosen.get(found, found)
 
-    def taking(way: ctypes.CDLL | None) -> trial.Work:
+    def taking(way: ctypes.CDLL | None) -> store.Work:
         def run() -> None:
             _chosen[found] = way
             work()
@@ -91,7 +91,7 @@ def times_of(source: Path, typical: Callable[[], trial.Work]) -> trial.Times | N
     try:
         with torch.inference_mode(False), torch.enable_grad():
             work = typical()
-            return trial.times_of(Path(found._name), taking(found), taking(None))
+            return store.times_of(Path(found._name), taking(found), taking(None))
     finally:
         _chosen[found] = before
 
@@ -135,7 +135,7 @@ def _warn(subject: str, message: str) -> None:
 
 
 def _from_wheel(source: Path) -> Loops | None:
-    for level in processor.levels():
+    for level in store.levels():
         for is_parallel in (True, False):
             flags = recipe.flags_for(level, is_parallel)
             path = store.find(PACKAGED, source, recipe.fingerprint(source, flags), is_own=False)
@@ -158,7 +158,7 @@ def _compiled_here(source: Path) -> Loops:
     for is_parallel in (True, False):
         flags = recipe.flags_for(None, is_parallel)
         # For `native`, since machines may share a home folder.
-        machine = processor.features().encode()
+        machine = store.features().encode()
         mark = recipe.fingerprint(source, flags, " ".join(command).encode(), version, machine)
         try:
             build = functools.partial(recipe.build, command, flags, source)

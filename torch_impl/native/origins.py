@@ -9,13 +9,13 @@ from pathlib import Path
 from torch_impl import native, normals, philox
 from torch_impl.augment import affine
 from torch_impl.fast import conv_pool, pool
-from torch_impl.native import processor, recipe
-from torch_impl.native.trial import Work
-from torch_impl.optim import adam, adam_loop
+from torch_impl.native import recipe, store
+from torch_impl.native.store import Work
+from torch_impl.optim import adam
 
 # C file -> what prepares a typical piece of its work.
 FILES: dict[Path, Callable[[], Work]] = {
-    adam_loop.SOURCE: adam.typical,
+    adam.SOURCE: adam.typical,
     **{each.SOURCE: each.typical for each in (affine, conv_pool, normals, philox, pool)},
 }
 
@@ -34,7 +34,7 @@ def slow_loops() -> dict[str, str]:
     flags = " ".join(recipe.flags_for(None, True))
     return {
         name: f"{1000 * times.loop_s:.3g} ms in the place of torch's "
-        f"{1000 * times.torch_s:.3g} on {processor.name()} ({flags})"
+        f"{1000 * times.torch_s:.3g} on {store.name()} ({flags})"
         for name, times in found.items()
         if times is not None and times.is_lost
     }

@@ -5,17 +5,10 @@ what all of them do: learning rate, weight decay, clipping, averages of the weig
 gradients.
 """
 
-from torch_impl.optim.adadelta import Adadelta
-from torch_impl.optim.adagrad import Adagrad
 from torch_impl.optim.adam import Adam, AdamW
-from torch_impl.optim.adamax import Adamax
+from torch_impl.optim.adaptive import Adadelta, Adagrad, Adamax, Ftrl, Nadam, RMSprop
 from torch_impl.optim.base import KerasOptimizer
-from torch_impl.optim.ftrl import Ftrl
-from torch_impl.optim.lamb import Lamb
-from torch_impl.optim.lion import Lion
-from torch_impl.optim.nadam import Nadam
-from torch_impl.optim.rmsprop import RMSprop
-from torch_impl.optim.sgd import SGD
+from torch_impl.optim.sgd import SGD, Lamb, Lion
 from torch_impl.torch_names import explain_torch_names
 
 __all__ = [

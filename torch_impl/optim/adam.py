@@ -1,20 +1,129 @@
-"""Adam and AdamW by Keras's equations."""
+"""Adam and AdamW by Keras's equations, with torch's fused kernel or the compiled loop."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ctypes
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
 import numpy as np
 import torch
 
-from torch_impl.optim.adam_fused import fused_step
-from torch_impl.optim.adam_loop import compiled_step
-from torch_impl.optim.arguments import CommonArguments, Parameters
-from torch_impl.optim.base import KerasOptimizer
-from torch_impl.optim.batch import Group, Tensors
+from torch_impl import native
+from torch_impl.optim.base import CommonArguments, KerasOptimizer, Parameters
+from torch_impl.optim.batch import Group, Tensors, lie_alike
 from torch_impl.optim.rounding import numpy_dtype, power, through_float32
 from torch_impl.schedule.base import LearningRateSchedule
+
+# --------------------------------------------------------------------------------------------------
+#
+# Keras's step of Adam by torch's fused kernel, which takes all parameters of a group at once.
+
+
+def fused_step(
+    tensors: tuple[Tensors, Tensors, Tensors, Tensors, Sequence[torch.Tensor]],
+    betas: tuple[float, float],
+    alpha: float,
+    epsilon: float,
+) -> bool:
+    """Makes a step, if torch's kernel can make it.
+
+        m += (1 - b1) * (g - m)
+        v += (1 - b2) * (g * g - v)
+        w -= alpha * m / (sqrt(v) + epsilon)
+
+    The kernel adds epsilon to sqrt(v / (1 - b2**t)) and divides the rate by 1 - b1**t. For the
+    greatest t both of these powers are 0, and what is left are Keras's equations: alpha already has
+    Keras's corrections.
+
+    Args:
+        tensors: parameters, gradients, m, v, and the greatest v for amsgrad or nothing.
+        betas: b1 and b2, each below 1.
+        alpha: rate of the step with its corrections.
+        epsilon: added to sqrt(v).
+
+    Returns:
+        Whether the step was made: False for gradients that lie in memory otherwise than their
+        parameters, which the kernel would mix up.
+    """
+    parameters, gradients, momentums, velocities, greatest = tensors
+    pairs = zip(parameters, gradients, strict=True)
+    if max(betas) >= 1 or not all(lie_alike(*pair) for pair in pairs):
+        return False
+    last = torch.tensor(torch.finfo(torch.float32).max, device=parameters[0].device)
+    torch._fused_adam_(
+        parameters,
+        gradients,
+        momentums,
+        velocities,
+        list(greatest),
+        [last] * len(parameters),
+        lr=alpha,
+        beta1=betas[0],
+        beta2=betas[1],
+        weight_decay=0.0,  # Keras's is decoupled, and comes before
+        eps=epsilon,
+        amsgrad=bool(greatest),
+        maximize=False,
+    )
+    return True
+
+
+# --- The compiled step of Adam (`adam.c`), for parameters on the CPU ------------------------------
+
+
+SOURCE = Path(__file__).with_name("adam.c")
+_NAMES = {torch.float32: "adam_float32", torch.float64: "adam_float64"}
+
+# Takes (weight, gradient, momentum, velocity), 1 - beta_1, 1 - beta_2, alpha, epsilon.
+Step = Callable[[Sequence[torch.Tensor], float, float, float, float], None]
+
+
+def compiled_step(
+    parameters: Sequence[torch.Tensor],
+    gradients: Sequence[torch.Tensor],
+    typical: Callable[[], Callable[[], object]],
+) -> Step | None:
+    """Returns the function that makes a step of one parameter, or None if torch has to do it.
+
+    Args:
+        parameters: those of one group, which have one dtype.
+        gradients: their gradients.
+        typical: prepares a typical step: see `native.fast`.
+    """
+    library = native.fast(SOURCE, typical)
+    pairs = zip(parameters, gradients, strict=True)
+    if library is None or not all(_is_for_the_loop(*pair) for pair in pairs):
+        return None
+    return _step(library, parameters[0].dtype)
+
+
+def _is_for_the_loop(parameter: torch.Tensor, gradient: torch.Tensor) -> bool:
+    is_on_cpu = parameter.device.type == "cpu"
+    return is_on_cpu and parameter.dtype in _NAMES and lie_alike(parameter, gradient)
+
+
+@functools.cache
+def _step(library: ctypes.CDLL, dtype: torch.dtype) -> Step:
+    loop = library[_NAMES[dtype]]
+    loop.restype = None
+    loop.argtypes = (
+        [ctypes.c_void_p] * 4 + [ctypes.c_int64] + [ctypes.c_double] * 4 + [ctypes.c_int]
+    )
+
+    def step(
+        tensors: Sequence[torch.Tensor], weight_1: float, weight_2: float, alpha: float, eps: float
+    ) -> None:
+        pointers = (tensor.data_ptr() for tensor in tensors)
+        threads = torch.get_num_threads()
+        loop(*pointers, tensors[0].numel(), weight_1, weight_2, alpha, eps, threads)
+
+    return step
+
+
+# --- Adam and AdamW by Keras's equations ----------------------------------------------------------
 
 
 def typical() -> Callable[[], object]:

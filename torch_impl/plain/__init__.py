@@ -2,5 +2,5 @@
 
 Each is written as a person would write it in a program of their own: it imports torch
 and NumPy alone, and has as few settings as Keras's programs use.
-`parity.ports.copying` finds what a part needs.
+`parity.ports.plain` finds what a part needs.
 """

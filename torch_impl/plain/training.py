@@ -1,7 +1,7 @@
 """The loop of a training, as Keras's fit makes it.
 
 A line that ends with "#: NAME" is copied for programs that have that alone, and the
-code behind "#: not NAME: " for all others; see `parity.ports.copying`.
+code behind "#: not NAME: " for all others; see `parity.ports.plain`.
 """
 
 from __future__ import annotations

@@ -5,16 +5,15 @@
 """
 
 from torch_impl.schedule.base import LearningRateSchedule, as_lambda_lr
-from torch_impl.schedule.cosine import CosineDecay, CosineDecayRestarts
+from torch_impl.schedule.callbacks import EarlyStopping, LearningRateScheduler, ReduceLROnPlateau
 from torch_impl.schedule.decays import (
+    CosineDecay,
+    CosineDecayRestarts,
     ExponentialDecay,
     InverseTimeDecay,
     PiecewiseConstantDecay,
     PolynomialDecay,
 )
-from torch_impl.schedule.early_stopping import EarlyStopping
-from torch_impl.schedule.learning_rate_scheduler import LearningRateScheduler
-from torch_impl.schedule.reduce_lr_on_plateau import ReduceLROnPlateau
 from torch_impl.torch_names import explain_torch_names
 
 __all__ = [

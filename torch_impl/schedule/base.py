@@ -2,14 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
-from torch_impl.schedule.state import check_names, is_plain, plain
+# --------------------------------------------------------------------------------------------------
+#
+# What schedules and rules give to a checkpoint: plain values, which `weights_only=True` loads.
+
+
+def plain(value: Any) -> Any:
+    """Returns a number of NumPy or torch as Python's number, lists with such, others unchanged."""
+    if isinstance(value, list | tuple):
+        return type(value)(map(plain, value))
+    is_number = isinstance(value, np.generic) or (
+        isinstance(value, torch.Tensor) and value.ndim == 0
+    )
+    return value.item() if is_number else value
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value is a number, a text, None, or a list or tuple of these."""
+    if isinstance(value, list | tuple):
+        return all(map(is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def check_names(rule: object, state: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Raises a ValueError unless a state has the names of the state of a rule, and no others."""
+    wanted = sorted(names)
+    if sorted(state) != wanted:
+        raise ValueError(
+            f"state with {', '.join(map(str, state)) or 'nothing'}: expected the state_dict of "
+            f"{type(rule).__name__}, with {', '.join(wanted)}"
+        )
+
+
+# --- The rates of an optimizer, in the dtype of the weights like Keras's variable -----------------
+
+
+def round_rates(optimizer: torch.optim.Optimizer) -> Any:
+    """Rounds the rates of all groups to the dtype of the weights.
+
+    Returns:
+        np.float64 if the weights are float64, else np.float32.
+
+    Raises:
+        ValueError: the optimizer follows a schedule, which would set the rate again in each step.
+    """
+    schedule = getattr(optimizer, "schedule", None)
+    if schedule is not None:
+        raise ValueError(
+            f"an optimizer whose learning_rate is {type(schedule).__name__}: "
+            "expected one whose rate can be set"
+        )
+    is_float64 = optimizer.param_groups[0]["params"][0].dtype == torch.float64
+    number = np.float64 if is_float64 else np.float32
+    for group in optimizer.param_groups:
+        group["lr"] = float(number(group["lr"]))
+    return number
+
+
+def last_rates(optimizer: torch.optim.Optimizer) -> list[float]:
+    """Returns the present rates of the groups, as `get_last_lr` of torch's schedulers does."""
+    return [float(group["lr"]) for group in optimizer.param_groups]
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# LearningRateSchedule: a learning rate as a function of the step, the base of all schedules.
+
 
 _DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 

@@ -2,9 +2,8 @@
 
 from torch_impl.trainer.batches import Batch
 from torch_impl.trainer.callbacks import Callback
-from torch_impl.trainer.given_step import GivenStepper
-from torch_impl.trainer.history import History
-from torch_impl.trainer.step import Stepper
+from torch_impl.trainer.measures import History
+from torch_impl.trainer.step import GivenStepper, Stepper
 from torch_impl.trainer.trainer import Trainer
 
 __all__ = ["Batch", "Callback", "GivenStepper", "History", "Stepper", "Trainer"]

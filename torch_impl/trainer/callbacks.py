@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from torch_impl.schedule import EarlyStopping, ReduceLROnPlateau
-from torch_impl.schedule.stepping import (
+from torch_impl.schedule.callbacks import (
     acts_at_the_beginning,
     begin_epoch,
     monitor_of,

@@ -1,20 +1,52 @@
-"""Measures: loss and metrics of an epoch, running, under the keys of Keras's history.
-
-Source: keras 3.15 `trainers/trainer.py`, `trainers/compile_utils.py` (`CompileMetrics`).
-"""
+"""Measures and History: loss and metrics of an epoch, under the keys of Keras's history."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from torch_impl.losses.outputs import by_output, names_in
 from torch_impl.metrics import Mean, Metric, history_names, metric
-from torch_impl.trainer.batches import Batch
-from torch_impl.trainer.nests import leaves
+from torch_impl.trainer.batches import Batch, leaves
+
+# --- History: what a training reports of its epochs -----------------------------------------------
+
+
+@dataclass
+class History:
+    """The numbers of every epoch, as `keras.callbacks.History` keeps them.
+
+    Attributes:
+        history: from Keras's key, such as "loss" or "val_accuracy", to a number for each epoch;
+            with `validation_freq` above 1, keys of validation have fewer.
+        epoch: the numbers of the epochs, from 0.
+    """
+
+    history: dict[str, list[float]] = field(default_factory=dict)
+    epoch: list[int] = field(default_factory=list)
+
+    def keep(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """Adds an epoch."""
+        self.epoch.append(epoch)
+        for key, value in logs.items():
+            self.history.setdefault(key, []).append(float(value))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns a copy of the numbers, for a checkpoint."""
+        return {"history": {k: list(v) for k, v in self.history.items()}, "epoch": list(self.epoch)}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> History:
+        """Returns the history of a checkpoint."""
+        return cls({k: list(v) for k, v in state["history"].items()}, list(state["epoch"]))
+
+
+# --- Measures: loss and metrics of an epoch, running, under the keys of Keras's history -----------
+#
+# Source: keras 3.15 `trainers/trainer.py`, `trainers/compile_utils.py` (`CompileMetrics`).
 
 
 class Measures(Mapping[str, float]):

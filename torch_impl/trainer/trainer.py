@@ -18,23 +18,20 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from torch_impl.native.waits import adapted
-from torch_impl.trainer.arguments import (
-    check_numbers,
-    gives_batches,
-    is_validated,
-    sorted_data,
-)
 from torch_impl.trainer.batches import (
     ArrayBatches,
     Batch,
     Batches,
     Epochs,
     PreparedBatches,
+    check_numbers,
+    gives_batches,
+    is_validated,
+    sorted_data,
 )
 from torch_impl.trainer.callbacks import Callback, Scheduling, as_callback, callbacks_of
-from torch_impl.trainer.given_step import GivenStepper
-from torch_impl.trainer.history import History
-from torch_impl.trainer.step import Stepper
+from torch_impl.trainer.measures import History
+from torch_impl.trainer.step import GivenStepper, Stepper
 
 if TYPE_CHECKING:
     from torch_impl.augment import FitFlow

@@ -16,12 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from parity.behaviour.audit.exact_copies import MAX_PAIRS, Copies, Originals
-from parity.behaviour.audit.findings import Finding, findings_of
-from parity.behaviour.audit.image_views import shrink
-from parity.behaviour.audit.near_copies import Nearness, nearness
-from parity.behaviour.audit.neighbours import nearest
-from parity.behaviour.audit.notes import notes_of
+from parity.behaviour.audit.copies import (
+    MAX_PAIRS,
+    Copies,
+    Nearness,
+    Originals,
+    nearest,
+    nearness,
+    shrink,
+)
+from parity.behaviour.audit.findings import Finding, findings_of, notes_of
 from parity.behaviour.audit.split_tests import (
     AccuracyTest,
     ClassBalance,
@@ -50,7 +54,7 @@ class NearCopies(Copies):
         threshold: the nearest training image is a near copy if its distance, divided by that of
             the tenth nearest, is below this.
         dimension: dimension of the data, which determines the threshold; see
-            `parity.behaviour.audit.near_copies`.
+            `parity.behaviour.audit.copies`.
         within_training: fraction of training images that are near copies of another one.
         p_sure: p value of so many pairs if validation had them as often as training.
     """

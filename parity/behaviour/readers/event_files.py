@@ -13,7 +13,7 @@ all records before the first damage count, and a note says that the rest was not
 `tensorboard` has the message types.
 
 Lightning's logger counts steps, and writes the number of the epoch beside each value as "epoch".
-Then the values of an epoch are put together, see `parity.behaviour.readers.rows`.
+Then the values of an epoch are put together, see `parity.behaviour.readers.tables`.
 """
 
 import re
@@ -22,9 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from parity.behaviour.readers.names import keras_names
-from parity.behaviour.readers.reading import Read, named
-from parity.behaviour.readers.rows import by_group, by_step
+from parity.behaviour.readers.tables import Read, by_group, by_step, keras_names, named
 from parity.errors import InputError
 
 # Names of folders and parts of tags; the first one that is found for validation counts.

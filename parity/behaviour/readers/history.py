@@ -3,10 +3,10 @@
 In: a path. Out: a `History` with Keras 3's names, columns of equal length, at least one epoch.
 
     JSON          see `parity.behaviour.readers.json_log`; also notebooks and trainer_state.json
-    CSV           see `parity.behaviour.readers.csv_log`; also Lightning, Weights & Biases
-    Markdown      see `parity.behaviour.readers.markdown_table`
+    CSV           see `parity.behaviour.readers.tables`; also Lightning, Weights & Biases
+    Markdown      see `parity.behaviour.readers.printed`
     event files   see `parity.behaviour.readers.event_files`
-    printed text  see `parity.behaviour.readers.printed_log`
+    printed text  see `parity.behaviour.readers.printed`
 
 The content decides the format of a file. Nothing is unpickled. A value that was not measured (NA,
 null, an epoch without validation) becomes NaN. Columns without any measured value, columns of
@@ -20,14 +20,25 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from parity.behaviour.accuracies import check_accuracies
-from parity.behaviour.readers.csv_log import read_csv_log
 from parity.behaviour.readers.event_files import event_files, is_event_file, read_events
 from parity.behaviour.readers.json_log import EXAMPLE, bad, read_json_log, two_histories
-from parity.behaviour.readers.markdown_table import has_log, has_tables, read_markdown
-from parity.behaviour.readers.names import JUDGED, UNDERSTOOD, keras_names, taken_as_validation
-from parity.behaviour.readers.printed_log import looks_printed, read_printed
-from parity.behaviour.readers.reading import Read, named
+from parity.behaviour.readers.printed import (
+    has_log,
+    has_tables,
+    looks_printed,
+    read_markdown,
+    read_printed,
+)
+from parity.behaviour.readers.tables import (
+    JUDGED,
+    UNDERSTOOD,
+    Read,
+    keras_names,
+    named,
+    read_csv_log,
+    taken_as_validation,
+)
+from parity.behaviour.rules import check_accuracies
 from parity.errors import InputError
 from parity.programs.halves import HALVES
 from parity.traces.folder import HISTORY, RunFolder
@@ -46,7 +57,7 @@ class Reading(NamedTuple):
     """A history, and how it was read.
 
     Attributes:
-        history: name to one float per epoch. A name of `parity.behaviour.readers.names.ALIASES`
+        history: name to one float per epoch. A name of `parity.behaviour.readers.tables.ALIASES`
             becomes Keras 3's, unless that exists too; all other names stay.
         notes: what was left out, put together, or not understood, as sentences.
     """

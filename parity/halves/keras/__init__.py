@@ -9,7 +9,7 @@ import importlib
 from typing import Any
 
 _HOMES = {
-    "bench_program": "parity.halves.keras.program.bench",
+    "bench_program": "parity.halves.keras.bench",
     "configure": "parity.halves.keras.environment",
     "describe_environment": "parity.halves.keras.environment",
     "factory_of": "parity.halves.keras.program.script",

@@ -15,29 +15,49 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from parity.halves.keras import attention as heads
+from parity.halves.keras import kinds as heads
 from parity.halves.keras import versions
-from parity.halves.keras.attention import Attention
-from parity.halves.keras.call import Call, first_of, tensors_in
-from parity.halves.keras.call_list import MASKED, NOISY, Calls, known_noise
-from parity.halves.keras.call_masks import given_masks_of, without_masks
+from parity.halves.keras.call import (
+    MASKED,
+    NOISY,
+    Call,
+    Calls,
+    first_of,
+    given_masks_of,
+    known_noise,
+    tensors_in,
+    without_masks,
+)
 from parity.halves.keras.casts import called, is_float32_inside, lifted
-from parity.halves.keras.inner_constants import moved_functions, moved_layer
-from parity.halves.keras.inner_dropouts import add_with_dropouts, has_dropouts
-from parity.halves.keras.kept_samples import kept_samples
+from parity.halves.keras.inner_calls import (
+    add_recurrent,
+    add_with_dropouts,
+    call_cells,
+    cells_of,
+    has_dropouts,
+    layers_of,
+    moved_functions,
+    moved_layer,
+)
 from parity.halves.keras.kinds import (
+    Attention,
+    activation_config,
     activation_kind,
     is_container,
     kind_of,
     kind_of_operation,
+    operation_config,
+    plain_config,
 )
-from parity.halves.keras.layer_config import activation_config, operation_config, plain_config
-from parity.halves.keras.own_dropouts import is_own_dropout, kept_entries, rate_of
-from parity.halves.keras.random_images import is_random_image, state_of
-from parity.halves.keras.recurrent_calls import add_recurrent, call_cells
-from parity.halves.keras.recurrent_masks import cells_of
+from parity.halves.keras.random_layers import (
+    is_own_dropout,
+    is_random_image,
+    kept_entries,
+    kept_samples,
+    rate_of,
+    state_of,
+)
 from parity.halves.keras.rounding import Perturbation
-from parity.halves.keras.stacked_cells import layers_of
 
 _CUTS = ("unknown:Clip", "unknown:Absolute", "maximum", "minimum")
 # These apply their activation last, to their output.

@@ -1,8 +1,4 @@
-"""Computes in float64 what a program pins to another dtype, and notes which layers that are.
-
-A layer may ask for float32 (`Activation("softmax", dtype="float32")`, a mixed policy); it is built
-in float64. What code of the user's asks for is followed by `float64_functions.py`.
-"""
+"""Computes in float64 what a program pins to another dtype, and notes initial values."""
 
 from __future__ import annotations
 
@@ -18,9 +14,48 @@ import keras
 import tensorflow as tf
 
 from parity.halves.keras import versions
-from parity.halves.keras.float64_functions import calling, functions_in_float64
-from parity.halves.keras.noted_initializers import initializers_noted
-from parity.halves.keras.random_images import in_float32_images, is_random_image
+from parity.halves.keras.float64 import calling, functions_in_float64
+from parity.halves.keras.random_layers import in_float32_images, is_random_image
+
+# --- The initialisers that variables began with; a layer of the user keeps them nowhere else ------
+
+
+_NAME = "_parity_initializer"
+
+
+@contextmanager
+def initializers_noted() -> Iterator[None]:
+    """Notes the initialiser of every variable that is made in the block; Keras 3 only."""
+    if versions.IS_KERAS_2:
+        yield
+        return
+    kind: Any = keras.Variable
+    before = kind.__init__
+
+    def made(variable: Any, initializer: Any, *arguments: Any, **options: Any) -> None:
+        before(variable, initializer, *arguments, **options)
+        if callable(initializer):  # and not the values
+            setattr(variable, _NAME, initializer)
+
+    kind.__init__ = made
+    try:
+        yield
+    finally:
+        kind.__init__ = before
+
+
+def noted_initializer(variable: Any) -> Any:
+    """Returns the initialiser of a variable; None if it is not known, or began with values."""
+    return getattr(variable, _NAME, None)
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# Computes in float64 what a program pins to another dtype, and notes which layers that are.
+#
+# A layer may ask for float32 (`Activation("softmax", dtype="float32")`, a mixed policy); it is
+# built in float64. What code of the user's asks for is followed by `float64.py`.
+
 
 _without_kernel: WeakSet[Any] = WeakSet()  # layers with an operation that has none
 _images: WeakSet[Any] = WeakSet()  # layers that change images at random
@@ -32,7 +67,7 @@ _inside: WeakSet[Any] = WeakSet()  # layers that make float32
 def in_float64() -> Iterator[None]:
     """Builds and calls every layer of the block in float64, whatever dtype it asks for.
 
-    What its variables begin with is noted (`noted_initializers.py`).
+    What its variables begin with is noted (`casts.py`).
     """
     layer_class, input_class = versions.Layer, keras.layers.InputLayer
     before = layer_class.__init__, input_class.__init__, layer_class.add_weight

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from parity.ladder.tolerance import NOISE_FACTOR, SOFTPLUS_LIMIT
+from parity.ladder.rounding import NOISE_FACTOR, SOFTPLUS_LIMIT
 
 _rounds = False  # whether Python's numbers are float32 as ever, though a block says else
 

@@ -17,13 +17,28 @@ from torch import nn
 from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
 
-from parity.halves.torch.arguments import arguments_of
-from parity.halves.torch.call import Call, Calls, final_states, first_tensor, rerun
-from parity.halves.torch.copies import copied
-from parity.halves.torch.draws import drawing_of
-from parity.halves.torch.given import Given, Taken, with_given
+from parity.halves.torch.call import (
+    Call,
+    Calls,
+    Given,
+    Taken,
+    Weights,
+    arguments_of,
+    copied,
+    data_alone,
+    final_states,
+    first_tensor,
+    flat_tensors,
+    is_turned,
+    packed_in,
+    padded,
+    rerun,
+    with_given,
+)
+from parity.halves.torch.factories import told_function, where
 from parity.halves.torch.kinds import (
     REPLAYED,
+    drawing_of,
     draws,
     is_leaf,
     kind_of,
@@ -31,17 +46,15 @@ from parity.halves.torch.kinds import (
     rate_of,
     refined,
 )
-from parity.halves.torch.port.attention_parts import parts_of
-from parity.halves.torch.port.call_places import told_function, where
-from parity.halves.torch.port.function_weights import Weights, flat_tensors, is_turned
-from parity.halves.torch.port.fused_gates import fuse_gate
-from parity.halves.torch.port.fused_projections import Fused, run_fused
-from parity.halves.torch.port.packed_sequences import data_alone, packed_in, padded
-from parity.halves.torch.port.recurrent_stack import (
+from parity.halves.torch.port.inner_calls import (
+    Fused,
     Part,
+    fuse_gate,
     is_of_cells,
     is_stacked,
+    parts_of,
     run_cells,
+    run_fused,
     run_stacked,
 )
 
@@ -72,7 +85,7 @@ def recorded_calls(
         whole: names of modules that are compared as a whole, whatever their kind.
         passed: computes what goes on from a call in the place of its output; the calls keep their
             own outputs.
-        drawn: computes what is taken in the place of what a function draws: see `draws.py`.
+        drawn: computes what is taken in the place of what a function draws: see `kinds.py`.
         fused: weights of linear layers that are run part by part, and the rows of the parts.
         given: returns what a call is given in the place of its own tensors.
         is_kept: whether calls have copies of their tensors, which later calls may change in place.

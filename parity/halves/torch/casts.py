@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from parity.halves.torch.port.call_places import is_by_image_layers, is_by_user, where
+from parity.halves.torch.factories import is_by_image_layers, is_by_user, where
 
 _CASTS = frozenset(("float", "half", "bfloat16", "to", "type", "type_as"))
 _LOWER = frozenset((torch.float32, torch.float16, torch.bfloat16))

@@ -1,17 +1,25 @@
-"""Sets torch up for a parity run, and records how."""
+"""Sets torch up for a parity run, records how, and saves final weights."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+from torch import nn
+
 from parity.errors import InputError
+from parity.files.atomic import write_bytes
 from parity.halves.environment import common_environment
 
 if TYPE_CHECKING:
     from parity.programs.check_spec import CheckSpec
     from parity.programs.program_spec import ProgramSpec
     from parity.programs.run_spec import RunSpec
+
+
+# --- Sets torch up for a parity run, and records how ----------------------------------------------
 
 
 def configure(spec: RunSpec | CheckSpec | ProgramSpec) -> None:
@@ -64,3 +72,26 @@ def describe_environment(spec: RunSpec | CheckSpec | ProgramSpec) -> dict[str, A
         "compile": False,
         "tf32": torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32,
     }
+
+
+# --- Saves final weights under the names and in the layout of the port ----------------------------
+#
+# model.load_state_dict(safetensors.torch.load_file("RUN/keras.safetensors"))
+
+
+def save_state(path: Path, module: nn.Module) -> None:
+    """Writes the tensors of a module's state_dict, with all their values, as a safetensors file.
+
+    Args:
+        path: of the file.
+        module: what is no tensor in its state, such as counters, is left out.
+    """
+    from safetensors.torch import save
+
+    state = module.state_dict()
+    tensors = {
+        name: value.detach().cpu().clone().contiguous()  # tied weights share their memory
+        for name, value in state.items()
+        if isinstance(value, torch.Tensor)
+    }
+    write_bytes(path, save(tensors))

@@ -13,12 +13,16 @@ import torch
 from parity.data.load import run_data
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import SCENARIOS, scenario
-from torch_impl.epochs import early_stopping, reduce_lr
 from torch_impl.fast import fused
-from torch_impl.image_data import image_data_generator
 from torch_impl.models import build_model
 from torch_impl.port import Port
-from torch_impl.train import criterion_of, optimizer_of
+from torch_impl.train import (
+    criterion_of,
+    early_stopping,
+    image_data_generator,
+    optimizer_of,
+    reduce_lr,
+)
 
 # A run builds its program several times: for probes, for its training, for recorded states.
 _data = lru_cache(maxsize=1)(run_data)

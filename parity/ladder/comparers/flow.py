@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.outcome import Outcome, judged, skipped
-from parity.ladder.tolerance import EXACT, FLOAT64, IMAGES_FLOAT32
+from parity.ladder.items import Outcome, judged, skipped
+from parity.ladder.rounding import EXACT, FLOAT64, IMAGES_FLOAT32
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item

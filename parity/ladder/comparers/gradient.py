@@ -16,9 +16,7 @@ from parity.ladder.comparers.probe import (
     raised,
     within_rounding,
 )
-from parity.ladder.items import INTRODUCED
-from parity.ladder.loss_items import UNUSED
-from parity.ladder.outcome import Outcome, judged_if_any, skipped
+from parity.ladder.items import INTRODUCED, UNUSED, Outcome, judged_if_any, skipped
 from parity.ladder.recorded import held_otherwise, unplaced
 from parity.ladder.rounding import allowed, limits_of
 

@@ -1,4 +1,4 @@
-"""Optimizer: its settings, its state, and the weights after its steps."""
+"""Optimizer and trajectory: settings, state, and weights after the steps of a probe."""
 
 from __future__ import annotations
 
@@ -8,24 +8,56 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from parity.data.probe_inputs import AVERAGE, CUT_BEFORE
-from parity.ladder import own_steps
-from parity.ladder.compare import compare_close
-from parity.ladder.comparers.own_optimizers import optimizer_items
+from parity.ladder import custom_steps
+from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import (
     CONSTANT_RATE,
     HELD_OTHERWISE,
+    NO_LOSS,
     NO_OPTIMIZER,
     changes_rate,
     measured,
+    no_loss,
     raised,
+    within_rounding,
 )
-from parity.ladder.outcome import Outcome, judged_if_any, skipped
-from parity.ladder.recorded import compare_recorded, held_otherwise
-from parity.ladder.tolerance import LEARNING_RATE, MOST_RATE_ROUNDING
+from parity.ladder.custom_steps import MOVED, STEPS, optimizers_of, pairs, told_weights
+from parity.ladder.items import Outcome, judged_if_any, skipped
+from parity.ladder.recorded import compare_recorded, held_otherwise, unplaced, weights_after
+from parity.ladder.rounding import LEARNING_RATE, MOST_RATE_ROUNDING, allowed_loss, limits_of
 
 if TYPE_CHECKING:
+    from parity.ladder.custom_steps import Optimizer
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
+
+
+# --- The optimizers of steps by the code of both halves: how often each moves which weights -------
+
+
+def optimizer_items(keras: Trace, port: Trace) -> Iterator[Item]:
+    """Yields how often each optimizer moves which weights in one step."""
+    if not optimizers_of(port):
+        return
+    for theirs, ours in pairs(keras, port):
+        name = theirs.name if theirs is not None else "another optimizer of the port"
+        numbers = [0 if each is None else each.num_steps for each in (theirs, ours)]
+        yield compare_exact(f"{name}{STEPS}", *numbers)
+        if theirs is not None and ours is not None:
+            yield compare_exact(f"{name}{MOVED}", *_moved(theirs, ours, set(port.facts["weights"])))
+
+
+def _moved(theirs: Optimizer, ours: Optimizer, known: set[str]) -> tuple[str, str]:
+    """Returns which weights two optimizers move, in words that are equal if these are the same."""
+    some = f"{len(theirs.weights)} weights"
+    lacking = sorted(theirs.weights & known - ours.weights)
+    added = sorted(ours.weights - theirs.weights)
+    told = [f"not {told_weights(lacking)}"] if lacking else []
+    told += [f"also {told_weights(added)}"] if added else []
+    return some, "; ".join(told) or some
+
+
+# --- Optimizer: its settings, its state, and the weights after its steps --------------------------
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
@@ -34,7 +66,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     What differs only behind the reduction is no fault of a program whose rate never changes.
     """
     own = []
-    if own_steps.is_compared(keras, port):
+    if custom_steps.is_compared(keras, port):
         own = list(optimizer_items(keras, port))
     has_one = keras.facts["optimizer"] is not None and port.facts["given"]["optimizer"]
     if own and not has_one:
@@ -51,7 +83,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     for key in _by_step(port, "optimizer"):
         step, _, what = key.partition("/")
         kind, _, weight = what.partition("/")
-        if own and weight not in own_steps.weights_of_compiled(keras):
+        if own and weight not in custom_steps.weights_of_compiled(keras):
             continue
         if weight in unknown:
             not_compared[f"steps of {weight}"] = HELD_OTHERWISE
@@ -93,3 +125,78 @@ def _rates(keras: Trace, port: Trace) -> Iterator[Item]:
 def _by_step(port: Trace, prefix: str) -> list[str]:
     keys = [key for key in port.below(prefix) if key.partition("/")[0].isdigit()]
     return sorted(keys, key=lambda key: (int(key.partition("/")[0]), "/weights/" not in f"/{key}"))
+
+
+# --- Trajectory: weights and losses of the few steps of a probe -----------------------------------
+
+
+_DIVERGES = (
+    "Keras's training diverges there: its loss or weights are no finite numbers any more, and "
+    "whether they are infinite or NaN is decided by the order of operations; lower the learning "
+    "rate for the check"
+)
+
+
+def trajectory_of_probe(keras: Trace, port: Trace) -> Outcome:
+    """Compares losses and weights of a few training steps; the last batch has one sample."""
+    has_none = keras.facts["loss"] is None
+    if has_none and (keras.facts.get("outputs") or no_loss(keras) != NO_LOSS):
+        return skipped(no_loss(keras))
+    if has_none or keras.facts["optimizer"] is None:
+        return skipped("the Keras model is not compiled")
+    if not port.facts["given"]["optimizer"]:
+        return skipped(NO_OPTIMIZER)
+    if (why := port.facts.get("no_loss")) is not None:
+        return skipped(why)
+    if not port.facts["given"]["loss"] and any(keras.names("penalty_gradient")):
+        return skipped("the port gives no loss, and Keras's loss has penalties")
+    if why := unplaced(keras, port):
+        return skipped(why)
+    items = []
+    not_compared: dict[str, str] = {}
+    unknown = held_otherwise(keras, port)
+    most_allowed = limits_of(keras).most_in_training
+    losses = keras["trajectory/losses"]
+    num_compared = _num_compared(keras, port)
+    if num_compared < len(losses):
+        not_compared[f"training from step {num_compared + 1} on"] = _DIVERGES
+    for step in range(1, num_compared + 1):
+        key = f"trajectory/loss/{step}"
+        if key in port:
+            most = allowed_loss(keras, step)
+            item = compare_close(
+                "loss", losses[step - 1], port[key], allowed=most, unit="rel", step=step
+            )
+            if most > most_allowed and item.agrees:
+                not_compared[f"loss of step {step}"] = within_rounding(most_allowed)
+            else:
+                items.append(item)
+        for weight, after, is_decided in weights_after(keras, port, step, unknown):
+            if after is None:
+                not_compared[f"{weight} in training"] = HELD_OTHERWISE
+            elif is_decided:
+                not_compared[f"{weight} in training"] = within_rounding(most_allowed)
+            else:
+                items.append(after)
+    return judged_if_any(measured(keras), items + raised(port, "trajectory"), not_compared.items())
+
+
+def _num_compared(keras: Trace, port: Trace) -> int:
+    """Returns the number of steps before the first in which both trainings have diverged.
+
+    A port that stays finite where Keras does not differs from it there.
+    """
+    losses = keras["trajectory/losses"]
+    for step in range(1, len(losses) + 1):
+        if not _is_finite(keras, keras, step, losses[step - 1]):
+            loss = f"trajectory/loss/{step}"
+            is_finite = loss in port and _is_finite(keras, port, step, port[loss])
+            return step if is_finite else step - 1
+    return len(losses)
+
+
+def _is_finite(keras: Trace, half: Trace, step: int, loss: np.ndarray) -> bool:
+    """Whether the loss of a step, and all weights after it, are finite numbers in a half."""
+    keys = [f"trajectory/{step}/{weight}" for weight in keras.facts["weights"]]
+    arrays = [half[key] for key in keys if key in half]
+    return all(np.isfinite(array).all() for array in (loss, *arrays))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_exact
-from parity.ladder.loss_items import UNKNOWN_TARGETS
+from parity.ladder.items import UNKNOWN_TARGETS
 from parity.ladder.rounding import dtype_of, limits_of
 
 if TYPE_CHECKING:

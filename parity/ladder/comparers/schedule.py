@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from parity.data.probe_inputs import SCHEDULE_STEPS
-from parity.data.rule_sequences import rule_sequences
+from parity.data.probe_inputs import SCHEDULE_STEPS, rule_sequences
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import (
     NO_OPTIMIZER,
     raised,
 )
-from parity.ladder.outcome import Outcome, judged_if_any, skipped
-from parity.ladder.rounding import dtype_of
-from parity.ladder.tolerance import LEARNING_RATE, MOST_RATE_ROUNDING
+from parity.ladder.items import Outcome, judged_if_any, skipped
+from parity.ladder.rounding import LEARNING_RATE, MOST_RATE_ROUNDING, dtype_of
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item

@@ -1,22 +1,32 @@
-"""Structure: every weight in its place."""
+"""Structure, data and init: weights in their places, a probe's batch, distributions."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.items import STYLE
-from parity.ladder.outcome import Outcome, judged_if_any
-from parity.ladder.recorded import MODES, carried_weight, outputs_agree
-from parity.ladder.rounding import limits_of
-from parity.ladder.tolerance import EXACT
-from parity.ladder.unknown_weights import unknown_parameters, unknown_weights
+from parity.ladder.comparers.probe import measured
+from parity.ladder.initial_weights import FALSE_ALARMS, compare_draws, is_drawn_constant, p_limit
+from parity.ladder.items import STYLE, Outcome, judged, judged_if_any, skipped
+from parity.ladder.recorded import (
+    MODES,
+    carried_weight,
+    close,
+    outputs_agree,
+    unknown_parameters,
+    unknown_weights,
+)
+from parity.ladder.rounding import EXACT, limits_of
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
+
+
+# --- Structure: every weight in its place ---------------------------------------------------------
 
 
 def of_probe(keras: Trace, port: Trace) -> Outcome:
@@ -111,3 +121,90 @@ def _kind(node: dict[str, Any]) -> str:
     where = node.get("where")
     kind: str = node["kind"]
     return kind + (f" at {where}" if where else "")
+
+
+# --- Initial weights: the same distributions ------------------------------------------------------
+
+
+def init_of_probe(keras: Trace, port: Trace) -> Outcome:
+    """Tests whether both halves draw initial weights from the same distributions."""
+    if steps := keras.facts.get("trained_steps"):
+        return skipped(
+            f"the Keras factory returns a model that has made {steps:,} steps, whose weights no "
+            "initialiser drew"
+        )
+    if file := keras.facts.get("model_file"):
+        return skipped(f"the weights are those of {file}, and no initialiser drew them")
+    weights = {
+        name: (keras.facts["initializers"].get(name), entry["shape"])
+        for name, entry in keras.facts["weights"].items()
+        if f"init/{name}" in port
+    }
+    random = [name for name, how in weights.items() if not _is_constant(keras, name, how)]
+    limit = p_limit(len(random))
+    items = [
+        compare_draws(name, keras[f"init/{name}"], port[f"init/{name}"], *how, limit)
+        for name, how in weights.items()
+    ]
+    if not items:
+        return skipped("no weight has a partner")
+    source = "Constants are equal, bounds are kept, and distributions are alike"
+    if random:
+        source += (
+            f" (p of each of {len(random)} random weights is at least {limit:.2g}: a right port "
+            f"fails once in {1 / FALSE_ALARMS:,.0f} checks)"
+        )
+    return judged(source, items)
+
+
+def _is_constant(keras: Trace, name: str, how: tuple[Any, Any]) -> bool:
+    draws = keras[f"init/{name}"]
+    return not draws.size or is_drawn_constant(draws, *how)
+
+
+# --- Data: the batch of a probe, as it reaches the first layer ------------------------------------
+
+
+def data_of_probe(keras: Trace, port: Trace) -> Outcome:
+    """Compares the input of the first layer, after the port's own input handling.
+
+    A port may prepare its input itself; then its outputs agree.
+    """
+    excused = outputs_agree(keras, port, *MODES)
+    nodes = {node["name"]: node for node in keras.facts["nodes"]}
+    for keras_name, _ in port.facts["pairs"]:
+        if _is_behind_weights(keras.facts["nodes"], nodes.get(keras_name)):
+            return skipped("no layer of the port could be paired by its input", applies=False)
+        key = f"forward/eval/{port.facts['ends'][keras_name][0]}/input/0"
+        if key in keras and key in port:
+            if is_turned(keras, port, key):
+                return skipped("the first layer walks in another direction", applies=False)
+            item = close(keras, port, key, f"input of {keras_name}")
+            if item.num_compared == 0:  # such as steps that are folded into the batch
+                return skipped("the input reaches the first layer in another form", applies=False)
+            form = f"the same batch, as it reaches the first layer ({port.facts['fed']})"
+            return judged(
+                f"{form}; {measured(keras)}",
+                [item if item.agrees or not excused else replace(item, role=STYLE)],
+            )
+    return skipped("no layer of the port could be paired by its input")
+
+
+def is_turned(keras: Trace, port: Trace, key: str) -> bool:
+    """Whether a sequence of the port is Keras's from its end to its start."""
+    theirs, ours = keras[key], port[key]
+    if theirs.shape != ours.shape or theirs.ndim < 3:
+        return False
+    return bool((theirs[:, ::-1] == ours).all() and (theirs != ours).any())
+
+
+def _is_behind_weights(nodes: Sequence[Mapping[str, Any]], node: Mapping[str, Any] | None) -> bool:
+    """Whether the first input of a layer has gone through a layer with weights."""
+    while node is not None and node["sources"]:
+        source = node["sources"][0]
+        if source is None or source < 0:
+            return False
+        node = nodes[source]
+        if node["weights"]:
+            return True
+    return False

@@ -1,24 +1,31 @@
-"""The whole training: steps, weights and history of both halves.
-
-Each function takes the traces of the two trainings.
-"""
+"""The whole training: steps, weights and history of both halves; the verdict on the fit."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from parity.behaviour.rules import judge, judge_run
+from parity.ladder.anchored_tolerance import RATE, SAME_RATE, Rounding, compare_rates, parting
 from parity.ladder.compare import absolute_difference, compare_close, compare_exact
-from parity.ladder.comparers.rates import RATE, SAME_RATE, Rounding, compare_rates, parting
-from parity.ladder.outcome import Outcome, judged, skipped
-from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR, WHOLE_RUN
+from parity.ladder.initial_weights import drawn_tolerance
+from parity.ladder.items import PASS, Outcome, judged, skipped
+from parity.ladder.rounding import EXACT, FLOAT64, NOISE_FACTOR, WHOLE_RUN
+from parity.programs.run_spec import RunSpec
 
 if TYPE_CHECKING:
+    from parity.behaviour.rules import Judgement
     from parity.ladder.items import Item
     from parity.traces.trace import Trace
+
+
+# --- The whole training: steps, weights and history of both halves --------------------------------
+#
+# Each function takes the traces of the two trainings.
+
 
 BY_SPREAD = (
     f", or {NOISE_FACTOR:g} times what a change of the initial weights makes of the training that "
@@ -171,3 +178,126 @@ def _final(keras: Trace, torch: Trace) -> Iterator[Item]:
 def _epoch(ends: list[int], step: int) -> int:
     """Returns the epoch, from 0, that a step belongs to; step 0 is before the first."""
     return max(0, int(np.searchsorted(ends, step, side="left")) - 1)
+
+
+# --- Behaviour: the verdict on the fit ------------------------------------------------------------
+
+
+# Two counts of right answers differ by more in one of 370 pairs.
+NUM_DEVIATIONS = 3.0
+
+
+def of_training(keras: Trace, torch: Trace) -> Outcome:
+    """Compares the verdicts on the fit; with anchors, numbers near a limit may differ by chance."""
+    sizes = keras.facts if "anchors" in keras.facts else None
+    return same_verdict(judge_training(keras, keras), judge_training(torch, keras), sizes)
+
+
+def judge_training(half: Trace, keras: Trace) -> Judgement:
+    """Returns the verdict on the history of a half.
+
+    Args:
+        half: its training.
+        keras: the training of the reference, which tells how much it was fed.
+    """
+    run = keras.spec.get("run")
+    if run is None:
+        return judge(half.history)
+    return judge_run(RunSpec.from_dict(run), half.history, keras.facts)
+
+
+def same_verdict(a: Judgement, b: Judgement, sizes: Mapping[str, Any] | None) -> Outcome:
+    """Compares two verdicts on the fit.
+
+    Args:
+        a: of the reference.
+        b: of the port.
+        sizes: "num_train" and "num_val", the numbers of samples, if two right runs may part.
+    """
+    source = "the same verdict"
+    if a.verdict != b.verdict and sizes is not None:
+        items = list(_near(a, b, sizes))
+        if items and all(item.status == PASS for item in items):
+            return judged(
+                f"{source}, or numbers that differ by less than chance; {_why(a, b)}", items
+            )
+    return judged(source, [compare_exact("verdict", a.verdict, b.verdict)])
+
+
+def _near(a: Judgement, b: Judgement, sizes: Mapping[str, Any]) -> Iterator[Item]:
+    """Compares the numbers that decide; the limit is what counts of correct samples vary by."""
+    if "diverged" in (a.verdict, b.verdict):
+        return
+    spreads = {}
+    if not (sizes.get("num_train") and sizes.get("num_val")):
+        return
+    for name, part in (("train_accuracy", "num_train"), ("val_accuracy", "num_val")):
+        rates = [getattr(judged, name) for judged in (a, b)]
+        if None in rates:
+            return
+        # The variance of a count of so many samples; one sample more, since a rate may be 0 or 1.
+        number = sizes[part]
+        mean = (sum(rates) / 2 * number + 1) / (number + 2)
+        spreads[name] = 2 * mean * (1 - mean) / number
+    spreads["gap"] = sum(spreads.values())
+    for name, variance in spreads.items():
+        yield compare_close(
+            name, getattr(a, name), getattr(b, name), allowed=NUM_DEVIATIONS * variance**0.5
+        )
+
+
+def _why(a: Judgement, b: Judgement) -> str:
+    return f"Keras: {a.verdict}, {a.because}; torch: {b.verdict}, {b.because}"
+
+
+def of_probe(keras: Trace, port: Trace) -> Outcome:
+    """Compares nothing: a probe trains too few steps."""
+    return skipped(
+        "a check trains a few steps; `parity run` and `parity sweep` train whole runs",
+        applies=False,
+    )
+
+
+# --- A port that draws its own random numbers: weights, order and masks, number by number ---------
+#
+# Each function takes what the Keras half wrote before its training, and the training of the port.
+
+
+def order(keras: Trace, torch: Trace) -> Outcome:
+    """Compares the order of the samples in an epoch."""
+    if "seeded/order" not in torch:
+        return skipped("the port gets the batches that Keras was fed")
+    items = [compare_exact("order of the samples", keras["order"], torch["seeded/order"], step=0)]
+    return judged(EXACT, items)
+
+
+def weights(keras: Trace, torch: Trace) -> Outcome:
+    """Compares the initial weights that both halves have drawn."""
+    items = []
+    for name in keras.below("start"):
+        if f"seeded/init/{name}" in torch:
+            theirs, ours = keras[f"start/{name}"], torch[f"seeded/init/{name}"]
+            how = keras.facts.get("initializers", {}).get(name)
+            if allowed := drawn_tolerance(how, theirs.shape, str(theirs.dtype)):
+                items.append(compare_close(name, theirs, ours, allowed=allowed, step=0))
+            else:
+                items.append(compare_exact(name, theirs, ours, step=0))
+    is_rounded = any(item.allowed for item in items)
+    rounded = "; of orthogonal matrices, what a decomposition rounds" if is_rounded else ""
+    return judged(EXACT + rounded, items)
+
+
+def masks(keras: Trace, torch: Trace) -> Outcome:
+    """Compares the generators of masks before the first step."""
+    nodes = keras.facts["nodes"]
+    dropouts = {node["name"].partition("#")[0] for node in nodes if node["kind"] == "dropout"}
+    items = []
+    for name, state in keras.facts["masks"].items():
+        if name in dropouts:
+            drawn = f"seeded/masks/{name}" in torch
+            ours = torch[f"seeded/masks/{name}"] if drawn else "drawn by no layer of torch_impl"
+            what = f"generator of {name}'s masks"
+            items.append(compare_exact(what, np.array(state, np.int64), ours, step=0))
+    if not items:
+        return skipped("Keras draws no masks", applies=False)
+    return judged(EXACT, items)

@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from parity.files.log_text import log_line
-from parity.report.lines import shortened
-from parity.report.page import Case
+from parity.report.page import Case, shortened
 from parity.report.text.page import divergence_lines
 
 if TYPE_CHECKING:

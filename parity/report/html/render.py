@@ -14,10 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parity.report.fixes import TRIED
-from parity.report.lines import plain
-from parity.report.page import listed, without_empty_columns
+from parity.report.page import listed, plain, without_empty_columns
 from parity.report.pages.svg import drawn
+from parity.report.sentences import TRIED
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -18,27 +18,27 @@ from parity.bench.comparison import (
     Change,
     Measure,
 )
-from parity.bench.machine import facts as machine_facts
 from parity.bench.result import OK, REFUSED, SECONDS, SKIPPED, BenchResult, Row
+from parity.bench.result import facts as machine_facts
 from parity.report import page
-from parity.report.bench_sentences import (
+from parity.report.page import plain, shortened
+from parity.report.pages.svg import BAND, INK, KERAS, TORCH
+from parity.report.sentences import capital
+from parity.report.sweep_sentences import (
     NONE,
     UNFINISHED,
     against,
+    bench_sentence,
     cells_of,
     heading,
     legend,
     machine_text,
     name_of,
     reason_of,
-    sentence,
     times,
     warnings,
 )
-from parity.report.bench_sentences import number as figure_of
-from parity.report.lines import plain, shortened
-from parity.report.pages.svg import BAND, INK, KERAS, TORCH
-from parity.report.sentences import capital
+from parity.report.sweep_sentences import number as figure_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,7 +90,7 @@ def bench_page(result: BenchResult, problems: tuple[str, ...] = ()) -> page.Page
         title=f"benchmark of {spec.get('scenario', 'a program')}",
         look=LOOKS[result.verdict],
         verdict=result.verdict,
-        sentence=sentence(result),
+        sentence=bench_sentence(result),
         facts=tuple(facts),
         problems=problems if result.is_finished else (*problems, capital(f"{UNFINISHED}.")),
         notes=tuple(notes),
@@ -111,7 +111,7 @@ def _suite(result: BenchResult) -> page.Suite:
     properties = {"verdict": result.verdict, "scenario": scenario}
     properties |= {"seed": result.spec.get("seed"), **machine_facts(result)}
     cases = tuple(map(_case, result.rows))
-    verdict, text = result.verdict, sentence(result)
+    verdict, text = result.verdict, bench_sentence(result)
     return page.Suite("bench", str(scenario), verdict, text, cases, properties)
 
 

@@ -12,7 +12,7 @@ from parity.report.sentences import capital
 if TYPE_CHECKING:
     from parity.behaviour.causes import RankedCause
     from parity.behaviour.diagnosis import Diagnosis
-    from parity.behaviour.judgement import Judgement
+    from parity.behaviour.rules import Judgement
 
 MEANINGS = {
     "good_fit": "The training looks right.",

@@ -13,15 +13,26 @@ from parity.errors import RunError
 from parity.ladder.result import ERROR, Result
 from parity.report import page, sentences
 from parity.report.pages.curves import curve_pictures
-from parity.report.pages.divergence import divergence_pictures
-from parity.report.pages.ladder import divergences_of, notes_of, opens_of, rung_of, suite_of
-from parity.report.pages.layers import layer_blocks, trajectory_table
-from parity.report.pages.predictions import prediction_blocks
-from parity.report.pages.samples import sample_blocks
+from parity.report.pages.ladder import (
+    divergences_of,
+    layer_blocks,
+    notes_of,
+    opens_of,
+    rung_of,
+    suite_of,
+    trajectory_table,
+)
+from parity.report.pages.predictions import divergence_pictures, prediction_blocks, sample_blocks
 from parity.report.pages.svg import NAMES
 from parity.report.reproduce import command_of
-from parity.report.sentences import capital, is_unfinished, sentence, settings, subject
-from parity.report.training import training_texts
+from parity.report.sentences import (
+    capital,
+    is_unfinished,
+    sentence,
+    settings,
+    subject,
+    whole_training_texts,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,7 +117,7 @@ def _sections(found: FoundRun) -> tuple[page.Section, ...]:
         (
             "behaviour",
             "Behaviour",
-            [*map(page.Text, training_texts(result)), *_behaviour(result)],
+            [*map(page.Text, whole_training_texts(result)), *_behaviour(result)],
         ),
         (
             "divergence-by-step",

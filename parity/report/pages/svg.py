@@ -1,20 +1,85 @@
-"""Drawings as SVG inside a page: in its colours, light or dark, and in its font.
-
-matplotlib draws with placeholder colours, which `drawn` replaces with CSS variables. Two drawings
-on a page cannot collide: unused identifiers are removed, the others get a prefix.
-"""
+"""Drawings, images and numbers inside a page: in its colours, light or dark."""
 
 from __future__ import annotations
 
+import base64
 import io
+import math
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
+
+from parity.report.sentences import number as finite_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+# --- Values and positions as a page shows them ----------------------------------------------------
+
+
+def figure(value: float) -> str:
+    """Returns a difference or a limit, with signs for what is not finite."""
+    if math.isfinite(value):
+        return finite_number(value)
+    return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
+
+
+def share(worst: float, allowed: float) -> float:
+    """Returns the position of a difference between zero and its limit, from 0 to 1.
+
+    The scale is logarithmic: twelve powers of ten below the limit is 0.
+    """
+    if worst == 0:
+        return 0.0
+    if not worst <= allowed:
+        return 1.0
+    return max(0.0, 1 + math.log10(worst / allowed) / 12)
+
+
+# --- Images as data URLs: inputs of the halves, and images on which they disagree -----------------
+
+
+MAX_SIDE = 96  # pixels; larger images are reduced, so that a page stays small
+
+
+def data_url(pixels: np.ndarray) -> str:
+    """Returns an image as a PNG in a data URL.
+
+    Args:
+        pixels: (H, W, C) in [0, 1]; C = 1 is grey, 3 is red, green, blue; of any other number of
+            channels the first is shown.
+    """
+    from PIL import Image
+
+    bytes_ = np.round(255 * np.clip(np.nan_to_num(pixels), 0, 1)).astype(np.uint8)
+    image = Image.fromarray(bytes_ if bytes_.shape[2] == 3 else bytes_[:, :, 0])
+    if max(image.size) > MAX_SIDE:
+        image.thumbnail((MAX_SIDE, MAX_SIDE))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def on_one_scale(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Returns images with all values in [0, 1], where they are not yet; one scale for all."""
+    finite = [array[np.isfinite(array)] for array in arrays]
+    low = min((float(values.min()) for values in finite if values.size), default=0.0)
+    high = max((float(values.max()) for values in finite if values.size), default=1.0)
+    if low >= 0 and high <= 1:
+        return list(arrays)
+    return [(array - low) / ((high - low) or 1.0) for array in arrays]
+
+
+# --- Drawings as SVG inside a page: in its colours, light or dark, and in its font ----------------
+#
+# matplotlib draws with placeholder colours, which `drawn` replaces with CSS variables. Two drawings
+# on a page cannot collide: unused identifiers are removed, the others get a prefix.
+
 
 WIDTH = 5.6  # inches of 72 pixels: 400 pixels, so that letters are legible on a phone
 

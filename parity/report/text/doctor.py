@@ -8,7 +8,7 @@ from parity.ladder.items import PASS
 from parity.runs.doctor import TESTED
 
 if TYPE_CHECKING:
-    from parity.report.lines import Line
+    from parity.report.page import Line
     from parity.runs.doctor import Report
 
 

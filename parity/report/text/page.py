@@ -1,22 +1,77 @@
-"""A page as text: lines of at most 80 columns, on a terminal and in a pipe.
-
-Only what is main on the page is shown. Lines of a log are the only ones that are wider.
-"""
+"""A page as text: lines of at most 80 columns, on a terminal and in a pipe."""
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
-from parity.report.fixes import TRIED
-from parity.report.lines import WIDTH, Line, labelled, plain, shortened, wrapped
-from parity.report.page import FAIL, PASS, QUIET, WARN, Curves, Table, Text, first_notes
-from parity.report.text.curves import curve_lines
-from parity.report.text.sparkline import sparkline_rows
+from parity.files.log_text import log_line
+from parity.report.page import (
+    FAIL,
+    PASS,
+    QUIET,
+    WARN,
+    WIDTH,
+    Curves,
+    Line,
+    Table,
+    Text,
+    first_notes,
+    labelled,
+    plain,
+    shortened,
+    wrapped,
+)
+from parity.report.sentences import TRIED
+from parity.report.text.curves import ASCII_BARS, BARS, curve_lines, sparkline_rows
 
 if TYPE_CHECKING:
     from parity.report.page import Block, Cause, Cell, Divergence, Divergences, Note, Page, Rung
+
+
+# --- Prints lines: with colours on a terminal, as plain text elsewhere ----------------------------
+
+
+def print_lines(lines: list[Line], stream: TextIO | None = None) -> None:
+    """Prints lines, with colours on a terminal; bars become digits if they cannot be written.
+
+    No text from elsewhere is a command to a terminal or to CI.
+    """
+    stream = stream or sys.stdout
+    if not _can_write(BARS, stream):
+        lines = [[(text.translate(ASCII_BARS), style) for text, style in line] for line in lines]
+    if not stream.isatty():
+        for line in lines:
+            stream.write(log_line(_joined(line)).rstrip() + "\n")
+        stream.flush()
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=stream, highlight=False)
+    for line in lines:
+        told = log_line(_joined(line))
+        console.print(Text.assemble(*line) if told == _joined(line) else Text(told))
+
+
+def _joined(line: Line) -> str:
+    return "".join(text for text, _ in line)
+
+
+def _can_write(text: str, stream: TextIO) -> bool:
+    try:
+        text.encode(stream.encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+# --- A page as text: lines of at most 80 columns, on a terminal and in a pipe ---------------------
+#
+# Only what is main on the page is shown. Lines of a log are the only ones that are wider.
+
 
 FEW = 3  # so many divergences are shown with their formulas
 MAX_REASON = 6  # lines of a reason

@@ -6,6 +6,6 @@ same arguments. Rules are written with `nodes`. Their families are `elementwise`
 """
 
 from parity.weights.tf_operations.nodes import FLOATS, Nodes, Refused, Sizes, Tensor
-from parity.weights.tf_operations.table import applied, plain_name
+from parity.weights.tf_operations.shaping import applied, plain_name
 
 __all__ = ["FLOATS", "Nodes", "Refused", "Sizes", "Tensor", "applied", "plain_name"]

@@ -1,4 +1,4 @@
-"""Rules of operations on each entry: of one tensor, and of two that broadcast."""
+"""Rules of operations on each entry, and along axes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from parity.weights.tf_operations.nodes import (
     FLOATS,
+    Array,
     Nodes,
     Refused,
     Tensor,
@@ -14,7 +15,12 @@ from parity.weights.tf_operations.nodes import (
     beside,
     dtype_of,
     floats,
+    last_of,
+    numbers,
 )
+
+# --- Rules of operations on each entry: of one tensor, and of two that broadcast ------------------
+
 
 Rule = Callable[..., Any]
 _DTYPES = (*FLOATS, "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "bool")
@@ -240,4 +246,235 @@ ROWS: dict[str, Rule] = {
     "zeros_like": _filled("ZerosLike"),
     "ones_like": _filled("OnesLike"),
     "where": _chosen,
+}
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# Rules of operations along axes: sums, norms, places, cumulative sums, products of matrices.
+
+
+def keeps_samples(axis: Any) -> bool:
+    """Whether the first axis surely stays: all axes are others, counted from the first."""
+    axes = axis if isinstance(axis, list) else [axis]
+    return all(isinstance(each, int) and each > 0 for each in axes)
+
+
+def axes_in(axis: Any, *, several: bool = True) -> Any:
+    """Returns an axis, or several as a list, or None for all.
+
+    Raises:
+        Refused: it is something else, such as a tensor.
+    """
+    is_one = axis is None or (isinstance(axis, int) and not isinstance(axis, bool))
+    is_list = isinstance(axis, list) and bool(axis) and all(isinstance(each, int) for each in axis)
+    if not (is_one or (several and is_list)):
+        raise Refused(f"with axis={axis!r}: expected {'numbers' if several else 'one number'}")
+    return axis
+
+
+def _over(kind: str, check: Callable[..., None] | None = floats, result: str | None = None) -> Rule:
+    def rule(op: Nodes, input_tensor: Tensor, axis: Any = None, keepdims: Any = None) -> Tensor:
+        if check is not None:
+            check(input_tensor)
+        leads = input_tensor.leads and keeps_samples(axis)
+        told = {"axis": axes_in(axis), "keepdims": bool(keepdims)}
+        return op(kind, input_tensor, result=result, leads=leads, **told)
+
+    return rule
+
+
+def _euclidean(op: Nodes, input_tensor: Tensor, axis: Any = None, keepdims: Any = None) -> Tensor:
+    total = _over("Sum")(op, op("Square", input_tensor), axis, keepdims)
+    return op("Sqrt", total)
+
+
+def _norm(
+    op: Nodes, tensor: Tensor, ord: Any = "euclidean", axis: Any = None, keepdims: Any = None
+) -> Tensor:
+    """The norm of vectors; that of matrices is Frobenius's."""
+    floats(tensor)
+    if ord in ("euclidean", "fro", 2) and not (ord == 2 and isinstance(axis, list)):
+        return _euclidean(op, tensor, axis, keepdims)
+    if not isinstance(ord, int | float) or not isinstance(axis, int):
+        raise Refused(f"with ord={ord!r}, axis={axis!r}: expected a number and one axis")
+    settings: dict[str, Any] = {"ord": ord, "axis": axis, "keepdims": bool(keepdims)}
+    return op("Norm", tensor, leads=tensor.leads and keeps_samples(axis), **settings)
+
+
+def _unit(
+    op: Nodes, x: Tensor, axis: Any = None, epsilon: float = 1e-12, dim: Any = None
+) -> Tensor:
+    """X over its norm; Keras 3's Normalize compares the norm, and not its square, with epsilon."""
+    axis = dim if axis is None else axis
+    total = _over("Sum")(op, op("Square", x), axis, True)
+    return op("Multiply", x, op("Rsqrt", op("Maximum", total, epsilon)))
+
+
+def _place(kind: str) -> Rule:
+    """The place of an extreme entry, along the first axis by default; of int64."""
+
+    def rule(op: Nodes, input: Tensor, axis: Any = None, output_type: Any = "int64") -> Tensor:
+        numbers(input)
+        axis = axes_in(axis, several=False) or 0
+        leads = input.leads and keeps_samples(axis)
+        found = op(kind, input, result="int32", leads=leads, axis=axis, keepdims=False)
+        dtype = known(output_type)
+        return found if dtype == "int32" else op("Cast", found, result=dtype, dtype=dtype)
+
+    return rule
+
+
+def _cumulative_sum(
+    op: Nodes, x: Tensor, axis: Any = 0, exclusive: bool = False, reverse: bool = False
+) -> Tensor:
+    numbers(x)
+    axis = axes_in(axis, several=False)
+    turned = op("Flip", x, axis=axis) if reverse else x
+    total = op("Cumsum", turned, axis=axis)
+    if exclusive:
+        total = op("Subtract", total, turned)
+    return op("Flip", total, axis=axis) if reverse else total
+
+
+def _cumulative_product(
+    op: Nodes, x: Tensor, axis: Any = 0, exclusive: bool = False, reverse: bool = False
+) -> Tensor:
+    numbers(x)
+    if exclusive:
+        raise Refused("with exclusive=True: expected False")
+    axis = axes_in(axis, several=False)
+    turned = op("Flip", x, axis=axis) if reverse else x
+    total = op("Cumprod", turned, axis=axis)
+    return op("Flip", total, axis=axis) if reverse else total
+
+
+def _count(
+    op: Nodes, input: Tensor, axis: Any = None, keepdims: Any = None, dtype: Any = "int64"
+) -> Tensor:
+    told = {"axis": axes_in(axis), "keepdims": bool(keepdims)}
+    counted = op("Cast", op("NotEqual", input, 0), result="int32", dtype="int32")
+    total = op("Sum", counted, leads=input.leads and keeps_samples(axis), **told)
+    return op("Cast", total, result=known(dtype), dtype=known(dtype))
+
+
+def _matmul(
+    op: Nodes,
+    a: Any,
+    b: Any,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    adjoint_a: bool = False,
+    adjoint_b: bool = False,
+    a_is_sparse: bool = False,
+    b_is_sparse: bool = False,
+) -> Tensor:
+    """Of real numbers, an adjoint is a transpose; how many entries are 0 changes no value."""
+    a, b = beside(a, b)
+    floats(a, b)
+    if transpose_a or adjoint_a:
+        a = op("Swapaxes", a, leads=False, axis1=-2, axis2=-1)
+    if transpose_b or adjoint_b:
+        b = op("Swapaxes", b, leads=False, axis1=-2, axis2=-1)
+    return op("Matmul", a, b, leads=isinstance(a, Tensor) and a.leads, last=last_of(b))
+
+
+def _tensordot(op: Nodes, a: Any, b: Any, axes: Any) -> Tensor:
+    """A product with a constant matrix along one axis is one of matrices.
+
+    Keras's Tensordot of lists of axes compares None with numbers, which Python 3.14 forbids.
+    """
+    a, b = beside(a, b)
+    floats(a, b)
+    one = _one_of_each([[-1], [0]] if axes == 1 else axes)
+    if one is None or not (isinstance(a, Tensor) and isinstance(b, Array) and _is_matrix(b)):
+        if isinstance(axes, int):
+            return op("Tensordot", a, b, leads=False, axes=axes)
+        told = "expected a number, or one axis of each, the second of a constant matrix"
+        raise Refused(f"with axes={axes!r}: {told}")
+    axis, other = one
+    if other in (1, -1):
+        b = Array([list(column) for column in zip(*b.value, strict=True)], b.dtype)
+    if axis != -1:
+        a = op("Moveaxis", a, leads=a.leads and axis > 0, source=axis, destination=-1)
+    return op("Matmul", a, b, leads=a.leads, last=last_of(b))
+
+
+def _one_of_each(axes: Any) -> tuple[int, int] | None:
+    """Returns the axes of two tensors, if there is one of each."""
+    if not isinstance(axes, list) or len(axes) != 2:
+        return None
+    first, second = ([each] if isinstance(each, int) else each for each in axes)
+    found = [*first, *second] if isinstance(first, list) and isinstance(second, list) else []
+    is_one = len(found) == 2 and len(first) == 1 and all(isinstance(e, int) for e in found)
+    return (found[0], found[1]) if is_one else None
+
+
+def _is_matrix(array: Array) -> bool:
+    rows = array.value
+    return all(isinstance(row, list) and not isinstance(row[0], list) for row in rows if row)
+
+
+def _swapped(op: Nodes, a: Tensor, conjugate: bool = False) -> Tensor:
+    return op("Swapaxes", a, leads=False, axis1=-2, axis2=-1)
+
+
+def _diagonal(op: Nodes, input: Tensor, k: int = 0) -> Tensor:
+    if k != 0:
+        raise Refused(f"with k={k!r}: expected 0")
+    return op("Diagonal", input, leads=False, offset=0, axis1=-2, axis2=-1)
+
+
+def _trace(op: Nodes, x: Tensor) -> Tensor:
+    floats(x)
+    return op("Trace", x, leads=False, offset=0, axis1=-2, axis2=-1)
+
+
+def _band(op: Nodes, input: Tensor, num_lower: int, num_upper: int) -> Tensor:
+    kinds = {(-1, 0): "Tril", (0, -1): "Triu"}
+    if (num_lower, num_upper) not in kinds:
+        told = f"with num_lower={num_lower!r}, num_upper={num_upper!r}"
+        raise Refused(f"{told}: expected -1, 0 or 0, -1")
+    return op(kinds[num_lower, num_upper], input, k=0)
+
+
+def _grey(op: Nodes, images: Tensor) -> Tensor:
+    floats(images)
+    weighed = op("Multiply", images, array([0.2989, 0.587, 0.114], dtype_of(images)))
+    return op("Sum", weighed, axis=-1, keepdims=True)
+
+
+def _einsum(op: Nodes, equation: Any, *inputs: Any) -> Tensor:
+    if not inputs or not isinstance(equation, str):
+        raise Refused("whose tensors Keras 2 did not write into the file")
+    return op("Einsum", *beside(*inputs), leads=False, subscripts=equation)
+
+
+ROWS_OF_REDUCTIONS: dict[str, Rule] = {
+    "reduce_mean": _over("Mean"),
+    "reduce_sum": _over("Sum", numbers),
+    "reduce_max": _over("Max", numbers),
+    "reduce_min": _over("Min", numbers),
+    "reduce_prod": _over("Prod", numbers),
+    "reduce_std": _over("Std"),
+    "reduce_variance": _over("Var"),
+    "reduce_logsumexp": _over("Logsumexp"),
+    "reduce_any": _over("Any", None, "bool"),
+    "reduce_all": _over("All", None, "bool"),
+    "reduce_euclidean_norm": _euclidean,
+    "norm": _norm,
+    "l2_normalize": _unit,
+    "argmax": _place("Argmax"),
+    "argmin": _place("Argmin"),
+    "cumsum": _cumulative_sum,
+    "cumprod": _cumulative_product,
+    "count_nonzero": _count,
+    "matmul": _matmul,
+    "tensordot": _tensordot,
+    "einsum": _einsum,
+    "matrix_transpose": _swapped,
+    "diag_part": _diagonal,
+    "trace": _trace,
+    "band_part": _band,
+    "image.rgb_to_grayscale": _grey,
 }

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from parity.behaviour.accuracies import check_accuracies
+from parity.behaviour.rules import check_accuracies
 from parity.errors import InputError
 
 

@@ -8,10 +8,8 @@ from hypothesis import strategies as st
 from labelled_histories import LABELLED
 
 from parity.behaviour.audit.findings import Finding
-from parity.behaviour.causes import CAUSES, MAX_CAUSES, MIN_CONFIDENCE, rank
-from parity.behaviour.judgement import VERDICTS, Expectation
-from parity.behaviour.rules import judge
-from parity.behaviour.signs import Observations
+from parity.behaviour.causes import CAUSES, MAX_CAUSES, MIN_CONFIDENCE, Observations, rank
+from parity.behaviour.rules import VERDICTS, Expectation, judge
 
 FINDINGS = [
     "duplicates",

@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from parity.behaviour.curves import Curves, variance
-from parity.behaviour.judgement import Expectation
+from parity.behaviour.rules import Curves, Expectation, variance
 
 NAN = math.nan
 

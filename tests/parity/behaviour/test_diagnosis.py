@@ -12,9 +12,7 @@ from labelled_histories import LABELLED
 from schemas import assert_valid
 
 from parity.behaviour.diagnosis import diagnose
-from parity.behaviour.judgement import VERDICTS, Expectation
-from parity.behaviour.rules import judge
-from parity.behaviour.units import ACCURACIES
+from parity.behaviour.rules import ACCURACIES, VERDICTS, Expectation, judge
 from parity.data.dataset import Data
 from parity.data.load import load_data
 from parity.errors import InputError

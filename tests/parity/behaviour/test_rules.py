@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from labelled_histories import LABELLED, WILD
 from rows import each_row
 
-from parity.behaviour.judgement import VERDICTS, Expectation, expectation_of
-from parity.behaviour.readers.names import keras_names
-from parity.behaviour.rules import judge
+from parity.behaviour.readers.tables import keras_names
+from parity.behaviour.rules import VERDICTS, Expectation, expectation_of, judge
 from parity.programs.run_spec import EarlyStopping, RunSpec
 
 

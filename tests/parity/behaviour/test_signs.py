@@ -5,25 +5,24 @@ import math
 import pytest
 from rows import each_row
 
-from parity.behaviour import signs
-from parity.behaviour.judgement import Expectation, Judgement
-from parity.behaviour.rules import judge
+from parity.behaviour import causes
+from parity.behaviour.rules import Expectation, Judgement, judge
 
 
 def seen(sign, **columns):
     judgement = judge(columns, Expectation())
-    return sign(signs.Observations(judgement.verdict, judgement, columns, {}, None))
+    return sign(causes.Observations(judgement.verdict, judgement, columns, {}, None))
 
 
 def test_percent_is_seen_as_fractions():
     columns = {"accuracy": [50.0, 80.0, 90.0], "val_accuracy": [29.0, 30.0, 30.0]}
-    assert seen(signs.apart_from_the_start, **columns)
+    assert seen(causes.apart_from_the_start, **columns)
 
 
 def observed(columns=None, *, num_train=None, findings=(), rule="none", num_epochs=4, **judged):
     """Observations of which a test gives only what its sign looks at."""
     judgement = Judgement("good_fit", rule, "", num_epochs, **judged)
-    return signs.Observations(
+    return causes.Observations(
         "good_fit", judgement, columns or {}, dict.fromkeys(findings), num_train
     )
 
@@ -61,13 +60,13 @@ def test_the_late_gain_is_that_of_the_last_quarter_and_at_least_of_one_epoch(len
 )
 def test_training_improves_as_long_as_it_gains_in_its_last_quarter(columns, expected):
     assert observed(columns).is_improving is expected
-    assert signs.is_flat(observed(columns)) is not expected
-    assert not any(signs.is_flat(observed(columns, num_epochs=number)) for number in (2, 3))
+    assert causes.is_flat(observed(columns)) is not expected
+    assert not any(causes.is_flat(observed(columns, num_epochs=number)) for number in (2, 3))
 
 
 def test_the_first_rate_is_the_first_that_was_measured():
-    assert signs.first_rate(observed({"learning_rate": [math.nan, 0.1, 0.2]})) == 0.1
-    assert signs.first_rate(observed()) is None
+    assert causes.first_rate(observed({"learning_rate": [math.nan, 0.1, 0.2]})) == 0.1
+    assert causes.first_rate(observed()) is None
 
 
 @pytest.mark.parametrize(
@@ -75,8 +74,8 @@ def test_the_first_rate_is_the_first_that_was_measured():
     [(None, False, False), (0.5, True, False), (1.0, False, True), (2.0, False, True)],
 )
 def test_a_rate_is_below_a_limit_or_from_it_on(rate, is_below, is_from):
-    assert signs.is_below(rate, 1.0) is is_below
-    assert signs.is_from(rate, 1.0) is is_from
+    assert causes.is_below(rate, 1.0) is is_below
+    assert causes.is_from(rate, 1.0) is is_from
 
 
 JUMPS = {
@@ -99,13 +98,13 @@ JUMPS = {
 
 SIGNS = [
     # findings and rules are looked up by name
-    (signs.has_finding("leak", "copies"), {"findings": ["copies"]}, True),
-    (signs.has_finding("leak", "copies"), {"findings": ["others"]}, False),
-    (signs.is_rule("gap", "turned"), {"rule": "turned"}, True),
-    (signs.is_rule("gap", "turned"), {"rule": "none"}, False),
+    (causes.has_finding("leak", "copies"), {"findings": ["copies"]}, True),
+    (causes.has_finding("leak", "copies"), {"findings": ["others"]}, False),
+    (causes.is_rule("gap", "turned"), {"rule": "turned"}, True),
+    (causes.is_rule("gap", "turned"), {"rule": "none"}, False),
     # a rate is cut early if it falls below a tenth in the first half
     *(
-        (signs.was_cut_early, {"columns": {"learning_rate": rates}}, expected)
+        (causes.was_cut_early, {"columns": {"learning_rate": rates}}, expected)
         for rates, expected in [
             ([], False),
             ([10.0, 0.5], False),
@@ -118,13 +117,13 @@ SIGNS = [
         ]
     ),
     # three epochs are short
-    (signs.is_short, {"num_epochs": 1}, True),
-    (signs.is_short, {"num_epochs": 3}, True),
-    (signs.is_short, {"num_epochs": 4}, False),
+    (causes.is_short, {"num_epochs": 1}, True),
+    (causes.is_short, {"num_epochs": 3}, True),
+    (causes.is_short, {"num_epochs": 4}, False),
     # training below validation has dropout
     *(
         (
-            signs.trains_below_validation,
+            causes.trains_below_validation,
             {"columns": {"accuracy": train, "val_accuracy": val}},
             expected,
         )
@@ -138,7 +137,7 @@ SIGNS = [
     ),
     # validation within a twentieth of guessing is at chance
     *(
-        (signs.is_at_chance, {"chance": chance, "val_accuracy": val}, expected)
+        (causes.is_at_chance, {"chance": chance, "val_accuracy": val}, expected)
         for chance, val, expected in [
             *((0.5, 0.55, False), (0.5, 0.54, True), (0.5, 0.6, False)),
             *((None, 0.1, False), (0.5, None, False)),
@@ -146,7 +145,7 @@ SIGNS = [
     ),
     # a thousand training samples are many
     *(
-        (signs.is_small, {"num_train": number}, is_small)
+        (causes.is_small, {"num_train": number}, is_small)
         for number, is_small, is_large in [
             (None, False, False),
             (999, True, False),
@@ -155,7 +154,7 @@ SIGNS = [
         ]
     ),
     *(
-        (signs.is_large, {"num_train": number}, is_large)
+        (causes.is_large, {"num_train": number}, is_large)
         for number, is_small, is_large in [
             (None, False, False),
             (999, True, False),
@@ -165,7 +164,7 @@ SIGNS = [
     ),
     # a loss that ends at more than twice its first has exploded
     *(
-        (signs.loss_exploded, {"columns": {"loss": loss}}, expected)
+        (causes.loss_exploded, {"columns": {"loss": loss}}, expected)
         for loss, expected in [
             ([3.0, 6.0], False),
             ([3.0, 6.5], True),
@@ -178,7 +177,7 @@ SIGNS = [
     # the largest class is right more often than an even share
     *(
         (
-            signs.names_the_largest_class,
+            causes.names_the_largest_class,
             {"rule": rule, "chance": chance, "val_accuracy": val},
             expected,
         )
@@ -196,7 +195,7 @@ SIGNS = [
     # validation that was best early and is a fifth worse has turned
     *(
         (
-            signs.validation_turned,
+            causes.validation_turned,
             {"num_epochs": num_epochs, "best_epoch_number": best, "val_loss_rise": rise},
             expected,
         )
@@ -216,7 +215,7 @@ SIGNS = [
     # a peak is more than the noise above the level
     *(
         (
-            signs.accuracy_peaked,
+            causes.accuracy_peaked,
             {"columns": {"val_accuracy": column}, "val_accuracy": level},
             expected,
         )
@@ -231,13 +230,13 @@ SIGNS = [
     ),
     # validation jumps if half of its steps are large and a quarter fall
     *(
-        (signs.validation_jumps, {"columns": {"val_accuracy": column}}, expected)
+        (causes.validation_jumps, {"columns": {"val_accuracy": column}}, expected)
         for column, expected in JUMPS.values()
     ),
     # validation is apart from the first epoch to the best
     *(
         (
-            signs.apart_from_the_start,
+            causes.apart_from_the_start,
             {"columns": {"accuracy": train, "val_accuracy": val}},
             expected,
         )
@@ -256,7 +255,7 @@ SIGNS = [
     # a penalty is more than twice what the last accuracy explains
     *(
         (
-            signs.has_penalty,
+            causes.has_penalty,
             {"columns": {"accuracy": [0.9, 0.9, accuracy], "loss": [0.1, 0.1, loss]}},
             expected,
         )
@@ -273,11 +272,11 @@ SIGNS = [
         ]
     ),
     # a penalty is not seen without a loss or an accuracy
-    (signs.has_penalty, {"columns": {"accuracy": [0.9]}}, False),
-    (signs.has_penalty, {"columns": {"loss": [9.0]}}, False),
+    (causes.has_penalty, {"columns": {"accuracy": [0.9]}}, False),
+    (causes.has_penalty, {"columns": {"loss": [9.0]}}, False),
     # a loss is flat if it stays within a fifth of a percent after the first epoch
     *(
-        (signs.loss_is_flat, {"columns": {"loss": loss}}, expected)
+        (causes.loss_is_flat, {"columns": {"loss": loss}}, expected)
         for loss, expected in [
             ([5.0, 1000.0, 1001.0, 1002.0], True),
             ([5.0, 1000.0, 1001.0, 1002.002], False),
@@ -292,7 +291,7 @@ SIGNS = [
     ),
     # a loss jumps if it rises by a twentieth in a quarter of the epochs
     *(
-        (signs.loss_jumps, {"columns": {"loss": loss}}, expected)
+        (causes.loss_jumps, {"columns": {"loss": loss}}, expected)
         for loss, expected in [
             ([20.0, 21.5], False),
             ([20.0, 21.5, 20.0, 20.0], False),

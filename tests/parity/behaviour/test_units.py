@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from parity.behaviour.units import in_fractions
+from parity.behaviour.rules import in_fractions
 
 
 def test_fractions_stay_as_they_are_without_a_note():

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from parity.bench import background_load
-from parity.bench.background_load import BackgroundLoad
+from parity.bench import client
+from parity.bench.client import BackgroundLoad
 
 TICKS = 100  # a second
 
@@ -16,17 +16,17 @@ TICKS = 100  # a second
 def told(monkeypatch, tmp_path):
     """Sets what the system tells: seconds of each kind, of this process, of its children."""
     stat = tmp_path / "stat"
-    monkeypatch.setattr(background_load, "STAT", stat)
-    monkeypatch.setattr(background_load.os, "sysconf", lambda name: TICKS)
+    monkeypatch.setattr(client, "STAT", stat)
+    monkeypatch.setattr(client.os, "sysconf", lambda name: TICKS)
 
     def tell(kinds, ours, children=0.0):
         stat.write_text(f"cpu  {' '.join(str(int(TICKS * kind)) for kind in kinds)} 0 0\ncpu0 1\n")
 
         def used(who):
-            seconds = ours if who == background_load.resource.RUSAGE_SELF else children
-            return background_load.resource.struct_rusage([seconds, 0.0, *[0] * 14])
+            seconds = ours if who == client.resource.RUSAGE_SELF else children
+            return client.resource.struct_rusage([seconds, 0.0, *[0] * 14])
 
-        monkeypatch.setattr(background_load.resource, "getrusage", used)
+        monkeypatch.setattr(client.resource, "getrusage", used)
 
     return tell
 
@@ -57,11 +57,11 @@ def test_where_the_system_does_not_tell_nothing_is_said(monkeypatch, tmp_path, t
     stat = tmp_path / "stat"
     if text is not None:
         stat.write_text(text)
-    monkeypatch.setattr(background_load, "STAT", stat)
+    monkeypatch.setattr(client, "STAT", stat)
     assert BackgroundLoad().share() is None
 
 
-@pytest.mark.skipif(not background_load.STAT.exists(), reason="no /proc/stat on this system")
+@pytest.mark.skipif(not client.STAT.exists(), reason="no /proc/stat on this system")
 def test_a_busy_process_that_is_no_child_of_ours_is_seen():
     """It is a grandchild that its parent leaves behind."""
     spin = "import time; end = time.time() + 1.5\nwhile time.time() < end: pass"
@@ -70,5 +70,5 @@ def test_a_busy_process_that_is_no_child_of_ours_is_seen():
     subprocess.run([sys.executable, "-c", leave], check=True)
     time.sleep(1)
     share = counted.share()
-    cores = background_load.os.cpu_count()
+    cores = client.os.cpu_count()
     assert 0.3 / cores < share <= 1

@@ -12,9 +12,8 @@ from bench_children import task
 from helpers import make_data
 
 from parity import worker
-from parity.bench.child import ProgramBenchTask, refuse, run_bench
-from parity.bench.server import NoMoreRounds, NotApplicable
-from parity.data.transfer import save_data
+from parity.bench.server import NoMoreRounds, NotApplicable, ProgramBenchTask, refuse, run_bench
+from parity.data.load import save_data
 from parity.files.json_io import write_json
 from parity.programs.program_spec import ProgramSpec
 

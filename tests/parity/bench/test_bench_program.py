@@ -4,13 +4,12 @@ import pytest
 from programs_here import FOLDER, keras_half, result_of, spec_of
 from schemas import assert_valid
 
-from parity.bench import program
-from parity.bench.program import measure_program
+from parity.bench import run as program
 from parity.bench.result import FAILED, OK, REFUSED, SKIPPED
 from parity.bench.result_file import read_result
-from parity.bench.run import run_bench
+from parity.bench.run import measure_program, run_bench
 from parity.files.json_io import write_json
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.ladder.items import FAIL, PASS, Item, Level
 from parity.programs.bench_spec import BenchSpec
 from parity.report.pages.bench_page import bench_page

@@ -10,11 +10,11 @@ from helpers import make_data
 from processes import is_alive
 from schemas import assert_valid
 
-from parity.bench import measure
+from parity.bench import run as measure
 from parity.bench.result import FAILED, OK, REFUSED
 from parity.bench.run import run_bench
 from parity.errors import InputError
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.programs.bench_spec import BenchSpec
 
 pytestmark = pytest.mark.usefixtures("warm_halves")

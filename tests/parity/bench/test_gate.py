@@ -13,9 +13,9 @@ from helpers import make_data
 from paths import ROOT
 from processes import is_alive
 
-from parity.bench import measure
-from parity.bench.gate import EPOCHS, LADDER, MARGIN, checked
+from parity.bench import run
 from parity.bench.result import FAILED, OK, REFUSED
+from parity.bench.run import EPOCHS, LADDER, MARGIN, checked
 from parity.files.json_io import read_json
 from parity.ladder.result import Result
 from parity.programs.bench_spec import BenchSpec
@@ -64,7 +64,7 @@ def ladder(monkeypatch):
 def _small_data(monkeypatch):
     """To read the embedded data takes longer than all else here."""
     data = make_data((4, 4, 1), num_classes=2, num_train=64, num_val=16)
-    monkeypatch.setattr(measure, "run_data", lambda spec: data)
+    monkeypatch.setattr(run, "run_data", lambda spec: data)
 
 
 @pytest.fixture
@@ -357,7 +357,7 @@ def test_a_real_port_passes_and_one_that_trains_otherwise_does_not(
         (spec,) = specs
         return [Result("pass", spec.to_dict(), history={"torch": fit(spec, data).history})]
 
-    monkeypatch.setattr(measure, "run_data", lambda spec: data)
+    monkeypatch.setattr(run, "run_data", lambda spec: data)
     monkeypatch.setattr("parity.runs.run.run_all", compared)
     pythons = {"keras": sys.executable, "torch": faulty_python(fault)}
     spec = BenchSpec(train_size=70, val_size=30, threads=1)

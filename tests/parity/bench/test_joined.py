@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rows import each_row
 
-from parity.bench.joined import joined
+from parity.bench.server import joined
 from parity.errors import InputError
 
 

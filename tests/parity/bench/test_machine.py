@@ -3,7 +3,7 @@
 from bench_results import result, row
 from rows import each_row
 
-from parity.bench.machine import facts, machine
+from parity.bench.result import facts, machine
 
 
 def test_a_row_tells_before_the_result_and_the_result_before_the_spec():

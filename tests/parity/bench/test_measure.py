@@ -9,10 +9,10 @@ from helpers import make_data
 from processes import is_alive
 
 from parity.bench import client as client_module
-from parity.bench import measure, rounds
-from parity.bench.measure import accuracies
+from parity.bench import run as measure
 from parity.bench.result import FAILED, OK, REFUSED, BenchResult
-from parity.data.transfer import read_data
+from parity.bench.run import accuracies
+from parity.data.load import read_data
 from parity.errors import RunError
 from parity.files.json_io import read_json
 from parity.programs.bench_spec import BenchSpec
@@ -106,7 +106,7 @@ def test_a_row_says_what_was_measured(run):
     ids=repr,
 )
 def test_a_variant_warms_up_until_it_is_steady_and_none_of_that_counts(run, seconds, count):
-    assert rounds.MAX_WARMUP == 6
+    assert client_module.MAX_WARMUP == 6
     given = (*seconds[:count], 1.0, 2.0, 4.0)
     (_, torch), stub = run({"torch": f"serve(seconds={given!r})"}, **TWO)
     assert len([turn for turn in stub.rounds() if turn.startswith("torch")]) == 3 * (count + 3)
@@ -227,8 +227,8 @@ def test_the_time_to_an_accuracy_is_that_of_all_training_the_warm_up_included(ru
     }
     rows, stub = run(texts, **THREE, accuracy=0.7)
     assert [row.seconds_to_accuracy for row in rows] == [19.0, 3.0, None]
-    assert stub.rounds().count(f"torch {rounds.MAX_TRAINED - 1}") == 1  # then it is given up
-    assert f"torch {rounds.MAX_TRAINED}" not in stub.rounds()
+    assert stub.rounds().count(f"torch {client_module.MAX_TRAINED - 1}") == 1  # then it is given up
+    assert f"torch {client_module.MAX_TRAINED}" not in stub.rounds()
 
 
 def test_the_accuracy_is_asked_for_until_it_is_reached_and_only_where_it_is_wanted(run):

@@ -11,7 +11,7 @@ from called import calling
 from parity.bench.result import FAILED, REFUSED
 from parity.errors import InputError
 from parity.files.json_io import write_json
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 
 
 @dataclass

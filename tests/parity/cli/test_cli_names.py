@@ -11,10 +11,9 @@ from rows import each_row
 from parity.cli.completion import VARIABLE
 from parity.cli.main import cli
 from parity.divergences import REGISTRY
-from parity.ladder.levels import LEVEL_IDS
-from parity.programs.bench_spec import PARTS, PRECISIONS
+from parity.ladder.items import LEVEL_IDS
+from parity.programs.bench_spec import PARTS, PRECISIONS, VARIANTS
 from parity.programs.scenarios import SCENARIOS
-from parity.programs.variants import VARIANTS
 
 HEAVY = {"numpy", "scipy", "rich", "torch", "tensorflow", "keras", "matplotlib", "ray"}
 

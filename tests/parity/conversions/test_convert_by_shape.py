@@ -11,7 +11,7 @@ from torch import nn
 from weight_files import values, weight_files
 
 from parity.errors import InputError
-from parity.weights.request import STATE
+from parity.weights.copied import STATE
 
 pytestmark = pytest.mark.long
 

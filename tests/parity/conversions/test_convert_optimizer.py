@@ -12,7 +12,7 @@ from weight_ports import PORTS
 
 from parity.conversions.optimizer import slots_of
 from parity.errors import InputError
-from parity.weights.request import OPTIMIZER, STATE
+from parity.weights.copied import OPTIMIZER, STATE
 
 
 @pytest.fixture(scope="module")

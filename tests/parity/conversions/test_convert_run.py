@@ -12,8 +12,8 @@ from weight_files import CHECKPOINT, FORMS, MODELS, config, inputs, values, weig
 from weight_ports import PORTS, RIGHT, WRONG
 
 from parity.errors import InputError
+from parity.weights.copied import BACK, OPTIMIZER, STATE
 from parity.weights.read import read_weights
-from parity.weights.request import BACK, OPTIMIZER, STATE
 from torch_impl import Port
 
 

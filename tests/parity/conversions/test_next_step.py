@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from small_nets import Net
 from torch import nn
 
-from parity.weights.request import OPTIMIZER, STATE
+from parity.weights.copied import OPTIMIZER, STATE
 from torch_impl import Port, optim, schedule
 
 pytestmark = pytest.mark.long

@@ -13,7 +13,7 @@ from parity.conversions.named import keys_by_name
 from parity.conversions.twin import Twin
 from parity.conversions.twin_trace import set_weights
 from parity.weights.copied import read_copied
-from parity.weights.copy import copy_stored
+from parity.weights.read import copy_stored
 
 OLD = SUPPORT / "keras_2"  # that Keras 2.15 wrote (benchmarks/old_files/writer.py)
 

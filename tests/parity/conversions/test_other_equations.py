@@ -3,7 +3,7 @@
 import torch
 from rows import each_row
 
-from parity.conversions.other_equations import told_of_equations
+from parity.conversions.optimizer import told_of_equations
 from torch_impl import optim
 
 

@@ -8,7 +8,7 @@ import torch
 from conversions import default_dtype
 
 from parity.conversions.twin import Twin
-from parity.conversions.twin_rounding import moved_pass, moved_weights
+from parity.conversions.twin_trace import moved_pass, moved_weights
 
 X = torch.tensor([[1.0, -4.0]], dtype=torch.float64)
 

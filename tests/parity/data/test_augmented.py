@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from parity.data.augmented import first_images, summed
+from parity.data.image_changes import first_images, summed
 
 
 def test_a_few_images_are_kept_and_always_one():

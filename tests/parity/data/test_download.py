@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from parity.data import download
-from parity.data.download import (
+from parity.data import sources
+from parity.data.load import load_data
+from parity.data.sources import (
+    IDX_FILES,
     RemoteFile,
     check_is_mnist,
     fetch_mnist,
     mnist_folder,
+    read_idx_folder,
 )
-from parity.data.idx import IDX_FILES, read_idx_folder
-from parity.data.load import load_data
 from parity.errors import InputError
 
 
@@ -179,8 +180,8 @@ def test_content_decides_what_is_mnist_and_not_how_it_was_zipped(folder):
 
 def test_the_source_mnist_is_downloaded_once_and_verified(server, folder, monkeypatch):
     monkeypatch.setenv("PARITY_DATA_DIR", str(folder))
-    monkeypatch.setattr(download, "MIRRORS", [server.mirror])
-    monkeypatch.setattr(download, "MNIST", FILES)
+    monkeypatch.setattr(sources, "MIRRORS", [server.mirror])
+    monkeypatch.setattr(sources, "MNIST", FILES)
     assert load_data("mnist").source == "mnist"
     assert load_data("mnist", train=3, val=1).input_shape == (2, 2, 1)
     assert server.asked == NAMES

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from parity.data.fingerprints import fingerprints
+from parity.data.image_changes import fingerprints
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from parity.data.given_samples import read_samples
-from parity.data.model_inputs import ModelInput, Tokens
+from parity.data.samples import ModelInput, Tokens, read_samples
 from parity.errors import InputError
 
 IMAGES = [ModelInput("x", (None, 5, 3))]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rows import each_row
 
-from parity.data.idx import IDX_FILES, read_idx, read_idx_folder
+from parity.data.sources import IDX_FILES, read_idx, read_idx_folder
 from parity.errors import InputError
 
 # Two images of 2 by 3 pixels, written by hand: magic, three dimensions, twelve bytes.

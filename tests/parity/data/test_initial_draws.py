@@ -2,7 +2,7 @@
 
 import pytest
 
-from parity.data.initial_draws import CONSTANT, RANDOM, enough, num_draws
+from parity.data.draws import CONSTANT, RANDOM, enough, num_draws
 
 
 @pytest.mark.parametrize(

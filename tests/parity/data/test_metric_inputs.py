@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from parity.data import metric_inputs
+from parity.data import probe_inputs
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
 
@@ -15,16 +15,16 @@ def samples():
 
 def given(samples, kind, shape):
     """Outputs, targets and sizes of batches."""
-    sizes = metric_inputs.sizes_of([shape])
+    sizes = probe_inputs.sizes_of([shape])
     y = samples.targets("metrics", sum(sizes), kind, shape)
-    return metric_inputs.outputs_for(samples.seed, kind, y, shape), y, sizes
+    return probe_inputs.outputs_for(samples.seed, kind, y, shape), y, sizes
 
 
 def test_the_last_batch_is_smaller(samples):
     linear, y, sizes = given(samples, "classes", (6,))
     assert len(linear) == len(y) == sum(sizes)
     assert 0 < sizes[-1] < sizes[0]
-    assert [r.stop for r in metric_inputs.rows(sizes)] == np.cumsum(sizes).tolist()
+    assert [r.stop for r in probe_inputs.rows(sizes)] == np.cumsum(sizes).tolist()
 
 
 def test_right_classes_come_first_second_and_later(samples):
@@ -41,7 +41,7 @@ def test_some_outputs_are_equal_and_the_greatest(samples):
 
 def test_ties_stay_ties_however_an_activation_rounds():
     linear = np.array([[1.0, 1.0, 0.0]])
-    output = metric_inputs.tied(linear, np.array([[0.4, np.nextafter(0.4, 1), 0.2]]))
+    output = probe_inputs.tied(linear, np.array([[0.4, np.nextafter(0.4, 1), 0.2]]))
     np.testing.assert_array_equal(output, [[0.4, 0.4, 0.2]])
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from rows import each_row
 
-from parity.data.model_inputs import ModelInput, Tokens, packed, structure_problem
+from parity.data.samples import ModelInput, Tokens, packed, structure_problem
 
 WORDS = Tokens(0, 4999, "any")
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rows import each_row
 
-from parity.data import npz
-from parity.data.npz import read_npz
+from parity.data import sources
+from parity.data.sources import read_npz
 from parity.errors import InputError
 
 PIXELS = np.arange(12, dtype=np.uint8).reshape(3, 4)
@@ -58,7 +58,7 @@ def test_arrays_come_back_as_numpy_saved_them(tmp_path, save, saved):
     assert arrays["x"].tolist() == saved.tolist()
     assert not arrays["x"].flags.writeable
     if saved is LABELS and save is np.savez_compressed:
-        assert path.stat().st_size * npz.MAX_RATIO < saved.nbytes
+        assert path.stat().st_size * sources.MAX_RATIO < saved.nbytes
 
 
 class Trap:

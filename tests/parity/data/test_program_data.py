@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from parity.data.program_data import program_data
+from parity.data.load import program_data
 from parity.errors import InputError
 from parity.programs.program_spec import ProgramSpec
 

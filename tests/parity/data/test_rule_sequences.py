@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from rows import each_row
 
-from parity.data.probe_inputs import MAX_EPOCHS
-from parity.data.rule_sequences import MAX_SEQUENCES, rule_sequences
+from parity.data.probe_inputs import MAX_EPOCHS, MAX_SEQUENCES, rule_sequences
 from parity.divergences.schedules import plateau_rates
 
 STOPPERS = {

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from rows import each_row
 
-from parity.data.model_inputs import ModelInput
-from parity.data.samples import Samples
+from parity.data.samples import ModelInput, Samples
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 

@@ -3,7 +3,7 @@
 import numpy as np
 from rows import each_row
 
-from parity.data.shared_axes import shared_axes
+from parity.data.draws import shared_axes
 
 RANDOM = np.random.default_rng(0)
 

@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from parity.data.dataset import Data
-from parity.data.transfer import read_data, save_data
+from parity.data.load import read_data, save_data
 from parity.errors import InputError
 
 

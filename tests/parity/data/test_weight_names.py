@@ -2,7 +2,7 @@
 
 from rows import each_row
 
-from parity.data.weight_names import constraint_of, short_name
+from parity.data.probe_inputs import constraint_of, short_name
 
 
 @each_row("weight", ["conv1.kernel", "outer.inner/kernel", "outer/inner.kernel", "kernel"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rows import each_row
 
-from parity.data.widening import Step, factors_for, moves_for
+from parity.data.pieces import Step, factors_for, moves_for
 
 
 def relu6(x):

@@ -4,10 +4,9 @@ import check_pairs
 import pytest
 
 from parity.divergences.causes import name_causes
-from parity.ladder.engine import compare_levels
+from parity.ladder.engine import OF_PROBE, compare_levels
 from parity.ladder.items import ACCEPTED, FAIL, PASS
 from parity.ladder.result import Result
-from parity.ladder.table import OF_PROBE
 from parity.report.sentences import place_text
 
 

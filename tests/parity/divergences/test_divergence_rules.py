@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from parity.divergences import rules
+from parity.divergences import arithmetic
 from parity.divergences.evidence import CLOSE as CLOSE_BY_DTYPE
 from torch_impl import optim
 
@@ -47,7 +47,7 @@ def trained(build, w, gradients):
 
 def assert_same(family, settings, build, numbers):
     w, gradients = numbers
-    ours = list(rules.steps(family, w, gradients, RATES, settings))
+    ours = list(arithmetic.steps(family, w, gradients, RATES, settings))
     theirs = list(trained(build, w, gradients))
     assert len(ours) == NUM
     for a, b in zip(ours, theirs, strict=True):
@@ -103,7 +103,7 @@ OF_TORCH = {
 
 @pytest.mark.parametrize(("family", "settings", "build"), OF_TORCH.values(), ids=OF_TORCH)
 def test_a_rule_of_torch_is_that_of_torch(family, settings, build, numbers):
-    settings = {"torch": True, **rules.TORCH_DEFAULTS[family], **settings}
+    settings = {"torch": True, **arithmetic.TORCH_DEFAULTS[family], **settings}
     assert_same(family, settings, build, numbers)
 
 
@@ -141,9 +141,9 @@ CONFIGS = {
 @pytest.mark.parametrize(("build", "settings"), OF_KERAS.values(), ids=OF_KERAS)
 def test_a_rule_of_keras_is_that_of_keras(build, settings, numbers):
     """torch_impl.optim is proved against Keras itself, in tests/torch_impl/optim."""
-    family = rules.OF_KERAS[build.__name__]
+    family = arithmetic.OF_KERAS[build.__name__]
     config = {**CONFIGS[build.__name__], **settings}
-    found = rules.keras_settings(family, config)
+    found = arithmetic.keras_settings(family, config)
     assert found["torch"] is False
     assert_same(family, found, lambda p: build(p, learning_rate=0.1, **settings), numbers)
 
@@ -164,9 +164,9 @@ def test_a_mean_of_accumulated_gradients_is_that_of_keras(numbers):
     variable = keras.Variable(w, dtype="float64")
     optimizer = keras.optimizers.Adam(gradient_accumulation_steps=3, weight_decay=0.125)
     optimizer.build([variable])
-    settings = rules.keras_settings("adam", optimizer.get_config())
+    settings = arithmetic.keras_settings("adam", optimizer.get_config())
     assert settings["accumulated"] == (3, "mean")
-    found = rules.steps("adam", w, gradients, RATES, settings)
+    found = arithmetic.steps("adam", w, gradients, RATES, settings)
     for rate, gradient, ours in zip(RATES, gradients, found, strict=True):
         optimizer.learning_rate.assign(rate)
         optimizer.apply([keras.ops.convert_to_tensor(gradient)])
@@ -198,7 +198,7 @@ def parameters():
 def test_clipping_is_that_of_torch(how, clip, limit):
     expected = parameters()
     clip(expected, limit)
-    found = rules.clipped(GRADIENTS, how, limit)
+    found = arithmetic.clipped(GRADIENTS, how, limit)
     for gradient, parameter in zip(found.values(), expected, strict=True):
         np.testing.assert_allclose(gradient, parameter.grad.numpy(), rtol=1e-14, atol=0)
 
@@ -207,7 +207,7 @@ def test_clipping_each_weight_is_that_of_torch():
     expected = parameters()
     for each in expected:
         torch.nn.utils.clip_grad_norm_([each], 1.0)
-    found = rules.clipped(GRADIENTS, "norm + 1e-6", 1.0)
+    found = arithmetic.clipped(GRADIENTS, "norm + 1e-6", 1.0)
     for gradient, parameter in zip(found.values(), expected, strict=True):
         np.testing.assert_allclose(gradient, parameter.grad.numpy(), rtol=1e-14, atol=0)
 
@@ -216,7 +216,7 @@ def test_clipping_each_weight_is_that_of_torch():
 def test_clipping_of_parts_takes_the_norm_of_each_of_two_rows(extra):
     """Rows of the norms 5 and 1, limited to 2."""
     given = {"bias": np.array([[3.0, 4.0], [0.6, 0.8]]), "kernel": np.array([3.0, 4.0])}
-    found = rules.clipped(given, rules.OF_PARTS + (" + 1e-6" if extra else ""), 2.0)
+    found = arithmetic.clipped(given, arithmetic.OF_PARTS + (" + 1e-6" if extra else ""), 2.0)
     shrunk = np.array([3.0, 4.0]) * 2 / (5 + extra)
     np.testing.assert_allclose(found["bias"], [shrunk, [0.6, 0.8]], rtol=1e-15)
     np.testing.assert_allclose(found["kernel"], shrunk, rtol=1e-15)
@@ -224,12 +224,12 @@ def test_clipping_of_parts_takes_the_norm_of_each_of_two_rows(extra):
 
 def test_clipping_by_norms_is_that_of_keras():
     """keras 3.15 optimizers/base_optimizer.py: g * limit / max(norm, limit), by hand."""
-    found = rules.clipped(GRADIENTS, "norm", 2.5)
+    found = arithmetic.clipped(GRADIENTS, "norm", 2.5)
     np.testing.assert_allclose(found["a"], [1.5, -2.0], rtol=1e-15)
     np.testing.assert_array_equal(found["c"], 0)
     total = np.sqrt(25 + 0.09 + 144)
-    found = rules.clipped(GRADIENTS, "global", 1.0)
+    found = arithmetic.clipped(GRADIENTS, "global", 1.0)
     np.testing.assert_allclose(found["b"], GRADIENTS["b"] / total, rtol=1e-15)
     for how in (None, "norm", "global"):
-        same = rules.clipped(GRADIENTS, how, 50.0)
+        same = arithmetic.clipped(GRADIENTS, how, 50.0)
         assert all((same[name] == g).all() for name, g in GRADIENTS.items())

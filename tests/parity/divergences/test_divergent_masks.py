@@ -9,8 +9,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from parity.divergences import recognised
-from parity.divergences.masked_losses import other_means, values_of
-from parity.divergences.masks import other_masks
+from parity.divergences.masks import other_masks, other_means, values_of
 
 MASK = np.array([[True, True, True], [True, False, False]])
 X = np.random.default_rng(4).normal(size=(2, 3, 5))

@@ -5,7 +5,7 @@ import one_layer
 import pytest
 import torch
 
-from parity.divergences.feature_layers import _spectrogram
+from parity.divergences.layers import _spectrogram
 
 DRAW = np.random.default_rng(0)
 X = DRAW.normal(size=(6, 3))
@@ -65,7 +65,7 @@ def test_another_rescaling_is_named(ours, told):
 
 def torch_mel(power=2.0, decibels=True, window=torch.hann_window):
     """A mel spectrogram of torch.stft, (N, bands, steps), with the bands of the formula."""
-    from parity.divergences.feature_layers import _bands
+    from parity.divergences.layers import _bands
 
     sound = torch.tensor(SOUND)
     shape = window(48, dtype=torch.float64)

@@ -7,7 +7,7 @@ import pytest
 
 from parity.divergences import recognised
 from parity.divergences.arithmetic import ACTIVATIONS
-from parity.divergences.first_steps import equations
+from parity.divergences.recurrent import equations
 from parity.divergences.recurrent_steps import cell_of, walked
 
 DRAW = np.random.default_rng(0)

@@ -3,11 +3,11 @@
 import check_pairs
 import pytest
 
-from parity.divergences import REGISTRY, fixes
-from parity.divergences.fixes import IN_VAIN, with_fix
+from parity.divergences import REGISTRY, causes
+from parity.divergences.causes import IN_VAIN, with_fix
 from parity.ladder.items import Item
 from parity.ladder.result import Found
-from parity.report.fixes import fix_text
+from parity.report.sentences import fix_text
 
 ITEM = Item("dense1, with Keras's input (eval)", 1.0, 0.0, "rel", 1)
 STATE = "dense1.bias (after a batch in train mode)"
@@ -96,7 +96,7 @@ def test_modules_that_need_the_same_code_share_a_line(keras, port):
 
 
 def test_every_module_is_listed_whose_code_is_another(keras, port, monkeypatch):
-    monkeypatch.setattr(fixes, "_MOST_TEXTS", 3)
+    monkeypatch.setattr(causes, "_MOST_TEXTS", 3)
     told = told_of_all(keras, port, lambda number: f"eps={number}  # module `{number}`")
     lines = [f"eps={number}  # module `{number}`" for number in range(3)]
     assert told == [*lines, "# and likewise in modules `3`, `4`"]

@@ -5,7 +5,7 @@ import pytest
 from scipy import special
 
 from parity.divergences.formulas import Search
-from parity.divergences.operands import Unit
+from parity.divergences.relations import Unit
 
 DRAW = np.random.default_rng(0)
 A, B, C = (DRAW.normal(size=(4, 5, 6)) for _ in range(3))

@@ -7,9 +7,8 @@ import pytest
 
 from parity.divergences.groups import following, grouped
 from parity.divergences.places import Places
-from parity.ladder.engine import compare_levels
+from parity.ladder.engine import OF_PROBE, compare_levels
 from parity.ladder.items import FAIL
-from parity.ladder.table import OF_PROBE
 
 MODES = ("eval", "train")
 WEIGHTS = list(check_pairs.SHAPES)

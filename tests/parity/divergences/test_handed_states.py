@@ -4,7 +4,7 @@ import numpy as np
 import one_layer
 import pytest
 
-from parity.divergences.handed_states import is_state_of, on_the_way
+from parity.divergences.groups import is_state_of, on_the_way
 
 OUTPUT, STATE = np.arange(24.0).reshape(2, 3, 4), np.ones((2, 4))
 

@@ -12,11 +12,10 @@ from torch import nn
 from parity.divergences import arithmetic
 from parity.divergences.evidence import settings_differ
 from parity.divergences.layer_settings import rows_of
-from parity.halves.keras.kinds import kind_of
-from parity.halves.keras.layer_config import plain_config
+from parity.halves.keras.kinds import kind_of, plain_config
 from parity.halves.torch.calls import recorded_calls
 from parity.halves.torch.check.facts import _settings
-from parity.halves.torch.port.pairs import node_of
+from parity.halves.torch.port.paired_layer import node_of
 from torch_impl import layers as ported
 
 K = keras.layers

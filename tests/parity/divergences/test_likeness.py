@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from benchmarks.accuracy.initial_weights import CONFIGS, IN_TORCH, _port
-from parity.divergences.likeness import fit, fix_of, gain_of, name_of
-from parity.ladder.distributions import law_of
+from parity.divergences.initial import fit, fix_of, gain_of, name_of
+from parity.ladder.initial_weights import law_of
 
 SHAPE = (3, 3, 4, 12)  # fan in 36, fan out 108
 INIT = nn.init

@@ -3,7 +3,7 @@
 import numpy as np
 import one_layer
 
-from parity.divergences.masked_layers import given_mask, made_behind, moments, output_of
+from parity.divergences.recurrent_steps import given_mask, made_behind, moments, output_of
 
 MASK = np.array([[True, True, True, True], [True, True, False, False]])
 X = np.random.default_rng(2).normal(size=(2, 4, 3))

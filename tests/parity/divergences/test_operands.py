@@ -4,7 +4,7 @@ import numpy as np
 import one_layer
 import pytest
 
-from parity.divergences.operands import OUTER, Unit, tensors_before, units_along
+from parity.divergences.relations import OUTER, Unit, tensors_before, units_along
 
 X = np.random.default_rng(0).normal(size=(3, 5, 4))
 

@@ -5,9 +5,8 @@ import one_layer
 import pytest
 from scipy import special
 
-from parity.divergences.formulas import Formula
-from parity.divergences.operands import Unit
-from parity.divergences.other_formulas import distance, is_fused
+from parity.divergences.formulas import Formula, distance, is_fused
+from parity.divergences.relations import Unit
 
 DRAW = np.random.default_rng(0)
 A, B, C = (DRAW.normal(size=(4, 5, 6)) for _ in range(3))

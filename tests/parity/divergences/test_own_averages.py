@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from own_halves import HalfByHand, own_evidence
 
-from parity.divergences.own_averages import other_average, unbiased_variance
+from parity.divergences.custom_training import other_average, unbiased_variance
 
 DRAW = np.random.default_rng(0)
 W0, W1, A0 = (DRAW.normal(size=6) for _ in range(3))

@@ -3,7 +3,7 @@
 import numpy as np
 from own_halves import HalfByHand, own_evidence
 
-from parity.divergences.own_calls import INPUT, OUTPUT, compared_calls
+from parity.divergences.custom_training import INPUT, OUTPUT, compared_calls
 
 DRAW = np.random.default_rng(0)
 X = {name: DRAW.normal(size=(3, 2)) for name in "abcd"}

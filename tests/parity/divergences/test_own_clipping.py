@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from own_halves import HalfByHand, own_evidence
 
-from parity.divergences.own_clipping import clipped_otherwise, clipped_together
-from parity.divergences.rules import clipped
+from parity.divergences.arithmetic import clipped
+from parity.divergences.custom_training import clipped_otherwise, clipped_together
 
 DRAW = np.random.default_rng(0)
 RAW = [{name: DRAW.normal(size=size) for name, size in (("a", 12), ("b", 7))} for _ in range(2)]

@@ -11,15 +11,15 @@ import pytest
 from parity.divergences import REGISTRY, find, registry
 from parity.divergences.divergence import Divergence, Match
 from parity.divergences.names import SLUGS, full_name, nearest
-from parity.divergences.registry import MODULES, OF_TRAINING
+from parity.divergences.registry import OF_TRAINING, TABLES
 from parity.errors import InputError
-from parity.ladder.levels import LEVEL_IDS
-from parity.report.lines import WIDTH
-from parity.report.text.divergences import divergence_table, explanation_lines
+from parity.ladder.items import LEVEL_IDS
+from parity.report.page import WIDTH
+from parity.report.text.tables import divergence_table, explanation_lines
 
 
 def test_every_id_stands_once():
-    ids = [*OF_TRAINING, *(name for module in MODULES for name in module.RULES)]
+    ids = [*OF_TRAINING, *(name for table in TABLES for name in table)]
     assert sorted(ids) == sorted(set(ids)) == sorted(REGISTRY)
     assert all(key == entry.id for key, entry in REGISTRY.items())
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from parity.divergences.sample_losses import mean_of
+from parity.divergences.training import mean_of
 
 EACH = np.array([[1.0, 2.0], [3.0, 4.0]])
 

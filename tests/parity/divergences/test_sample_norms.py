@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from parity.divergences.sample_norms import normalised, tried_epsilons
+from parity.divergences.normalization import normalised, tried_epsilons
 
 X = np.random.default_rng(0).normal(size=(3, 5, 4)) * 0.02
 SCALE = np.linspace(0.5, 1.5, 4)

@@ -4,12 +4,7 @@ import numpy as np
 import one_layer
 import pytest
 
-from parity.divergences.seen_behind import (
-    comes_of,
-    is_cut_by,
-    unused_states,
-    wrong_by_hand,
-)
+from parity.divergences.groups import comes_of, is_cut_by, unused_states, wrong_by_hand
 from parity.ladder.result import Found
 
 STATE = np.ones((2, 4))

@@ -4,8 +4,7 @@ import check_pairs
 import pytest
 
 from parity.divergences.settings import differing_settings
-from parity.ladder.engine import compare_levels
-from parity.ladder.table import OF_PROBE
+from parity.ladder.engine import OF_PROBE, compare_levels
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from parity.divergences.stairs import late_stairs
+from parity.divergences.whole_training import late_stairs
 from torch_impl.schedule import ExponentialDecay, InverseTimeDecay
 
 STAIRS = {"initial_learning_rate": 0.1, "decay_steps": 41, "decay_rate": 0.5, "staircase": True}

@@ -10,14 +10,13 @@ from torch.optim import lr_scheduler
 
 from keras_impl.reference import Reference
 from parity.divergences.evidence import settings_differ
-from parity.divergences.training_settings import (
+from parity.divergences.layer_settings import (
     constraint_rows,
     loss_rows,
     optimizer_rows,
     schedule_rows,
 )
-from parity.halves.keras.check.facts import loss_facts, plain_nested
-from parity.halves.keras.check.schedule import _callback_facts
+from parity.halves.keras.check.facts import _callback_facts, loss_facts, plain_nested
 from parity.halves.torch.check.facts import _object_facts, optimizer_facts
 from torch_impl import optim as ported
 from torch_impl import schedule as ported_schedule

@@ -12,13 +12,15 @@ OTHERS = {
     "parity/files/atomic.py": "the one writer",
     "parity/halves/process.py": "appends to the log of a child",
     "parity/bench/client.py": "the log of a child",
-    "parity/bench/child.py": "a pipe to the parent",
-    "parity/traces/array_file.py": "arrays larger than memory, in a folder of the run",
+    "parity/bench/server.py": "a pipe to the parent",
+    "parity/traces/trace.py": "arrays larger than memory, in a folder of the run",
     "parity/traces/anchor_folder.py": "states that are removed after the run",
     "parity/traces/bundle.py": "unpacks into a temporary folder",
-    "parity/weights/keras_archive.py": "unpacks into a temporary folder",
-    "parity/cli/crash.py": "the log of an error, under a new name in the temporary folder",
-    "parity/cli/streams.py": "/dev/null, in the place of a closed stream",
+    "parity/weights/hdf5.py": "unpacks into a temporary folder",
+    "parity/cli/streams.py": (
+        "the log of an error, under a new name in the temporary folder; "
+        "/dev/null, in the place of a closed stream"
+    ),
     "torch_impl/native/store.py": "a compiled library in the cache",
 }
 MOVES = {"replace", "rename", "renames", "link", "symlink"}  # of os, not of a text

@@ -9,12 +9,12 @@ import sys
 import pytest
 from paths import ROOT
 
-from parity.files.private import OWNER, private_folder, remove_dead
+from parity.files.atomic import OWNER, private_folder, remove_dead
 
 HOLDS = """
 import sys, time
 from pathlib import Path
-from parity.files.private import private_folder
+from parity.files.atomic import private_folder
 with private_folder("check", Path(sys.argv[1])) as folder:
     (folder / "bundle").mkdir()
     (folder / "bundle" / "arrays").write_bytes(bytes(1000))

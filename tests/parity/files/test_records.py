@@ -12,8 +12,8 @@ import pytest
 from msgspec import UNSET, Meta, UnsetType
 from rows import each_row
 
-from parity.behaviour.judgement import Judgement
 from parity.behaviour.result_file import JudgementRecord
+from parity.behaviour.rules import Judgement
 from parity.errors import InputError
 from parity.files import ranges, records
 from parity.stats import Equivalence

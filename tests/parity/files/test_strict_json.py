@@ -6,7 +6,7 @@ import pytest
 from rows import each_row
 
 from parity.errors import InputError
-from parity.files.strict_json import MAX_DEPTH, read_start, read_strict
+from parity.files.json_io import MAX_DEPTH, read_start, read_strict
 
 
 @each_row(

@@ -6,9 +6,8 @@ import time
 import pytest
 
 from parity.files.json_io import write_json
-from parity.halves.job import ChildJob
+from parity.halves.job import ChildJob, is_pointless, is_ready, missing
 from parity.halves.runner import run_jobs
-from parity.halves.sources import is_pointless, is_ready, missing
 from parity.traces.folder import FAILURE, SUCCESS
 
 LEAVES = """

@@ -1,7 +1,7 @@
 """What a child says in its log."""
 
 from parity.halves.job import ChildJob
-from parity.halves.log import ProgressReader
+from parity.halves.process import ProgressReader
 from parity.halves.protocol import say_note, say_progress
 
 

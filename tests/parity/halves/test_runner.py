@@ -14,9 +14,8 @@ from processes import is_alive, wait_for
 from rows import each_row
 
 from parity.errors import InputError
-from parity.halves import log, process
-from parity.halves.job import ChildJob
-from parity.halves.options import ChildOptions
+from parity.halves import process
+from parity.halves.job import ChildJob, ChildOptions
 from parity.halves.runner import run_jobs
 from parity.programs.user_modules import PATHS
 from parity.traces.folder import SUCCESS, RunFolder
@@ -144,7 +143,7 @@ def test_an_exception_is_told_first_and_the_finished_run_is_kept(make_job):
     assert reason.startswith("job a: IndexError: list index out of range (exit code 1); ")
     assert "\n    Traceback" not in reason  # only the last lines, of which it was not one
     assert reason.endswith("\n    IndexError: list index out of range")
-    assert len(reason.split("\n")) == 2 + log.TAIL_LINES
+    assert len(reason.split("\n")) == 2 + process.TAIL_LINES
     assert (job.directories[0] / SUCCESS).exists()
 
 
@@ -227,8 +226,8 @@ def test_an_endless_log_is_read_in_bounded_pieces(make_job, monkeypatch):
     )
     reason = reason_of(job, script)
     assert job.log.stat().st_size > 9_000_000
-    assert max(pieces) <= log.WINDOW
-    assert all(len(line) <= log.TAIL_WIDTH + 4 for line in reason.split("\n")[1:])
+    assert max(pieces) <= process.WINDOW
+    assert all(len(line) <= process.TAIL_WIDTH + 4 for line in reason.split("\n")[1:])
 
 
 def test_progress_counts_the_runs_of_a_job(make_job):

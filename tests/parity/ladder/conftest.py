@@ -5,8 +5,7 @@ import pytest
 from ladder_runs import levels_of
 from traces import anchored_parts, whole_parts
 
-from parity.ladder.engine import compare_levels
-from parity.ladder.table import OF_PROBE
+from parity.ladder.engine import OF_PROBE, compare_levels
 
 
 @pytest.fixture(scope="module")

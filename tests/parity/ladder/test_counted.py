@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from parity.ladder.counted import counts_of, only_counted
+from parity.ladder.compare import counts_of, only_counted
 from parity.ladder.recorded import compare_recorded
 
 

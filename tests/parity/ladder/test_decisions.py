@@ -2,7 +2,7 @@
 
 import pytest
 
-from parity.ladder.decisions import closest_call, told_call
+from parity.ladder.anchored import closest_call, told_call
 
 INF, NAN = float("inf"), float("nan")
 CALLS = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from parity.ladder.distributions import Law, fans, law_of, p_values, two_sample_p_values
+from parity.ladder.initial_weights import Law, fans, law_of, p_values, two_sample_p_values
 
 KERNEL = (3, 3, 4, 8)  # fan in 36, fan out 72
 

@@ -4,7 +4,7 @@ import pytest
 from ladder_runs import levels_of
 from traces import BIAS, KERNEL, anchored_parts, whole_parts
 
-from parity.ladder.drift import told_anchors, told_drift, worst_of_anchors
+from parity.ladder.anchored_tolerance import told_anchors, told_drift, worst_of_anchors
 from parity.ladder.items import PASS, Item, Level
 
 

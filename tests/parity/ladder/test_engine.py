@@ -3,11 +3,15 @@
 import pytest
 from documented import ROOT
 
-from parity.ladder.engine import compare_level, compare_levels
-from parity.ladder.items import FAIL, PASS, SKIPPED, Item
-from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.outcome import judged, judged_if_any, skipped
-from parity.ladder.table import OF_ANCHORED_TRAINING, OF_PROBE, OF_SEEDS, OF_TRAINING
+from parity.ladder.engine import (
+    OF_ANCHORED_TRAINING,
+    OF_PROBE,
+    OF_SEEDS,
+    OF_TRAINING,
+    compare_level,
+    compare_levels,
+)
+from parity.ladder.items import FAIL, LEVEL_IDS, PASS, SKIPPED, Item, judged, judged_if_any, skipped
 
 IDS = [
     *("data", "structure", "init", "forward", "loss", "metrics", "gradient", "optimizer"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from parity.data.image_changes import QUANTITIES
-from parity.ladder.comparers.images import layers_before, maker_of, of_images, p_value, said
+from parity.ladder.comparers.forward import layers_before, maker_of, of_images, p_value, said
 
 LIMIT = 1e-3 / len(QUANTITIES)
 KERAS, PORT = 512, 256

@@ -5,16 +5,15 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from parity.ladder.engine import compare_levels
+from parity.ladder.engine import OF_PROBE, compare_levels
 from parity.ladder.incomplete import (
     incomplete_of,
     incomplete_training,
     not_compared_of,
 )
 from parity.ladder.items import FAIL
+from parity.ladder.recorded import unknown_parameters, unknown_weights
 from parity.ladder.result import verdict_of
-from parity.ladder.table import OF_PROBE
-from parity.ladder.unknown_weights import unknown_parameters, unknown_weights
 
 TOLD = {"what": "noise", "why": "it draws at random", "do": "replay it"}
 LEFT = {"what": "dense1.bias", "why": "its gradient is zero"}

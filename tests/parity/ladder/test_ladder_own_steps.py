@@ -2,9 +2,9 @@
 
 from types import SimpleNamespace
 
-from parity.ladder.comparers.own_optimizers import optimizer_items
+from parity.ladder.comparers.optimizer import optimizer_items
+from parity.ladder.custom_steps import FACT, is_compared, optimizers_of, pairs, told_weights
 from parity.ladder.items import PASS
-from parity.ladder.own_steps import FACT, is_compared, optimizers_of, pairs, told_weights
 
 
 def half(*calls, train_step=True):

@@ -3,8 +3,7 @@
 import pytest
 from ladder_probes import fact, failed, moved, statuses
 
-from parity.ladder.items import PASS, SKIPPED
-from parity.ladder.metric_items import metric_of
+from parity.ladder.items import PASS, SKIPPED, metric_of
 
 
 @pytest.mark.parametrize(

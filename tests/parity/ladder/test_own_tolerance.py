@@ -2,8 +2,8 @@
 
 import pytest
 
+from parity.ladder.engine import judged_within
 from parity.ladder.items import FAIL, PASS, SKIPPED, STYLE, Item, Level
-from parity.ladder.own_tolerance import judged_within
 
 
 def item(worst, unit="rel", **fields):

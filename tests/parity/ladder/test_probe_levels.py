@@ -5,13 +5,12 @@ import numpy as np
 import pytest
 from ladder_probes import differing, fact, failed, moved, scheduled, statuses
 
-from parity.data.rule_sequences import rule_sequences
+from parity.data.probe_inputs import rule_sequences
 from parity.errors import InputError
 from parity.ladder.comparers.gradient import of_equal_values
 from parity.ladder.comparers.probe import CONSTANT_RATE
-from parity.ladder.items import FAIL, PASS, SKIPPED
-from parity.ladder.levels import LEVEL_IDS
-from parity.ladder.tolerance import LEARNING_RATE
+from parity.ladder.items import FAIL, LEVEL_IDS, PASS, SKIPPED
+from parity.ladder.rounding import LEARNING_RATE
 
 
 def _may_change(share):

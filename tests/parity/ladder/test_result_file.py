@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
-from parity.behaviour.judgement import Judgement
+from parity.behaviour.rules import Judgement
 from parity.errors import InputError
 from parity.files.json_io import write_json
 from parity.ladder import result_file
-from parity.ladder.items import FAIL, NOT_REACHED, PASS, SKIPPED, Item, Level
-from parity.ladder.levels import LEVEL_IDS
+from parity.ladder.items import FAIL, LEVEL_IDS, NOT_REACHED, PASS, SKIPPED, Item, Level
 from parity.ladder.result import ERROR, INCOMPLETE, Found, Result
 from parity.ladder.result_file import read_result, result_from
 from parity.programs.check_spec import CheckSpec

@@ -5,14 +5,15 @@ import numpy as np
 import pytest
 
 from parity.ladder.rounding import (
+    FLOAT64,
     LIMITS,
     MOST_OF_BETAS,
+    NOISE_FACTOR,
     NUM_CERTAIN_STEPS,
     allowed,
     allowed_in_training,
     allowed_loss,
 )
-from parity.ladder.tolerance import FLOAT64, NOISE_FACTOR
 
 MOST = LIMITS["float64"].most
 

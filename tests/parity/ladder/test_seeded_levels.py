@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from traces import BIAS, KERNEL, Parts, weights_after
 
-from parity.ladder.comparers.seeded import masks, order, weights
+from parity.ladder.comparers.training import masks, order, weights
 from parity.ladder.items import FAIL, PASS, SKIPPED
 
 NODES = [

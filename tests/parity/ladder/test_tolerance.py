@@ -1,6 +1,6 @@
 """float64 allows one small number everywhere."""
 
-from parity.ladder.tolerance import FLOAT64, IMAGES_FLOAT32
+from parity.ladder.rounding import FLOAT64, IMAGES_FLOAT32
 
 
 def test_what_is_allowed_lies_between_rounding_and_the_smallest_known_fault():

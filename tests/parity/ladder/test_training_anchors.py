@@ -6,9 +6,9 @@ from traces import ANCHORS, KERNEL, STEPS_PER_EPOCH, ended, weights_after
 
 from parity.ladder.anchored import CHANGES, ROUNDING_FACTOR
 from parity.ladder.anchored_tolerance import MOST
-from parity.ladder.comparers.anchors import from_states
+from parity.ladder.comparers.decisions import from_states
 from parity.ladder.items import FAIL, PASS, SKIPPED
-from parity.ladder.tolerance import NOISE_FACTOR
+from parity.ladder.rounding import NOISE_FACTOR
 
 BETWEEN = "weights and slots changed between two steps"
 

@@ -5,7 +5,7 @@ from ladder_runs import NAN
 from traces import whole_parts
 
 from parity.behaviour.rules import judge
-from parity.ladder.comparers.behaviour import judge_training, of_training
+from parity.ladder.comparers.training import judge_training, of_training
 from parity.ladder.items import FAIL, PASS
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import EarlyStopping

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from parity.ladder.comparers.rates import Rounding, allowed_rates, compare_rates, parting
+from parity.ladder.anchored_tolerance import Rounding, allowed_rates, compare_rates, parting
 from parity.ladder.items import FAIL, PASS
 
 ENDS = [2, 4, 6]

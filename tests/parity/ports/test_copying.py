@@ -9,10 +9,10 @@ import pytest
 import torch
 from rows import each_row
 
-from parity.ports import copying
-from parity.ports.copying import MODULES, chosen, copied, names_of_parts
-from parity.ports.imports import imported
-from parity.ports.names_used import imported_from, names_used
+from parity.ports import plain
+from parity.ports.plain import MODULES, chosen, copied, names_of_parts
+from parity.ports.program import imported_from, names_used
+from parity.ports.wrapping import imported
 from torch_impl import plain as parts
 
 FOLDER = Path(parts.__file__).parent
@@ -75,7 +75,7 @@ def test_every_file_of_parts_is_in_the_list():
 
 def test_a_name_that_no_part_has_is_an_error():
     with pytest.raises(KeyError, match="Conv4D"):
-        copying.chosen(["Conv4D"])
+        plain.chosen(["Conv4D"])
 
 
 def test_names_that_a_source_uses_are_found():

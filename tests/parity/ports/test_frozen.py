@@ -7,7 +7,7 @@ from keras import layers as L
 from rows import each_row
 from written import written
 
-from parity.ports.frozen import frozen_text
+from parity.ports.fit_text import frozen_text
 from parity.ports.graph import trace
 from torch_impl.keras_config import from_keras_config
 

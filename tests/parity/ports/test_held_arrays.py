@@ -10,9 +10,9 @@ from own_classes import own_class
 from rows import each_row
 from written import fed, outputs, written, written_plain
 
+from parity.halves.keras.casts import initializers_noted
 from parity.halves.keras.check.inlined import inlined
-from parity.halves.keras.noted_initializers import initializers_noted
-from parity.ports.forms.held import counted
+from parity.ports.forms.sequences import counted
 from parity.ports.weights import fill_arrays
 from torch_impl import regularizers
 from torch_impl.keras_config import from_keras_config

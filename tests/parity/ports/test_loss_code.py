@@ -13,11 +13,10 @@ from keras import ops
 from rows import each_row
 from torch.nn import functional
 
-from parity.halves.keras.check.loss_graphs import loss_graph
-from parity.ports.copying import copied
-from parity.ports.names_used import names_used
-from parity.ports.own.loss_code import written_loss
-from parity.ports.own.loss_texts import HOMES
+from parity.halves.keras.check.custom_losses import loss_graph
+from parity.ports.custom.losses import HOMES, written_loss
+from parity.ports.plain import copied
+from parity.ports.program import names_used
 from torch_impl import losses
 from torch_impl.masks import with_mask
 

@@ -22,9 +22,9 @@ from keras_impl import Input, Reference
 from parity.errors import InputError
 from parity.halves.keras.check import described as described_file
 from parity.halves.keras.check.described import described
-from parity.ports.own.facts import NOTHING, left_out_of
+from parity.ports.custom.facts import NOTHING, left_out_of
 from parity.programs.check_spec import CheckSpec
-from torch_impl.keras_config.problems import NoTwinError
+from torch_impl.keras_config.rules import NoTwinError
 
 
 def test_weights_and_seeds_of_layers_in_layers_come_to_their_places(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from keras import ops
 from own_packages import written
 from safetensors.torch import load_file
 
-from torch_impl.keras_config.problems import NoTwinError
+from torch_impl.keras_config.rules import NoTwinError
 from torch_impl.masks import mask_of
 
 # The weights of a file are rounded to float32.

@@ -7,7 +7,7 @@ import torch
 from rows import each_row
 from torch import nn
 
-from parity.ports.plain_constraints import constraint_lines
+from parity.ports.plain_rules import constraint_lines
 from torch_impl import layers
 from torch_impl.plain import weights as rules
 from torch_impl.weights import variable_of

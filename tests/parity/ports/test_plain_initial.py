@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from parity.ports.plain_initial import penalty_lines
+from parity.ports.plain_rules import penalty_lines
 
 MODEL = nn.ModuleDict({"a": nn.Linear(2, 2), "b": nn.Linear(2, 2)})
 

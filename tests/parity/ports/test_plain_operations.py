@@ -14,7 +14,7 @@ from written import fed, in_keras_layout, leaves, written, written_plain
 
 from parity.ports.weights import fill_arrays
 from torch_impl.keras_config.operations import OPERATIONS
-from torch_impl.keras_config.problems import NoTwinError
+from torch_impl.keras_config.rules import NoTwinError
 
 BAR = 1e-12
 # What no source is written of, by reasons that are not those of --plain: an array beside axes, a
@@ -164,11 +164,13 @@ def test_images_with_channels_first_are_reduced_along_keras_axes(tmp_path):
 
 def test_most_operations_have_a_plain_form():
     """What has none is known, so that the next one is looked at."""
-    from parity.ports.forms.operations import ROWS
+    from parity.ports.forms.entries import ROWS_OF_OPERATIONS
     from torch_impl.plain import operations
 
     plain = {name.replace("_", "") for name in vars(operations)}
-    left = {name for name in OPERATIONS if name not in ROWS and name.lower() not in plain}
+    left = {
+        name for name in OPERATIONS if name not in ROWS_OF_OPERATIONS and name.lower() not in plain
+    }
     crossentropies = {"BinaryCrossentropy", "CategoricalCrossentropy"}
     crossentropies |= {"SparseCategoricalCrossentropy"}
     assert left - crossentropies == {"AveragePool", "HeldArray", "MaxPool", "Resize", "Sparsemax"}

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from parity.ports.custom.rules import rate_text, with_own_rates
 from parity.ports.form import Parameter
-from parity.ports.own.rate_text import rate_text, with_own_rates
 from parity.ports.train_text import written
 from torch_impl.keras_config.compiled import Compiled, planned
 

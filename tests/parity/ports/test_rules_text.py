@@ -5,7 +5,7 @@ import torch
 from rows import each_row
 from torch import nn
 
-from parity.ports.rules_text import RuleTexts, undecayed_text
+from parity.ports.fit_text import RuleTexts, undecayed_text
 from torch_impl import optim
 from torch_impl.keras_config.planned import Planned
 from torch_impl.layouts import variables

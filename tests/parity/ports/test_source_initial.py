@@ -3,7 +3,7 @@
 from rows import each_row
 from torch import nn
 
-from parity.ports.initial import Draw, unseeded
+from parity.ports.weights import Draw, unseeded
 from torch_impl import layers
 from torch_impl.initializers import Zeros
 

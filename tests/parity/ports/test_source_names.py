@@ -11,7 +11,7 @@ from rows import each_row
 from torch import nn
 
 from parity.ports.form import literal
-from parity.ports.names import (
+from parity.ports.program import (
     attribute,
     block_name,
     class_name,

@@ -2,7 +2,7 @@
 
 from rows import each_row
 
-from parity.ports.watched import all_names, names_of_epoch, without_watched
+from parity.ports.fit_text import all_names, names_of_epoch, without_watched
 from torch_impl.keras_config.compiled import Training
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.training import sentence_of_callback

@@ -9,9 +9,9 @@ from keras import layers as L
 from keras import ops
 from seeded_packages import both_of_a_seed
 
+from parity.halves.keras.casts import initializers_noted
 from parity.halves.keras.check.described import described
-from parity.halves.keras.check.model import get_weights
-from parity.halves.keras.noted_initializers import initializers_noted
+from parity.halves.keras.check.weights import get_weights
 from parity.ports.package import write_package
 from parity.programs.check_spec import CheckSpec
 

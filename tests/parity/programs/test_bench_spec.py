@@ -13,11 +13,12 @@ from parity.programs.bench_spec import (
     PRECISIONS,
     PROGRAM_PARTS,
     PROGRAM_PRECISIONS,
+    PROGRAM_VARIANTS,
+    VARIANTS,
     BenchSpec,
 )
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenarios import PROGRAMS, scenario
-from parity.programs.variants import PROGRAM_VARIANTS, VARIANTS
 
 WRONG = {
     "no such scenario": ({"scenario": "no-such"}, "unknown scenario 'no-such'"),

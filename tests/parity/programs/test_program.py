@@ -6,8 +6,7 @@ import pytest
 from rows import each_row
 
 from parity.errors import InputError
-from parity.programs.program import Program, check_files, programs_of
-from parity.programs.tool_table import read_tool_table
+from parity.programs.tool_table import Program, check_files, programs_of, read_tool_table
 
 TABLE = """
 [tool.parity.programs.digits]

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from rows import each_row
 
-from parity.behaviour.judgement import VERDICTS
+from parity.behaviour.rules import VERDICTS
 from parity.errors import InputError
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import (

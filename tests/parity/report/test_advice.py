@@ -3,8 +3,8 @@
 from checked import explained, level, result_of
 from result_samples import failing_run, run
 
-from parity.ladder.levels import LEVEL_IDS
-from parity.report.advice import _BY_LEVEL, advice_of
+from parity.ladder.items import LEVEL_IDS
+from parity.report.sentences import _BY_LEVEL, advice_of
 
 
 def test_there_is_advice_for_every_level():

@@ -20,15 +20,14 @@ from parity.behaviour.audit.findings import Finding
 from parity.behaviour.diagnosis import diagnose
 from parity.bench.comparison import compare
 from parity.bench.result import FAILED, REFUSED, SECONDS
-from parity.report.export.bench_tables import to_csv
+from parity.report.export.curves import to_csv
 from parity.report.export.junit import junit_xml
 from parity.report.export.summary import summary_markdown
 from parity.report.found import redact_paths
 from parity.report.html.render import render
 from parity.report.pages.bench_page import bench_page, comparison_page
 from parity.report.pages.diagnosis_page import diagnosis_page
-from parity.report.pages.pair_page import pair_page
-from parity.report.pages.runs_page import result_page, runs_page
+from parity.report.pages.runs_page import pair_page, result_page, runs_page
 from parity.report.pages.sweep_page import sweep_page
 from parity.report.read import FoundRun, find
 from parity.report.text.page import main_lines, page_lines

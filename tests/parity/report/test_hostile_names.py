@@ -18,7 +18,7 @@ from parity.cli.streams import say
 from parity.halves.job import ChildJob, Failure, Progress
 from parity.halves.progress import ProgressDisplay
 from parity.ladder.result import Result
-from parity.report.export.bench_tables import to_csv
+from parity.report.export.curves import to_csv
 from parity.report.export.junit import junit_xml
 from parity.report.export.summary import summary_markdown
 from parity.report.found import redact_paths
@@ -28,8 +28,7 @@ from parity.report.pages.diagnosis_page import diagnosis_page
 from parity.report.pages.runs_page import result_page, runs_page
 from parity.report.pages.sweep_page import sweep_page
 from parity.report.read import FoundRun
-from parity.report.text.page import page_lines
-from parity.report.text.terminal import print_lines
+from parity.report.text.page import page_lines, print_lines
 from parity.sweeps.result import SweepResult
 from parity.testing.assertion import failure_text
 

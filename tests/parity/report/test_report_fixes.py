@@ -2,7 +2,7 @@
 
 import pytest
 
-from parity.report.fixes import fix_lines, fix_text, is_code
+from parity.report.sentences import fix_lines, fix_text, is_code
 
 
 def test_a_fix_has_a_line_for_each_place_and_is_told_in_one():

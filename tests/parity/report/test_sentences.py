@@ -16,7 +16,6 @@ from result_samples import (
 from parity.ladder.items import FAIL, SKIPPED, Item, Level
 from parity.ladder.result import Found, Result
 from parity.programs.program_spec import ProgramSpec
-from parity.report.left_out import left_out_texts
 from parity.report.sentences import (
     allowance,
     amount,
@@ -27,14 +26,15 @@ from parity.report.sentences import (
     is_check,
     is_scenario,
     item_place,
+    left_out_texts,
     level_item,
     level_numbers,
     likely_causes,
     place_text,
     sentence,
+    setting_texts,
     special_status,
 )
-from parity.report.settings import setting_texts
 
 CAUSE = "padding 'same' with a stride is not symmetric (A5)"
 ALL = ": all 2 levels agree"

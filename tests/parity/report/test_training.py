@@ -4,7 +4,7 @@ import pytest
 
 from parity.ladder.items import FAIL, PASS, Item, Level
 from parity.ladder.result import Result
-from parity.report.training import training_texts
+from parity.report.sentences import whole_training_texts
 
 ANCHORS = {
     **{"num_steps": 3, "num_trained": 380, "steps": [0, 7]},
@@ -19,7 +19,7 @@ def result(*, verdict=PASS, dtype="float32", **fields):
 
 
 def test_a_run_that_passes_says_from_how_many_states_and_by_how_little():
-    first, second = training_texts(result())
+    first, second = whole_training_texts(result())
     assert first == (
         "Compared from 2 recorded states over 380 steps: 3 steps later in float64, an array "
         "differs by at most 4.0e-14 of its largest value; float32 rounds its steps at most 1.2 "
@@ -29,22 +29,22 @@ def test_a_run_that_passes_says_from_how_many_states_and_by_how_little():
 
 
 def test_a_run_that_fails_does_not_blame_rounding():
-    assert "since" not in training_texts(result(verdict=FAIL))[1]
+    assert "since" not in whole_training_texts(result(verdict=FAIL))[1]
 
 
 def test_a_run_that_stays_together_does_not_say_that_it_parts():
-    assert len(training_texts(result(drift={**DRIFT, "parted": None}))) == 1
+    assert len(whole_training_texts(result(drift={**DRIFT, "parted": None}))) == 1
 
 
 @pytest.mark.parametrize("fields", [{"drift": None}, {"anchors": None}], ids=str)
 def test_nothing_is_said_of_what_was_not_compared(fields):
-    assert training_texts(result(**fields)) == []
+    assert whole_training_texts(result(**fields)) == []
 
 
 def test_two_verdicts_are_explained_by_their_numbers():
     items = (Item("gap", 0.008, 0.09, "abs", 1, keras=0.057, torch=0.049),)
     level = Level("behaviour", PASS, "the same verdict, or ...", items)
     behaviour = {"keras": {"verdict": "overfit"}, "torch": {"verdict": "good_fit"}}
-    *_, told = training_texts(result(levels=(level,), behaviour=behaviour))
+    *_, told = whole_training_texts(result(levels=(level,), behaviour=behaviour))
     assert told.startswith("The verdicts on the fit differ, overfit (keras) and good_fit (torch)")
     assert "may differ by" in told

@@ -13,8 +13,8 @@ from parity.errors import InputError
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.user_files import user_files
 from parity.runs.against import changed_files, recorded_spec
-from parity.runs.run_options import Recorded
-from parity.runs.run_result import compared
+from parity.runs.pair import compared
+from parity.runs.steps import Recorded
 from parity.traces.bundle_run import pack_run, unpack_run
 from parity.traces.folder import RunFolder
 

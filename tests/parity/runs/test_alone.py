@@ -5,9 +5,8 @@ import sys
 import pytest
 
 from parity.errors import InputError, RunError
-from parity.halves.job import ChildJob
-from parity.halves.options import ChildOptions
-from parity.runs.alone import run_alone
+from parity.halves.job import ChildJob, ChildOptions
+from parity.runs.check_halves import run_alone
 
 # Stands in for `PYTHON -m parity.worker torch WORK DIRECTORY`.
 CHILD = """#!{python}

@@ -15,7 +15,7 @@ from schemas import assert_valid
 from parity import check
 from parity.errors import InputError, RunError
 from parity.files.json_io import read_json
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.ladder.result import Result
 from parity.ladder.result_file import result_from
 from parity.programs.check_spec import CheckSpec
@@ -23,8 +23,7 @@ from parity.report.pages.runs_page import result_page
 from parity.report.text.page import page_lines
 from parity.runs import check_halves
 from parity.runs.check import check_all
-from parity.runs.check_halves import plan_checks
-from parity.runs.check_options import CheckOptions
+from parity.runs.check_halves import CheckOptions, plan_checks
 from parity.traces.bundle import pack, unpack
 from parity.traces.folder import RunFolder
 

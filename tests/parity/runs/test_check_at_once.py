@@ -7,13 +7,11 @@ from paths import ROOT, SUPPORT
 from schemas import assert_valid
 
 from parity.divergences.causes import name_causes
-from parity.halves.options import ChildOptions
-from parity.ladder.engine import compare_levels
+from parity.halves.job import ChildOptions
+from parity.ladder.engine import OF_PROBE, compare_levels, judged_within
 from parity.ladder.items import FAIL, PASS
-from parity.ladder.own_tolerance import judged_within
 from parity.ladder.result import Result, verdict_of
 from parity.ladder.result_file import result_from
-from parity.ladder.table import OF_PROBE
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
 from parity.runs.check_halves import CheckOptions

@@ -6,10 +6,10 @@ import pytest
 from paths import SUPPORT
 from schemas import assert_valid
 
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
-from parity.runs.check_options import CheckOptions
+from parity.runs.check_halves import CheckOptions
 from parity.traces.trace import Trace
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]

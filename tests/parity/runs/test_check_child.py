@@ -11,7 +11,7 @@ from parity.errors import InputError
 from parity.files.json_io import read_json, write_json
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import load_factory
-from parity.runs.check_child import run_checks
+from parity.runs.child import run_checks
 from parity.traces.folder import FAILURE, SUCCESS, RunFolder
 from parity.traces.trace import Trace
 

@@ -7,7 +7,7 @@ from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 from parity.report.sentences import settings
 from parity.runs.check import check_all
-from parity.runs.check_options import CheckOptions
+from parity.runs.check_halves import CheckOptions
 from parity.runs.record import record_spec
 
 pytestmark = pytest.mark.long

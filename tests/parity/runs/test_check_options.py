@@ -3,7 +3,7 @@
 import pytest
 
 from parity.errors import InputError
-from parity.runs.check_options import allowed_by_user
+from parity.runs.check_halves import allowed_by_user
 
 
 @pytest.fixture

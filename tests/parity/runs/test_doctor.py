@@ -6,7 +6,7 @@ import pytest
 
 from parity.cli.main import main
 from parity.errors import ParityError
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.ladder.items import FAIL, PASS, Item, Level
 from parity.ladder.result import Result
 from parity.report.text.doctor import doctor_lines

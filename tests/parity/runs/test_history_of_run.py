@@ -7,7 +7,7 @@ from traces import Parts
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenario_spec import of_run
 from parity.programs.scenarios import scenario
-from parity.runs.run_result import history_of
+from parity.runs.pair import history_of
 
 SCENARIO = of_run(scenario("dropout"))
 PROGRAM = ProgramSpec(keras="app:build", torch="port:build")

@@ -4,7 +4,7 @@ import pytest
 
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
-from parity.runs.check_options import CheckOptions
+from parity.runs.check_halves import CheckOptions
 
 pytestmark = pytest.mark.long
 

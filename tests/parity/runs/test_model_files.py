@@ -7,7 +7,7 @@ import pytest
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
-from parity.runs.check_options import CheckOptions
+from parity.runs.check_halves import CheckOptions
 from parity.runs.model_files import check_model_file
 
 

@@ -5,10 +5,10 @@ import sys
 import pytest
 
 from parity.errors import InputError
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.programs.check_spec import CheckSpec
-from parity.runs.check_options import CheckOptions
-from parity.runs.old_models import read_old_model
+from parity.runs.check_halves import CheckOptions
+from parity.runs.port import read_old_model
 
 # Stands in for an interpreter with Keras 2: `PYTHON -m parity.worker keras save DIRECTORY`.
 OLD = """#!{python}

@@ -18,12 +18,12 @@ import torch
 from safetensors.torch import load_file
 
 from parity.errors import InputError
-from parity.ports.names_used import imported_from
-from parity.ports.written import write_port
+from parity.ports.package import write_port
+from parity.ports.program import imported_from
 from parity.programs.check_spec import CheckSpec
 from parity.runs import port
 from parity.runs.check import check_all
-from parity.runs.check_options import CheckOptions
+from parity.runs.check_halves import CheckOptions
 from parity.runs.port import port_spec
 from parity.traces.bundle import unpack
 from parity.traces.trace import Trace

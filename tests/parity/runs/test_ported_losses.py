@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from parity.programs.check_spec import CheckSpec
-from parity.runs.check_options import CheckOptions
+from parity.runs.check_halves import CheckOptions
 from parity.runs.port import port_spec
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]

@@ -16,11 +16,10 @@ from recorded_runs import shared
 
 from parity.errors import InputError, RunError
 from parity.files.json_io import write_json
-from parity.halves.job import Failure
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions, Failure
 from parity.ladder.result_file import read_result
-from parity.runs import record_run as module
-from parity.runs.record_run import record_run
+from parity.runs import record as module
+from parity.runs.record import record_run
 from parity.traces.bundle_spec import read_run
 from parity.traces.folder import RunFolder
 
@@ -113,7 +112,7 @@ def child(monkeypatch, trained_half):
         return []
 
     run_shown.jobs, run_shown.act = [], leaves
-    monkeypatch.setattr("parity.runs.alone.run_shown", run_shown)
+    monkeypatch.setattr("parity.runs.check_halves.run_shown", run_shown)
     return run_shown
 
 

@@ -13,14 +13,14 @@ from schemas import assert_valid
 
 from parity import run
 from parity.errors import InputError, RunError
-from parity.halves.options import ChildOptions
-from parity.ladder.levels import LEVEL_IDS
+from parity.halves.job import ChildOptions
+from parity.ladder.items import LEVEL_IDS
 from parity.ladder.result import Result
 from parity.ladder.result_file import read_result, result_from
 from parity.programs.scenarios import scenario
 from parity.runs.pair import Pair
 from parity.runs.run import run_all
-from parity.runs.run_options import RunOptions
+from parity.runs.steps import RunOptions
 
 
 def small(name, **changes):

@@ -4,8 +4,8 @@ import pytest
 from programs_here import keras_half, result_of, spec_of, trained
 
 import parity.halves.keras
-from parity.ladder.tolerance import FLOAT64
-from parity.report.training import training_texts
+from parity.ladder.rounding import FLOAT64
+from parity.report.sentences import whole_training_texts
 from parity.traces import anchors
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("user_program")]
@@ -62,7 +62,7 @@ def test_a_long_training_in_float64_is_compared_from_recorded_states(long_refere
     assert len(result.anchors["steps"]) > 40
     assert max(result.anchors["difference"]) < 1e-12
     assert result.anchors["rounding"] == []
-    told = " ".join(training_texts(result))
+    told = " ".join(whole_training_texts(result))
     assert "over 240 steps: 3 steps later in float64" in told
     assert "since a long training makes rounding grow" in told
 

@@ -4,7 +4,7 @@ import pytest
 from programs_here import result_of, spec_of
 from recorded_runs import shared
 
-from parity.report.training import training_texts
+from parity.report.sentences import whole_training_texts
 
 pytestmark = pytest.mark.usefixtures("user_program")
 
@@ -33,7 +33,9 @@ def test_a_right_port_passes_from_every_recorded_state(port, reference, tmp_path
     # Keras keeps the factor of the penalty in float32.
     # 0.9 in float32 is 2.6e-8 off; of a slot that has become small, that is some times as much.
     assert 1e-8 < max(result.anchors["difference"]) < 1e-6
-    assert training_texts(result)[0].startswith(f"Compared from {len(result.anchors['steps'])} ")
+    assert whole_training_texts(result)[0].startswith(
+        f"Compared from {len(result.anchors['steps'])} "
+    )
 
 
 # What differs, and where it is seen first: level, name of the item.

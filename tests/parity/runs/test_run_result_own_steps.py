@@ -8,10 +8,10 @@ import pytest
 from programs_here import keras_half, result_of, spec_of
 
 from parity.errors import InputError
+from parity.halves.job import ChildOptions
 from parity.halves.keras.program.run import _own_steps
-from parity.halves.options import ChildOptions
 from parity.ladder.items import PASS
-from parity.runs import record_run
+from parity.runs import record
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
@@ -89,9 +89,9 @@ def test_a_training_that_draws_is_not_recorded(reference, tmp_path, monkeypatch)
         shutil.copytree(half, jobs[0].directories[0], dirs_exist_ok=True)
         return []
 
-    monkeypatch.setattr("parity.runs.alone.run_shown", leaves)
+    monkeypatch.setattr("parity.runs.check_halves.run_shown", leaves)
     with pytest.raises(InputError, match="draws masks or random numbers in each step"):
-        record_run.record_run(spec("small_gan", "small_gan"), tmp_path / "a", ChildOptions())
+        record.record_run(spec("small_gan", "small_gan"), tmp_path / "a", ChildOptions())
     assert not (tmp_path / "a").exists()
 
 

@@ -3,7 +3,7 @@
 import pytest
 from programs_here import keras_half, result_of, spec_of
 
-from parity.runs.run_result import PHANTOM_STEP
+from parity.runs.pair import PHANTOM_STEP
 
 pytestmark = [
     pytest.mark.usefixtures("user_program"),

@@ -10,8 +10,8 @@ from parity.errors import InputError
 from parity.programs.scenario_spec import of_run
 from parity.programs.scenarios import scenario
 from parity.runs.against import recorded_scenario
-from parity.runs.run_options import Recorded
-from parity.runs.run_result import compared
+from parity.runs.pair import compared
+from parity.runs.steps import Recorded
 from parity.traces.bundle_run import pack_run, unpack_run
 from parity.traces.bundle_spec import read_run
 from parity.traces.folder import RunFolder

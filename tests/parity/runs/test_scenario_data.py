@@ -7,9 +7,8 @@ from parity.errors import InputError
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenario_spec import of_run
 from parity.programs.scenarios import scenario
-from parity.runs.run import run_all
-from parity.runs.run_options import RunOptions
-from parity.runs.scenario_data import told_data
+from parity.runs.run import run_all, told_data
+from parity.runs.steps import RunOptions
 
 RUN = scenario("dropout").replace(train_size=40, val_size=20)
 

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from benchmarks.accuracy.corpus import selected
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
-from parity.runs.check_options import CheckOptions
+from parity.runs.check_halves import CheckOptions
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
 

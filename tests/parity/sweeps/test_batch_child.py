@@ -12,7 +12,7 @@ from parity.files.json_io import read_json
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import scenario
 from parity.sweeps.batch import BATCH, FAILED, write_batch
-from parity.sweeps.batch_child import run_batch, train, train_batch
+from parity.sweeps.child import run_batch, train, train_batch
 from parity.sweeps.store import open_store
 from parity.sweeps.task import Task
 from parity.traces.folder import SUCCESS

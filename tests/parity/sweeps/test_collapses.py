@@ -7,9 +7,9 @@ from rows import each_row
 from scipy import stats
 from swept import HALVES, made, only, row
 
-from parity.behaviour.judgement import Judgement
-from parity.sweeps.collapses import collapses_of, has_collapsed, share_interval, signs_of
+from parity.behaviour.rules import Judgement
 from parity.sweeps.equivalence import compare
+from parity.sweeps.verdicts import collapses_of, has_collapsed, share_interval, signs_of_collapses
 
 
 def run(verdict="good_fit", **numbers):
@@ -49,7 +49,7 @@ def test_a_run_has_collapsed_if_it_did_not_train_and_was_meant_to(judgement, exp
 
 def test_a_seed_counts_where_one_half_alone_collapsed():
     pairs = {3: (GOOD, GOOD), 4: (STUCK, GOOD), 5: (GOOD, DIVERGED), 6: (STUCK, STUCK)}
-    assert signs_of(pairs, "good_fit") == {3: 0, 4: 1, 5: -1, 6: 0}
+    assert signs_of_collapses(pairs, "good_fit") == {3: 0, 4: 1, 5: -1, 6: 0}
 
 
 def judged(*pairs, margin=0.1, p_different=1.0):

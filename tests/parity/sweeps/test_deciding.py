@@ -2,7 +2,7 @@
 
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
-from parity.sweeps.deciding import deciding
+from parity.sweeps.rows import deciding
 
 
 def test_a_scenario_is_decided_by_all_but_its_name_and_keras_not_by_the_mode_of_torch():

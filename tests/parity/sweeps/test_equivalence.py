@@ -11,8 +11,14 @@ from swept import HALVES, SEEDS, made, moved, only, row, rows
 
 from parity.programs.scenarios import STRICT
 from parity.sweeps.equivalence import SweepEquivalence, compare
-from parity.sweeps.pairs import equivalence_of_pairs, p_of_t, pair_power, pairs_needed
-from parity.sweeps.swaps import p_of_swapped_means, step_down
+from parity.sweeps.pairs import (
+    equivalence_of_pairs,
+    p_of_swapped_means,
+    p_of_t,
+    pair_power,
+    pairs_needed,
+    step_down,
+)
 
 
 def test_halves_that_are_equal_pass():

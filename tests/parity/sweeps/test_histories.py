@@ -5,7 +5,7 @@ import json
 import pytest
 
 from parity.errors import InputError
-from parity.sweeps.histories import read_histories
+from parity.sweeps.unfinished import read_histories
 
 
 def column(level):

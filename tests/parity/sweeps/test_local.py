@@ -11,7 +11,7 @@ import stub_half
 from paths import ROOT
 
 from parity.errors import InputError
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.programs.run_spec import RunSpec
 from parity.sweeps import local
 from parity.sweeps.batch import BATCH, CURRENT
@@ -168,7 +168,7 @@ def test_a_child_that_dies_between_two_tasks_is_no_task_s_fault(run):
 
 def test_what_a_killed_sweep_left_is_removed_and_a_living_one_is_not_touched(run, tmp_path):
     hold = (
-        "import sys; from pathlib import Path; from parity.files.private import private_folder\n"
+        "import sys; from pathlib import Path; from parity.files.atomic import private_folder\n"
         "with private_folder('sweep', Path(sys.argv[1])) as folder:\n"
         "    (folder / 'batch-0' / 'failed').mkdir(parents=True); print(flush=True); input()"
     )

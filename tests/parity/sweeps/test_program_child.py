@@ -17,13 +17,7 @@ from parity.halves.keras.program.feed import Written
 from parity.halves.keras.program.source import Source
 from parity.programs.program_spec import ProgramSpec
 from parity.sweeps.batch import FAILED, FEEDS, TOLD, NotTold, write_telling
-from parity.sweeps.program_child import (
-    SweptProgram,
-    content_digest,
-    feed_of,
-    tell_batch,
-    train_program,
-)
+from parity.sweeps.child import SweptProgram, content_digest, feed_of, tell_batch, train_program
 from parity.sweeps.task import Task
 from parity.traces.folder import RunFolder
 from torch_impl import Port
@@ -240,7 +234,7 @@ def records(tmp_path_factory):
         directory = folder / str(seed)
         write_telling(directory, [Task("torch", spec, "0" * 64)], 10**9)
         task = told(spec)
-        from parity.traces.feed_file import write_feed
+        from parity.traces.folder import write_feed
 
         write_feed(directory / FEEDS / "a.safetensors", task.nests, task.settings)
         (directory / TOLD / ("0" * 64)).write_text("a")

@@ -15,7 +15,7 @@ from paths import ROOT, SUPPORT
 from programs_here import FOLDER
 
 from parity.cli.main import main
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
@@ -117,7 +117,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import stub_half
 from test_program_sweep import specs_of, SCENARIO
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.sweeps import local
 from parity.sweeps.local import EngineOptions
 from parity.sweeps.sweep import run_sweep

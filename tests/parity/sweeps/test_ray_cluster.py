@@ -23,7 +23,7 @@ from processes import wait_for
 from programs_here import FOLDER
 
 from parity.errors import InputError
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
@@ -342,7 +342,7 @@ import stub_half
 from parity.sweeps.local import EngineOptions
 from parity.sweeps.ray_cluster import Cluster
 from parity.errors import InputError
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.programs.run_spec import RunSpec
 from parity.sweeps.sweep import run_sweep
 

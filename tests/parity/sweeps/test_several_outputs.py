@@ -10,10 +10,10 @@ import parity.halves.torch
 from parity.errors import InputError
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenarios import Margins, Terms
+from parity.sweeps.child import SweptProgram, train_program
 from parity.sweeps.equivalence import compare
-from parity.sweeps.program_child import SweptProgram, train_program
 from parity.sweeps.rows import Row, judge_record
-from parity.traces.feed_file import write_feed
+from parity.traces.folder import write_feed
 
 pytestmark = pytest.mark.long
 

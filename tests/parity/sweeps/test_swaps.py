@@ -8,7 +8,7 @@ from rows import each_row
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
-from parity.sweeps.swaps import (
+from parity.sweeps.pairs import (
     NUM_SWAPS,
     p_of_sums,
     p_of_swapped_counts,

@@ -15,7 +15,7 @@ from paths import ROOT, SUPPORT
 from rows import each_row
 
 from parity.errors import InputError
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.programs.halves import HALVES
 from parity.programs.run_spec import RunSpec
 from parity.sweeps.local import EngineOptions
@@ -275,7 +275,7 @@ from pathlib import Path
 import stub_half
 from parity.sweeps import local
 from parity.sweeps.local import EngineOptions
-from parity.halves.options import ChildOptions
+from parity.halves.job import ChildOptions
 from parity.programs.run_spec import RunSpec
 from parity.sweeps.sweep import run_sweep
 

@@ -4,10 +4,10 @@ import numpy as np
 from rows import each_row
 from swept import HALVES, made, only, row, rows
 
-from parity.behaviour.judgement import Judgement
+from parity.behaviour.rules import Judgement
 from parity.programs.scenarios import Margins
-from parity.sweeps.agreement import ScenarioVerdicts, is_near, signs_of, verdicts_of
 from parity.sweeps.equivalence import compare
+from parity.sweeps.verdicts import ScenarioVerdicts, is_near, signs_of, verdicts_of
 
 MARGINS = Margins(accuracy=0.015, gap=0.02)
 

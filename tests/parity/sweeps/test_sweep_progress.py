@@ -7,8 +7,8 @@ import pytest
 from helpers import Terminal
 from rows import each_row
 
-from parity.sweeps import progress
-from parity.sweeps.progress import SweepDisplay
+from parity.sweeps import sweep
+from parity.sweeps.sweep import SweepDisplay
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def _environment(plain_terminal):
 def clock(monkeypatch):
     """Seconds that pass when a test says so."""
     now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(sweep.time, "monotonic", lambda: now[0])
     return now
 
 

@@ -6,7 +6,7 @@ import math
 import pytest
 from schemas import assert_valid
 
-from parity.behaviour.judgement import Judgement
+from parity.behaviour.rules import Judgement
 from parity.sweeps.result import result_of
 from parity.sweeps.rows import Row, Sweep
 

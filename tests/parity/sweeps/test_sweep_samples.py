@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from rows import each_row
 
-from parity.behaviour.judgement import Judgement
+from parity.behaviour.rules import Judgement
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import Margins, Scenario, Terms
 from parity.sweeps.samples import QUANTITIES, output_of, samples_of

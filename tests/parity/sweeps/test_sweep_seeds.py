@@ -5,7 +5,7 @@ from swept import HALVES, SEEDS, made, moved, only, row, rows
 
 from parity.sweeps.equivalence import compare
 from parity.sweeps.pairs import pairs_needed
-from parity.sweeps.seeds import Seeds, seeds_of
+from parity.sweeps.result import Seeds, seeds_of
 
 NOISE = [0.03, -0.03, 0.02, -0.02, 0.03, -0.03, 0.02, -0.02]
 

@@ -201,7 +201,7 @@ def copy(tmp_path, monkeypatch):
         ([f"parity/{name}.py" for name in RUN_MODULES], ["keras", "torch"]),
         (["keras_impl/train.py", "keras_impl/models.py"], ["keras"]),
         (["torch_impl/train.py", "torch_impl/philox.c", "torch_impl/augment/affine.c"], ["torch"]),
-        (["parity/cli/main.py", "parity/stats.py", "parity/report/text/terminal.py"], []),
+        (["parity/cli/main.py", "parity/stats.py", "parity/report/text/page.py"], []),
     ],
 )
 def test_code_decides_where_it_runs(copy, files, halves):

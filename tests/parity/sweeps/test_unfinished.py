@@ -7,10 +7,9 @@ from report_folders import stored_run, stored_runs, sweep_result, sweep_rows, wr
 
 from parity.errors import InputError
 from parity.programs.scenarios import MARGINS, scenario
-from parity.sweeps.plan import PLAN, write_plan
 from parity.sweeps.stored_run import UNLIKE_FED
 from parity.sweeps.task import Task
-from parity.sweeps.unfinished import NOT_RUN, is_superseded, sweep_of_store
+from parity.sweeps.unfinished import NOT_RUN, PLAN, is_superseded, sweep_of_store, write_plan
 
 COMMAND = "parity sweep too_large cured_by_dropout"
 

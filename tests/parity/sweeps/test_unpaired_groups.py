@@ -6,8 +6,8 @@ from scipy import stats
 from swept import row
 
 from parity.programs.scenarios import Margins, Terms
+from parity.sweeps.equivalence import compare_groups
 from parity.sweeps.groups import equivalence_of_groups
-from parity.sweeps.unpaired import compare_groups
 
 TERMS = {"some": Terms()}
 LEVELS = np.array([0.90, 0.905, 0.895, 0.902, 0.898, 0.903, 0.897, 0.901])

@@ -12,7 +12,7 @@ from parity import assert_parity
 from parity.errors import InputError
 from parity.ladder.result import Result
 from parity.testing.assertion import Settings, assert_program, settings
-from parity.traces.bundle_archive import ARRAYS, FACTS
+from parity.traces.bundle_spec import ARRAYS, FACTS
 
 TABLE = """
 [programs.small]

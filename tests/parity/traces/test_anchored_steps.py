@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from parity.traces.anchored_steps import MAX_ENTRIES, AnchoredSteps, moved
 from parity.traces.trace import TraceWriter
+from parity.traces.training_recorder import MAX_ENTRIES, AnchoredSteps, moved
 
 
 def made(num_steps):

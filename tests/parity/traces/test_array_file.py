@@ -6,15 +6,8 @@ from helpers import assert_same_bits
 from rows import each_row
 from safetensors.numpy import load_file, save_file
 
-from parity.traces import array_file
-from parity.traces.array_file import (
-    DTYPES,
-    ArrayFile,
-    ArrayReader,
-    name_of,
-    num_bytes,
-    write_arrays,
-)
+from parity.traces import trace
+from parity.traces.trace import DTYPES, ArrayFile, ArrayReader, name_of, num_bytes, write_arrays
 
 ARRAYS = {
     "b/scalar": np.array(0.1),
@@ -55,7 +48,7 @@ def test_an_array_is_read_before_the_file_is_complete(tmp_path):
 def test_arrays_are_read_one_by_one_from_a_file_of_ours_or_of_the_library(
     most_kept, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(array_file, "MOST_KEPT", most_kept)
+    monkeypatch.setattr(trace, "MOST_KEPT", most_kept)
     write_arrays(tmp_path / "ours", ARRAYS)
     save_file(ARRAYS, tmp_path / "theirs")
     for name in ("ours", "theirs"):
@@ -72,7 +65,7 @@ def test_arrays_are_read_one_by_one_from_a_file_of_ours_or_of_the_library(
 def test_a_file_that_is_cut_is_an_error_and_a_small_one_is_read_once(
     most_kept, error, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(array_file, "MOST_KEPT", most_kept)
+    monkeypatch.setattr(trace, "MOST_KEPT", most_kept)
     write_arrays(tmp_path / "x", ARRAYS)
     reader = ArrayReader(tmp_path / "x")
     (tmp_path / "x").write_bytes((tmp_path / "x").read_bytes()[:-40])

@@ -21,8 +21,8 @@ from rows import each_row
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 from parity.traces.bundle import pack, unpack
-from parity.traces.bundle_archive import ARRAYS, FACTS
-from parity.traces.bundle_arrays import PARTS, check_array
+from parity.traces.bundle_facts import PARTS, check_array
+from parity.traces.bundle_spec import ARRAYS, FACTS
 from parity.traces.trace import Trace
 
 

@@ -6,8 +6,7 @@ import pytest
 from helpers import assert_same_bits
 from rows import each_row
 
-from parity.traces.bundle_coding import decode, encode
-from parity.traces.predictions import Predictions
+from parity.traces.bundle_coding import Predictions, decode, encode
 
 
 def coded(recorded):
@@ -107,6 +106,6 @@ def test_beyond_so_much_work_nothing_is_predicted(recorded, monkeypatch):
     key = "forward/eval/dense1/output"
     found = Predictions(recorded.facts, shapes, recorded.arrays.__getitem__)
     np.testing.assert_allclose(found.of(key), recorded.arrays[key], rtol=1e-13)
-    monkeypatch.setattr("parity.traces.predictions.MAX_WORK", 79)  # 4 samples of 5 by 4 take 80
+    monkeypatch.setattr("parity.traces.bundle_coding.MAX_WORK", 79)  # 4 samples of 5 by 4 take 80
     again = Predictions(recorded.facts, shapes, recorded.arrays.__getitem__)
     assert again.of(key) is None

@@ -7,7 +7,7 @@ import pytest
 
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
-from parity.traces.bundle_folder import bundle_name, find_bundle
+from parity.traces.bundle_spec import bundle_name, find_bundle
 
 
 @pytest.mark.parametrize(

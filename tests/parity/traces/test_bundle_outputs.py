@@ -4,7 +4,7 @@ import copy
 
 from rows import each_row
 
-from parity.traces.bundle_outputs import needed, outputs_problem, shapes_problem
+from parity.traces.bundle_facts import needed, outputs_problem, shapes_problem
 
 FACTS = {
     "output_shape": [5],

@@ -5,8 +5,8 @@ import pytest
 from helpers import assert_same_bits
 from rows import each_row
 
-from parity.traces.array_file import DTYPES
-from parity.traces.bundle_run_coding import RunArrays, check_run_codes, encode_run
+from parity.traces.bundle_coding import RunArrays, check_run_codes, encode_run
+from parity.traces.trace import DTYPES
 
 draw = np.random.default_rng(0)
 X = draw.normal(size=(40, 3))

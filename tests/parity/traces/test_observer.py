@@ -2,7 +2,7 @@
 
 import pytest
 
-from parity.traces.observer import EpochObserver
+from parity.traces.training_recorder import EpochObserver
 
 
 def test_steps_are_told_and_each_epoch_ends_with_one_evaluation_of_two_numbers():

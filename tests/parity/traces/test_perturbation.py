@@ -4,8 +4,7 @@ import numpy as np
 from helpers import assert_same_bits, assert_same_weights
 from rows import each_row
 
-from parity.traces.anchors import Anchor
-from parity.traces.perturbation import perturbed, perturbed_state
+from parity.traces.anchors import Anchor, perturbed, perturbed_state
 
 DTYPES = [np.float32, np.float64]
 

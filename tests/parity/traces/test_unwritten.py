@@ -3,8 +3,7 @@
 import numpy as np
 from traces import whole_parts
 
-from parity.traces.trace import RunResult, Trace, TraceWriter
-from parity.traces.unwritten import Unwritten
+from parity.traces.trace import RunResult, Trace, TraceWriter, Unwritten
 
 
 def test_it_has_what_the_written_trace_has(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 from rows import each_row
 
-from parity.weights.crc32c import crc32c, unmasked
+from parity.weights.checkpoint import crc32c, unmasked
 
 
 @each_row(

@@ -2,8 +2,7 @@
 
 from rows import each_row
 
-from parity.weights.old_config import changed_rules, renewed_graph
-from parity.weights.old_operations import is_operation, operations_in
+from parity.weights.old_config import changed_rules, is_operation, operations_in, renewed_graph
 
 IN = {"class_name": "InputLayer", "name": "in", "inbound_nodes": []}
 IN["config"] = {"name": "in", "batch_input_shape": [None, 4], "dtype": "float32"}

@@ -6,8 +6,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from parity.errors import InputError
-from parity.weights.read import read_weights
-from parity.weights.write_back import write_back
+from parity.weights.read import read_weights, write_back
 
 KERNEL, BIAS = "layers/dense/vars/0", "layers/dense/vars/1"
 

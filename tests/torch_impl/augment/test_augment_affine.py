@@ -9,8 +9,7 @@ from helpers import matches_scipy_to_the_bit
 
 from torch_impl import native
 from torch_impl.augment import affine
-from torch_impl.augment.affine import matrices, move
-from torch_impl.augment.interpolate import FILL_MODES, IDENTITY
+from torch_impl.augment.affine import FILL_MODES, IDENTITY, matrices, move
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from covering import one_test
 from PIL import Image
 
-from torch_impl.augment.decode import decode
+from torch_impl.augment.files import decode
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (13, 16, 4)).astype(np.uint8)
 GREY = COLOURS[:, :, 0]

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow.keras.preprocessing.image import ImageDataGenerator as KerasGenerator
 
-from torch_impl import data as torch_data
+from torch_impl import train as torch_data
 from torch_impl.augment import ImageDataGenerator
 from torch_impl.augment.parameters import AT_REST
-from torch_impl.data import FlowBatches
 from torch_impl.seeds import KerasSeeds
+from torch_impl.train import FlowBatches
 
 OPTIONS = {**MOVED, "vertical_flip": True, "channel_shift_range": 2.0}
 OURS_ALONE = ["keras_quirks", "random_state"]

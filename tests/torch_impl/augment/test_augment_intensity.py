@@ -7,7 +7,7 @@ import torch
 from covering import one_test
 from keras.src.legacy.preprocessing.image import apply_brightness_shift, apply_channel_shift
 
-from torch_impl.augment.intensity import change_brightness, shift_channels
+from torch_impl.augment.standardize import change_brightness, shift_channels
 
 IMAGES = {
     "whole numbers": lambda g, shape: g.integers(0, 256, shape),

@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from torch_impl.augment.shuffled import epoch_orders
+from torch_impl.augment.datasets import epoch_orders
 
 NUM_EPOCHS = 3
 

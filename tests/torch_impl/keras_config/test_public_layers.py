@@ -12,8 +12,7 @@ from benchmarks.public_layers.checks import checked, verdict
 from benchmarks.public_layers.table import SETTINGS, left, of_layer, public_classes
 from benchmarks.public_layers.twins import BAR, FLOAT32_BAR, differences
 from torch_impl.keras_config import NoTwinError, from_keras_config
-from torch_impl.keras_config.builders import BUILDERS
-from torch_impl.keras_config.rows.refused import REFUSED
+from torch_impl.keras_config.builders import BUILDERS, REFUSED
 
 # Arguments that no setting gives another value, and why.
 NOT_VARIED = {

@@ -11,7 +11,7 @@ from rows import each_row
 from test_twin_layers import difference, values
 
 from torch_impl.keras_config import NoTwinError, from_keras_config
-from torch_impl.keras_config.sharing import Sharing
+from torch_impl.keras_config.model import Sharing
 
 
 def branch(name, shared):

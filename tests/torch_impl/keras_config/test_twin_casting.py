@@ -16,7 +16,7 @@ from rows import each_row
 from test_twin_layers import ATTENTION, CASES, IMAGES, MERGING, SEQUENCES, fill_weights, flat
 
 from benchmarks.public_layers.table import SETTINGS
-from parity.halves.keras import data_layers
+from parity.halves.keras import kernels
 from torch_impl.keras_config import NoTwinError, from_keras_config
 from torch_impl.keras_config.builders import BUILDERS
 from torch_impl.keras_config.casting import INTEGERS
@@ -80,7 +80,7 @@ NOT_COMPARED |= {"RandomGrayscale"}  # draws other numbers than its twin
 
 @pytest.fixture(autouse=True)
 def _called_as_in_a_check():
-    data_layers.install()
+    kernels.install()
 
 
 def test_every_layer_has_an_entry_and_every_entry_is_compared():

@@ -11,7 +11,7 @@ from test_twin_layers import assert_twin
 from torch import nn
 from torch.nn import functional as F
 
-from parity.halves.keras.check.own_layers import told_simply
+from parity.halves.keras.check.symbolic import told_simply
 from torch_impl.keras_config import NoTwinError, from_keras_config
 from torch_impl.keras_config.custom import CustomLayer
 from torch_impl.layouts import Variable

@@ -13,9 +13,9 @@ from rows import each_row
 from test_twin_layers import BAR, assert_twin, difference, fill_weights, flat
 
 from torch_impl.keras_config import from_keras_config
+from torch_impl.keras_config.builders import taken_from, told_to
 from torch_impl.keras_config.custom import Lambda
 from torch_impl.keras_config.graph import Call, Tensor
-from torch_impl.keras_config.masks import taken_from, told_to
 from torch_impl.masks import mask_of
 
 pytestmark = pytest.mark.usefixtures("direct", "float64")

@@ -18,7 +18,7 @@ from torch import nn
 from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.graph import tensors_in
 from torch_impl.keras_config.model import legal_name
-from torch_impl.keras_config.problems import NoTwinError
+from torch_impl.keras_config.rules import NoTwinError
 from torch_impl.layers.activations import ACTIVATIONS
 
 IMAGES, FEATURES = (7, 6, 3), (5,)

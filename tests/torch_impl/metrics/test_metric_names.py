@@ -11,7 +11,7 @@ from keras.src.trainers.compile_utils import CompileMetrics
 from keras.src.utils.naming import to_snake_case
 
 from torch_impl.metrics import history_names
-from torch_impl.metrics.names import snake_case
+from torch_impl.metrics.base import snake_case
 
 NAMES = st.lists(st.sampled_from(["auc", "mae", "auc_1"]), max_size=4)
 _KEPT = {}

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_metrics import array
 
-from torch_impl.metrics.ranking import argmax, in_top_k
+from torch_impl.metrics.accuracy import argmax, in_top_k
 
 ODD = st.sampled_from([-np.inf, -1.0, -0.0, 0.0, 1e-300, 1.0, 2.0, np.inf, np.nan])
 

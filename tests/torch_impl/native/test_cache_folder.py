@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from torch_impl.native.cache_folder import cache_folder, check_reach
+from torch_impl.native.store import cache_folder, check_reach
 
 
 @pytest.fixture

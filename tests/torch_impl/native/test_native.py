@@ -12,7 +12,7 @@ from covering import one_test
 from torch_impl_loops import build_packaged, needs_compiler
 
 from torch_impl import native, philox
-from torch_impl.native import processor, recipe, store
+from torch_impl.native import recipe, store
 
 SHAPES = [(0,), (1,), (3,), (4,), (63,), (64,), (65,), (2, 13, 13, 8), (5, 1001)]
 RATES = [0.0, 2.0**-24, 0.1, 0.25, 0.5, 0.999999]
@@ -111,7 +111,7 @@ def test_a_damaged_loop_without_a_compiler_is_left_to_torch_with_one_warning(
     fails = cached.parents[2] / "cc"
     fails.write_text('#!/bin/sh\n[ "$1" = --version ] && exec cc --version\nexit 3\n')
     fails.chmod(0o700)
-    version, machine = native._version(("cc",)), processor.features().encode()
+    version, machine = native._version(("cc",)), store.features().encode()
     flags = recipe.flags_for(None, True)
     mark = recipe.fingerprint(philox.SOURCE, flags, str(fails).encode(), version, machine)
     cached.write_bytes(damage(made[1]))
@@ -310,7 +310,7 @@ def wheel(packaged, tmp_path):
 
 def test_the_loop_of_the_wheel_comes_first_and_needs_no_compiler(wheel, cache, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert origin() == f"from the wheel ({processor.levels()[0]}, all threads)"
+    assert origin() == f"from the wheel ({store.levels()[0]}, all threads)"
     assert_same_numbers()
     assert not cache.exists()
 
@@ -324,12 +324,12 @@ def test_a_switch_chooses_between_the_wheel_and_this_machine(wheel, monkeypatch)
 
 
 def test_a_processor_gets_the_best_loop_that_it_can_execute(wheel, monkeypatch):
-    for level in processor.levels():
-        monkeypatch.setattr(processor, "levels", lambda level=level: (level,))
+    for level in store.levels():
+        monkeypatch.setattr(store, "levels", lambda level=level: (level,))
         forget()
         assert origin() == f"from the wheel ({level}, all threads)"
         assert_same_numbers()
-    monkeypatch.setattr(processor, "levels", lambda: ())
+    monkeypatch.setattr(store, "levels", lambda: ())
     forget()
     assert origin().startswith("compiled here")
 

@@ -10,12 +10,11 @@ from torch_impl import native, normals, philox
 from torch_impl.augment import affine
 from torch_impl.fast import PooledConv2d, PooledReLU, conv_pool, pool
 from torch_impl.layers import Dropout
-from torch_impl.native import processor
-from torch_impl.optim import Adam, adam_loop
+from torch_impl.native import store
+from torch_impl.optim import Adam, adam
 
 SOURCES = {
-    module.SOURCE.stem: module.SOURCE
-    for module in (philox, normals, affine, conv_pool, pool, adam_loop)
+    module.SOURCE.stem: module.SOURCE for module in (philox, normals, affine, conv_pool, pool, adam)
 }
 DTYPES = (torch.float32, torch.float64)
 CL = torch.channels_last
@@ -147,14 +146,14 @@ def is_fused(level):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("level", [level for level in processor.levels() if is_fused(level)])
+@pytest.mark.parametrize("level", [level for level in store.levels() if is_fused(level)])
 def test_the_loops_of_a_wheel_have_the_bits_of_those_that_are_compiled_here(
     level, packaged, here, monkeypatch, tmp_path
 ):
-    if not is_fused(processor.levels()[0]):
+    if not is_fused(store.levels()[0]):
         pytest.skip("this processor has no fused multiply-add")
     monkeypatch.setattr(native, "PACKAGED", packaged)
-    monkeypatch.setattr(processor, "levels", lambda: (level,))
+    monkeypatch.setattr(store, "levels", lambda: (level,))
     assert_all_same(numbers_of(monkeypatch, tmp_path, f"from the wheel ({level}", "wheel"), here)
 
 
@@ -162,10 +161,10 @@ def test_the_loops_of_a_wheel_have_the_bits_of_those_that_are_compiled_here(
 def test_without_a_fused_multiply_add_only_sums_of_a_convolution_round_otherwise(
     packaged, here, monkeypatch, tmp_path
 ):
-    if "x86-64-v2" not in processor.levels():
+    if "x86-64-v2" not in store.levels():
         pytest.skip("not an x86 processor")
     monkeypatch.setattr(native, "PACKAGED", packaged)
-    monkeypatch.setattr(processor, "levels", lambda: ("x86-64-v2",))
+    monkeypatch.setattr(store, "levels", lambda: ("x86-64-v2",))
     found = numbers_of(monkeypatch, tmp_path, "from the wheel (x86-64-v2", "wheel")
     assert_all_same(found, here, tuple(set(NUMBERS) - {"conv_pool"}))
     # The loops of a machine that has none: the same, whatever compiled them.

@@ -4,7 +4,7 @@ import platform
 
 import pytest
 
-from torch_impl.native import processor
+from torch_impl.native import store
 
 # From /proc/cpuinfo of an Intel Core i7-3770 (Ivy Bridge), i7-4770 (Haswell), Xeon 8175M (Skylake).
 IVY_BRIDGE = (
@@ -19,10 +19,10 @@ SKYLAKE = f"{HASWELL} avx512f avx512dq avx512cd avx512bw avx512vl"
 @pytest.fixture
 def cpuinfo(tmp_path, monkeypatch):
     path = tmp_path / "cpuinfo"
-    monkeypatch.setattr(processor, "CPUINFO", path)
-    processor.features.cache_clear()
+    monkeypatch.setattr(store, "CPUINFO", path)
+    store.features.cache_clear()
     yield path
-    processor.features.cache_clear()
+    store.features.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -43,17 +43,17 @@ def test_an_x86_processor_has_the_levels_whose_instructions_it_has(
 ):
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     cpuinfo.write_text(f"processor\t: 0\nmodel name\t: x\nflags\t\t: {flags}\nbugs\t\t: avx2\n")
-    assert processor.levels() == levels
+    assert store.levels() == levels
 
 
 def test_a_processor_of_which_nothing_is_known_has_no_level_that_needs_more(cpuinfo, monkeypatch):
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    assert processor.levels() == ()
+    assert store.levels() == ()
     monkeypatch.setattr(platform, "machine", lambda: "riscv64")
-    assert processor.levels() == ()
+    assert store.levels() == ()
 
 
 @pytest.mark.parametrize(("machine", "level"), [("aarch64", "armv8-a"), ("arm64", "apple-m1")])
 def test_every_arm_processor_of_64_bits_has_its_level(machine, level, cpuinfo, monkeypatch):
     monkeypatch.setattr(platform, "machine", lambda: machine)
-    assert processor.levels() == (level,)
+    assert store.levels() == (level,)

@@ -7,8 +7,8 @@ import torch
 from torch_impl_loops import needs_compiler
 
 from torch_impl import native, philox
-from torch_impl.native import origins, trial
-from torch_impl.native.trial import ROUNDS, Times
+from torch_impl.native import origins, store
+from torch_impl.native.store import ROUNDS, Times
 
 SLOW, QUICK = Times(0.3, 0.1), Times(0.1, 0.3)
 
@@ -36,7 +36,7 @@ def show(monkeypatch):
 
     def showing(times):
         made = []
-        monkeypatch.setattr(trial, "_timed", lambda *both: made.append(both) or times)
+        monkeypatch.setattr(store, "_timed", lambda *both: made.append(both) or times)
         return made
 
     return showing
@@ -66,7 +66,7 @@ def test_who_asks_for_loops_gets_them_and_who_can_keep_nothing(show, switch, mon
     """Else two trainings could take two ways, which round differently."""
     made = show(SLOW)
     if switch is None:
-        monkeypatch.setattr(trial, "cache_folder", lambda: open("/nowhere/at/all"))  # noqa: SIM115
+        monkeypatch.setattr(store, "cache_folder", lambda: open("/nowhere/at/all"))  # noqa: SIM115
     else:
         monkeypatch.setenv(native.SWITCH, switch)
     assert chosen() is not None
@@ -85,9 +85,9 @@ def test_who_asks_for_loops_gets_them_and_who_can_keep_nothing(show, switch, mon
 def test_a_loop_has_to_be_fast_once(loop, torchs, found, rounds, monkeypatch):
     """Each way runs once to get warm; time goes by only in work."""
     spent = []
-    monkeypatch.setattr(trial.time, "perf_counter", lambda: sum(spent))
+    monkeypatch.setattr(store.time, "perf_counter", lambda: sum(spent))
     first, second = (iter((9.0, *seconds)) for seconds in (loop, torchs))
-    times = trial._timed(lambda: spent.append(next(first)), lambda: spent.append(next(second)))
+    times = store._timed(lambda: spent.append(next(first)), lambda: spent.append(next(second)))
     assert (times.loop_s, times.torch_s) == pytest.approx(found)
     assert len(spent) == 2 * (rounds + 1)
 
@@ -100,7 +100,7 @@ def test_both_ways_give_the_same_numbers_and_leave_torchs_generator(show):
     assert chosen() is None
     show(QUICK)
     native._chosen.clear()
-    for file in kept(native.trial.cache_folder()):
+    for file in kept(native.store.cache_folder()):
         file.unlink()
     assert torch.equal(philox.stateless_keep((5, 7), 0.25, seed=(1, 2)), by_torch)
     assert chosen() is not None
@@ -130,7 +130,7 @@ def test_the_typical_work_of_each_file_takes_what_it_is_told(source, monkeypatch
         return own(source, typical)
 
     monkeypatch.setattr(native, "fast", fast)
-    monkeypatch.setattr(trial, "_timed", lambda *both: [work() for work in both] and QUICK)
+    monkeypatch.setattr(store, "_timed", lambda *both: [work() for work in both] and QUICK)
     native.times_of(source, origins.FILES[source])
     assert asked.count(source) >= 2
 
@@ -140,7 +140,7 @@ def test_all_files_are_tried_and_a_slow_one_is_told(show):
     found = origins.origins()
     folder = origins.native.recipe.__file__.rpartition("/native/")[0]
     assert len(found) == len(origins.FILES)
-    assert sorted(found) == sorted(path.stem for path in trial.Path(folder).rglob("*.c"))
+    assert sorted(found) == sorted(path.stem for path in store.Path(folder).rglob("*.c"))
     for told in found.values():
         assert told.startswith("compiled here (")
         assert "; not used: 300 ms in the place of torch's 100 on " in told

@@ -6,7 +6,7 @@ import torch
 from covering import one_test
 
 from torch_impl import native
-from torch_impl.optim import Adam, AdamW, adam, adam_loop
+from torch_impl.optim import Adam, AdamW, adam
 
 EPSILON = {torch.float32: 2.0**-23, torch.float64: 2.0**-52}
 SHAPES = [(), (1,), (7,), (33, 5), (64, 32, 3, 3), (32, 1, 3, 3), (300, 128)]
@@ -14,7 +14,7 @@ SHAPES = [(), (1,), (7,), (33, 5), (64, 32, 3, 3), (32, 1, 3, 3), (300, 128)]
 
 @pytest.fixture(autouse=True)
 def _there_is_a_compiler():
-    if native.library(adam_loop.SOURCE) is None:
+    if native.library(adam.SOURCE) is None:
         pytest.skip("no C compiler on this machine")
 
 
@@ -41,7 +41,7 @@ def trained(dtype, optimizer=Adam, num_steps=20, **settings):
 @pytest.mark.parametrize("settings", [{}, {"weight_decay": 0.1}, {"clipnorm": 0.5}], ids=str)
 def test_a_step_is_that_of_torchs_operations(dtype, optimizer, settings, monkeypatch):
     found = trained(dtype, optimizer, **settings)
-    monkeypatch.setattr(adam_loop.native, "library", lambda source: None)
+    monkeypatch.setattr(adam.native, "library", lambda source: None)
     for ours, theirs in zip(found, trained(dtype, optimizer, **settings), strict=True):
         # Each of 20 steps rounds the weight, which is below 8, a few times.
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=8 * 20 * EPSILON[dtype])
@@ -59,9 +59,9 @@ def test_a_step_is_that_of_torchs_operations(dtype, optimizer, settings, monkeyp
     ids=["another layout", "gaps", "another dtype", "another device"],
 )
 def test_what_does_not_lie_alike_is_left_to_torch(parameter, gradient):
-    assert adam_loop.compiled_step([parameter], [gradient], adam.typical) is None
+    assert adam.compiled_step([parameter], [gradient], adam.typical) is None
 
 
 def test_amsgrad_is_left_to_torch(monkeypatch):
-    monkeypatch.setattr(adam_loop.native, "library", lambda source: pytest.fail("was asked for"))
+    monkeypatch.setattr(adam.native, "library", lambda source: pytest.fail("was asked for"))
     trained(torch.float64, amsgrad=True, num_steps=2)

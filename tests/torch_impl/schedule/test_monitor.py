@@ -6,7 +6,7 @@ import keras
 import pytest
 from covering import one_test
 
-from torch_impl.schedule.monitor import _GREATER_IS_BETTER, _LESS_IS_BETTER, Monitor
+from torch_impl.schedule.callbacks import _GREATER_IS_BETTER, _LESS_IS_BETTER, Monitor
 
 # What Keras's constructors ask for; the numbers do not matter here.
 ARGUMENTS = {

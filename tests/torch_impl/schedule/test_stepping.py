@@ -4,11 +4,7 @@ import torch
 from torch import nn
 
 from torch_impl.schedule import EarlyStopping, LearningRateScheduler
-from torch_impl.schedule.stepping import (
-    acts_at_the_beginning,
-    begin_epoch,
-    takes_value,
-)
+from torch_impl.schedule.callbacks import acts_at_the_beginning, begin_epoch, takes_value
 
 
 def optimizer():

@@ -1,21 +1,91 @@
-"""Operations on each entry: of one tensor, and of two that broadcast."""
+"""Operations on each entry, of one tensor or two; activations and crossentropies."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
+from torch.nn import functional as F
 
+from torch_impl import losses
 from torch_impl.clip import clip
-from torch_impl.keras_config.operations.arguments import (
-    Function,
-    both,
-    dtype_named,
-    numbers,
-    of_real,
-    real,
-)
+from torch_impl.layers import activations
+from torch_impl.losses.crossentropy import binary_crossentropy
+
+# --- How operations read their arguments: tensors and numbers, integers, axes, dtypes -------------
+
+
+Function = Callable[..., Any]
+Axis = int | Sequence[int] | None
+
+
+def dtype_named(name: str) -> torch.dtype:
+    """Returns the dtype of Keras's name.
+
+    Raises:
+        ValueError: torch has no such dtype.
+    """
+    dtype = getattr(torch, name, None)
+    if not isinstance(dtype, torch.dtype):
+        raise ValueError(f"dtype={name!r}: expected one of torch's")
+    return dtype
+
+
+def real(x: torch.Tensor) -> torch.Tensor:
+    """Returns a tensor of real numbers; integers become float32, Keras's default."""
+    return x if x.is_floating_point() or x.is_complex() else x.to(torch.float32)
+
+
+def numbers(x: torch.Tensor) -> torch.Tensor:
+    """Returns a tensor with int32 in the place of bool."""
+    return x.to(torch.int32) if x.dtype == torch.bool else x
+
+
+def of_real(function: Function) -> Function:
+    """Returns a function that takes integers as float32."""
+    return lambda x, **settings: function(real(x), **settings)
+
+
+def both(function: Function, *, rounds: bool = False) -> Function:
+    """Returns a function of two tensors that also takes a number in the place of one.
+
+    Args:
+        function: of two tensors.
+        rounds: whether Keras rounds the number to float32, in float64 too.
+    """
+
+    def of_two(x1: Any, x2: Any, *more: Any, **settings: Any) -> Any:
+        like = x1 if isinstance(x1, torch.Tensor) else x2
+        return function(*(_beside(like, value, rounds) for value in (x1, x2)), *more, **settings)
+
+    return of_two
+
+
+def _beside(like: torch.Tensor, value: Any, rounds: bool) -> torch.Tensor:
+    """Returns a number as a tensor without axes, in the dtype that Keras gives it."""
+    if isinstance(value, torch.Tensor):
+        return value
+    if isinstance(value, float):
+        value = float(np.float32(value)) if rounds else value
+        dtype = like.dtype if like.is_floating_point() else torch.float32
+    elif isinstance(value, bool):
+        dtype = torch.bool
+    else:
+        dtype = torch.int32 if like.dtype == torch.bool else like.dtype
+    return torch.tensor(value, dtype=dtype, device=like.device)
+
+
+def axes_of(x: torch.Tensor, axis: Axis) -> tuple[int, ...]:
+    """Returns the axes, counted from 0; all of them for None."""
+    given = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    return tuple(number % x.ndim for number in given)
+
+
+# --- Operations on each entry: of one tensor, and of two that broadcast ---------------------------
 
 
 def _maximum(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -167,4 +237,65 @@ ROWS: dict[str, Function] = {
             *("arcsinh", "arccosh", "arctanh"),
         )
     },
+}
+
+
+# --- Activations, by the names of their operations ------------------------------------------------
+
+
+ROWS_OF_ACTIVATION: dict[str, Function] = {
+    "Relu": F.relu,
+    "ReLU": activations.relu,
+    "Relu6": F.relu6,
+    "LeakyRelu": activations.leaky_relu,
+    "Silu": F.silu,
+    "Swish": F.silu,
+    "Softmax": activations.softmax,
+    "LogSoftmax": activations.log_softmax,
+    "LogSigmoid": F.logsigmoid,
+    "HardSigmoid": activations.hard_sigmoid,
+    "HardSilu": activations.hard_silu,
+    "HardTanh": activations.hard_tanh,
+    "HardShrink": activations.hard_shrink,
+    "SoftShrink": activations.soft_shrink,
+    "TanhShrink": activations.tanh_shrink,
+    "SparsePlus": activations.sparse_plus,
+    "SparseSigmoid": activations.sparse_sigmoid,
+    # The operation approximates unless it is told not to; the activation does not.
+    "Gelu": partial(activations.gelu, approximate=True),
+    **{
+        name.title(): getattr(activations, name)
+        for name in (
+            *("sigmoid", "tanh", "softplus", "softsign", "elu", "selu", "celu"),
+            *("mish", "squareplus", "glu", "threshold", "sparsemax"),
+        )
+    },
+}
+
+
+# --- Crossentropies of keras.ops, which losses of a user's own call: targets come first -----------
+
+
+def _binary(target: torch.Tensor, output: torch.Tensor, from_logits: bool = False) -> torch.Tensor:
+    return binary_crossentropy(output, target, from_logits)
+
+
+def _categorical(
+    target: torch.Tensor, output: torch.Tensor, from_logits: bool = False, axis: int = -1
+) -> torch.Tensor:
+    return losses.CategoricalCrossentropy(from_logits, axis=axis).values(output, target)
+
+
+def _sparse(
+    target: torch.Tensor, output: torch.Tensor, from_logits: bool = False, axis: int = -1
+) -> torch.Tensor:
+    if axis not in (-1, output.ndim - 1):
+        raise ValueError(f"{axis=}: expected the last one")
+    return losses.SparseCategoricalCrossentropy(from_logits).values(output, target.long())
+
+
+ROWS_OF_CROSSENTROPY: dict[str, Function] = {
+    "BinaryCrossentropy": _binary,
+    "CategoricalCrossentropy": _categorical,
+    "SparseCategoricalCrossentropy": _sparse,
 }

@@ -7,18 +7,9 @@ from typing import Any
 
 from torch import nn
 
-from torch_impl.keras_config.operations import (
-    activation,
-    algebra,
-    crossentropy,
-    elementwise,
-    images,
-    reductions,
-    selection,
-    shaping,
-)
-from torch_impl.keras_config.operations.arguments import Function
-from torch_impl.near_names import one_of
+from torch_impl.keras_config.operations import elementwise, reductions, shaping
+from torch_impl.keras_config.operations.elementwise import Function
+from torch_impl.torch_names import one_of
 
 _HERE = "the operations in torch_impl.keras_config.operations.OPERATIONS"
 
@@ -27,11 +18,11 @@ OPERATIONS: dict[str, Function] = {
     **elementwise.ROWS,
     **reductions.ROWS,
     **shaping.ROWS,
-    **selection.ROWS,
-    **algebra.ROWS,
-    **activation.ROWS,
-    **crossentropy.ROWS,
-    **images.ROWS,
+    **shaping.ROWS_OF_SELECTION,
+    **reductions.ROWS_OF_ALGEBRA,
+    **elementwise.ROWS_OF_ACTIVATION,
+    **elementwise.ROWS_OF_CROSSENTROPY,
+    **shaping.ROWS_OF_IMAGES,
 }
 
 

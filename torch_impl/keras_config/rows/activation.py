@@ -1,17 +1,20 @@
-"""Activations, as layers and as settings of other layers."""
+"""Activations, as layers and as settings, and masks of what the user's code returns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
 from torch_impl import layers
 from torch_impl.keras_config.custom import Calling, found, function_names
 from torch_impl.keras_config.planned import Planned
-from torch_impl.keras_config.rows.entry import Entry, Row, planned
-from torch_impl.keras_config.rows.modules import plain
+from torch_impl.keras_config.rows.entry import Entry, Row, plain, planned
+
+# --- Activations, as layers and as settings of other layers ---------------------------------------
+
 
 # Those without weights, which may also be the activation of another layer.
 SIMPLE: dict[str, Row] = {
@@ -102,3 +105,21 @@ ROWS: dict[str, Row] = {
     "Activation": lambda entry: activation_of(entry) or Planned(nn.Identity),
     "PReLU": _prelu,
 }
+
+
+# --- The mask that Keras gives to what code of the user's returns ---------------------------------
+
+
+class MaskedBy(nn.Module):
+    """Returns a tensor, whose mask is another one; the network around it gives masks on."""
+
+    def forward(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Returns the first of (tensor, mask)."""
+        return inputs[0]
+
+    def compute_mask(self, inputs: Sequence[torch.Tensor], mask: object) -> torch.Tensor:
+        """Returns the second one."""
+        return inputs[1]
+
+
+ROWS_OF_MASKING: dict[str, Row] = {"MaskedBy": lambda entry: Planned(MaskedBy)}

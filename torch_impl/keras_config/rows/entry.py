@@ -1,4 +1,4 @@
-"""A layer as it stands in a model's config, as the rows of the table read it."""
+"""A layer as it stands in a model's config, and the modules around a layer."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from torch import nn
 
 from torch_impl.keras_config.graph import Config, input_shapes, name_of
 from torch_impl.keras_config.planned import Planned
+from torch_impl.masks import mask_arguments
+
+# --- A layer as it stands in a model's config, as the rows of the table read it -------------------
+
 
 Shape = tuple[int | None, ...]
 
@@ -152,3 +156,70 @@ def dtype_of(config: Config) -> torch.dtype:
         raise ValueError(f"dtype policy {name!r}: expected 'float32' or 'float64'")
     dtype: torch.dtype = getattr(torch, name)
     return dtype
+
+
+# --- Modules around a layer of `torch_impl.layers`, so that it takes and gives Keras's layout -----
+
+
+class KerasLayer(nn.Module):
+    """A layer with inputs and outputs in Keras's layout, (N, ..., C), then an activation.
+
+    Args:
+        layer: takes (N, C, ...).
+        activation: applied to its output, in Keras's layout; None for no activation.
+    """
+
+    # Weights have Keras's path, which does not name this wrapper.
+    unnamed_children = ("layer",)
+
+    def __init__(self, layer: nn.Module, activation: nn.Module | None = None) -> None:
+        super().__init__()
+        self.layer = layer
+        self.activation = activation
+
+    @property
+    def mask_arguments(self) -> frozenset[str]:
+        """Those of the layer: see `torch_impl.masks`."""
+        return mask_arguments(self.layer)
+
+    def forward(self, x: torch.Tensor, **masks: torch.Tensor | None) -> torch.Tensor:
+        """Returns the output of the Keras layer."""
+        y: torch.Tensor = self.layer(x.movedim(-1, 1), **masks).movedim(1, -1)
+        if self.activation is not None:
+            y = self.activation(y)
+        return y
+
+
+class Activated(KerasLayer):
+    """A layer that works on Keras's layout itself, then an activation."""
+
+    def forward(self, x: torch.Tensor, **masks: torch.Tensor | None) -> torch.Tensor:
+        """Returns the output of the Keras layer."""
+        y: torch.Tensor = self.layer(x, **masks)
+        if self.activation is not None:
+            y = self.activation(y)
+        return y
+
+
+def plain(kind: Callable[..., nn.Module], *names: str) -> Row:
+    """Returns the row of a layer that works on Keras's layout."""
+    return lambda entry: Planned(kind, **entry.pick(*names))
+
+
+def moved(kind: Callable[..., nn.Module], *names: str, **settings: Any) -> Row:
+    """Returns the row of a layer that works on torch's layout."""
+
+    def plan(entry: Entry) -> Planned:
+        return Planned(KerasLayer, Planned(kind, **entry.pick(*names), **settings))
+
+    return plan
+
+
+def seeded(kind: Callable[..., nn.Module], *names: str) -> Row:
+    """Returns the row of a layer that draws; without a seed in the config, the seed is 0."""
+
+    def plan(entry: Entry) -> Planned:
+        seed = entry.config.get("seed") or 0
+        return Planned(KerasLayer, Planned(kind, **entry.pick(*names), seed=seed))
+
+    return plan

@@ -1,12 +1,8 @@
-"""How much rounding alone may change: the reference runs a second time, perturbed.
-
-Constants that Keras rounds, and gradients, are moved by as much as rounding may change them. The
-difference of the two passes is the noise of each array.
-"""
+"""How much rounding alone may change: the reference runs a second time, with other weights."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,16 +10,86 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from parity.data.probe_inputs import single
 from parity.halves.keras import versions
-from parity.halves.keras.attention import perturb_scale
-from parity.halves.keras.check.constraints import leave_out_epsilon
-from parity.halves.keras.compiled_rate import has_schedule
-from parity.halves.keras.kinds import kind_of
+from parity.halves.keras.check.weights import named_variables
+from parity.halves.keras.kinds import kind_of, perturb_scale
 from parity.halves.keras.rounding import Perturbation
+from parity.halves.keras.schedules import has_schedule
 from parity.ladder.compare import absolute_difference
-from parity.ladder.rounding import LIMITS
-from parity.ladder.tolerance import FLOAT64, OF_A_CONSTANT
+from parity.ladder.rounding import FLOAT64, LIMITS, OF_A_CONSTANT
+from parity.traces.anchors import perturbed_one_by_one
 from parity.traces.trace import TraceWriter, largest_of
+
+# --------------------------------------------------------------------------------------------------
+#
+# Constraints of weights in the probes: they have something to do, and their epsilon is noise.
+#
+# Keras's norms add 1e-7 to a denominator, which shrinks weights in every step by about as much as
+# float32 rounds. A port may leave that out.
+
+
+_GROWS, _MOST = 1.25, 1e4  # from try to try; and at most
+_BITES = 0.1  # relative: so much a constraint changes one of the weights
+
+
+def constraints_of(model: keras.Model) -> dict[str, Any]:
+    """Returns the constraints of the weights that have one, by the name of the weight."""
+    found = {n: getattr(v, "constraint", None) for n, v in named_variables(model).items()}
+    return {name: constraint for name, constraint in found.items() if constraint is not None}
+
+
+def constrained(name: str, weight: np.ndarray, constraints: Mapping[str, Any]) -> np.ndarray:
+    """Returns a weight, or a multiple of it which its constraint changes.
+
+    Args:
+        name: of the weight.
+        weight: with which a probe would begin.
+        constraints: by the name of the weight.
+
+    Returns:
+        The least multiple that is tried and is changed; the weight itself if none is.
+    """
+    if (constraint := constraints.get(name)) is None:
+        return weight
+    factor = 1.0
+    while factor <= _MOST:
+        tried = weight * factor
+        made = np.asarray(constraint(tf.constant(tried)))
+        if np.abs(made - tried).max(initial=0.0) > _BITES * np.abs(tried).max(initial=0.0):
+            return single(tried)
+        factor *= _GROWS
+    return weight
+
+
+def leave_out_epsilon(layer: Any) -> None:
+    """Lets Keras's constraints of the weights of a layer add nothing to their denominators."""
+    if versions.IS_KERAS_2:
+        return
+    for variable in layer.trainable_variables:
+        constraint = getattr(variable, "constraint", None)
+        if constraint is not None and versions.is_kerass_own(constraint):
+            variable.constraint = _WithoutEpsilon(constraint)
+
+
+class _WithoutEpsilon(keras.constraints.Constraint):
+    def __init__(self, constraint: Any) -> None:
+        self._constraint = constraint
+
+    def __call__(self, weight: Any) -> Any:
+        with versions.epsilon_times(0):
+            return self._constraint(weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the configuration of the constraint."""
+        return dict(self._constraint.get_config())
+
+
+# --- How much rounding alone may change: the reference runs a second time, perturbed --------------
+#
+# Constants that Keras rounds, and gradients, are moved by as much as rounding may change them. The
+# difference of the two passes is the noise of each array.
+
 
 # Parts of the keys of what was not computed.
 _GIVEN = (
@@ -240,3 +306,86 @@ def noise_of(writers: Sequence[ChangeWriter]) -> dict[str, float]:
 def loss_noise_of(writers: Sequence[ChangeWriter]) -> list[float]:
     """Returns the same for the loss of each step of training."""
     return [max(changes) for changes in zip(*(w.loss_changes for w in writers), strict=True)]
+
+
+# --- The weights that a pass begins with, in less memory than a model has for them ----------------
+#
+# Every pass sets them several times, so they are kept beside the model, whatever its size.
+
+
+class HeldWeights(Mapping[str, np.ndarray]):
+    """Weights in half the memory: as float32 where that holds every value exactly.
+
+    Those of a probe are drawn so. Each is returned as it was given, bit by bit, in a new array.
+
+    Args:
+        items: names and arrays.
+    """
+
+    def __init__(self, items: Iterable[tuple[str, np.ndarray]]) -> None:
+        self._arrays: dict[str, np.ndarray] = {}
+        self._dtypes: dict[str, np.dtype] = {}
+        for name, array in items:
+            self._arrays[name], self._dtypes[name] = _halved(array), array.dtype
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._arrays[name].astype(self._dtypes[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+
+class MovedWeights(Mapping[str, np.ndarray]):
+    """The weights of a perturbed pass, which are made anew whenever they are asked for.
+
+    Args:
+        weights: that are moved.
+        perturbation: seed of the directions.
+        dtype: by a unit of which they are moved.
+    """
+
+    def __init__(self, weights: Mapping[str, np.ndarray], perturbation: int, dtype: str) -> None:
+        self._weights, self._how = weights, (perturbation, dtype)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        # The directions of one depend on how many numbers come before it.
+        for other, array in self.items():
+            if other == name:
+                return array
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._weights)
+
+    def __len__(self) -> int:
+        return len(self._weights)
+
+    def items(self) -> ItemsView[str, np.ndarray]:
+        """Returns names and arrays, of which one at a time is in memory."""
+        return _Moved(self)
+
+    def moved(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yields names and arrays."""
+        return perturbed_one_by_one(self._weights, *self._how)
+
+
+class _Moved(ItemsView[str, np.ndarray]):
+    _mapping: MovedWeights
+
+    def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
+        return self._mapping.moved()
+
+
+def _halved(array: np.ndarray) -> np.ndarray:
+    if array.dtype != np.float64:
+        return array
+    with np.errstate(over="ignore", invalid="ignore"):
+        halved = array.astype(np.float32)
+    return (
+        halved
+        if (halved.astype(np.float64).view(np.int64) == array.view(np.int64)).all()
+        else array
+    )

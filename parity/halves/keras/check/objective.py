@@ -1,12 +1,8 @@
-"""What a Keras model makes small: the losses of its outputs, for targets and weights of samples.
-
-A model and what it returns go in. For each batch of a probe, targets and weights that `fit` could
-get come out, by the name of the output ("" for the only one), and the loss that they give.
-"""
+"""What a Keras model makes small: the losses of its outputs, for targets and weights of samples."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,18 +12,348 @@ import numpy as np
 import tensorflow as tf
 
 from keras_impl.reference import Reference
+from parity.data import probe_inputs
 from parity.data.samples import Samples
 from parity.errors import InputError, told
 from parity.halves.keras import versions
-from parity.halves.keras.check.given import GivenTargets
-from parity.halves.keras.check.output_losses import losses_of, name_of, weights_of
-from parity.halves.keras.check.outputs import flat_names, outputs_of, packed
-from parity.halves.keras.check.own_steps import own_steps
-from parity.halves.keras.check.sample_weights import weights_of_batch
+from parity.halves.keras.check.custom_steps import own_steps
 from parity.halves.keras.check.sequence_masks import targets_of
-from parity.halves.keras.check.target_forms import DATA, Forms, found_form, kind_of
+from parity.halves.keras.check.structure import (
+    flat_names,
+    is_nest,
+    leaves_by_path,
+    outputs_of,
+    packed_outputs,
+)
 from parity.halves.keras.loss_constants import moved_loss
 from parity.traces.trace import TraceWriter, keyed
+
+# --- The targets that `fit` gets, as a source of targets for losses of which no form is known -----
+
+
+class GivenTargets:
+    """The arrays of `Reference(y=...)` by the name of the output.
+
+    Args:
+        reference: what `fit` gets.
+        names: of the outputs, in the order in which Keras flattens them; [""] for the only one.
+    """
+
+    def __init__(self, reference: Reference, names: Sequence[str]) -> None:
+        self._by_name = by_output(reference.y, names)
+
+    def of(self, name: str) -> np.ndarray | None:
+        """Returns the targets of all samples, float64 or int64; None if `fit` gets no arrays."""
+        given = self._by_name.get(name)
+        if given is None or not hasattr(given, "shape"):
+            return None
+        array = np.asarray(given)
+        if not array.ndim or not len(array) or array.dtype.kind not in "biuf":
+            return None
+        is_real = array.dtype.kind in "bf"
+        return probe_inputs.single(array.astype(np.float64 if is_real else np.int64))
+
+
+def by_output(nest: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Returns what belongs to each output: of a mapping by name, of a list in order.
+
+    Args:
+        nest: what `fit` gets as targets or weights: one array is for all outputs.
+        names: of the outputs, in the order in which Keras flattens them.
+    """
+    if isinstance(nest, Mapping):
+        flat = dict(leaves_by_path(nest))
+        if list(names) == [""]:
+            return {"": next(iter(flat.values()), None)}
+        return {name: flat.get(name) for name in names}
+    if isinstance(nest, tuple | list) and any(map(_is_array_or_nest, nest)):
+        return dict(zip(names, (each for _, each in leaves_by_path(nest)), strict=False))
+    return dict.fromkeys(names, nest)
+
+
+def _is_array_or_nest(value: Any) -> bool:
+    return value is None or hasattr(value, "shape") or is_nest(value)
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# The weights of the samples of a batch, by class or by sample, as `fit` gives them to the loss.
+#
+# Source: keras 3.15 `trainers/data_adapters/array_data_adapter.py`, `data_adapter_utils.py`.
+
+
+def sample_weight(reference: Reference, y: np.ndarray) -> np.ndarray | None:
+    """Returns the weight of each sample, which is that of its class; None without class weights."""
+    if reference.class_weight is None:
+        return None
+    labels = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y))
+    return np.array([float(reference.class_weight.get(int(label), 1.0)) for label in labels])
+
+
+def weights_of_batch(
+    reference: Reference,
+    samples: Samples,
+    purpose: str,
+    targets: Mapping[str, np.ndarray],
+    names: Sequence[str],
+) -> dict[str, np.ndarray | None]:
+    """Returns the weights of a batch by the name of the output; empty without any.
+
+    Weights of classes follow from the targets. Where `fit` gets weights of samples, others of the
+    same form are drawn: (N,), or (N, T) for the steps of sequences, in [0.25, 2).
+
+    Args:
+        reference: what `fit` gets.
+        samples: of the probe.
+        purpose: of the batch.
+        targets: of the batch, by the name of the output ("" for the only one).
+        names: of the outputs, in the order in which Keras flattens them.
+
+    Raises:
+        InputError: `fit` refuses such weights.
+    """
+    if reference.class_weight is not None:
+        if list(targets) != [""]:
+            raise InputError(
+                "class_weight with several outputs: expected sample_weight, as `fit` does"
+            )
+        if reference.sample_weight is not None:
+            raise InputError(
+                "Reference has class_weight and sample_weight: expected one of them, as `fit` does"
+            )
+        return {"": sample_weight(reference, targets[""])}
+    if reference.sample_weight is None:
+        return {}
+    given = by_output(reference.sample_weight, names)
+    is_for_all = hasattr(reference.sample_weight, "shape")
+    return {
+        name: None
+        if given.get(name) is None
+        else _drawn(samples, f"{purpose}/{'' if is_for_all else name}", y, given[name])
+        for name, y in targets.items()
+    }
+
+
+def _drawn(samples: Samples, purpose: str, y: np.ndarray, given: Any) -> np.ndarray:
+    """Returns weights of the form of those that `fit` gets."""
+    sides = tuple(np.shape(given))[1:]
+    draw = probe_inputs.generator(samples.seed, "sample weights", purpose)
+    if len(sides) < y.ndim and y.shape[1 : 1 + len(sides)] != sides:
+        sides = y.shape[1 : 1 + len(sides)]  # a model that leaves its steps open has others here
+    return probe_inputs.single(draw.uniform(0.25, 2.0, size=(len(y), *sides)))
+
+
+# --- Which loss `compile` gives to which output of a Keras model, and the weight that it has ------
+#
+# A compiled model and what it returns go in. The loss of each output comes out, by the name of the
+# output; that of the only one by the name "".
+#
+# Source: keras 3.15 `trainers/compile_utils.py` (`CompileLoss`).
+
+
+# Words of `compile` that mean a crossentropy by the shapes of targets and outputs.
+_BY_SHAPE = ("crossentropy", "ce")
+
+
+def losses_of(model: keras.Model, output: Any, parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the loss of each output, as `compile` got it; None: it has none.
+
+    Args:
+        model: the model.
+        output: what it returns for a batch.
+        parts: its outputs by name; empty: there is one.
+    """
+    return _by_output(getattr(model, "loss", None), output, parts)
+
+
+def weights_of(model: keras.Model, output: Any, parts: Mapping[str, Any]) -> dict[str, float]:
+    """Returns the weight of the loss of each output that has one; 1 if none is given.
+
+    Raises:
+        InputError: a weight is no number.
+    """
+    given = getattr(model, "_loss_weights", None)  # Keras 2 asks the loss
+    if given is None:
+        of_model = getattr(model, "_compile_loss", None) or getattr(model, "compiled_loss", None)
+        given = getattr(of_model, "_user_loss_weights", None)
+    losses = losses_of(model, output, parts)
+    weights = _by_output(1.0 if given is None else given, output, parts)
+    try:
+        return {
+            name: 1.0 if weights.get(name) is None else float(weights[name])
+            for name, loss in losses.items()
+            if loss is not None
+        }
+    except (TypeError, ValueError):
+        raise InputError(
+            f"compile got loss_weights={given!r}, its third argument; expected numbers; give "
+            "metrics by their name: compile(optimizer, loss, metrics=[...])"
+        ) from None
+
+
+def _by_output(given: Any, output: Any, parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what belongs to each output: one thing for all, a list in order, or a mapping."""
+    if not parts:
+        only = [each for _, each in leaves_by_path(given)] if is_nest(given) else [given]
+        return {"": next((each for each in only if each is not None), None)}
+    if isinstance(given, Mapping):
+        by_path = dict(leaves_by_path(given))
+        return {name: by_path.get(name) for name in parts}
+    if isinstance(given, tuple | list):
+        flat = [each for _, each in leaves_by_path(given)]
+        names = flat_names(output, parts)
+        return dict.fromkeys(parts) | dict(zip(names, flat, strict=False))
+    return dict.fromkeys(parts, given)
+
+
+def name_of(loss: Any) -> str | None:
+    """Returns the name of a loss: "sparse_categorical_crossentropy"; None without one."""
+    if loss is None or is_nest(loss):
+        return None
+    if isinstance(loss, str):
+        if loss.lower() in _BY_SHAPE:
+            return loss.lower()
+        found = keras.losses.get(loss)
+        return str(getattr(found, "__name__", getattr(found, "name", loss)))
+    return str(getattr(loss, "name", getattr(loss, "__name__", type(loss).__name__)))
+
+
+def is_kerass(loss: Any) -> bool:
+    """Whether a loss is one of Keras's, of which it is known what targets it takes."""
+    if isinstance(loss, str):
+        return True
+    kind = loss if hasattr(loss, "__name__") else type(loss)
+    function = getattr(loss, "fn", None)
+    kinds = [kind] if function is None else [kind, function]
+    return all(str(k.__module__).partition(".")[0] in ("keras", "tf_keras") for k in kinds)
+
+
+def config_of(loss: Any) -> dict[str, Any]:
+    """Returns the configuration of a loss object, with what its function gets; empty for others."""
+    if not isinstance(loss, keras.losses.Loss):
+        return {}
+    config: dict[str, Any] = keras.losses.serialize(loss)
+    if config:  # the config of a loss may lack an argument of its function, such as Huber's delta
+        given = getattr(loss, "_fn_kwargs", {})
+        config = {**config, "config": {**given, **config.get("config", {})}}
+    return config
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# The form of the targets that a loss takes: known of Keras's losses, tried for those of a user.
+#
+# A loss and outputs go in. The kind of its targets comes out, as `Samples.drawn_targets` draws
+# them, or why there is none: a form suits a loss if the loss is a finite number with it and depends
+# on the outputs.
+
+
+DATA = "data"  # rows of the targets that `fit` gets
+# Loss -> kind of its targets.
+_TARGETS = {
+    "sparse_categorical_crossentropy": "classes",
+    "categorical_crossentropy": "one_hot",
+    "categorical_focal_crossentropy": "one_hot",
+    "kl_divergence": "distribution",
+    "categorical_hinge": "one_hot",
+    "binary_crossentropy": "binary",
+    "binary_focal_crossentropy": "binary",
+    "hinge": "binary",
+    "squared_hinge": "binary",
+    "poisson": "counts",
+    "ctc": "labels",
+}
+# In this order: the first that suits. Values come first, as the most general form.
+_TRIED = ("values", "classes", "class", "one_hot", "binary", "flag", "value", "labels")
+# Of outputs from 0 to 1, such as a mask of an image: a loss of torch refuses other targets.
+_TRIED_OF_SHARES = ("binary", "shares")
+
+
+@dataclass(frozen=True)
+class Forms:
+    """What may be tried for an output.
+
+    Attributes:
+        first: kind that the name of the loss suggests.
+        has_data: whether `fit` gets targets for it.
+        drawn: returns the targets of a batch in a form.
+    """
+
+    first: str
+    has_data: bool
+    drawn: Callable[[str], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The form that suits a loss: its name, or "" and why there is none."""
+
+    name: str
+    problem: str = ""
+
+
+def kind_of(loss: Any) -> tuple[str, bool]:
+    """Returns the kind of targets that a loss takes, and whether that is known of it."""
+    name = name_of(loss) or ""
+    if is_kerass(loss):
+        return _TARGETS.get(name, "values"), True
+    return _TARGETS.get(name, "values"), loss is None
+
+
+def found_form(loss: Any, forms: Forms, output: Any) -> Found:
+    """Returns the first form of targets that suits a loss.
+
+    Args:
+        loss: of the user's own.
+        forms: that may be tried. Targets of `fit` are the only ones, if there are any.
+        output: of the model, of a batch.
+    """
+    problems: dict[str, str] = {}
+    tried: list[str] = [forms.first, *_TRIED]
+    if forms.first == "values" and _is_of_shares(output):
+        tried = [*_TRIED_OF_SHARES, *tried]
+    for form in [DATA] if forms.has_data else dict.fromkeys(tried):
+        try:
+            problem = _problem(loss, forms.drawn(form), output)
+        except Exception as error:  # a loss of the user may raise anything
+            problem = told(error)
+        if not problem:
+            return Found(form)
+        problems[form] = problem
+    if forms.has_data:
+        why = f"cannot be computed for the targets of `fit` and this output ({problems[DATA]})"
+        return Found("", why)
+    why = f"takes targets of none of the forms {', '.join(problems)}"
+    return Found("", f"{why} ({next(iter(problems.values()))})")
+
+
+def _is_of_shares(output: Any) -> bool:
+    """Whether each value of an output is from 0 to 1 by itself; those of a softmax add up to 1."""
+    array = np.asarray(output)
+    is_softmax = array.shape[-1] > 1 and np.allclose(array.sum(-1), 1)
+    return bool(array.min() >= 0 and array.max() <= 1 and not is_softmax)
+
+
+def _problem(loss: Any, y: np.ndarray, output: Any) -> str:
+    """Returns why targets do not suit a loss; "" if they do."""
+    output = tf.identity(output)  # without the logits that Keras's losses look for
+    with tf.GradientTape() as tape:
+        tape.watch(output)
+        value = versions.loss_of_output(loss, y, output)(None)
+    slope = tape.gradient(value, output)
+    if not np.isfinite(np.asarray(value)).all():
+        return f"the loss is {float(tf.reduce_mean(value))}"
+    if slope is None or not np.isfinite(np.asarray(slope)).all():
+        return "the loss has no finite gradient"
+    return "" if np.any(np.asarray(slope)) else "the loss does not depend on the output"
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# What a Keras model makes small: the losses of its outputs, for targets and weights of samples.
+#
+# A model and what it returns go in. For each batch of a probe, targets and weights that `fit` could
+# get come out, by the name of the output ("" for the only one), and the loss that they give.
 
 
 @dataclass(frozen=True)
@@ -216,7 +542,7 @@ class Objective:
 
     def packed(self, by_name: Mapping[str, Any]) -> Any:
         """Returns what belongs to each output in the structure in which the model returns them."""
-        return packed(self._output, self._parts, by_name)
+        return packed_outputs(self._output, self._parts, by_name)
 
     def value(self, output: Any, batch: Batch) -> Any:
         """Returns the loss that training minimises, with penalties: a scalar."""

@@ -1,12 +1,9 @@
-"""A pass of the reference in eval mode, and one in train mode, drawn until all of it has an effect.
-
-A factory goes in. The pass comes out: the model, what it is fed, the weights that it starts from,
-and what it computed.
-"""
+"""Passes of the reference in eval and in train mode, drawn until all of it has an effect."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,41 +12,171 @@ import tensorflow as tf
 
 from keras_impl.reference import Reference
 from parity.data import probe_inputs
+from parity.data.image_changes import joined, measured, num_patterns, pattern
+from parity.data.pieces import MAX_ROWS, ROUNDS, Function, Step, factors_for, limits_of, moves_for
+from parity.data.probe_inputs import single
 from parity.data.samples import Samples
-from parity.halves.keras.call_list import Calls
+from parity.halves.keras import versions
+from parity.halves.keras.call import Call, Calls, Reached
+from parity.halves.keras.calls import recorded_calls
 from parity.halves.keras.casts import cast_layers, float32_layers
-from parity.halves.keras.check import own_steps
-from parity.halves.keras.check.as_built import kept_as_built
-from parity.halves.keras.check.begun_anew import called_anew
-from parity.halves.keras.check.constraints import constrained, constraints_of
-from parity.halves.keras.check.exercised import Exercise, revived
+from parity.halves.keras.check import custom_steps
 from parity.halves.keras.check.facts import objective_facts, write_facts
-from parity.halves.keras.check.forward import as_one, write_forward
-from parity.halves.keras.check.gradient import write_gradients
-from parity.halves.keras.check.held_weights import HeldWeights, MovedWeights
-from parity.halves.keras.check.incomplete import (
-    incomplete,
-    not_a_number,
-    replayable,
-    unknown_targets,
-)
-from parity.halves.keras.check.loss import adding_layers, write_confident_loss
-from parity.halves.keras.check.metrics import write_metrics
-from parity.halves.keras.check.model import build, get_weights, set_weights
+from parity.halves.keras.check.forward_backward import as_one, write_forward, write_gradients
+from parity.halves.keras.check.inputs import reset_states
+from parity.halves.keras.check.metrics import adding_layers, write_confident_loss, write_metrics
 from parity.halves.keras.check.noise import (
+    HeldWeights,
+    MovedWeights,
+    constrained,
+    constraints_of,
     perturb_constants,
     perturb_optimizer,
     perturb_schedule,
 )
+from parity.halves.keras.check.not_compared import (
+    Exercise,
+    incomplete,
+    not_a_number,
+    replayable,
+    revived,
+    unknown_targets,
+)
 from parity.halves.keras.check.objective import Objective
-from parity.halves.keras.check.outputs import outputs_of
-from parity.halves.keras.check.parts import optimizers_in, whole_of
+from parity.halves.keras.check.parts import kept_as_built, optimizers_in, whole_of
 from parity.halves.keras.check.sequence_masks import counts_of_outputs, write_counted
-from parity.halves.keras.check.widened import unreached_in, widened
+from parity.halves.keras.check.structure import as_fed, outputs_of
+from parity.halves.keras.check.weights import build, get_weights, named_weights, set_weights
+from parity.halves.keras.factories import called_anew
+from parity.halves.keras.random_layers import RANDOM_IMAGE
 from parity.halves.keras.rounding import Perturbation, in_float32
 from parity.halves.keras.versions import advance, reseed
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
 from parity.traces.trace import TraceWriter
+
+# --------------------------------------------------------------------------------------------------
+#
+# Weights under which the activations of a Keras model get numbers on all sides of their limits.
+#
+# `relu6` and `relu` are the same function of numbers below 6, and above 0 both are none: a probe
+# that goes no further tells them not apart. The calls of a pass in eval mode go in. Which
+# activations get no such numbers comes out, and weights under which they do.
+
+
+def unreached_in(calls: Sequence[Call]) -> dict[str, list[str]]:
+    """Returns the activations that get no number in some of their pieces, with these pieces.
+
+    Args:
+        calls: of a pass in eval mode.
+    """
+    steps = {call.name: _step_of(call, {}, {}) for call in calls}
+    return {name: pieces for name, step in steps.items() if (pieces := step.missing())}
+
+
+def widened(
+    reference: Reference,
+    weights: Mapping[str, np.ndarray],
+    x: list[np.ndarray],
+    kept: frozenset[str],
+) -> dict[str, np.ndarray] | None:
+    """Returns weights under which more activations get numbers beyond their limits.
+
+    Args:
+        reference: of the model, whose weights are changed.
+        weights: of a probe.
+        x: its inputs.
+        kept: names of weights that stay as they are.
+
+    Returns:
+        All weights; None if there are none.
+    """
+    model, found = reference.model, dict(weights)
+    names = {id(variable): name for name, variable in named_weights(model).items()}
+    fed, is_changed = as_fed(reference, x), False
+    limits: dict[str, list[float]] = {}
+    fixed = {*kept, *constraints_of(model)}  # a constraint may forbid another sign
+    for number in range(2 * ROUNDS):
+        set_weights(model, found)
+        reset_states(model)
+        with recorded_calls(fed) as calls:
+            model(fed, training=False)
+        steps = [_step_of(call, names, limits) for call in calls]
+        for step in steps:
+            step.weights = [name for name in step.weights if name not in kept]
+        moves = moves_for(steps) if number < ROUNDS else {}
+        if moves := {name: move for name, move in moves.items() if name not in fixed}:
+            is_changed = True
+            found |= {name: single(_moved(found[name], move)) for name, move in moves.items()}
+            continue
+        factors = factors_for(steps)
+        if not factors:
+            break
+        is_changed = True
+        found |= {name: single(found[name] * factor) for name, factor in factors.items()}
+    return found if is_changed else None
+
+
+def _moved(bias: np.ndarray, move: np.ndarray) -> np.ndarray:
+    return np.asarray(bias + (move if bias.shape == move.shape else np.median(move)))
+
+
+def _step_of(call: Call, names: Mapping[int, str], known: dict[str, list[float]]) -> Step:
+    """Returns what is asked of a call; `known` has the limits of those that were asked before."""
+    own = [names[id(each)] for each in call.weights if id(each) in names]
+    step = Step(call.kind, call.sources, own)
+    if call.again is not None and call.inputs and call.inputs[0].dtype.is_floating:
+        step.function = _function_of(call)
+        step.given = np.asarray(call.inputs[0])
+        if call.name not in known:
+            known[call.name] = limits_of(step.function)
+        step.limits = known[call.name]
+    elif call.layer is not None and call.inputs:
+        parts = list(_gates_of(call))
+        step.limits = [limit for limits, _ in parts for limit in limits]
+        if step.limits:
+            step.given = np.concatenate([given.ravel() for _, given in parts])
+    return step
+
+
+def _function_of(call: Call) -> Function:
+    """Returns an activation as a function of numbers, along the batch."""
+    given, again = call.inputs[0], call.again
+    assert again is not None
+
+    def function(numbers: np.ndarray) -> np.ndarray:
+        rows = numbers.reshape(-1, *[1] * (len(given.shape) - 1))
+        return np.asarray(again(tf.constant(rows, given.dtype))).reshape(numbers.shape)
+
+    return function
+
+
+def _gates_of(call: Call) -> Iterator[tuple[list[float], np.ndarray]]:
+    """Yields the limits of the gates of a recurrent layer, and what its input gives them."""
+    layer: Any = call.layer
+    directions = [getattr(layer, f"{way}_layer", None) for way in ("forward", "backward")]
+    for each in [one for one in directions if one is not None] or [layer]:
+        cell = getattr(each, "cell", None)
+        kernel, x = getattr(cell, "kernel", None), call.inputs[0]
+        if kernel is None or len(kernel.shape) != 2 or x.shape[-1] != kernel.shape[0]:
+            continue
+        functions = (getattr(cell, f"{part}activation", None) for part in ("", "recurrent_"))
+        limits = [limit for f in functions if f is not None for limit in limits_of(_of_numbers(f))]
+        if limits and versions.is_kerass_own(cell):
+            rows = np.asarray(x).reshape(-1, x.shape[-1])[:MAX_ROWS]
+            yield limits, rows @ np.asarray(kernel)
+
+
+def _of_numbers(activation: Any) -> Function:
+    return lambda numbers: np.asarray(activation(tf.constant(numbers)))
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# A pass of the reference in eval mode, and one in train mode, drawn until all of it has an effect.
+#
+# A factory goes in. The pass comes out: the model, what it is fed, the weights that it starts from,
+# and what it computed.
+
 
 MAX_PASSES = 8  # of a probe that is drawn again and again
 MAX_PASSES_OF_LARGE = 3
@@ -111,7 +238,7 @@ class Pass:
         if objective is not None and objective.problem:
             left = unknown_targets(objective.problem, has_given=objective.has_given)
             writer.facts["incomplete"].append(left)
-        writer.facts["incomplete"] += own_steps.left_open(
+        writer.facts["incomplete"] += custom_steps.left_open(
             whole_of(self.reference).model, is_described=spec.described
         )
         writer.facts["replayable"] = replayable(passes)
@@ -292,3 +419,148 @@ def _drawn(reference: Reference, samples: Samples, number: int = 0) -> Pass:
 
     weights = HeldWeights((name, begun(name, weight)) for name, weight in built.items())
     return Pass(reference, samples, weights, number)
+
+
+# --- What the layers behind random layers of images get in a step of training ---------------------
+#
+# The calls of a pass in train mode go in; `augmented/…` and `image_state/…` come out. A port gets
+# these inputs in the place of its own, since it cannot draw what Keras drew.
+
+
+def write_augmented(mode: str, calls: Sequence[Call], writer: TraceWriter) -> None:
+    """Writes the inputs of all calls that get augmented images, up to the first with weights.
+
+    What the random layers make is written, too.
+
+    Args:
+        mode: "step1", ...; the arrays of the mode "train" are `forward/train/…`.
+        calls: of the pass.
+        writer: receives them.
+    """
+    for call in calls:
+        if call.state is not None:
+            writer.put(f"image_state/{mode}/{call.name}", call.state)
+            writer.put(f"augmented/{mode}/{call.name}/output", call.output)
+    for name, place, tensor in receivers(calls):
+        writer.put(f"augmented/{mode}/{name}/{place}", tensor)
+
+
+def receivers(calls: Sequence[Call]) -> Iterator[tuple[str, int, Any]]:
+    """Yields (name of a call, place of its input, the input) of all that get augmented images."""
+    augmented: set[int] = set()  # numbers of calls
+    for number, call in enumerate(calls):
+        if call.kind.startswith(RANDOM_IMAGE):
+            augmented.add(number)
+            continue
+        found = [place for place, source in enumerate(call.sources) if source in augmented]
+        yield from ((call.name, p, call.inputs[p]) for p in found if p < len(call.inputs))
+        if found and not call.weights:
+            augmented.add(number)
+
+
+# --- What the random layers of images of a Keras model do, measured on a pattern ------------------
+#
+# A model goes in. `input/pattern0/…`, the pattern, comes out, and `image_changes/…`: what several
+# hundred draws made of it, in front of the layers behind. A port, which draws other numbers, is
+# compared by the distribution.
+
+
+NUM_IMAGES, MOST_VALUES = 512, 4_000_000  # in all; of a batch
+_BATCH = 32
+# These draw once for a batch, at least in part. So each batch is one draw.
+_BY_BATCH = ("RandomCrop", "RandAugment", "AugMix")
+NUM_BATCHES = 192
+_BYTE = 255.0  # the greatest pixel, unless a layer says that it is less
+
+
+def write_image_changes(reference: Reference, batch_size: int | None, writer: TraceWriter) -> None:
+    """Writes how the images in front of each layer behind random layers are distributed.
+
+    Args:
+        reference: the model, which no other probe uses afterwards.
+        batch_size: of a model that takes batches of one size.
+        writer: has the nodes and the inputs of a probe, whose shapes are used; receives
+            `input/pattern0/…`, one sample, and `image_changes/…`.
+    """
+    kinds = [str(node["kind"]) for node in writer.facts["nodes"]]
+    if not any(kind.startswith(RANDOM_IMAGE) for kind in kinds):
+        return
+    batch: list[np.ndarray] = []
+    while (key := f"input/probe/{len(batch)}") in writer.arrays:
+        batch.append(writer.arrays[key][:1])
+    if not any(x.ndim == 4 for x in batch):
+        return
+    by_batch = any(kind.removeprefix(RANDOM_IMAGE) in _BY_BATCH for kind in kinds)
+    most = 1 if by_batch else min(_BATCH, MOST_VALUES // max(x.size for x in batch))
+    size = batch_size or max(1, most)
+    parts: dict[tuple[str, int], list[np.ndarray]] = {}
+    for number in range(max(num_patterns(x.shape[-1]) for x in batch if x.ndim == 4)):
+        given, calls = _within_range(reference, batch, size, number)
+        before = {(name, place): np.asarray(x) for name, place, x in receivers(calls)}
+        before = {key: x[0] for key, x in before.items() if x.ndim == 4 and x.dtype.kind == "f"}
+        if not before:
+            return
+        for place, value in enumerate(given):
+            writer.put(f"input/pattern{number}/{place}", value[:1])
+        writer.facts["augmented_from"] = {
+            call.name: [float(np.min(call.inputs[0])), float(np.max(call.inputs[0]))]
+            for call in calls
+            if call.kind.startswith(RANDOM_IMAGE)
+        }
+        found: dict[tuple[str, int], list[np.ndarray]] = {key: [] for key in before}
+        passes = max(NUM_IMAGES // _BATCH, min(NUM_IMAGES, 64) // size)
+        for _ in range(NUM_BATCHES if by_batch else passes):
+            for name, place, x in receivers(_passed(reference, given, calls, training=True)):
+                if (name, place) in found:
+                    images = np.asarray(x)[:1] if by_batch else np.asarray(x)
+                    found[name, place].append(measured(images, before[name, place]))
+        for where, each in found.items():
+            parts.setdefault(where, []).append(np.concatenate(each))
+    for (name, place), several in parts.items():
+        writer.put(f"image_changes/{name}/{place}", joined(several))
+
+
+def _within_range(
+    reference: Reference, batch: Sequence[np.ndarray], size: int, number: int
+) -> tuple[list[np.ndarray], Calls]:
+    """Returns a batch of a pattern, and the calls of a pass in eval mode.
+
+    The pattern is in the range of pixels that the random layers expect.
+    """
+    for greatest in (_BYTE, 1.0):
+        given = [np.repeat(_with_pattern(x, greatest, number), size, axis=0) for x in batch]
+        calls = _passed(reference, given)
+        if all(map(_fits, calls)):
+            break
+    return given, calls
+
+
+def _fits(call: Call) -> bool:
+    limits = call.config.get("value_range")
+    if not call.kind.startswith(RANDOM_IMAGE) or not isinstance(limits, list | tuple):
+        return True
+    return bool(np.max(call.inputs[0]) <= max(limits))
+
+
+def _with_pattern(x: np.ndarray, greatest: float, number: int) -> np.ndarray:
+    if x.ndim != 4:
+        return x
+    image = pattern(x.shape[1], x.shape[2], x.shape[3], number) * greatest
+    return (np.round(image) if x.dtype.kind in "iu" else image)[None].astype(x.dtype)
+
+
+def _passed(
+    reference: Reference,
+    batch: Sequence[np.ndarray],
+    known: Calls | None = None,
+    *,
+    training: bool = False,
+) -> Calls:
+    """Returns the calls of a pass, up to the last one that gets augmented images if it is known."""
+    fed = as_fed(reference, list(batch))
+    with recorded_calls(fed) as calls:
+        if known is not None:
+            calls.last = [name for name, _, _ in receivers(known)][-1]
+        with suppress(Reached):
+            reference.model(fed, training=training)
+    return calls

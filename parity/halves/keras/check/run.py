@@ -1,10 +1,4 @@
-"""run_check: writes down what a Keras model computes in every part of its training.
-
-This is the reference of `parity check`: everything is in float64, in the portable layout. There are
-two passes or more. In all but the first, every weight is moved by one unit in the last place of the
-port's dtype, and other rounded values are moved too. The difference of the passes is what rounding
-alone explains, and by how much a port may differ.
-"""
+"""run_check: writes down what a Keras model computes in every part of its training."""
 
 from __future__ import annotations
 
@@ -13,23 +7,18 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
+from keras_impl.reference import Reference
+from parity.data import draws as initial_draws
 from parity.data.samples import Samples
-from parity.halves.keras import casts, versions
-from parity.halves.keras.check import begun_anew
-from parity.halves.keras.check.batch_of_one import has_batch_of_one
-from parity.halves.keras.check.begun_anew import called_anew
+from parity.halves.keras import casts, factories, versions
+from parity.halves.keras.check.custom_losses import write_loss_graphs
+from parity.halves.keras.check.custom_training import write_own_training
 from parity.halves.keras.check.described import described
-from parity.halves.keras.check.exercised import not_compared
-from parity.halves.keras.check.flat_steps import OneByOneSteps, is_one_by_one
-from parity.halves.keras.check.image_changes import write_image_changes
-from parity.halves.keras.check.incomplete import not_a_number
-from parity.halves.keras.check.initial import write_init
+from parity.halves.keras.check.facts import write_schedule
 from parity.halves.keras.check.inputs import inputs_of, stateful_layers
-from parity.halves.keras.check.left_out import left_out as left_out_of
-from parity.halves.keras.check.loss_graphs import write_loss_graphs
-from parity.halves.keras.check.model import build, get_weights, set_weights
 from parity.halves.keras.check.noise import (
     ChangeWriter,
     has_rounded_constants,
@@ -37,27 +26,132 @@ from parity.halves.keras.check.noise import (
     moved_by_constants,
     noise_of,
 )
-from parity.halves.keras.check.optimizer import write_optimizer
-from parity.halves.keras.check.own_training import write_own_training
+from parity.halves.keras.check.not_compared import left_out as left_out_of
+from parity.halves.keras.check.not_compared import not_a_number, not_compared
+from parity.halves.keras.check.optimizer import write_optimizer, write_trajectory
 from parity.halves.keras.check.parts import plan_of, whole_of
-from parity.halves.keras.check.passes import Pass, most_exercised, optimizers_of
-from parity.halves.keras.check.rate_code import rates_of
-from parity.halves.keras.check.schedule import write_schedule
-from parity.halves.keras.check.steps import Steps
-from parity.halves.keras.check.trajectory import write_trajectory
-from parity.halves.keras.ctc import ctc_in_float64
-from parity.halves.keras.direct_operations import direct_operations
-from parity.halves.keras.float64_functions import (
+from parity.halves.keras.check.passes import (
+    Pass,
+    most_exercised,
+    optimizers_of,
+    write_image_changes,
+)
+from parity.halves.keras.check.quoted_code import rates_of
+from parity.halves.keras.check.steps import OneByOneSteps, Steps, is_one_by_one
+from parity.halves.keras.check.weights import (
+    Initializer,
+    all_initializers,
+    build,
+    get_weights,
+    set_weights,
+)
+from parity.halves.keras.factories import BATCH_SIZE, called_anew, num_trained
+from parity.halves.keras.float64 import (
     as_asked,
+    ctc_in_float64,
     float32_places,
     forget_places,
     functions_in_float64,
 )
-from parity.halves.keras.grouped_convolutions import quick_grouped_convolutions
+from parity.halves.keras.kernels import direct_operations, quick_grouped_convolutions
 from parity.halves.keras.loss_constants import constants_as_written
-from parity.halves.memory import free_memory, give_back_large_blocks
+from parity.halves.protocol import free_memory, give_back_large_blocks
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
+from parity.programs.settings import later_seed
 from parity.traces.trace import Trace, TraceWriter
+
+# --- Whether `fit` makes a step with one sample, which a port may refuse --------------------------
+#
+# What `fit` gets goes in. The fact `batch_of_one` comes out: torch's BatchNorm raises for such a
+# step, and that matters only to a program that makes one.
+
+
+def has_batch_of_one(reference: Reference, samples: Samples) -> bool:
+    """Returns whether a step of the program has one sample; False if its batches are not known.
+
+    Args:
+        reference: what `fit` gets.
+        samples: of the check.
+    """
+    size = reference.batch_size
+    if size == 1 or samples.batch_size == 1:
+        return True
+    if reference.x is None or versions.IS_KERAS_2 or not versions.are_arrays(reference.x):
+        return False
+    number = num_trained(reference, len(keras.tree.flatten(reference.x)[0]))
+    return number % (size or BATCH_SIZE) == 1
+
+
+# --- Initial weights that a factory draws, as samples of its distributions ------------------------
+#
+# A factory goes in; `init/…` comes out: of each weight some draws, the first one that of the model.
+# A weight is drawn again by its initialiser, or with the whole model if its layer does not tell it.
+
+
+SMALL_MODEL = 200_000  # parameters; a larger model is built again only if this is needed
+NUM_MODELS = 5
+
+
+def write_init(
+    spec: CheckSpec,
+    factory: Callable[[], Any],
+    reference: Reference,
+    samples: Samples,
+    writer: TraceWriter,
+) -> None:
+    """Writes the weights of the factory, drawn more often if they are small."""
+    weights = get_weights(reference.model)
+    found = all_initializers(reference.model)
+    draws = {name: _drawn(array, found.get(name), spec.seed) for name, array in weights.items()}
+    left = [name for name, arrays in draws.items() if not arrays]
+    for name in left:
+        draws[name] = [weights[name]]
+    is_small = sum(weight.size for weight in weights.values()) <= SMALL_MODEL
+    is_tiny = any(weights[name].size < initial_draws.FEW for name in left)
+    for number in range(1, NUM_MODELS if is_small else 2 if is_tiny else 1):
+        if not left:
+            break
+        redrawn = called_anew(factory, later_seed(spec.seed, number))
+        build(redrawn, samples)
+        again = get_weights(redrawn.model)
+        for name in left:
+            draws[name].append(again[name])
+    for name, arrays in draws.items():
+        most = initial_draws.enough(found[name].config.get("class") if name in found else None)
+        writer.put(f"init/{name}", np.stack([array.reshape(-1)[:most] for array in arrays]))
+
+
+def _drawn(array: np.ndarray, initializer: Initializer | None, seed: int) -> list[np.ndarray]:
+    """Returns the draws of a weight, its own first; none if its initialiser is not known."""
+    if initializer is None:
+        is_sure = array.size >= initial_draws.FEW and initial_draws.is_constant(
+            array.reshape(1, -1)
+        )
+        return [array] if is_sure else []
+    kind = initializer.config.get("class")
+    if kind in initial_draws.CONSTANT or not array.size:
+        return [array]
+    wanted = initial_draws.num_draws(array.size, initial_draws.enough(kind))
+    wanted = max(wanted, 1 if kind in initial_draws.RANDOM else 2)
+    draws = [array]
+    for number in range(1, wanted):
+        try:
+            drawn = initializer.draw(array.shape, later_seed(seed, number))
+        except Exception:  # of the user's code, which may take other arguments
+            return []
+        if drawn.shape != array.shape:
+            return []
+        draws.append(drawn)
+    return draws
+
+
+# --- run_check: writes down what a Keras model computes in every part of its training -------------
+#
+# This is the reference of `parity check`: everything is in float64, in the portable layout. There
+# are two passes or more. In all but the first, every weight is moved by one unit in the last place
+# of the port's dtype, and other rounded values are moved too. The difference of the passes is what
+# rounding alone explains, and by how much a port may differ.
+
 
 # In float32, rounding may decide on which side of zero a ReLU is, or which number a pool takes.
 # What hangs on that shows in some of the passes only.
@@ -128,7 +222,7 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
     whole = whole_of(first.reference).model
     told = [
         *left_out_of(first.reference, whole),
-        *begun_anew.left_out(whole),
+        *factories.left_out(whole),
         *casts.left_out(whole),
     ]
     left_out = [{**each, "arrays": []} for each in told]  # a bundle has them all

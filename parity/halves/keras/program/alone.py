@@ -15,7 +15,7 @@ from parity.halves.keras.call import Call
 from parity.halves.keras.calls import recorded_calls
 from parity.halves.keras.check.facts import loss_facts
 from parity.halves.keras.check.metrics import metrics_of
-from parity.halves.keras.check.outputs import activation, last_of, outputs_by_name
+from parity.halves.keras.check.structure import activation, last_of, outputs_by_name
 from parity.halves.keras.program.feed import Written, fed_arrays, is_whole, settings_of
 from parity.halves.keras.program.script import Enough
 from parity.halves.keras.program.source import Source
@@ -25,7 +25,7 @@ from parity.programs.program_spec import ProgramSpec
 from parity.traces.trace import RunResult
 
 if TYPE_CHECKING:
-    from parity.sweeps.program_child import SweptProgram
+    from parity.sweeps.child import SweptProgram
 
 
 def fit_program(task: SweptProgram) -> RunResult:

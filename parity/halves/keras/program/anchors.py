@@ -19,23 +19,23 @@ import tensorflow as tf
 
 from keras_impl.reference import Reference
 from parity.halves.keras import versions
-from parity.halves.keras.check.model import get_weights
 from parity.halves.keras.check.structure import in_order
-from parity.halves.keras.compiled_rate import StepRates
-from parity.halves.keras.program.between_steps import Values, num_changed
+from parity.halves.keras.check.weights import get_weights
 from parity.halves.keras.program.feed import Written
 from parity.halves.keras.program.steps import (
     Float64Steps,
+    Values,
     cast_batch,
     masks_of,
+    num_changed,
     others_of,
     slots_of,
     validation_batches,
     with_exact_weights,
 )
+from parity.halves.keras.schedules import StepRates
 from parity.ladder.compare import relative_differences
 from parity.traces.anchor_folder import AnchorFolder
-from parity.traces.anchored_steps import AnchoredSteps, moved
 from parity.traces.anchors import (
     FLOAT32,
     NUM_CONSTANTS,
@@ -43,11 +43,11 @@ from parity.traces.anchors import (
     SIZE,
     Anchor,
     AnchorPlan,
+    perturbed_state,
     spread,
 )
-from parity.traces.perturbation import perturbed_state
 from parity.traces.trace import TraceWriter
-from parity.traces.training_recorder import is_recorded_step
+from parity.traces.training_recorder import AnchoredSteps, is_recorded_step, moved
 
 
 class _Needed(Written):

@@ -17,32 +17,31 @@ from parity.errors import InputError
 from parity.halves.keras import versions
 from parity.halves.keras.check import run_check
 from parity.halves.keras.check.metrics import metrics_of
-from parity.halves.keras.check.model import get_weights, is_built
-from parity.halves.keras.check.outputs import loss_weights_of
 from parity.halves.keras.check.parts import parts_in
-from parity.halves.keras.compiled_rate import has_schedule
+from parity.halves.keras.check.structure import loss_weights_of
+from parity.halves.keras.check.weights import get_weights, is_built
 from parity.halves.keras.factories import building, call_factory
+from parity.halves.keras.inner_calls import cells_of
 from parity.halves.keras.program.anchors import Anchors
 from parity.halves.keras.program.feed import (
+    Feeding,
     check_epochs,
     check_validations,
     fed_arrays,
+    is_flow,
     is_whole,
     num_steps_of,
     settings_of,
     written_flows,
 )
-from parity.halves.keras.program.feeding import Feeding
-from parity.halves.keras.program.flow import is_flow
-from parity.halves.keras.program.own_steps import OwnSteps
 from parity.halves.keras.program.source import Source
 from parity.halves.keras.program.steps import masks_of
-from parity.halves.keras.program.training import train
-from parity.halves.keras.recurrent_masks import cells_of
-from parity.ladder.own_steps import FACT
+from parity.halves.keras.program.training import OwnSteps, train
+from parity.halves.keras.schedules import has_schedule
+from parity.ladder.custom_steps import FACT
 from parity.programs.check_spec import probes_of
 from parity.traces.anchors import MOST_STEPS_IN_FLOAT64, are_needed
-from parity.traces.feed_file import write_feed
+from parity.traces.folder import write_feed
 from parity.traces.trace import RunResult, TraceWriter
 
 if TYPE_CHECKING:

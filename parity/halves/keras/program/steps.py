@@ -1,13 +1,9 @@
-"""Float64Steps: makes steps of a user's Keras program in float64, from any state of it.
-
-The model's own `train_step` and `test_step` make them, with the metrics it was compiled with, with
-the masks of the training and with given rates.
-"""
+"""Makes steps of a Keras program from any state, and notes what changes between two steps."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -17,16 +13,21 @@ import tensorflow as tf
 
 from keras_impl.reference import Reference
 from parity.halves.keras import versions
-from parity.halves.keras.check.model import get_weights, is_built, set_weights, trainable
 from parity.halves.keras.check.noise import perturb_constants, perturb_optimizer
 from parity.halves.keras.check.structure import as_taken
-from parity.halves.keras.compiled_rate import has_schedule
+from parity.halves.keras.check.weights import get_weights, is_built, set_weights, trainable
 from parity.halves.keras.factories import BATCH_SIZE, building
-from parity.halves.keras.float32_masks import float32_masks
 from parity.halves.keras.program.feed import rows_of
-from parity.halves.keras.random_images import generator_of
-from parity.traces.anchored_steps import AnchoredSteps
+from parity.halves.keras.random_layers import float32_masks, generator_of
+from parity.halves.keras.schedules import has_schedule
 from parity.traces.anchors import FLOAT32, Anchor
+from parity.traces.training_recorder import AnchoredSteps
+
+# --- Float64Steps: makes steps of a user's Keras program in float64, from any state of it ---------
+#
+# The model's own `train_step` and `test_step` make them, with the metrics it was compiled with,
+# with the masks of the training and with given rates.
+
 
 # (x, y, weight), each a nest of arrays or None.
 Batch = tuple[Any, Any, Any]
@@ -249,3 +250,161 @@ def variable_name(optimizer: Any, variable: Any) -> str:
     # Nadam makes the product of its momentums without a name.
     found = (name.strip("_") for name, value in vars(optimizer).items() if value is variable)
     return next(found, str(versions.path_of(variable).rpartition("/")[2]))
+
+
+# --- What changes between two steps of a training: weights and what an optimizer keeps ------------
+
+
+class Values:
+    """Weights and what an optimizer keeps but the rate, as they are now.
+
+    The variables are looked up again when there are others: slots come with the first step, and a
+    layer may be trained from some epoch on.
+
+    Args:
+        model: that is trained.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self._model: Any = model
+        self._variables: list[Any] = []
+        self._before: list[Any] = []
+        self._numbers: tuple[int, ...] = ()
+
+    def read(self) -> dict[int, tf.Tensor]:
+        """Returns all values, by the identities of their variables; see `value_of`."""
+        model = self._model
+        parts = (model.variables, model.trainable_variables, versions.state_of(model.optimizer))
+        if (numbers := tuple(map(len, parts))) != self._numbers:
+            # Those before are kept, so that no other variable gets the identity of one of them.
+            self._before, self._variables = self._variables, self._found()
+            self._numbers = numbers
+        return {id(variable): value_of(variable) for variable in self._variables}
+
+    def _found(self) -> list[Any]:
+        model = self._model
+        found = [v for v in model.weights if versions.is_weight(v)]
+        for variable in trainable(model).values():
+            found += [value for _, value in versions.slots(model.optimizer, variable)]
+        return [*found, *others_of(model).values()]
+
+
+def value_of(variable: Any) -> tf.Tensor:
+    """Returns the value of a variable; `tf.convert_to_tensor` takes ten times as long.
+
+    It shares the memory of the variable until that is changed: in every step, copies are dear.
+    """
+    held = variable if isinstance(variable, tf.Variable) else getattr(variable, "value", None)
+    if isinstance(held, tf.Variable):
+        return tf.raw_ops.ReadVariableOp(resource=held.handle, dtype=held.dtype)
+    return tf.convert_to_tensor(variable)
+
+
+def num_changed(before: Mapping[int, tf.Tensor], now: Mapping[int, tf.Tensor]) -> int:
+    """Returns how many values are not those before.
+
+    Args:
+        before: of weights and slots, by variable; none in front of the first step.
+        now: later ones. Variables that are not in both are left out.
+    """
+    both = before.keys() & now.keys()
+    arrays = [(np.asarray(before[key]), np.asarray(now[key])) for key in both]
+    # A value that is no number stays the same.
+    return sum(
+        int(((a != b) & ~((a != a) & (b != b))).sum())
+        for a, b in arrays
+        if not np.array_equal(a, b)
+    )
+
+
+# --- PhantomSteps: notes the steps that Keras makes without a batch -------------------------------
+#
+# The end of a stream of unknown length is found only when a step asks for its next batch. By then,
+# the compiled step has done all that needs no batch: it has counted itself, drawn the numbers of
+# dropout masks, applied weight decay, and multiplied Nadam's product of momentums. None of it is
+# undone. (keras 3.15 with TensorFlow; a known length, or `steps_per_epoch`, keeps it from
+# happening.)
+
+
+_SAME = 1e-5  # relative: float32 rounds a decayed weight by 6e-8 of it
+
+
+class PhantomSteps(keras.callbacks.Callback):
+    """The first callback of a `fit` on batches of unknown number.
+
+    Args:
+        on_found: called after each of them, before any other callback sees the end of the epoch.
+
+    Attributes:
+        told: by the number of the epoch: "count" of the steps, and the state after them: "masks",
+            layer -> (seed, number of draws), "others", what the optimizer keeps, and "factors",
+            weight -> by what it was multiplied; None: it was changed otherwise.
+    """
+
+    def __init__(self, on_found: Callable[[], None] | None = None) -> None:
+        super().__init__()
+        self._on_found = on_found
+        self._num_made = 0  # phantom steps included
+        self._weights: dict[str, tf.Tensor] = {}  # after the last step with a batch
+        self._found: dict[str, Any] = {}  # in this epoch
+        self.told: dict[str, dict[str, Any]] = {}
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Before the first step."""
+        self._num_made = self._counted()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """After a step."""
+        self._num_made += 1
+        if getattr(self.model.optimizer, "weight_decay", None):
+            self._weights = _weights(self.model)
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        """After the last step of an epoch, if it is validated."""
+        self._look()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """After an epoch."""
+        self._look()
+        if self._found:
+            self.told[str(epoch)] = self._found
+            self._found = {}
+
+    def _look(self) -> None:
+        count = self._counted() - self._num_made
+        if count <= 0:
+            return
+        self._num_made += count
+        model: Any = self.model
+        now = _weights(model)
+        both = {name: (weight.numpy(), now[name].numpy()) for name, weight in self._weights.items()}
+        factors = {name: _factor(*pair) for name, pair in both.items() if not np.array_equal(*pair)}
+        others = {
+            name: float(value.numpy()) for name, value in others_of(model).items() if not value.ndim
+        }
+        self._found = {
+            "count": count,
+            "masks": masks_of(model),
+            "others": others,
+            "factors": factors,
+        }
+        if self._on_found is not None:
+            self._on_found()
+
+    def _counted(self) -> int:
+        optimizer: Any = self.model.optimizer
+        return int(optimizer.iterations)
+
+
+def _weights(model: keras.Model) -> dict[str, tf.Tensor]:
+    return {name: value_of(variable) for name, variable in trainable(model).items()}
+
+
+def _factor(before: np.ndarray, after: np.ndarray) -> float | None:
+    """Returns the factor between two weights; None if there is no common one."""
+    is_some = before != 0
+    ratios = after[is_some].astype(np.float64) / before[is_some].astype(np.float64)
+    if not ratios.size:
+        return None
+    factor = float(np.median(ratios))
+    return factor if np.abs(ratios - factor).max() <= _SAME * abs(factor) else None

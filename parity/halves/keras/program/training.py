@@ -5,24 +5,185 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_impl.reference import Reference
 from parity.errors import InputError
 from parity.halves.keras import versions
-from parity.halves.keras.check.model import get_weights
-from parity.halves.keras.compiled_rate import StepRates
+from parity.halves.keras.calls import recorded_calls
+from parity.halves.keras.casts import in_float64
+from parity.halves.keras.check.forward_backward import write_drawn
+from parity.halves.keras.check.parts import optimizers_in
+from parity.halves.keras.check.weights import get_weights
 from parity.halves.keras.factories import building
 from parity.halves.keras.program.anchors import Anchors
-from parity.halves.keras.program.evaluation import Evaluation
-from parity.halves.keras.program.feed import Written
-from parity.halves.keras.program.own_steps import OwnSteps
-from parity.halves.keras.program.phantom import PhantomSteps
+from parity.halves.keras.program.feed import Written, is_flow, rows_of
+from parity.halves.keras.program.steps import PhantomSteps
+from parity.halves.keras.schedules import StepRates
+from parity.ladder.custom_steps import FACT, counts_key, mode_of_step
 from parity.programs.program_spec import ProgramSpec
 from parity.traces.trace import History, RunResult, TraceWriter
-from parity.traces.training_recorder import TrainingRecorder, loss_of
+from parity.traces.training_recorder import (
+    EVALUATED_AT_ONCE,
+    PREDICTIONS,
+    TrainingRecorder,
+    keep_evaluation,
+    loss_of,
+)
+
+# --------------------------------------------------------------------------------------------------
+#
+# Evaluation: how well a model knows its training samples, and what it says of those of validation.
+#
+# The accuracy that `fit` tells is a mean over an epoch, with dropout and on augmented images, while
+# the weights change: it cannot be set against that of validation.
+
+
+class Evaluation(keras.callbacks.Callback):
+    """Evaluates the training samples after every epoch, and predicts after the last one.
+
+    Samples are taken as arrays, or as the arrays of a flow, before their augmentation. What is fed
+    otherwise is left out.
+
+    Args:
+        reference: what is trained.
+        writer: receives the columns `eval_...` of the history, and `predictions/val`.
+
+    Attributes:
+        wall_s: seconds that it took.
+    """
+
+    def __init__(self, reference: Reference, writer: TraceWriter) -> None:
+        super().__init__()
+        self._writer = writer
+        given = reference.x
+        x, y = (given.x, given.y) if is_flow(given) else (given, reference.y)
+        self._samples = _batches(x, y) if versions.are_arrays((x, y)) else []
+        validation = reference.validation_data
+        has_arrays = validation is not None and versions.are_arrays(validation)
+        self._validation = _batches(*validation[:2]) if has_arrays else []
+        self.wall_s = 0.0
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """After an epoch and its validation."""
+        self._timed(self._evaluate)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """After the last epoch, when the best weights are restored."""
+        self._timed(self._predict)
+
+    def _evaluate(self) -> None:
+        logs = [self.model.test_on_batch(x, y, return_dict=True) for x, y in self._samples]
+        sizes = [len(y) for _, y in self._samples]
+        if logs:
+            numbers = {
+                name: float(np.average([float(each[name]) for each in logs], weights=sizes))
+                for name in logs[0]
+            }
+            keep_evaluation(self._writer, numbers)
+
+    def _predict(self) -> None:
+        """Writes what `model.predict` returns, without tracing a function for one call."""
+        parts = [self.model(x, training=False) for x, _ in self._validation]
+        if parts and not isinstance(parts[0], list | tuple | dict):
+            self._writer.put(PREDICTIONS, np.concatenate([part.numpy() for part in parts]))
+
+    def _timed(self, function: Callable[[], None]) -> None:
+        started = time.perf_counter()
+        function()
+        self.wall_s += time.perf_counter() - started
+
+
+def _batches(x: Any, y: Any) -> list[tuple[Any, Any]]:
+    """Returns inputs and targets in batches; both are arrays, or nests of them."""
+    number = len(keras.tree.flatten(x)[0])
+    starts = range(0, number, EVALUATED_AT_ONCE)
+    rows = [slice(start, start + EVALUATED_AT_ONCE) for start in starts]
+    return [(rows_of(x, part), rows_of(y, part)) for part in rows]
+
+
+# --- A whole training by a model's own `train_step`: what a port needs to make the same steps -----
+#
+# Masks and random numbers that a step draws are written down as it runs, so `fit` runs step by step
+# and is not compiled, if there are any. The counts of the model's means say of what a number that
+# `fit` shows is a mean.
+
+
+class OwnSteps:
+    """Watches the steps of a model in `fit`.
+
+    Args:
+        model: before its first step.
+        probes: facts of its probes.
+        writer: receives `draw/trainN/…` and `mask/trainN/…` of each step, and `training/counts/…`.
+        dtype: of the training.
+        most_mib: of what is drawn in the whole training.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        probes: Mapping[str, Any],
+        writer: TraceWriter,
+        dtype: str,
+        most_mib: int,
+    ) -> None:
+        told = probes[FACT]
+        self._model, self._writer, self._dtype = model, writer, dtype
+        self._num_made, self._left, self._most_mib = 0, most_mib * 2**20, most_mib
+        self._counts: dict[str, list[float]] = {}
+        applied = told["applied"]
+        self._optimizer = applied[0]["optimizer"] if applied else "optimizer"
+        if told["num_drawn"] or told["masks"]:
+            model.run_eagerly, model.jit_compile = True, False
+            self._step = model.train_step
+            model.train_step = self._made
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer whose rates are compared: the first one that a step uses."""
+        return optimizers_in(self._model).get(self._optimizer, self._model.optimizer)
+
+    def _made(self, data: Any) -> Any:
+        """Makes a step, and writes down what it draws."""
+        self._num_made += 1
+        with ExitStack() as stack:
+            if self._dtype == "float64":
+                stack.enter_context(in_float64())
+            calls = stack.enter_context(recorded_calls(()))
+            returned = self._step(data)
+        before = set(self._writer.arrays)
+        write_drawn(mode_of_step(self._num_made), calls, self._writer)
+        self._left -= sum(
+            self._writer.arrays[k].nbytes for k in self._writer.arrays.keys() - before
+        )
+        if self._left < 0:
+            raise InputError(
+                f"the model's own train_step drew more than max_feed={self._most_mib} MiB of masks "
+                f"and random numbers in {self._num_made} steps; expected less, since the port is "
+                "given all of them; train fewer epochs, or give a larger max_feed"
+            )
+        return returned
+
+    def after_step(self, logs: Mapping[str, Any]) -> None:
+        """Notes how much the means among the numbers of a step have seen in this epoch."""
+        for metric in self._model.metrics:
+            if metric.name in logs and isinstance(metric, keras.metrics.Mean):
+                count = float(np.asarray(metric.count))
+                self._counts.setdefault(metric.name, []).append(count)
+
+    def finish(self) -> None:
+        """Writes these counts."""
+        for name, counts in self._counts.items():
+            self._writer.put(counts_key(name), np.array(counts))
+
+
+# --- A whole training of a user's Keras program, as its own `fit` makes it, written down ----------
+
 
 MIB = 2**20
 # (step, number of steps or 0, running loss)

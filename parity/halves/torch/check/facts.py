@@ -1,24 +1,37 @@
-"""The facts of a port: its calls and their partners, its settings, and what it provides.
-
-A port goes in; the facts by which structure is compared and causes are found come out, ready for
-JSON.
-"""
+"""The facts of a port: its calls and settings, its learning rates, and its initial weights."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
+from parity.data import draws, probe_inputs
+from parity.data.probe_inputs import rule_sequences
 from parity.halves.torch.call import Call
+from parity.halves.torch.factories import call_factory
 from parity.halves.torch.port.carrying import held_tensors
-from parity.halves.torch.port.drawn_masks import replayed
-from parity.halves.torch.port.dropped_axes import dropped_axes
-from parity.halves.torch.port.inner_masks import inner_dropouts
-from parity.halves.torch.port.port_under_test import PortUnderTest
+from parity.halves.torch.port.feeding import build_lazy, unwrapped
+from parity.halves.torch.port.port_under_test import PortUnderTest, is_large
+from parity.halves.torch.port.random_masks import dropped_axes, inner_dropouts, replayed
 from parity.halves.torch.port.unpaired import left_over, told_nodes, told_pairs
-from parity.traces.trace import TraceWriter
+from parity.halves.torch.step_rate import idle_step_of
+from parity.ladder.rounding import dtype_of
+from parity.programs.check_spec import CheckSpec
+from parity.programs.settings import later_seed
+from parity.traces.trace import Trace, TraceWriter
+from torch_impl.port import Port
+from torch_impl.schedule.callbacks import begin_epoch, monitor_of, takes_value
+
+# --- The facts of a port: its calls and their partners, its settings, and what it provides --------
+#
+# A port goes in; the facts by which structure is compared and causes are found come out, ready for
+# JSON.
 
 
 def write_weights(port: PortUnderTest, writer: TraceWriter) -> None:
@@ -149,3 +162,201 @@ def optimizer_facts(optimizer: torch.optim.Optimizer | None) -> dict[str, Any] |
         "base": next((name for name in bases if name != "Optimizer"), ""),
         "schedule": getattr(optimizer, "schedule", None) is not None,
     }
+
+
+# --- The learning rate of a port, by step and by epoch --------------------------------------------
+#
+# Schedulers are stepped as the port says, or get the metrics that Keras's callbacks got. The rates,
+# and the epoch at which training stops, come out as `schedule/…`.
+
+
+def write_schedule(
+    spec: CheckSpec, factory: Callable[[], Any], keras: Trace, writer: TraceWriter
+) -> None:
+    """Writes the learning rate of every step and of every epoch, if Keras changes it there."""
+    if "schedule/steps" in keras:
+        port = call_factory(factory, spec.seed, dtype_of(keras.facts))
+        if port.optimizer is not None:
+            writer.put("schedule/steps", _rates_by_step(port))
+    if "schedule/stopped" in keras:
+        port = call_factory(factory, spec.seed, dtype_of(keras.facts))
+        if port.optimizer is None:
+            return
+        deltas = probe_inputs.told_apart(keras.facts["schedule"]["callbacks"])
+        metrics = probe_inputs.metrics(spec.seed, deltas)
+        is_compared = "schedule/epochs" in keras
+        num_rates = len(keras["schedule/epochs"]) if is_compared else len(metrics["loss"])
+        rates, stopped = _rates_by_epoch(port, metrics, num_rates)
+        if "schedule/epochs" in keras:
+            writer.put("schedule/epochs", np.array(rates, dtype=np.float64))
+        writer.put("schedule/stopped", np.array(stopped))
+    if "schedule/decisions" in keras:
+        _write_decisions(spec, factory, keras, writer)
+
+
+def _rates_by_step(port: Port) -> np.ndarray:
+    """Returns the rate of each step."""
+    assert port.optimizer is not None
+    rates = {}
+    steps = probe_inputs.SCHEDULE_STEPS
+    for step in range(max(steps) + 1):
+        rates[step] = idle_step_of(port.module, port.optimizer)
+        is_epoch_end = (step + 1) % port.steps_per_epoch == 0
+        if port.scheduler_interval == "step" or is_epoch_end:
+            for scheduler in port.schedulers:
+                scheduler.step()
+    return np.array([rates[step] for step in steps], dtype=np.float64)
+
+
+def _rates_by_epoch(
+    port: Port,
+    metrics: Mapping[str, np.ndarray],
+    num_rates: int,
+    mark: torch.Tensor | None = None,
+) -> tuple[list[float], int]:
+    """Returns the rates of the first epochs, and the epoch at which training stops, or -1.
+
+    Args:
+        port: fresh.
+        metrics: of each epoch, by name.
+        num_rates: in so many epochs its schedulers are stepped, and rates are read.
+        mark: a weight that is set to the number of each epoch; None: none is.
+    """
+    assert port.optimizer is not None
+    rates: list[float] = []
+
+    def value_of(rule: Any) -> float:
+        return float(metrics[monitor_of(rule, port.monitor)][epoch])
+
+    for epoch in range(len(metrics["loss"])):
+        rules = port.schedulers if epoch < num_rates else ()
+        after = [scheduler for scheduler in rules if not begin_epoch(scheduler, epoch)]
+        if epoch < num_rates:
+            rates.append(idle_step_of(port.module, port.optimizer))
+        for scheduler in after:
+            if takes_value(scheduler):
+                scheduler.step(value_of(scheduler))
+                continue
+            for _ in range(port.steps_per_epoch if port.scheduler_interval == "step" else 1):
+                scheduler.step()
+        if mark is not None:
+            mark.fill_(epoch)
+        stopping = port.early_stopping
+        if stopping is not None and stopping.step(value_of(stopping)):
+            return rates, epoch
+    return rates, -1
+
+
+def _write_decisions(
+    spec: CheckSpec, factory: Callable[[], Any], keras: Trace, writer: TraceWriter
+) -> None:
+    """Writes what the rules of a port decide in the sequences that Keras's rules got."""
+    told = [each for each in keras.facts["schedule"]["callbacks"] if "monitor" in each]
+    sequences = list(rule_sequences(spec.seed, told).values())
+    decisions, rows = [], []
+    for sequence in sequences[: len(keras["schedule/decisions"])]:
+        port = call_factory(factory, spec.seed, dtype_of(keras.facts))
+        mark = _mark_of(port)
+        num_epochs = len(sequence["loss"])
+        num_rates = num_epochs if "schedule/rule_rates" in keras else 0
+        rates, stopped = _rates_by_epoch(port, sequence, num_rates, mark)
+        if hasattr(port.early_stopping, "restore"):
+            port.early_stopping.restore()
+        last = num_epochs - 1 if stopped < 0 else stopped
+        decisions.append([stopped, last if mark is None else float(mark.flatten()[0])])
+        rows.append(rates + [0.0] * (num_epochs - len(rates)))
+    writer.put("schedule/decisions", np.array(decisions, dtype=np.float64))
+    if "schedule/rule_rates" in keras:
+        writer.put("schedule/rule_rates", np.array(rows))
+
+
+def _mark_of(port: Port) -> torch.Tensor | None:
+    """Returns the weight that is set to the number of the epoch, which a rule may restore."""
+    found = (weight for weight in port.module.parameters() if weight.is_floating_point())
+    return next((weight.data for weight in found if weight.numel()), None)
+
+
+# --- Initial weights that a factory draws, as samples of its distributions ------------------------
+#
+# A factory goes in; `init/…` comes out: the draws of several ports, stacked. There are more of them
+# if a weight is small, as long as a port is built quickly.
+
+
+# Of all ports that are built, so that the number of draws does not depend on the machine.
+MOST_PARAMETERS, MOST_MODULES = 4_000_000, 5_000
+MOST_TIME = 1.0  # seconds of the processor, for a factory that does more than build a module
+
+
+def write_init(
+    spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, writer: TraceWriter
+) -> None:
+    """Calls the factory as often as the smallest random weight needs, and writes its weights."""
+    draws: dict[str, list[np.ndarray]] = {}
+    paths = {id(module): path for path, module in port.module.named_modules()}
+    started = time.process_time()
+    for number in range(_num_ports(port) if spec.draws else 1):
+        if number and time.process_time() - started > MOST_TIME:
+            break
+        if number == 0 and is_large(port):
+            with port.kept():
+                port.begin_as_built()
+                found = list(_weights(port, port.module, paths))
+        else:
+            with _other_seeds(number):
+                redrawn = unwrapped(call_factory(factory, spec.seed, port.dtype).module)
+            build_lazy(redrawn, lambda: port.arguments("probe"))
+            found = list(_weights(port, redrawn, paths))
+        for name, array in found:
+            draws.setdefault(name, []).append(array)
+    for name, parts in draws.items():
+        writer.put(f"init/{name}", np.stack(parts))
+
+
+def _num_ports(port: PortUnderTest) -> int:
+    facts = port.keras.facts
+    wanted = 1
+    for name, entry in facts["weights"].items():
+        if not draws.is_constant(port.keras[f"init/{name}"]):
+            kind = facts["initializers"].get(name, {}).get("class")
+            most = draws.enough(kind)
+            wanted = max(wanted, draws.num_draws(int(np.prod(entry["shape"])), most))
+    num_parameters = sum(parameter.numel() for parameter in port.module.parameters())
+    num_modules = sum(1 for _ in port.module.modules())
+    most = min(MOST_PARAMETERS // max(num_parameters, 1), MOST_MODULES // num_modules)
+    return max(1, min(wanted, most))
+
+
+def _weights(
+    port: PortUnderTest, module: nn.Module, paths: Mapping[int, str]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields the weights of a module of the port by Keras's names, as far as they are judged."""
+    initializers = port.keras.facts["initializers"]
+    for item in port.carried:
+        path = paths.get(id(item.variable.module))
+        drawn = None if path is None else item.drawn_by(module, path)
+        if drawn is not None:
+            is_matrix = initializers.get(item.name, {}).get("class") == "Orthogonal"
+            most = draws.MAX_MATRIX if is_matrix else draws.MAX_ENTRIES
+            yield item.name, drawn.reshape(-1)[:most]
+
+
+@contextmanager
+def _other_seeds(number: int) -> Iterator[None]:
+    """Adds a number to every seed that is set in the block, also to those in the user's code."""
+    of_torch, of_numpy = torch.manual_seed, np.random.seed
+
+    def manual_seed(seed: Any) -> Any:
+        if torch.accelerator.is_available():
+            return of_torch(later_seed(int(seed), number))
+        # Torch writes down the stack for each kind of device that is not there, which takes longer
+        # than many a factory.
+        return torch.default_generator.manual_seed(later_seed(int(seed), number))
+
+    def seed(value: Any = None) -> None:
+        of_numpy(later_seed(value, number) if isinstance(value, int) else value)
+
+    torch.manual_seed, np.random.seed = manual_seed, seed  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        torch.manual_seed, np.random.seed = of_torch, of_numpy

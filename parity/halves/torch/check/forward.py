@@ -13,7 +13,7 @@ from parity.halves.torch.kinds import REPLAYED
 from parity.halves.torch.port.given_images import is_compared
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.port.portable import as_returned
-from parity.ladder.counted import counts_of
+from parity.ladder.compare import counts_of
 from parity.ladder.recorded import FORMS, in_form
 from parity.ladder.rounding import limits_of
 from parity.traces.trace import TraceWriter

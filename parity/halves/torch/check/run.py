@@ -13,34 +13,25 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from parity.errors import ParityError, UnfinishedError
-from parity.halves.memory import give_back_large_blocks
+from parity.halves.protocol import give_back_large_blocks
 from parity.halves.torch.casts import without_casts
-from parity.halves.torch.check.facts import write_facts, write_weights
+from parity.halves.torch.check.custom_training import write_own_training
+from parity.halves.torch.check.facts import write_facts, write_init, write_schedule, write_weights
 from parity.halves.torch.check.fixes.made import changed_port
 from parity.halves.torch.check.fixes.run import write_fixes
-from parity.halves.torch.check.fixes.whole import Written
+from parity.halves.torch.check.fixes.training import Written
 from parity.halves.torch.check.forward import output_form, write_forward
-from parity.halves.torch.check.gradient import write_gradients
 from parity.halves.torch.check.image_changes import write_image_changes
-from parity.halves.torch.check.initial import write_init
 from parity.halves.torch.check.layers import write_layers
-from parity.halves.torch.check.loss import write_confident_loss
+from parity.halves.torch.check.loss import Loss, see_targets, write_confident_loss, write_gradients
 from parity.halves.torch.check.metrics import write_metrics
-from parity.halves.torch.check.optimizer import write_optimizer
-from parity.halves.torch.check.own_training import write_own_training
-from parity.halves.torch.check.port_loss import Loss
-from parity.halves.torch.check.schedule import write_schedule
-from parity.halves.torch.check.taken_targets import see_targets
-from parity.halves.torch.check.trajectory import write_trajectory
-from parity.halves.torch.factories import call_factory
-from parity.halves.torch.port.built_again import built_again, forget_values
-from parity.halves.torch.port.call_places import advice_on, check_written, line_of
-from parity.halves.torch.port.port_under_test import PortUnderTest
-from parity.ladder.engine import compare_levels
+from parity.halves.torch.check.optimizer import write_optimizer, write_trajectory
+from parity.halves.torch.factories import advice_on, call_factory, check_written, line_of
+from parity.halves.torch.port.port_under_test import PortUnderTest, built_again, forget_values
+from parity.ladder.engine import OF_PROBE, compare_levels
 from parity.ladder.incomplete import OWN_TRAIN_STEP
 from parity.ladder.items import FAIL
 from parity.ladder.rounding import dtype_of
-from parity.ladder.table import OF_PROBE
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
 from parity.traces.trace import CheckWriter, Trace, TraceWriter
 

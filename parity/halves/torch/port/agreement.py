@@ -1,11 +1,9 @@
-"""Whether a port computes what Keras computed: errors of arrays, relative to Keras's largest value.
-
-Outputs of both go in, an error comes out; it is compared with what rounding explains in Keras.
-"""
+"""Whether a port computes what Keras did: errors relative to Keras's largest value."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +12,17 @@ import torch
 from parity.halves.torch.call import Call, output_of
 from parity.halves.torch.kinds import REPLAYED
 from parity.halves.torch.port.paired_layer import PairedLayer
-from parity.halves.torch.port.portable import as_returned
-from parity.halves.torch.port.traced_axes import nearest
-from parity.ladder.counted import counts_of, only_counted
+from parity.halves.torch.port.portable import Axes, as_returned, nearest
+from parity.ladder.compare import counts_of, only_counted
 from parity.ladder.recorded import in_form
 from parity.ladder.rounding import LIMITS, Limits, limits_of
 from parity.traces.trace import Trace
+
+# --------------------------------------------------------------------------------------------------
+#
+# Whether a port computes what Keras computed: errors of arrays, relative to Keras's largest value.
+#
+# Outputs of both go in, an error comes out; it is compared with what rounding explains in Keras.
 
 
 def error_of(ours: np.ndarray, theirs: np.ndarray) -> float:
@@ -182,3 +185,62 @@ def _is_made(keras: Trace, pair: PairedLayer, node: Mapping[str, Any], call: Cal
             theirs, ours = only_counted(keras, key, keras[key], ours)
             errors.append(error_of(ours, theirs) / allowed_of(keras, key))
     return not errors or min(errors) <= 1
+
+
+# --- In which order the tensors of a port have Keras's axes, by their values ----------------------
+#
+# A pass of the port with Keras's weights goes in. Where a tensor has Keras's values in one order
+# and not in another, that is its order, whatever its shape and its way say.
+
+
+def with_seen_axes(
+    keras: Trace, pairs: Sequence[PairedLayer], calls: Sequence[Call], again: Sequence[Call]
+) -> list[PairedLayer]:
+    """Returns the pairs with the axes that their values show; the others keep theirs.
+
+    Args:
+        keras: what Keras computed.
+        pairs: all pairs.
+        calls: of the pass in which they were found.
+        again: of a pass in eval mode, with Keras's weights.
+    """
+    by_name = {call.name: call for call in again}
+    return [_seen(keras, pair, [by_name.get(x.name) for x in pair.chain(calls)]) for pair in pairs]
+
+
+def _seen(keras: Trace, pair: PairedLayer, chain: Sequence[Call | None]) -> PairedLayer:
+    nodes = keras.facts["nodes"]
+    first, last = nodes[pair.ends.keras_first], nodes[pair.ends.keras_last]
+    taken = made = None
+    key = f"forward/eval/{first['name']}/input/0"
+    if chain[0] is not None and chain[0].inputs and key in keras:
+        taken = nearest(chain[0].inputs[0], keras[key])
+    key = f"forward/eval/{last['name']}/output"
+    if chain[-1] is not None and key in keras:
+        output = output_of(chain[-1].output, chain[-1].final, last["output_shape"])
+        made = nearest(output, keras[key])
+    return replace(pair, taken=taken or pair.taken, made=made or pair.made)
+
+
+def returned_axes(
+    keras: Trace, output: torch.Tensor, calls: Sequence[Call], made: Sequence[Axes | None]
+) -> Axes | None:
+    """Returns the order of the axes of what a port returns; None: it is not known.
+
+    Args:
+        keras: what Keras computed.
+        output: of the port, in eval mode, with Keras's weights.
+        calls: of that pass.
+        made: orders of their outputs, as they came about.
+    """
+    if output.ndim < 3:
+        return None
+    for theirs, _ in forms_of(keras):
+        if (found := nearest(output, theirs)) is not None:
+            return found
+    numbers = [n for n, call in enumerate(calls) if _is_same_order(call.output, output)]
+    return made[numbers[-1]] if numbers and numbers[-1] < len(made) else None
+
+
+def _is_same_order(ours: torch.Tensor, other: torch.Tensor) -> bool:
+    return ours.shape == other.shape and torch.equal(ours, other)

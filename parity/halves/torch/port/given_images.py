@@ -14,11 +14,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from parity.halves.torch.call import Call
+from parity.halves.torch.call import Call, Given
 from parity.halves.torch.calls import Passed
-from parity.halves.torch.given import Given
 from parity.halves.torch.kinds import RANDOM_IMAGE
-from torch_impl.layers.image.intensity import RandomContrast
+from torch_impl.layers.image.colors import RandomContrast
 from torch_impl.layers.image.random_layer import RandomImageLayer
 
 if TYPE_CHECKING:

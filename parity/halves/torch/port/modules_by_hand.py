@@ -1,10 +1,4 @@
-"""Recurrent layers that a port computes by hand, in a module of their own.
-
-A port whose output is not Keras's goes in. Of each recurrent layer of Keras without a partner, the
-module comes out that holds its weights and no others. It is compared as a whole, so that a wrong
-cell is told at its place and not behind it. What it makes of Keras's input also says in which order
-its gates are, whatever is wrong elsewhere.
-"""
+"""Recurrent layers that a port computes by hand, fused layers, and the states that modules keep."""
 
 from __future__ import annotations
 
@@ -12,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,13 +17,14 @@ from parity.halves.torch.call import (
     Call,
     final_states,
     first_tensor,
+    flat_tensors,
     output_of,
     states_beside,
 )
 from parity.halves.torch.kinds import RECURRENT, REPLAYED, is_leaf
-from parity.halves.torch.port.assignments import Need, Source, assignments, variable_of
-from parity.halves.torch.port.carried import NAMES, Carried
+from parity.halves.torch.port.carried import NAMES, Carried, Need, Source, assignments, variable_of
 from parity.halves.torch.port.carrying import (
+    AGREES,
     MOST_TRIALS,
     held_tensors,
     needs_of,
@@ -36,13 +32,32 @@ from parity.halves.torch.port.carrying import (
     sources_of,
     ways_of_cells,
 )
-from parity.halves.torch.port.function_weights import flat_tensors
+from parity.halves.torch.port.inner_calls import Fused, fused_orders
 from parity.ladder.items import PASS
 from parity.ladder.recorded import compare_recorded
 
 if TYPE_CHECKING:
     from parity.halves.torch.port.paired_layer import PairedLayer
     from parity.halves.torch.port.port_under_test import PortUnderTest
+
+__all__ = [
+    "CarriedState",
+    "Fused",
+    "called_once",
+    "modules_by_hand",
+    "order_gates",
+    "states_of_steps",
+    "take_apart",
+]
+
+
+# --- Recurrent layers that a port computes by hand, in a module of their own ----------------------
+#
+# A port whose output is not Keras's goes in. Of each recurrent layer of Keras without a partner,
+# the module comes out that holds its weights and no others. It is compared as a whole, so that a
+# wrong cell is told at its place and not behind it. What it makes of Keras's input also says in
+# which order its gates are, whatever is wrong elsewhere.
+
 
 _MOST_STEPS = 16  # a wrong formula shows in the first ones
 _KINDS = (*RECURRENT, "bidirectional", "conv_lstm")
@@ -252,3 +267,85 @@ def _is_right(port: PortUnderTest, pair: PairedLayer) -> bool:
         ours = pair.portable(pair.node, pair.call, made, theirs)
         return compare_recorded(port.keras, f"{prefix}/output", ours, "").status == PASS
     return False
+
+
+# --- Finds the order of the parts of a port's fused layers by trials ------------------------------
+
+
+def take_apart(port: PortUnderTest) -> None:
+    """Runs fused layers of a port part by part: in the order that is nearest to Keras's output.
+
+    A port that loads the weights itself has an order if its loaded weights are Keras's there.
+    """
+    tried: list[tuple[float, int, Fused]] = []
+    orders = islice(fused_orders(port.keras.facts, port.module, port.calls), MOST_TRIALS)
+    for number, fused in enumerate(orders):
+        port.pair_again(fused)
+        tried.append((_distance(port), number, fused))
+        if tried[-1][0] < AGREES:
+            return
+    if tried:
+        port.pair_again(min(tried, key=lambda each: each[:2])[2])
+
+
+def _distance(port: PortUnderTest) -> float:
+    if port.built.load is not None:
+        return AGREES * sum(item.node == "" for item in port.carried)
+    return port.distance()
+
+
+# --- What the modules of a port keep from batch to batch, beside their parameters and buffers -----
+#
+# A port of a stateful recurrent layer keeps the last states, often as a plain attribute. A probe
+# begins where the factory left them, as Keras's begins from zeros.
+
+
+_OF_EVERY_MODULE = frozenset(vars(nn.Module()))
+
+
+class CarriedState:
+    """The plain attributes of modules, and the buffers that no `state_dict` has, as they are now.
+
+    Args:
+        module: with all modules in it.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self._before = [(each, _copied(_state_of(each))) for each in module.modules()]
+        self._buffers: dict[str, torch.Tensor] = {}
+
+    def note_buffers(self) -> None:
+        """Notes the other buffers as well, now that Keras's weights are in some of them."""
+        persistent = self._module.state_dict()
+        named = self._module.named_buffers()
+        self._buffers = _copied({name: buffer for name, buffer in named if name in persistent})
+
+    def restore(self) -> None:
+        """Sets them to what they were."""
+        for module, (attributes, buffers) in self._before:
+            for name in [n for n in vars(module) if n not in _OF_EVERY_MODULE]:
+                if name not in attributes:
+                    delattr(module, name)
+            vars(module).update(_copied(attributes))
+            module._buffers.update(_copied(buffers))
+        for name, buffer in self._module.named_buffers():
+            if name in self._buffers and buffer.shape == self._buffers[name].shape:
+                buffer.data.copy_(self._buffers[name])
+
+
+def _state_of(module: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
+    attributes = {n: value for n, value in vars(module).items() if n not in _OF_EVERY_MODULE}
+    buffers = {name: module._buffers[name] for name in module._non_persistent_buffers_set}
+    return attributes, buffers
+
+
+def _copied(value: Any) -> Any:
+    """Returns a nest with copies of its tensors, and other values as they are."""
+    if isinstance(value, torch.Tensor):
+        return value if isinstance(value, nn.Parameter) else value.detach().clone()
+    if type(value) in (list, tuple):
+        return type(value)(map(_copied, value))
+    if type(value) is dict:
+        return {name: _copied(part) for name, part in value.items()}
+    return value

@@ -1,28 +1,96 @@
-"""Several outputs of a port, as Keras's model returns them.
-
-What a module returns goes in. One tensor comes out, (N, values of all outputs), in Keras's order
-and layout, each output after the activation that Keras's model ends with.
-"""
+"""The outputs of a port, as Keras's model returns them."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
+from torch.overrides import TorchFunctionMode
 
 from parity.errors import InputError
 from parity.halves.torch.call import first_tensor
 from parity.halves.torch.port.portable import from_returned
-from parity.halves.torch.port.returned import with_parts
 from parity.traces.trace import Trace
 from torch_impl.losses import logits
+from torch_impl.losses.logits import carrying
 from torch_impl.losses.outputs import by_output, names_in
 from torch_impl.masks import mask_of, with_mask
 from torch_impl.port import Port
+
+# --------------------------------------------------------------------------------------------------
+#
+# What a module returns, as a nest of outputs: its parts by name, and the same nest with others.
+#
+# A port returns one tensor, a tuple or list in the order of its output names, or a mapping by them,
+# nested like that of Keras's model. What it returns beside Keras's outputs stays in its place.
+
+
+def with_parts(returned: Any, names: Sequence[str], by_name: Mapping[str, Any]) -> Any:
+    """Returns a nest like the one that a module returned, with other things for its outputs.
+
+    Args:
+        returned: by the module.
+        names: of its outputs, in the order in which it returns them; none: there is one, the first
+            tensor.
+        by_name: what takes the place of each output; of the only one by the name "".
+    """
+    rest = list(names) or [""]
+
+    def next_in(nest: Any) -> Any:
+        if not rest:
+            return nest
+        if isinstance(nest, Mapping):
+            parts = {key: next_in(part) for key, part in nest.items()}
+            return _like(nest, parts)
+        if isinstance(nest, tuple | list):
+            parts_in_order = [next_in(part) for part in nest]
+            return _of_kind(nest, parts_in_order)
+        return by_name[rest.pop(0)] if isinstance(nest, torch.Tensor) else nest
+
+    if isinstance(returned, Mapping) and names:
+        return _by_path(returned, by_name, ())
+    return next_in(returned)
+
+
+def _by_path(nest: Mapping[str, Any], by_name: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    found = {}
+    for key, part in nest.items():
+        here = (*path, str(key))
+        found[key] = by_name.get("/".join(here), part)
+        if "/".join(here) in by_name:
+            continue
+        if isinstance(part, Mapping):
+            found[key] = _by_path(part, by_name, here)
+        elif isinstance(part, tuple | list):
+            rows = {str(number): each for number, each in enumerate(part)}
+            found[key] = _of_kind(part, list(_by_path(rows, by_name, here).values()))
+    return _like(nest, found)
+
+
+def _like(nest: Mapping[str, Any], parts: dict[str, Any]) -> Any:
+    """Returns a mapping of the same kind; a class of the user's own may be a mapping."""
+    if type(nest) is dict:
+        return parts
+    build: Callable[..., Any] = type(nest)
+    try:
+        return build(**parts)
+    except TypeError:
+        return parts
+
+
+def _of_kind(nest: Sequence[Any], parts: list[Any]) -> Any:
+    return type(nest)(*parts) if hasattr(nest, "_fields") else type(nest)(parts)  # type: ignore[call-arg]
+
+
+# --- Several outputs of a port, as Keras's model returns them -------------------------------------
+#
+# What a module returns goes in. One tensor comes out, (N, values of all outputs), in Keras's order
+# and layout, each output after the activation that Keras's model ends with.
+
 
 # What a port may leave out at the end of an output, by the name of Keras's activation.
 _LEFT_OUT: dict[str, dict[str, Callable[[torch.Tensor], torch.Tensor]]] = {
@@ -306,3 +374,39 @@ class Outputs:
                 self.forms[name] = min(errors, key=lambda form: errors[form])
         form = self.forms.get(name, "same")
         return output if form == "same" else left_out[form](output)
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# Keras's loss takes the logits of a softmax or sigmoid at the end of a port that has no loss.
+#
+# Keras undoes such an activation, and computes its crossentropies of what goes into it. A port's
+# own loss gets what the port returns; where Keras's is taken in its place, it has to see as much as
+# Keras's does. In the block, what a softmax or sigmoid returns carries its logits.
+
+
+_NAMES = ("softmax", "sigmoid")
+
+
+def carried_logits(loss: Any, facts: Mapping[str, Any]) -> AbstractContextManager[Any]:
+    """Returns a context in which outputs carry their logits, if Keras's loss is taken.
+
+    Args:
+        loss: of the port; None: it has none.
+        facts: of Keras's trace.
+    """
+    is_taken = loss is None and facts.get("output_activation") in _NAMES
+    return _Carrying() if is_taken else nullcontext()
+
+
+class _Carrying(TorchFunctionMode):
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: Any = (), keywords: Any = None
+    ) -> Any:
+        keywords = keywords or {}
+        output = function(*arguments, **keywords)
+        if getattr(function, "__name__", "") in _NAMES and isinstance(output, torch.Tensor):
+            given = arguments[0] if arguments else keywords.get("input")
+            if isinstance(given, torch.Tensor) and given is not output:
+                return carrying(output, given)
+        return output

@@ -1,8 +1,4 @@
-"""PairedLayer: a Keras node and its torch call, and how arrays of one turn into those of the other.
-
-A weight or an activation of one half goes in, and comes out in the layout of the other half. After
-a flatten of channels first, the features of a port have another order, which is kept here.
-"""
+"""PairedLayer: a Keras node and its torch call, and how their arrays turn into each other."""
 
 from __future__ import annotations
 
@@ -16,17 +12,147 @@ from torch import nn
 
 from parity.halves.torch.call import Call
 from parity.halves.torch.kinds import RECURRENT
-from parity.halves.torch.port.carried import ordered
-from parity.halves.torch.port.dense_axes import shaped
-from parity.halves.torch.port.joining import Ends
+from parity.halves.torch.port.carried import NAMES, Carried, ordered
+from parity.halves.torch.port.pairing import Pairing, exchanged, pair_calls
 from parity.halves.torch.port.portable import (
     GLOBAL_POOLS,
     WINDOWED,
+    Axes,
+    Traced,
+    as_keras,
+    flat_features,
+    flat_shape,
     from_portable,
+    shaped,
     to_portable,
+    traced_channels_first,
+    with_flat_axes,
 )
-from parity.halves.torch.port.traced_axes import Axes
+from parity.traces.trace import Trace
 from torch_impl.layouts import Variable
+from torch_impl.weights import match
+
+# --- Where a paired layer begins and ends, if the two programs split their layers differently -----
+#
+# Keras pads inside a convolution, or before it in a separate layer. A PyTorch program may do it the
+# other way, or may pad too much and crop afterwards. A padding or cropping call without a partner
+# is joined to the layer next to it if that makes the shapes fit.
+
+
+_JOINED = frozenset(("zero_padding", "cropping"))
+MOST = 2  # calls that are joined on one side of a layer
+
+Nodes = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Numbers of the nodes and calls that a pair begins and ends with.
+
+    Attributes:
+        keras_first: the Keras node that takes the inputs of the layer.
+        keras_last: the Keras node that gives the output of the layer.
+        torch_first: the torch call that takes the inputs of the layer.
+        torch_last: the torch call that gives the output of the layer.
+    """
+
+    keras_first: int
+    keras_last: int
+    torch_first: int
+    torch_last: int
+
+
+def ends_of(keras: Nodes, torch: Nodes, pairing: Pairing) -> list[Ends]:
+    """Returns the ends of each pair.
+
+    Args:
+        keras: nodes with kind, input_shapes, output_shape, sources.
+        torch: the same, but with input_forms and output_shapes: the shapes as they are, and with
+            the channels last.
+        pairing: pairs the two.
+    """
+    free = set(pairing.keras_left), set(pairing.torch_left)
+    ends = []
+    for row, column in pairing.pairs:
+        begins = _fitting(
+            _before(keras, row, free[0]),
+            _before(torch, column, free[1]),
+            lambda a, b: keras[a]["input_shapes"][:1] and _input(keras[a]) in _inputs(torch[b]),
+        )
+        stops = _fitting(
+            _after(keras, row, free[0]),
+            _after(torch, column, free[1]),
+            lambda a, b: keras[a]["output_shape"] in torch[b]["output_shapes"],
+        )
+        ends.append(Ends(begins[0], stops[0], begins[1], stops[1]))
+    return ends
+
+
+def _fitting(rows: list[int], columns: list[int], fits: Any) -> tuple[int, int]:
+    """Returns the nearest two that fit, or those of the pair itself if none fit."""
+    pairs = [(i, j) for i in range(len(rows)) for j in range(len(columns))]
+    for i, j in sorted(pairs, key=sum):
+        if fits(rows[i], columns[j]):
+            return rows[i], columns[j]
+    return rows[0], columns[0]
+
+
+def _before(nodes: Nodes, number: int, free: set[int]) -> list[int]:
+    chain = [number]
+    while len(chain) <= MOST:
+        sources = nodes[chain[-1]]["sources"]
+        source = sources[0] if sources else None
+        # -1 is an input of the model, None a call that was not watched.
+        if source is None or source not in free or nodes[source]["kind"] not in _JOINED:
+            break
+        chain.append(source)
+    return chain
+
+
+def _after(nodes: Nodes, number: int, free: set[int]) -> list[int]:
+    chain = [number]
+    while len(chain) <= MOST:
+        takers = [n for n, node in enumerate(nodes) if chain[-1] in node["sources"]]
+        if len(takers) != 1 or takers[0] not in free or nodes[takers[0]]["kind"] not in _JOINED:
+            break
+        chain.append(takers[0])
+    return chain
+
+
+def _input(node: Mapping[str, Any]) -> list[int]:
+    shape: list[int] = node["input_shapes"][0]
+    return shape
+
+
+def _inputs(node: Mapping[str, Any]) -> list[list[int]]:
+    forms: list[list[list[int]]] = node["input_forms"]
+    return forms[0] if forms else []
+
+
+# --- Which weight of a Keras layer belongs into which variable of a call, by their names ----------
+
+
+def matched_weights(names: Sequence[str], call: Call) -> dict[str, str]:
+    """Returns Keras's name of each weight of a layer -> its name in the module, if they match."""
+    targets = [variable.name for variable in call.variables]
+    # Two convolutions in torch can have the two kernels of one Keras layer.
+    local = {
+        name.partition(".")[2].replace("depthwise_", "").replace("pointwise_", ""): name
+        for name in names
+    }
+    try:
+        found = match(list(local), targets, by_kind=True)
+    except ValueError:
+        return {}
+    return {local[short]: target for short, target in found.items()}
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# PairedLayer: a Keras node and its torch call, and how arrays of one turn into those of the other.
+#
+# A weight or an activation of one half goes in, and comes out in the layout of the other half.
+# After a flatten of channels first, the features of a port have another order, which is kept here.
 
 
 def with_shared_axes(call: Call, variable: Variable) -> Variable:
@@ -220,3 +346,384 @@ class PairedLayer:
             return
         if self.features is not None and shape[-1] == len(self.features):
             yield len(shape) - 1, self.features
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# A bidirectional layer of Keras that a port writes as two layers, one of them on a turned input.
+#
+# The pairing of calls and nodes goes in. For each such layer come out the two calls, and the ways
+# in which they may hold its weights.
+
+
+def with_directions(
+    keras: Sequence[Mapping[str, Any]], nodes: Sequence[Mapping[str, Any]], pairing: Pairing
+) -> Pairing:
+    """Returns a pairing in which bidirectional layers with two calls are told as such.
+
+    Args:
+        keras: nodes of Keras, with the shapes of their weights.
+        nodes: of the port.
+        pairing: pairs the two.
+    """
+    partners = dict(pairing.pairs)
+    free = list(pairing.torch_left)
+    found = []
+    for row, node in enumerate(keras):
+        if node["kind"] != "bidirectional" or not node["weights"]:
+            continue
+        shapes = [list(shape) for shape in node["weights"].values()]
+        half = shapes[: len(shapes) // 2]
+        own = [partners[row]] if row in partners else []
+        fitting = [
+            n
+            for n in sorted([*own, *free])
+            if nodes[n]["kind"] in RECURRENT
+            and sorted(nodes[n]["weights"].values()) == sorted(half)
+        ]
+        if len(shapes) % 2 or len(fitting) < 2 or not set(own) <= set(fitting[:2]):
+            continue
+        found.append((row, fitting[0], fitting[1]))
+        partners.pop(row, None)
+        free = [n for n in [*free, *own] if n not in fitting[:2]]
+    if not found:
+        return pairing
+    taken = set(partners.values())
+    return replace(
+        pairing,
+        pairs=tuple(partners.items()),
+        keras_left=tuple(n for n in range(len(keras)) if n not in partners),
+        torch_left=tuple(n for n in range(len(nodes)) if n not in taken),
+        directions=tuple(found),
+    )
+
+
+def ways_of(keras: Trace, calls: Sequence[Call], pairing: Pairing) -> list[list[list[Carried]]]:
+    """Returns for each bidirectional layer the ways in which two calls may hold its weights.
+
+    The first is that the earlier call walks forward.
+
+    Args:
+        keras: what Keras computed.
+        calls: of the port.
+        pairing: of both.
+    """
+    nodes = keras.facts["nodes"]
+    return [
+        list(_ways(nodes[row], (calls[first], calls[second])))
+        for row, first, second in pairing.directions
+    ]
+
+
+def _ways(node: Mapping[str, Any], both: tuple[Call, Call]) -> Iterator[list[Carried]]:
+    names = node["weights"]
+    halves = names[: len(names) // 2], names[len(names) // 2 :]
+    for order in (both, both[::-1]):
+        yield [
+            Carried(name, variable, NAMES, node["name"])
+            for half, call in zip(halves, order, strict=True)
+            for name, local in matched_weights(half, call).items()
+            for variable in call.variables
+            if variable.name == local
+        ]
+
+
+# --- The order of features between images and vectors, where a port has its channels first --------
+#
+# A port that flattens (N, C, H, W), or views a vector as (N, C, H, W), has its features in another
+# order than Keras. The nodes and calls of both go in; for every node of Keras comes out in which
+# order the port has its features.
+
+
+Order = np.ndarray | None
+
+
+@dataclass
+class Orders:
+    """The orders of features by the number of the Keras node; a node without one has Keras's.
+
+    Attributes:
+        rows: of what goes into a node: the port's position n has Keras's position `rows[n]`.
+        features: of what comes out.
+    """
+
+    rows: dict[int, np.ndarray] = field(default_factory=dict)
+    features: dict[int, np.ndarray] = field(default_factory=dict)
+
+
+def feature_orders(
+    keras: Sequence[Mapping[str, Any]],
+    calls: Sequence[Call],
+    partners: Mapping[int, int],
+    axes: Traced,
+    *,
+    is_first: bool,
+) -> Orders:
+    """Finds the orders of features.
+
+    Args:
+        keras: nodes of the Keras model.
+        calls: calls of the port.
+        partners: number of a Keras node -> number of its call.
+        axes: orders of the axes of the port's tensors.
+        is_first: whether a tensor has its channels first if neither its shape nor `axes` tells it.
+    """
+    orders = Orders()
+    flattened: dict[int, Order] = {}
+    for number, node in enumerate(keras):
+        shapes = node["input_shapes"]
+        is_down = node["kind"] in ("flatten", "reshape") and shapes and len(shapes[0]) > 2
+        if is_down and len(node["output_shape"]) == 2 and number in partners:
+            column = partners[number]
+            known = axes.taken[column]
+            flattened[number] = _flattened(calls[column], shapes[0], known, is_first=is_first)
+    for number, node in enumerate(keras):
+        _go_down(flattened, number, node, orders)
+    for number, node in enumerate(keras):
+        shapes, made = node["input_shapes"], node["output_shape"]
+        is_up = node["kind"] == "reshape" and shapes and len(shapes[0]) == 2 < len(made)
+        if is_up and number in partners and number not in orders.rows:
+            column = partners[number]
+            order = _viewed(calls[column], made, axes.made[column], is_first=is_first)
+            if order is not None:
+                _go_back(keras, number, order, orders)
+    return orders
+
+
+def _go_down(
+    flattened: Mapping[int, Order], number: int, node: Mapping[str, Any], orders: Orders
+) -> None:
+    """Passes the orders of the inputs of a node on to its output."""
+    shapes, made = node["input_shapes"], node["output_shape"]
+    if number in flattened:
+        _keep(orders.features, number, flattened[number])
+        return
+    if not shapes or len(shapes[0]) != 2:
+        return
+    given = [_of_source(node, n, shape, orders) for n, shape in enumerate(shapes)]
+    _keep(orders.rows, number, given[0])
+    if len(made) != 2:
+        return
+    if node["kind"] == "concatenate":
+        if any(order is not None for order in given):
+            _keep(orders.features, number, _joined(given, [shape[1] for shape in shapes]))
+    elif not _has_kernel(node) and made[1] == shapes[0][1]:
+        found = (order for order in given if order is not None)
+        _keep(orders.features, number, next(found, None))
+
+
+def _keep(orders: dict[int, np.ndarray], number: int, order: Order) -> None:
+    if order is not None and not (order == np.arange(len(order))).all():
+        orders[number] = order
+
+
+def _of_source(node: Mapping[str, Any], n: int, shape: Sequence[int], orders: Orders) -> Order:
+    source = node["sources"][n] if n < len(node["sources"]) else None
+    if source is None and orders.features:  # made by something that was not watched
+        source = max(orders.features)
+    order = orders.features.get(-1 if source is None else source)
+    return order if order is not None and len(order) == shape[1] else None
+
+
+def _joined(given: Sequence[Order], sides: Sequence[int]) -> np.ndarray:
+    starts = np.cumsum([0, *sides[:-1]])
+    parts = zip(given, sides, starts, strict=True)
+    return np.concatenate(
+        [start + (np.arange(side) if order is None else order) for order, side, start in parts]
+    )
+
+
+def _has_kernel(node: Mapping[str, Any]) -> bool:
+    return any(name.endswith("kernel") for name in node["weights"])
+
+
+def _go_back(
+    keras: Sequence[Mapping[str, Any]], number: int, order: np.ndarray, orders: Orders
+) -> None:
+    """Gives the order of a vector that is viewed as an image to the layers that make it."""
+    orders.rows[number] = order
+    before = keras[number]["sources"][0]
+    while before is not None and before >= 0:
+        node = keras[before]
+        if node["output_shape"] != keras[number]["input_shapes"][0] or before in orders.features:
+            return
+        orders.features[before] = order
+        if _has_kernel(node) or len(node["sources"]) != 1:
+            return
+        orders.rows[before] = order
+        before = node["sources"][0]
+
+
+def _flattened(call: Call, shape: Sequence[int], known: Axes | None, *, is_first: bool) -> Order:
+    """Returns Keras's position of each feature of a flattened tensor; None if all are in place."""
+    if not call.inputs:
+        return None
+    x, y = call.inputs[0], call.output
+    if y.ndim != 2 or not _has_channels_first(x.shape, shape, known, is_first=is_first):
+        return None
+    return _channels_first(shape) if torch.equal(y, x.flatten(1)) else None
+
+
+def _viewed(call: Call, shape: Sequence[int], known: Axes | None, *, is_first: bool) -> Order:
+    """Returns Keras's position of each feature of a vector that a port views as channels first."""
+    if not call.inputs:
+        return None
+    x, y = call.inputs[0], call.output
+    if x.ndim != 2 or not _has_channels_first(y.shape, shape, known, is_first=is_first):
+        return None
+    return _channels_first(shape) if torch.equal(y, x.reshape(y.shape)) else None
+
+
+def _has_channels_first(
+    ours: Sequence[int], shape: Sequence[int], known: Axes | None, *, is_first: bool
+) -> bool:
+    """Whether a tensor has its channels first: by its shape, else by how it came about."""
+    if list(ours) != [shape[0], shape[-1], *shape[1:-1]]:
+        return False
+    if list(ours) != list(shape):
+        return True
+    if known in (as_keras(len(shape)), traced_channels_first(len(shape))):
+        return known == traced_channels_first(len(shape))
+    return is_first
+
+
+def _channels_first(shape: Sequence[int]) -> np.ndarray:
+    """Returns Keras's positions of the features of (C, ...), for Keras's shape (N, ..., C)."""
+    positions = np.arange(int(np.prod(shape[1:]))).reshape(shape[1:])
+    return np.moveaxis(positions, -1, 0).reshape(-1)
+
+
+# --- Pairs the calls of a port with Keras's layers, and finds the order of their features ---------
+#
+# calls -> nodes of the port -> pairing with Keras's nodes -> a PairedLayer for each pair
+
+
+def node_of(call: Call) -> dict[str, Any]:
+    """Returns the facts of a call by which its pair is found."""
+    shared = (with_shared_axes(call, variable) for variable in call.variables)
+    found = ((v.name, with_flat_axes(call, v, v.to_keras(v.tensors))) for v in shared)
+    # A count of samples is not a weight. Keras's half leaves it out too.
+    weights = {name: list(value.shape) for name, value in found if value.is_floating_point()}
+    return {
+        "name": call.name,
+        "kind": call.kind,
+        "module": None if call.module is None else type(call.module).__name__,
+        "where": call.where,
+        "weights": weights,
+        "input_forms": [_forms(x) for x in call.inputs],
+        "output_shapes": _forms(call.output) + ([] if call.final is None else _forms(call.final)),
+        "sources": call.sources,
+        "origins": call.origins,
+        "rate": call.rate,
+        "is_active": call.is_active,
+    }
+
+
+def _forms(tensor: torch.Tensor) -> list[list[int]]:
+    """Returns the shape of a tensor as it is, and with the channels last; of a sequence, too."""
+    shape = list(tensor.shape)
+    if len(shape) < 3:
+        return [shape]
+    found = [shape, [shape[0], *shape[2:], shape[1]]]
+    return found if len(shape) < 4 else [*found, [*shape[:2], *shape[3:], shape[2]]]
+
+
+def paired_calls(
+    facts: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]], layers: Mapping[str, str]
+) -> Pairing:
+    """Pairs the nodes of a port with Keras's.
+
+    Args:
+        facts: of what Keras left.
+        nodes: of the port.
+        layers: pairs that the user gives: Keras layer -> module.
+
+    Raises:
+        InputError: `layers` names a call that does not exist.
+    """
+    keras = _with_shapes(facts)
+    return with_directions(keras, nodes, pair_calls(keras, nodes, layers))
+
+
+def other_pairings(
+    facts: Mapping[str, Any],
+    nodes: Sequence[Mapping[str, Any]],
+    layers: Mapping[str, str],
+    pairing: Pairing,
+) -> Iterator[Pairing]:
+    """Yields pairings that are possible too; the arguments are those of `paired_calls`."""
+    return exchanged(_with_shapes(facts), nodes, pairing, layers)
+
+
+def _with_shapes(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    weights = facts["weights"]
+    return [
+        {
+            **node,
+            "weights": {name: flat_shape(node, weights[name]["shape"]) for name in node["weights"]},
+            "output_shape": flat_features(node),
+        }
+        for node in facts["nodes"]
+    ]
+
+
+def paired_layers(
+    keras: Sequence[Mapping[str, Any]],
+    nodes: Sequence[Mapping[str, Any]],
+    calls: Sequence[Call],
+    pairing: Pairing,
+    *,
+    axes: Traced,
+    is_first: bool | None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+) -> list[PairedLayer]:
+    """Returns the pairs, with the order of features after a flatten of channels first.
+
+    Args:
+        keras: nodes of the Keras model.
+        nodes: nodes of the port.
+        calls: calls of the port, one for each node.
+        pairing: pairs the nodes of both.
+        axes: orders of the axes of the port's tensors.
+        is_first: whether a tensor has its channels first of which neither its shape nor `axes`
+            tells it; None: the port has the channels last, as Keras does, everywhere.
+        shapes: of Keras's weights, by name, where they may have more axes than those of a port.
+    """
+    partners = dict(pairing.pairs)
+    orders = Orders()
+    if is_first is not None:
+        orders = feature_orders(keras, calls, partners, axes, is_first=is_first)
+    layers: list[PairedLayer] = []
+    taken: set[str] = set()
+    found = ends_of(keras, nodes, pairing)
+    for (row, column), ends in zip(pairing.pairs, found, strict=True):
+        node, call = keras[row], calls[column]
+        names = [name for name in node["weights"] if name not in taken]
+        taken |= set(names)
+        layers.append(
+            PairedLayer(
+                node,
+                call,
+                matched_weights(names, call),
+                orders.rows.get(row),
+                orders.features.get(row),
+                axes.taken[column],
+                axes.made[column],
+                ends=ends,
+                shapes={name: (shapes or {})[name] for name in names if name in (shapes or {})},
+            )
+        )
+    return layers
+
+
+def differ(some: Sequence[PairedLayer], others: Sequence[PairedLayer]) -> bool:
+    """Whether the features of some layers have another order than those of the same layers."""
+    orders = [
+        (one, other)
+        for a, b in zip(some, others, strict=True)
+        for one, other in ((a.rows, b.rows), (a.features, b.features))
+    ]
+    return any(
+        one is not other if one is None or other is None else not np.array_equal(one, other)
+        for one, other in orders
+    )

@@ -15,8 +15,8 @@ from typing import Any
 from torch import nn
 
 from parity.errors import InputError
+from parity.halves.torch.call import flat_tensors
 from parity.halves.torch.port.feeding import positional
-from parity.halves.torch.port.function_weights import flat_tensors
 from torch_impl.port import Port
 
 

@@ -1,7 +1,4 @@
-"""PortUnderTest: a port that has Keras's weights, is fed Keras's batches, and is read back.
-
-factory -> Port -> calls of one forward pass -> pairs (`pairs.py`) -> weights carried over
-"""
+"""PortUnderTest: a port that has Keras's weights, is fed Keras's batches, and is read back."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import copy
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from itertools import chain, islice, product
 from typing import Any
 
@@ -16,52 +14,78 @@ import numpy as np
 import torch
 
 from parity.errors import InputError
-from parity.halves.torch.call import Call
+from parity.halves.protocol import free_memory
+from parity.halves.torch.call import Call, flat_tensors
 from parity.halves.torch.calls import Passed, recorded_calls
-from parity.halves.torch.factories import call_factory
-from parity.halves.torch.port.agreement import agreeing, ends_alike, output_error
-from parity.halves.torch.port.call_places import advice_on, check_written, told_of
-from parity.halves.torch.port.carried_logits import carried_logits
-from parity.halves.torch.port.carried_state import CarriedState
+from parity.halves.torch.factories import advice_on, call_factory, check_written, told_of
+from parity.halves.torch.port.agreement import (
+    agreeing,
+    ends_alike,
+    output_error,
+    returned_axes,
+    with_seen_axes,
+)
+from parity.halves.torch.port.carried import LOAD, Carried
 from parity.halves.torch.port.carrying import (
     AGREES,
     MOST_TRIALS,
     Cargo,
+    PortWeights,
+    WeightsByName,
     carry_by_load,
+    carry_with_copies,
+    load_by,
     needs_of,
     sources_of,
 )
-from parity.halves.torch.port.copied_parts import carry_with_copies
-from parity.halves.torch.port.drawn_masks import drawn_masks, find_side_that_keeps, nothing_drawn
-from parity.halves.torch.port.dropout_masks import dropout_masks
-from parity.halves.torch.port.feeding import Feeding, fitting
-from parity.halves.torch.port.function_weights import flat_tensors
-from parity.halves.torch.port.fused_trials import Fused, take_apart
+from parity.halves.torch.port.feeding import (
+    Feeding,
+    PortFeed,
+    build_lazy,
+    fitting,
+    has_lazy,
+    unwrapped,
+)
 from parity.halves.torch.port.given_images import given_images, passed_images
-from parity.halves.torch.port.inner_masks import given_masks, with_inner
-from parity.halves.torch.port.loaded import WeightsByName, load_by
-from parity.halves.torch.port.modules_by_hand import called_once, modules_by_hand, order_gates
-from parity.halves.torch.port.outputs import Outputs
-from parity.halves.torch.port.paired_layer import PairedLayer
-from parity.halves.torch.port.pairing import Pairing
-from parity.halves.torch.port.pairs import (
+from parity.halves.torch.port.modules_by_hand import (
+    CarriedState,
+    Fused,
+    called_once,
+    modules_by_hand,
+    order_gates,
+    take_apart,
+)
+from parity.halves.torch.port.outputs import Outputs, carried_logits
+from parity.halves.torch.port.paired_layer import (
+    PairedLayer,
     differ,
     node_of,
     other_pairings,
     paired_calls,
     paired_layers,
+    ways_of,
 )
+from parity.halves.torch.port.pairing import Pairing
 from parity.halves.torch.port.parts import called_by_parts, parts_left_out, weights_left_out
-from parity.halves.torch.port.port_feed import PortFeed
-from parity.halves.torch.port.port_weights import PortWeights
-from parity.halves.torch.port.seen_axes import returned_axes, with_seen_axes
-from parity.halves.torch.port.sequence_masks import masked
-from parity.halves.torch.port.traced_axes import Axes, Traced, as_keras, nearest, traced, unknown
-from parity.halves.torch.port.two_directions import ways_of
-from parity.halves.torch.port.unwrapping import build_lazy, unwrapped
+from parity.halves.torch.port.portable import Axes, Traced, as_keras, nearest, traced, unknown
+from parity.halves.torch.port.random_masks import (
+    drawn_masks,
+    dropout_masks,
+    find_side_that_keeps,
+    given_masks,
+    masked,
+    nothing_drawn,
+    with_inner,
+)
 from parity.ladder.rounding import dtype_of
+from parity.programs.check_spec import LARGE_MODEL
 from parity.traces.trace import Trace
+from torch_impl.layers import RecurrentDropout
 from torch_impl.parametrized import forget_gradients, keep_gradients
+
+# --- PortUnderTest: a port that has Keras's weights, is fed Keras's batches, and is read back -----
+#
+# factory -> Port -> calls of one forward pass -> pairs (`paired_layer.py`) -> weights carried over
 
 
 class PortUnderTest(PortFeed, PortWeights):
@@ -387,3 +411,94 @@ class PortUnderTest(PortFeed, PortWeights):
             if self.agrees and self.ends_alike:
                 return agreeing(self.keras, self.all_pairs, self.calls, calls)
         return [pair for pair in self.all_pairs if not pair.is_step]
+
+
+# --- A second port of the same factory, for a training of its own, without pairing it anew --------
+#
+# A port and its factory go in. Large networks are paired once: each weight of Keras has its place
+# in the module of the same name. What the first port holds is given back before.
+
+
+def built_again(
+    port: PortUnderTest, factory: Callable[[], Any], seed: int, *, is_last: bool = False
+) -> PortUnderTest:
+    """Returns a port before its first step, with Keras's weights.
+
+    Args:
+        port: of the same factory.
+        factory: of the port.
+        seed: of the factory's random numbers.
+        is_last: whether nothing is asked of the first port any more, and its memory is freed.
+    """
+    found = None
+    if is_last:
+        _forget_steps(port)
+    if is_large(port) and not _has_own_state(port):
+        with suppress(AttributeError, KeyError, ValueError):  # its structure is drawn, too
+            found = _with_places_of(port, factory, seed)
+    if found is None:
+        found = PortUnderTest(factory, seed, port.keras, port.device)
+    found.has_columns, found.turned_targets = port.has_columns, port.turned_targets
+    shared = {id(p) for p in port.module.parameters()} & {id(p) for p in found.module.parameters()}
+    if is_last and not shared:  # a factory may return the same module again
+        port.module.to("meta")
+        free_memory()
+    return found
+
+
+def is_large(port: PortUnderTest) -> bool:
+    """Whether a port is so large that what it holds has to be given back."""
+    return sum(parameter.numel() for parameter in port.module.parameters()) >= LARGE_MODEL
+
+
+def forget_values(port: PortUnderTest) -> None:
+    """Frees what the calls of a port were given and made, as large as several passes."""
+    for call in port.calls:
+        call.inputs, call.output = [x.to("meta") for x in call.inputs], call.output.to("meta")
+        call.given, call.run = None, _gone
+    port.nest = None
+    free_memory()
+
+
+def _forget_steps(port: PortUnderTest) -> None:
+    """Frees gradients, slots, and the weights as they were built."""
+    if port.built.optimizer is not None:
+        port.built.optimizer.state.clear()
+    for parameter in port.module.parameters():
+        parameter.grad = None
+    port.as_built = {}
+
+
+def _gone(*_: Any) -> Any:
+    raise RuntimeError("this port was given back")
+
+
+def _has_own_state(port: PortUnderTest) -> bool:
+    """Whether a port holds more than weights that modules of a name tell."""
+    return (
+        bool(port.keras.facts.get("stateful"))
+        or bool(port.fused)
+        or any(item.how == LOAD or item.variable.is_computed for item in port.carried)
+        or any(isinstance(module, RecurrentDropout) for module in port.module.modules())
+    )
+
+
+def _with_places_of(port: PortUnderTest, factory: Callable[[], Any], seed: int) -> PortUnderTest:
+    other = copy.copy(port)
+    other.built = other.outputs.named(call_factory(factory, seed, port.dtype))
+    other.built.module.to(port.device)
+    other.module = unwrapped(other.built.module)
+    if has_lazy(other.module):
+        raise ValueError("the first batch decides the shapes")
+    keep_gradients(other.module)
+    paths = {id(module): path for path, module in port.module.named_modules()}
+
+    def moved(item: Carried) -> Carried:
+        module = other.module.get_submodule(paths[id(item.variable.module)])
+        return replace(item, variable=replace(item.variable, module=module))
+
+    other.cargo = replace(port.cargo, carried=[moved(item) for item in port.carried])
+    with torch.no_grad():
+        for item in other.carried:
+            item.set(port.keras[f"weights/{item.name}"])
+    return other

@@ -1,23 +1,338 @@
-"""Turns activations from torch's layout into the portable one and back.
-
-Images are (N, C, ...) in most torch programs and (N, ..., C) in Keras. Tensors without channels, or
-with channels last (sequences, tokens, features), are the same in both. The shape shows it. If a
-shape fits both ways, it is known from how the tensor came about (`traced_axes.py`); else the values
-decide; if they do not either, it counts as channels first, unless the kind of layer keeps features
-last.
-"""
+"""Turns activations from torch's layout into the portable one and back."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
+from parity.halves.torch.call import Call
 from parity.halves.torch.kinds import RECURRENT
-from parity.halves.torch.port.dense_axes import is_split
-from parity.halves.torch.port.traced_axes import Axes
+from torch_impl.layers import EinsumDense
+from torch_impl.layouts import Tensors, Variable
+
+# --- In which order the tensors of a port have Keras's axes, by how they came about ---------------
+#
+# The calls of a port go in. For the inputs and the output of each comes out the order of axes that
+# makes Keras's tensor of it: (0, 2, 3, 1) for (N, C, H, W). It matters where the shape does not
+# tell: for a cube, for a sequence with as many steps as channels or as samples.
+
+
+# `tensor.permute(axes)` is in Keras's order.
+Axes = tuple[int, ...]
+
+# What torch computes with the channels in the second axis.
+_FIRST = frozenset(
+    (
+        *("conv", "depthwise_conv", "conv_transpose", "max_pool", "average_pool"),
+        *("batch_norm", "group_norm", "upsampling", "prelu"),
+    )
+)
+_GLOBAL_POOLS = frozenset(("global_average_pool", "global_max_pool"))
+# What it computes along the last axis.
+_LAST = frozenset((*RECURRENT, "bidirectional", "dense", "layer_norm", "embedding"))
+# Operations of Keras that move axes, and have no partner. A port that moves some too may mean that.
+_TURNING = frozenset(f"unknown:{name}" for name in ("Transpose", "Swapaxes", "Moveaxis"))
+_SIDES = (2, 3, 5, 7, 11, 13)  # of a tensor that shows where its axes go
+_MOST_ROUNDS = 10
+# Values decide if one order is nearer by so much, and near enough for float32.
+_NEARER, _NEAR = 100.0, 1e-2
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The orders of axes by the number of a call; None where they are not known.
+
+    Attributes:
+        taken: of its inputs.
+        made: of its output.
+    """
+
+    taken: tuple[Axes | None, ...]
+    made: tuple[Axes | None, ...]
+
+
+def unknown(calls: Sequence[Call]) -> Traced:
+    """Returns the orders of calls if nothing tells them."""
+    return Traced((None,) * len(calls), (None,) * len(calls))
+
+
+def as_keras(ndim: int) -> Axes:
+    """Returns the order of a tensor in Keras's layout."""
+    return tuple(range(ndim))
+
+
+def traced_channels_first(ndim: int) -> Axes:
+    """Returns the order of a tensor (N, C, ...)."""
+    return (0, *range(2, ndim), 1)
+
+
+def steps_first(ndim: int) -> Axes:
+    """Returns the order of a tensor (T, N, ...)."""
+    return (1, 0, *range(2, ndim))
+
+
+def nearest(tensor: torch.Tensor, theirs: np.ndarray) -> Axes | None:
+    """Returns the order in which a tensor has Keras's values; None if they do not tell.
+
+    Args:
+        tensor: of the port.
+        theirs: Keras's in its place.
+    """
+    ours = tensor.detach().cpu().double().numpy()
+    if ours.ndim != theirs.ndim or ours.ndim < 3 or not theirs.size:
+        return None
+    largest = float(np.abs(theirs).max())
+    errors = {}
+    for axes in {order(ours.ndim) for order in (as_keras, traced_channels_first, steps_first)}:
+        turned = ours.transpose(axes)
+        if turned.shape == theirs.shape:
+            far = float(np.abs(turned - theirs).max()) / (largest or 1.0)
+            errors[axes] = far if math.isfinite(far) else math.inf
+    best = min(errors, key=lambda axes: errors[axes], default=None)
+    if best is None or not errors[best] <= _NEAR:
+        return None
+    others = [far for axes, far in errors.items() if axes != best]
+    return best if all(far > _NEARER * errors[best] for far in others) else None
+
+
+def traced(
+    calls: Sequence[Call],
+    given: Sequence[Axes | None],
+    keras: Sequence[Mapping[str, Any]] = (),
+    paired: Collection[int] = (),
+) -> Traced:
+    """Follows the axes from the inputs, and from the layers that have an order of their own.
+
+    Args:
+        calls: of the port.
+        given: of each input of the port.
+        keras: nodes of Keras.
+        paired: numbers of the calls with a partner in Keras: their permutations are Keras's too.
+    """
+    is_turned = bool({node["kind"] for node in keras} & _TURNING)
+    turns = [
+        None if is_turned or number in paired else _turn(call) for number, call in enumerate(calls)
+    ]
+    own = [_own_axes(call) for call in calls]
+    taken = [pair[0] for pair in own]
+    made = [pair[1] for pair in own]
+    for _ in range(_MOST_ROUNDS):
+        before = (*taken, *made)
+        for number, call in enumerate(calls):
+            taken[number] = taken[number] or _of_sources(call, made, given)
+            made[number] = made[number] or _forward(call, taken[number], turns[number])
+        for number, call in reversed(list(enumerate(calls))):
+            taken[number] = taken[number] or _back(call, made[number], turns[number])
+            for x, source in zip(call.inputs, call.nearest, strict=False):
+                if source is None or source < 0 or made[source] is not None:
+                    continue
+                if x.ndim > 2 and x.shape == calls[source].output.shape:
+                    made[source] = taken[number]
+        if (*taken, *made) == before:
+            meant = [
+                _meant(turn) if axes is None else axes
+                for axes, turn in zip(taken, turns, strict=True)
+            ]
+            if meant == taken:
+                break
+            taken = meant
+    return Traced(tuple(taken), tuple(made))
+
+
+def _meant(turn: Axes | None) -> Axes | None:
+    """Returns what a permutation of images takes: it puts the channels first, or back to the end.
+
+    Of a sequence both are the same.
+    """
+    if turn is None or len(turn) < 4:
+        return None
+    orders = {
+        traced_channels_first(len(turn)): traced_channels_first,
+        _back_to_first(len(turn)): as_keras,
+    }
+    return orders[turn](len(turn)) if turn in orders else None
+
+
+def _back_to_first(ndim: int) -> Axes:
+    return (0, ndim - 1, *range(1, ndim - 1))
+
+
+def _own_axes(call: Call) -> tuple[Axes | None, Axes | None]:
+    """Returns the orders that a call takes and makes, whatever is around it."""
+    order = _own(call)
+    if order is None:
+        return None, None
+    rank = max((x.ndim for x in call.inputs), default=0)
+    taken = order(rank) if rank > 2 else None
+    return taken, order(call.output.ndim) if call.output.ndim > 2 else None
+
+
+def _own(call: Call) -> Any:
+    module = call.module
+    if module is not None:
+        where = type(module).forward.__module__
+        if not where.startswith(("torch.", "torch_impl.", "parity.")):
+            return None  # a user's subclass may move axes inside
+    is_adaptive = module is not None or "adaptive" in call.name
+    if call.kind in _FIRST or (call.kind in _GLOBAL_POOLS and is_adaptive):
+        return traced_channels_first
+    if call.kind not in _LAST:
+        return None
+    if module is None:
+        return as_keras if call.name.startswith(("linear", "embedding")) else None
+    if isinstance(module, nn.RNNBase) and not module.batch_first:
+        return None
+    if isinstance(module, nn.LayerNorm) and len(module.normalized_shape) > 1:
+        return None
+    return as_keras
+
+
+def _of_sources(
+    call: Call, made: Sequence[Axes | None], given: Sequence[Axes | None]
+) -> Axes | None:
+    for x, source in zip(call.inputs, call.nearest, strict=False):
+        if x.ndim < 3 or source is None:
+            continue
+        # Of which input it comes is not noted.
+        found = [made[source]] if source >= 0 else list(given)
+        fitting = {axes for axes in found if axes is not None and len(axes) == x.ndim}
+        if len(fitting) == 1:
+            return fitting.pop()
+    return None
+
+
+def _forward(call: Call, taken: Axes | None, turn: Axes | None) -> Axes | None:
+    if taken is None or not _keeps_axes(call):
+        return None
+    if call.kind != "permute":
+        return taken
+    return None if turn is None else tuple(turn.index(axis) for axis in taken)
+
+
+def _back(call: Call, made: Axes | None, turn: Axes | None) -> Axes | None:
+    if made is None or not _keeps_axes(call):
+        return None
+    if call.kind != "permute":
+        return made
+    return None if turn is None else tuple(turn[axis] for axis in made)
+
+
+def _keeps_axes(call: Call) -> bool:
+    ranks = {x.ndim for x in call.inputs if x.ndim > 2}
+    return call.kind != "reshape" and ranks == {call.output.ndim}
+
+
+def _turn(call: Call) -> Axes | None:
+    """Returns what a permutation does: `y = x.permute(turn)`; None if it is not known."""
+    if call.kind != "permute" or len(call.inputs) != 1:
+        return None
+    sides = _SIDES[: call.inputs[0].ndim]
+    try:
+        moved = tuple(call.run(torch.empty(sides)).shape)
+    except Exception:  # the code of the port may raise anything
+        return None
+    return tuple(sides.index(side) for side in moved) if sorted(moved) == list(sides) else None
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# Dense layers whose features are several axes: heads and their size, in Keras and in a port.
+#
+# Keras's projections of attention have kernels (in, heads, size) and (heads, size, out), and a port
+# has one axis in the place of two. In row-major order both are the same numbers.
+
+
+def num_inputs(node: Mapping[str, Any]) -> int:
+    """Returns how many axes of the kernel of a Keras node are inputs; 0 if it is no such layer."""
+    return int((node.get("config") or {}).get("kernel_inputs") or 0)
+
+
+def flat_shape(node: Mapping[str, Any], shape: Sequence[int]) -> list[int]:
+    """Returns the shape of a weight of a Keras node, with one axis for inputs and one for outputs.
+
+    A bias has one axis.
+    """
+    number = num_inputs(node)
+    if not number or len(shape) < 2:
+        return list(shape)
+    if len(shape) > number and _is_kernel(node, shape):
+        return [math.prod(shape[:number]), math.prod(shape[number:])]
+    return [math.prod(shape)]
+
+
+def _is_kernel(node: Mapping[str, Any], shape: Sequence[int]) -> bool:
+    kernel = str(node["config"].get("equation", "")).replace("...", "").partition(",")[2]
+    return len(kernel.partition("->")[0].strip()) == len(shape)
+
+
+def flat_features(node: Mapping[str, Any]) -> list[int]:
+    """Returns the shape of the output of a Keras node, with one axis for its features."""
+    shape = list(node["output_shape"])
+    number = num_inputs(node)
+    if not number:
+        return shape
+    equation = str(node["config"].get("equation", ""))
+    kernel = equation.replace("...", "").partition(",")[2].partition("->")[0].strip()
+    rest = len(kernel) - number
+    # The projections of an attention are told with one axis already.
+    if rest < 2 or len(shape) <= rest or node["config"].get("part"):
+        return shape
+    return [*shape[:-rest], math.prod(shape[-rest:])]
+
+
+def with_flat_axes(call: Call, variable: Variable, value: torch.Tensor) -> torch.Tensor:
+    """Returns a weight of a call, in Keras's layout, with one axis for inputs and for outputs."""
+    module = call.module
+    if not isinstance(module, EinsumDense):
+        return value
+    if variable.name == "bias":
+        return value.reshape(-1)
+    number = len(module.input_axes)
+    if module.input_axes != list(range(number)):
+        return value
+    return value.reshape(math.prod(value.shape[:number]), -1)
+
+
+def shaped(variable: Variable, shape: Sequence[int]) -> Variable:
+    """Returns a variable whose Keras array has another shape, of the same numbers in their order.
+
+    It stays as it is if the numbers are not as many.
+    """
+    own = tuple(variable.to_keras(variable.tensors).shape)
+    if own == tuple(shape) or math.prod(own) != math.prod(shape) or len(own) == len(shape):
+        return variable
+
+    def to_keras(tensors: Tensors) -> torch.Tensor:
+        return variable.to_keras(tensors).reshape(tuple(shape))
+
+    def to_torch(array: torch.Tensor) -> Tensors:
+        return variable.to_torch(array.reshape(own))
+
+    return replace(variable, to_keras=to_keras, to_torch=to_torch)
+
+
+def is_split(shape: Sequence[int], expected: Sequence[int]) -> bool:
+    """Whether one of two shapes has in its last two axes what the other has in its last one."""
+    short, long = sorted((list(shape), list(expected)), key=len)
+    if len(long) != len(short) + 1 or len(short) < 2:
+        return False
+    return long[:-2] == short[:-1] and long[-2] * long[-1] == short[-1]
+
+
+# --- Turns activations from torch's layout into the portable one and back -------------------------
+#
+# Images are (N, C, ...) in most torch programs and (N, ..., C) in Keras. Tensors without channels,
+# or with channels last (sequences, tokens, features), are the same in both. The shape shows it. If
+# a shape fits both ways, it is known from how the tensor came about (`portable.py`); else the
+# values decide; if they do not either, it counts as channels first, unless the kind of layer keeps
+# features last.
+
 
 FEATURES_LAST = frozenset(
     (*RECURRENT, "bidirectional", "dense", "embedding", "layer_norm", "rms_norm", "attention")

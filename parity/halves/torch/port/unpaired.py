@@ -1,24 +1,69 @@
-"""What of a check has no partner: calls, layers, weights and random numbers, as facts.
-
-A port goes in. Calls and layers without a partner come out, and the lists `incomplete` (the verdict
-cannot be "pass") and `not_compared` (told, no more).
-"""
+"""What of a check has no partner: calls, layers, weights and random numbers, as facts."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
+from parity.data.pieces import Function, limits_of, missing
+from parity.halves.torch.call import Call
 from parity.halves.torch.kinds import RECURRENT
 from parity.halves.torch.port.carrying import held_tensors
-from parity.halves.torch.port.drawn_masks import replayed
-from parity.halves.torch.port.inner_masks import inner_dropouts
 from parity.halves.torch.port.parts import parts_left_out
 from parity.halves.torch.port.port_under_test import PortUnderTest
-from parity.halves.torch.port.unreached import unreached
+from parity.halves.torch.port.random_masks import inner_dropouts, replayed
+
+# --- Activations of a port that get no number in some of their pieces: these are not compared -----
+#
+# Where Keras has a limit, its half draws numbers beyond it. A ReLU6 of a port in the place of a
+# ReLU has one that Keras does not have.
+
+
+def unreached(port: PortUnderTest) -> Iterator[dict[str, str]]:
+    """Yields an entry of the fact `not_compared` for each such piece that Keras does not tell.
+
+    Args:
+        port: after its pass in eval mode with Keras's weights.
+    """
+    told = {str(each.get("what")) for each in port.keras.facts.get("not_compared") or []}
+    nodes = {pair.call.name: str(pair.node["name"]) for pair in port.all_pairs}
+    for call in port.eval_calls:
+        if not call.kind.startswith("activation:") or len(call.inputs) != 1:
+            continue
+        given = call.inputs[0]
+        if not given.is_floating_point() or not given.numel():
+            continue
+        for piece in missing(limits_of(_function_of(call)), np.asarray(given.detach().cpu())):
+            numbers = f"numbers {piece}"
+            if f"{numbers} in {nodes.get(call.name)}" not in told:
+                yield {
+                    "what": f"{numbers} in {call.name} of the port",
+                    "why": "no probe has any; Keras's layer may have no limit there, or another",
+                }
+
+
+def _function_of(call: Call) -> Function:
+    """Returns an activation as a function of numbers, along the batch."""
+    given = call.inputs[0]
+
+    def function(numbers: np.ndarray) -> np.ndarray:
+        rows = torch.from_numpy(numbers.reshape(-1, *[1] * (given.ndim - 1))).to(given)
+        with torch.no_grad():
+            made = call.run(rows)
+        return np.asarray(made.detach().cpu()).reshape(numbers.shape)
+
+    return function
+
+
+# --- What of a check has no partner: calls, layers, weights and random numbers, as facts ----------
+#
+# A port goes in. Calls and layers without a partner come out, and the lists `incomplete` (the
+# verdict cannot be "pass") and `not_compared` (told, no more).
+
 
 _RECURRENT = (*RECURRENT, "bidirectional", "conv_lstm")
 

@@ -1,8 +1,4 @@
-"""Keras's dropout masks in a whole training of a port, drawn anew from the states of its layers.
-
-The pairs of a port and the states of Keras's generators go in. In the block, every dropout of the
-port keeps what the layer of Keras that is paired with it keeps in the same step.
-"""
+"""Keras's dropout masks in a whole training of a port, and what a port with Keras's seeds draws."""
 
 from __future__ import annotations
 
@@ -17,14 +13,66 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from parity.errors import InputError
 from parity.halves.torch.call import Call
 from parity.halves.torch.kinds import kind_of, kind_of_function
+from parity.halves.torch.port.given_images import draws_as_keras, is_random_image, set_state
+from parity.halves.torch.port.inner_calls import Part, is_stacked, run_stacked
 from parity.halves.torch.port.paired_layer import PairedLayer
 from parity.halves.torch.port.port_under_test import PortUnderTest
-from parity.halves.torch.port.recurrent_stack import Part, is_stacked, run_stacked
-from parity.halves.torch.program.images import set_image_states
+from parity.halves.torch.port.slots import count_steps
+from parity.traces.trace import TraceWriter
 from torch_impl.layers import Dropout
 from torch_impl.layers.dropout import SpatialDropout
+from torch_impl.layers.image.random_layer import RandomImageLayer
+from torch_impl.port import Port
+
+# --- Random layers of images in a whole training: those of the port draw what Keras's draw --------
+#
+# The states of Keras's generators go in, and are set in the layers of `torch_impl.layers`. Other
+# transforms draw other images, and then nothing of the training can be compared.
+
+
+def refuse_other_images(port: PortUnderTest) -> None:
+    """Refuses a port whose images are not Keras's.
+
+    Args:
+        port: paired with Keras's layers.
+
+    Raises:
+        InputError: a random layer of images has no partner that draws the same.
+    """
+    same = {pair.node["name"] for pair in port.all_pairs if draws_as_keras(pair)}
+    nodes = [node for node in port.keras.facts["nodes"] if is_random_image(node)]
+    if others := [str(node["name"]) for node in nodes if node["name"] not in same]:
+        raise InputError(
+            f"the port does not draw Keras's images in {', '.join(others)}, so its training is "
+            "another one; for this comparison, use the layers of torch_impl.layers, which draw "
+            "Keras's numbers; `parity check` compares single batches and how images change, and "
+            "`parity sweep` whole trainings over many seeds"
+        )
+
+
+def set_image_states(port: PortUnderTest, states: Mapping[str, Sequence[int] | np.ndarray]) -> None:
+    """Lets the port's layers go on where Keras's are.
+
+    Args:
+        port: paired with Keras's layers.
+        states: of the generators of Keras's layers: name -> seed and number of draws so far.
+    """
+    for pair in port.all_pairs:
+        name, module = str(pair.node["name"]).partition("#")[0], pair.call.module
+        if isinstance(module, RandomImageLayer) and draws_as_keras(pair) and name in states:
+            set_state(module, states[name], in_graph=True)
+
+
+# --------------------------------------------------------------------------------------------------
+#
+# Keras's dropout masks in a whole training of a port, drawn anew from the states of its layers.
+#
+# The pairs of a port and the states of Keras's generators go in. In the block, every dropout of the
+# port keeps what the layer of Keras that is paired with it keeps in the same step.
+
 
 # Seed and number of draws so far, of a generator.
 States = Sequence[int] | np.ndarray
@@ -240,3 +288,84 @@ def _set_states(port: PortUnderTest, states: Mapping[str, States]) -> None:
             if hasattr(module, "num_calls") and hasattr(module, "seed"):
                 drawing: Any = module
                 drawing.seed, drawing.num_calls = (int(value) for value in states[name])
+
+
+# --- PhantomSteps: gives a port what Keras's steps without a batch have changed -------------------
+#
+# At the end of a stream of unknown length, Keras makes a step for which there is no batch: see
+# `parity/halves/keras/program/steps.py`. No port does, and none should. So that the training
+# behind it can be compared, the port gets the same counts, masks and weights.
+
+
+class PhantomSteps:
+    """The steps of a training.
+
+    Args:
+        port: that is trained.
+        built: the same port, complete.
+        masks: of its dropouts.
+        told: by the number of the epoch, as the Keras half tells it.
+    """
+
+    def __init__(
+        self, port: PortUnderTest, built: Port, masks: Masks, told: Mapping[str, Any]
+    ) -> None:
+        self._port, self._built, self._masks, self._told = port, built, masks, told
+
+    def after(self, epoch: int) -> bool:
+        """Makes what belongs behind the last batch of an epoch; returns whether there is any."""
+        told = self._told.get(str(epoch))
+        if told is None:
+            return False
+        built, number = self._built, int(told["count"])
+        count_steps(built.optimizer, number, told["others"])
+        for scheduler in built.schedulers if built.scheduler_interval == "step" else ():
+            for _ in range(number):
+                scheduler.step()
+        self._masks.set_states(told["masks"])
+        self._multiply(told["factors"])
+        return True
+
+    @torch.no_grad()
+    def _multiply(self, factors: Mapping[str, float | None]) -> None:
+        done: set[int] = set()
+        for item in self._port.carried:
+            if (factor := factors.get(item.name)) is None:
+                continue
+            for tensor in item.variable.tensors:
+                if id(tensor) not in done:
+                    tensor.mul_(factor)
+                    done.add(id(tensor))
+
+
+# --- What a port with seeds of its own draws: initial weights, masks, order of the samples --------
+#
+# seeded/init/NAME      initial weights, in Keras's layout seeded/masks/LAYER    (2,) seed and
+# number of masks drawn so far, by the layer of Keras seeded/order          (N,) numbers of the
+# samples in an epoch
+
+
+def write_draws(port: PortUnderTest, nests: Mapping[str, Any], writer: TraceWriter) -> None:
+    """Writes what a port has drawn before its first step.
+
+    Args:
+        port: as its factory returned it, with `seeds`.
+        nests: what Keras's `fit` is fed.
+        writer: receives `seeded/…`.
+    """
+    seeds = port.built.seeds
+    assert seeds is not None
+    writer.put_all("seeded/init", port.weights())
+    writer.put_all("seeded/masks", mask_states(port))
+    if "order" in nests and port.keras.facts["fit"]["shuffle"]:
+        writer.put("seeded/order", seeds.fit_order(len(nests["order"])).numpy())
+
+
+def mask_states(port: PortUnderTest) -> dict[str, np.ndarray]:
+    """Returns the states of the layers that draw masks as Keras's do, by the layer of Keras."""
+    found = {}
+    for pair in port.all_pairs:
+        module: Any = pair.call.module
+        if pair.call.kind == "dropout" and hasattr(module, "num_calls"):
+            found[layer_of(pair)] = np.array([int(module.seed), int(module.num_calls)])
+    return found

@@ -20,11 +20,16 @@ import numpy as np
 import torch
 
 from parity.data import probe_inputs
-from parity.halves.torch.port.port_feed import Change
+from parity.halves.torch.port.feeding import Change
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.ladder.compare import relative_differences
-from parity.ladder.rounding import TIMES_OF_CONSTANTS, is_decided_by_rounding, limits_of
-from parity.ladder.tolerance import NOISE_FACTOR, OF_A_CONSTANT
+from parity.ladder.rounding import (
+    NOISE_FACTOR,
+    OF_A_CONSTANT,
+    TIMES_OF_CONSTANTS,
+    is_decided_by_rounding,
+    limits_of,
+)
 from parity.traces.trace import RunResult, Trace, TraceWriter
 
 # A schedule of Keras computes in float32, and its last bits are others in the graph of `fit`.
@@ -156,7 +161,7 @@ def is_near(keras: Trace, writer: TraceWriter, result: RunResult) -> bool:
     # A sweep imports this module, and compares nothing.
     from parity.ladder.comparers.training import schedule, trajectory
     from parity.ladder.items import FAIL
-    from parity.traces.unwritten import Unwritten
+    from parity.traces.trace import Unwritten
 
     port = Unwritten(writer, result)
     return all(each(keras, port).status != FAIL for each in (trajectory, schedule))

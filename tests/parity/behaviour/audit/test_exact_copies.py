@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from parity.behaviour.audit.exact_copies import Copies, Originals, are_blank
+from parity.behaviour.audit.copies import Copies, Originals, are_blank
 
 
 def image(*values):

@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 
 from parity.behaviour.audit.audit import NearCopies, audit
-from parity.behaviour.audit.exact_copies import Copies
+from parity.behaviour.audit.copies import Copies
 from parity.behaviour.audit.findings import findings_of
 from parity.behaviour.audit.split_tests import AccuracyTest, PixelTest
 from parity.data.load import load_data

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from parity.behaviour.audit.image_views import blurred, shrink
+from parity.behaviour.audit.copies import blurred, shrink
 
 
 def images(count=70, shape=(12, 9, 3), seed=0):

@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 from scipy.fft import idctn
 
-from parity.behaviour.audit import near_copies
-from parity.behaviour.audit.near_copies import MAX_RATIO
+from parity.behaviour.audit import copies
+from parity.behaviour.audit.copies import MAX_RATIO
 from parity.data.load import load_data
 
 SEEDS = range(3)
@@ -41,7 +41,7 @@ PLANTED = {
 
 def nearness(train, val, max_within=500):
     within = np.arange(min(max_within, len(train)))
-    return near_copies.nearness(train, val, within=within)
+    return copies.nearness(train, val, within=within)
 
 
 def of_dimension(dimension, count, seed):

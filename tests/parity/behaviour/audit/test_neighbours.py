@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from parity.behaviour.audit import neighbours
-from parity.behaviour.audit.neighbours import nearest
+from parity.behaviour.audit import copies
+from parity.behaviour.audit.copies import nearest
 
 
 def vectors(count, size, *, seed=0, offset=0.0, scale=1.0):
@@ -38,7 +38,7 @@ def test_an_image_is_not_its_own_neighbour():
 def test_it_does_not_matter_where_blocks_end(monkeypatch):
     queries, base = vectors(50, 6, seed=1), vectors(40, 6, seed=2)
     whole = nearest(queries, base, 4)
-    monkeypatch.setattr(neighbours, "BLOCK", 7)
+    monkeypatch.setattr(copies, "BLOCK", 7)
     parts = nearest(queries, base, 4)
     np.testing.assert_array_equal(parts.index, whole.index)
 

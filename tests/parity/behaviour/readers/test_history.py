@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from parity.behaviour.readers import history
 from parity.behaviour.readers.history import read_history
-from parity.behaviour.readers.names import keras_names
+from parity.behaviour.readers.tables import keras_names
 from parity.errors import InputError
 from parity.traces.trace import RunResult, TraceWriter
 

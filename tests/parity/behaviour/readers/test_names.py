@@ -2,7 +2,7 @@
 
 import pytest
 
-from parity.behaviour.readers.names import keras_names, taken_as_validation
+from parity.behaviour.readers.tables import keras_names, taken_as_validation
 
 
 @pytest.mark.parametrize("prefix", ["val_", "valid_", "validation_", "dev_", "eval_", "test_"])

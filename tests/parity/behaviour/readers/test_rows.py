@@ -1,7 +1,7 @@
 """Rows of steps and epochs apart, put together to a row per epoch."""
 
 from parity.behaviour.readers.history import read_with_notes
-from parity.behaviour.readers.rows import by_group
+from parity.behaviour.readers.tables import by_group
 
 LIGHTNING = """\
 epoch,lr-SGD,step,train_acc_epoch,train_acc_step,train_loss,val_acc,val_loss

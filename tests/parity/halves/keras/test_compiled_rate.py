@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from parity.halves.keras.compiled_rate import StepRates
+from parity.halves.keras.schedules import StepRates
 
 
 def stairs(rate):

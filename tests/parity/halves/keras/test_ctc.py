@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from rows import each_row
 
-from parity.halves.keras.ctc import ctc_in_float64, ctc_loss
+from parity.halves.keras.float64 import ctc_in_float64, ctc_loss
 
 
 def over_all_paths(logits, labels, blank=0):

@@ -7,7 +7,7 @@ from keras import layers as L
 from own_classes import own_class
 from rows import each_row
 
-from parity.halves.keras import data_layers
+from parity.halves.keras import kernels
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 7, 6, 3))
 
@@ -31,8 +31,8 @@ def pipeline(dtype):
 def test_a_model_called_eagerly_gives_what_its_graph_gives(make, dtype):
     model, images = make(dtype), tf.constant(IMAGES.astype(dtype))
     expected = tf.function(lambda x: model(x))(images)
-    data_layers.install()
-    data_layers.install()  # a second time changes nothing
+    kernels.install()
+    kernels.install()  # a second time changes nothing
     found = model(images)
     assert found.dtype == expected.dtype == "float32"
     np.testing.assert_array_equal(found, expected)
@@ -41,6 +41,6 @@ def test_a_model_called_eagerly_gives_what_its_graph_gives(make, dtype):
 def test_a_layer_that_is_called_by_itself_keeps_whole_numbers():
     layer, images = L.Resizing(4, 5), IMAGES.astype("uint8")
     before = layer(images)
-    data_layers.install()
+    kernels.install()
     np.testing.assert_array_equal(layer(images), before)
     assert layer(images).dtype == "uint8"

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context
-from parity.halves.keras.direct_operations import direct_operations
+from parity.halves.keras.kernels import direct_operations
 
 L = keras.layers
 

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 from rows import each_row
 
-from parity.halves.keras.float32_masks import float32_masks
+from parity.halves.keras.random_layers import float32_masks
 
 
 def dropped(dtype, rate=0.4, noise_shape=None, seed=7):

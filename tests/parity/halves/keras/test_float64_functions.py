@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from rows import each_row
 
-from parity.halves.keras.float64_functions import (
+from parity.halves.keras.float64 import (
     as_asked,
     float32_places,
     forget_places,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from parity.halves.keras import float64_layers
+from parity.halves.keras import float64
 
 
 @pytest.fixture(autouse=True)
@@ -13,8 +13,8 @@ def _installed(monkeypatch):
     kind = keras.regularizers.OrthogonalRegularizer
     monkeypatch.setattr(kind, "__call__", kind.__call__)  # to be as before afterwards
     before = keras.config.floatx()
-    float64_layers.install()
-    float64_layers.install()  # a second time changes nothing
+    float64.install()
+    float64.install()  # a second time changes nothing
     yield
     keras.config.set_floatx(before)
 

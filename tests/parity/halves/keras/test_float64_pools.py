@@ -6,15 +6,15 @@ import pytest
 import tensorflow as tf
 from rows import each_row
 
-from parity.halves.keras import float64_pools
+from parity.halves.keras import float64
 
 WINDOWS = [((2, 3, 2), (2, 2, 2)), ((3, 1, 2), (1, 2, 3)), ((2, 2, 2), (2, 2, 2))]
 
 
 @pytest.fixture(autouse=True)
 def _installed():
-    float64_pools.install()
-    float64_pools.install()  # a second time changes nothing
+    float64.install_pools()
+    float64.install_pools()  # a second time changes nothing
 
 
 @each_row("padding", ["same", "valid"])

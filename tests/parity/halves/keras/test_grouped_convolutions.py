@@ -7,7 +7,7 @@ import tensorflow as tf
 from rows import each_row
 
 from parity.halves.keras import versions
-from parity.halves.keras.grouped_convolutions import quick_grouped_convolutions
+from parity.halves.keras.kernels import quick_grouped_convolutions
 
 L = keras.layers
 LAYERS = {

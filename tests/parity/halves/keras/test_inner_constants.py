@@ -8,7 +8,7 @@ from rows import each_row
 
 from parity.halves.keras.calls import recorded_calls
 from parity.halves.keras.rounding import Perturbation
-from parity.ladder.tolerance import NOISE_FACTOR
+from parity.ladder.rounding import NOISE_FACTOR
 
 L, ops = keras.layers, keras.ops
 X = np.random.default_rng(4).normal(size=(2, 4, 6, 3))

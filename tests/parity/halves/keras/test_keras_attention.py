@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from rows import each_row
 
-from parity.halves.keras import attention as heads
+from parity.halves.keras import kinds as heads
 from parity.halves.keras.calls import recorded_calls
 
 L = keras.layers

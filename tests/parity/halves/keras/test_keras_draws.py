@@ -6,7 +6,7 @@ import tensorflow as tf
 from rows import each_row
 
 from parity.halves.keras.calls import recorded_calls
-from parity.halves.keras.draws import INTEGERS, NORMAL, OTHER, UNIFORM, kind_of_draw
+from parity.halves.keras.random_layers import INTEGERS, NORMAL, OTHER, UNIFORM, kind_of_draw
 
 
 @each_row(

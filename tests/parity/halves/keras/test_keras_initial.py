@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from parity.data.samples import Samples
-from parity.halves.keras.check.initial import write_init
-from parity.halves.keras.check.initializers import initializers
 from parity.halves.keras.check.inputs import inputs_of
-from parity.halves.keras.check.model import build
+from parity.halves.keras.check.run import write_init
+from parity.halves.keras.check.weights import build, initializers
 from parity.halves.keras.factories import call_factory
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter

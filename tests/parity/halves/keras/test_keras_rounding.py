@@ -8,7 +8,7 @@ import torch
 from rows import each_row
 
 from parity.halves.keras.rounding import moved
-from parity.ladder.tolerance import NOISE_FACTOR
+from parity.ladder.rounding import NOISE_FACTOR
 
 X = np.linspace(-30, 30, 2001)
 

@@ -9,7 +9,7 @@ from keras import layers as L
 from keras import ops
 from rows import each_row
 
-from parity.halves.keras.layer_config import activation_config, operation_config, plain_config
+from parity.halves.keras.kinds import activation_config, operation_config, plain_config
 
 
 def operation(made):

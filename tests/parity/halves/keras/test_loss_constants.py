@@ -7,7 +7,7 @@ import tensorflow as tf
 from rows import each_row
 
 from parity.halves.keras.loss_constants import moved_loss
-from parity.ladder.tolerance import NOISE_FACTOR
+from parity.ladder.rounding import NOISE_FACTOR
 
 ops = keras.ops
 Y = np.array([[0.5, -3.0], [1.0, 2.5]])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from parity.halves.keras.casts import in_float64
-from parity.halves.keras.check.initializers import all_initializers, initializers
+from parity.halves.keras.check.weights import all_initializers, initializers
 
 
 class Own(keras.layers.Layer):

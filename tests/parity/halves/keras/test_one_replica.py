@@ -7,13 +7,13 @@ import tensorflow as tf
 from rows import each_row
 
 from parity.errors import InputError
-from parity.halves.keras import one_replica
+from parity.halves.keras import kernels
 
 
 @pytest.fixture(autouse=True)
 def installed(monkeypatch):
     monkeypatch.setattr(tf.distribute.Strategy, "scope", tf.distribute.Strategy.scope)
-    one_replica.install()
+    kernels.install_one_replica()
 
 
 @each_row(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from rows import each_row
 
-from parity.halves.keras.own_dropouts import is_own_dropout, kept_entries, rate_of
+from parity.halves.keras.random_layers import is_own_dropout, kept_entries, rate_of
 
 X = np.array([[1.0, -2.0, 0.0, 4.0]])
 

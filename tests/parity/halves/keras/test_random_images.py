@@ -10,7 +10,7 @@ from parity.halves.keras import casts, versions
 from parity.halves.keras.calls import recorded_calls
 from parity.halves.keras.kinds import is_container, kind_of
 from parity.halves.keras.loss_constants import constants_as_written
-from parity.halves.keras.random_images import generator_of, is_random_image, state_of
+from parity.halves.keras.random_layers import generator_of, is_random_image, state_of
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (5, 14, 11, 3)).astype("float32")
 FAMILY = {

@@ -6,7 +6,7 @@ import tensorflow as tf
 from rows import each_row
 
 from parity.halves.keras.calls import recorded_calls
-from parity.halves.keras.recurrent_masks import cells_of
+from parity.halves.keras.inner_calls import cells_of
 
 L = keras.layers
 X = np.random.default_rng(0).normal(size=(3, 5, 2)).astype("float32")

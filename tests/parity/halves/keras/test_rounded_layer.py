@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow as tf
 from rows import each_row
 
-from parity.halves.keras.rounded_layer import rounded_layer, with_rounded_gradient
-from parity.ladder.tolerance import FACTOR_OF_FLOAT32, NOISE_FACTOR
+from parity.halves.keras.rounding import rounded_layer, with_rounded_gradient
+from parity.ladder.rounding import FACTOR_OF_FLOAT32, NOISE_FACTOR
 
 X = np.linspace(-30, 30, 2001)
 

@@ -5,7 +5,7 @@ import numpy as np
 from rows import each_row
 
 from parity.halves.keras.calls import recorded_calls
-from parity.halves.keras.stacked_cells import layers_of
+from parity.halves.keras.inner_calls import layers_of
 
 L = keras.layers
 X = np.random.default_rng(0).normal(size=(3, 5, 2)).astype("float32")

@@ -8,7 +8,7 @@ from torch import nn
 from torchvision.transforms import v2
 
 from parity.errors import InputError
-from parity.halves.torch.eager import prepare_eager
+from parity.halves.torch.bench import prepare_eager
 from parity.programs.run_spec import MODELS, RunSpec
 from parity.programs.scenarios import scenario
 from torch_impl.layers import Dropout, Flatten

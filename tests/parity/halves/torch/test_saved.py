@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from parity.halves.torch.saved import save_state
+from parity.halves.torch.environment import save_state
 
 
 def test_a_module_takes_what_was_saved(tmp_path):

@@ -4,7 +4,7 @@ import torch
 from rows import each_row
 from torch.overrides import TorchFunctionMode
 
-from parity.halves.torch.draws import INTEGERS, MASK, NORMAL, UNIFORM, drawing_of, uniform_of
+from parity.halves.torch.kinds import INTEGERS, MASK, NORMAL, UNIFORM, drawing_of, uniform_of
 
 
 class Given(TorchFunctionMode):

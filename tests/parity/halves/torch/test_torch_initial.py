@@ -8,7 +8,7 @@ import torch
 from rows import each_row
 from torch import nn
 
-from parity.halves.torch.check import initial
+from parity.halves.torch.check import facts
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
@@ -21,7 +21,7 @@ def draws(tmp_path):
         keras = check_pairs.recorded().read(tmp_path / "keras")
         writer = TraceWriter()
         port = PortUnderTest(first or factory, 3, keras)
-        initial.write_init(CheckSpec(**{"seed": 3, **settings}), factory, port, writer)
+        facts.write_init(CheckSpec(**{"seed": 3, **settings}), factory, port, writer)
         return {name.removeprefix("init/"): array for name, array in writer.arrays.items()}
 
     return of
@@ -75,7 +75,7 @@ def test_after_the_largest_seed_comes_the_first(draws):
     ],
 )
 def test_a_slow_or_large_port_is_built_less(name, value, settings, count, draws, monkeypatch):
-    monkeypatch.setattr(initial, name, value)
+    monkeypatch.setattr(facts, name, value)
     assert draws(check_factories.torch_net, **settings)["dense1.kernel"].shape == (count, 20)
 
 

@@ -10,8 +10,7 @@ from result_samples import BAD, GOOD, broken_run, named, passing_check, run
 from parity.bench.result import BenchResult
 from parity.ladder.result import Result
 from parity.report.export.junit import junit_xml
-from parity.report.lines import plain
-from parity.report.page import Case, Page, Suite
+from parity.report.page import Case, Page, Suite, plain
 from parity.report.pages.bench_page import bench_page
 from parity.report.pages.diagnosis_page import diagnosis_page
 from parity.report.pages.runs_page import result_page

@@ -6,8 +6,8 @@ import pytest
 from bench_results import HOSTILE
 from markdown_it import MarkdownIt  # of rich, which is a dependency
 
-from parity.report.export.markdown import code, escaped, table
-from parity.report.lines import plain
+from parity.report.export.summary import code, escaped, table
+from parity.report.page import plain
 
 
 def cells(lines):

@@ -17,7 +17,7 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_
 from parity.behaviour.readers.history import read_history
 from parity.errors import InputError
 from parity.ladder.items import PASS, Level
-from parity.report.export.tensorboard import FILE, write_events
+from parity.report.export.curves import FILE, write_events
 
 
 def scalars(folder):
@@ -133,7 +133,7 @@ def test_writing_imports_no_framework(tmp_path):
     """TensorBoard's EventFileWriter imports TensorFlow when it is called, where it is installed."""
     code = (
         "import sys; from pathlib import Path\n"
-        "from parity.report.export.tensorboard import write_events\n"
+        "from parity.report.export.curves import write_events\n"
         "from parity.ladder.result import Result\n"
         "history = {half: {'loss': [1.0, 0.5]} for half in ('keras', 'torch')}\n"
         f"write_events(Result('pass', {{}}, history=history), Path({str(tmp_path)!r}))\n"

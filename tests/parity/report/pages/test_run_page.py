@@ -110,7 +110,7 @@ def test_the_images_on_which_the_models_disagree_are_shown_with_what_they_say(tm
 
 def test_a_report_downloads_no_data(tmp_path, monkeypatch, passing):
     monkeypatch.setenv("PARITY_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr("parity.data.download._get", lambda *_: pytest.fail("it was asked for"))
+    monkeypatch.setattr("parity.data.sources._get", lambda *_: pytest.fail("it was asked for"))
     spec = passing.result.spec | {"data": "mnist"}
     result = dataclasses.replace(passing.result, spec=spec)
     page = run_page(dataclasses.replace(passing, result=result))

@@ -12,7 +12,7 @@ from result_samples import CAUSE, PLACE, accepted_check, failing_check, run, swe
 
 from parity.behaviour.causes import CAUSES, RankedCause
 from parity.behaviour.diagnosis import Diagnosis, diagnose
-from parity.behaviour.judgement import VERDICTS, Judgement
+from parity.behaviour.rules import VERDICTS, Judgement
 from parity.bench.result import BenchResult, Ratio
 from parity.ladder.items import FAIL, SKIPPED, Item, Level
 from parity.ladder.result import Found
@@ -25,9 +25,9 @@ from parity.report.pages.runs_page import result_page
 from parity.report.pages.sweep_page import sweep_page
 from parity.report.text.page import FEW, note_lines, page_lines
 from parity.stats import Equivalence
-from parity.sweeps.agreement import ScenarioVerdicts
 from parity.sweeps.equivalence import EquivalenceRow, SweepEquivalence
 from parity.sweeps.samples import QUANTITIES
+from parity.sweeps.verdicts import ScenarioVerdicts
 
 EXTREMES = [1e-100, 0.00999, 0.0949, 1.0, 99.994, 99_999.4, 999_999.4, 1e6, 1e100]
 # Our longest names, late in a long training.

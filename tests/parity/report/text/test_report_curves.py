@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity.report.chart import charts_of
+from parity.report.pages.curves import charts_of
 from parity.report.text.curves import curve_lines
-from parity.report.text.terminal import print_lines
+from parity.report.text.page import print_lines
 
 NAN, INF = math.nan, math.inf
 HALVING = [2.0**-epoch for epoch in range(4)]

@@ -4,7 +4,7 @@ import pytest
 
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import CAUSES, PROGRAMS, REMEDIES, SCENARIOS, Scenario
-from parity.report.text.scenarios import GROUPS, scenario_lines
+from parity.report.text.tables import GROUPS, scenario_lines
 
 
 def text():

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity.report.chart import chart_of_halves
-from parity.report.text.sparkline import ASCII_BARS, BARS, COLUMNS, sparkline, sparkline_rows
+from parity.report.pages.curves import chart_of_halves
+from parity.report.text.curves import ASCII_BARS, BARS, COLUMNS, sparkline, sparkline_rows
 
 NAN, INF = math.nan, math.inf
 FALLING = [8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0]

@@ -8,8 +8,7 @@ from helpers import Terminal
 from result_samples import failing_run, run
 
 from parity.report.pages.runs_page import result_page, without_repeats
-from parity.report.text.page import page_lines
-from parity.report.text.terminal import print_lines
+from parity.report.text.page import page_lines, print_lines
 
 HOSTILE = {
     "[red]name[/red]": "[red]name[/red]",

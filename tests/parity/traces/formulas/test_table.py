@@ -6,8 +6,7 @@ import torch
 from rows import each_row
 from torch.nn import functional as F
 
-from parity.traces.formulas.call import LayerCall
-from parity.traces.formulas.table import BACK, OUTPUT, WEIGHTS
+from parity.traces.layer_formulas import BACK, OUTPUT, WEIGHTS, LayerCall
 
 DRAW = np.random.default_rng(4)
 

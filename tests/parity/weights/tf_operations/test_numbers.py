@@ -4,8 +4,7 @@ import pytest
 import tensorflow as tf
 from rows import each_row
 
-from parity.weights.tf_operations.nodes import Refused
-from parity.weights.tf_operations.numbers import NUMBERS, number_of
+from parity.weights.tf_operations.nodes import NUMBERS, Refused, number_of
 
 EXAMPLES = {
     "cast": [(8, "float32"), (2.75, "int32")],

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 from rows import each_row
 
-from parity.halves.keras.program.renewed_config import renewed
+from parity.halves.keras.program.saved_model import renewed
 from parity.weights.old_config import changed_rules
-from parity.weights.tf_operations.table import TABLE, plain_name
+from parity.weights.tf_operations.shaping import TABLE, plain_name
 
 random = np.random.default_rng(3)
 TENSORS = {

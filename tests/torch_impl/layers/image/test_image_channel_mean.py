@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from image_pairs import pixels, same, turn
 
-from torch_impl.layers.image.channel_mean import channel_mean
+from torch_impl.layers.image.resample import channel_mean
 
 lengths = st.one_of(st.integers(1, 20), st.integers(1, 140))
 

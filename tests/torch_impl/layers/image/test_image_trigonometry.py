@@ -6,7 +6,7 @@ import tensorflow as tf
 from covering import one_test
 from image_pairs import ON_X86
 
-from torch_impl.layers.image.trigonometry import sine_and_cosine
+from torch_impl.layers.image.projective import sine_and_cosine
 
 SIZES = (1, 2, 7, 8, 9, 13, 16, 23, 64, 1001)
 

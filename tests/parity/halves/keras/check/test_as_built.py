@@ -7,12 +7,11 @@ from rows import each_row
 
 from keras_impl.reference import Reference
 from parity.data.samples import Samples
-from parity.halves.keras.check.as_built import kept_as_built
-from parity.halves.keras.check.begun_anew import called_anew
 from parity.halves.keras.check.inputs import inputs_of
-from parity.halves.keras.check.model import build, get_weights
-from parity.halves.keras.check.parts import plan_of
+from parity.halves.keras.check.parts import kept_as_built, plan_of
 from parity.halves.keras.check.passes import most_exercised
+from parity.halves.keras.check.weights import build, get_weights
+from parity.halves.keras.factories import called_anew
 from parity.programs.check_spec import CheckSpec
 
 SPEC = CheckSpec()

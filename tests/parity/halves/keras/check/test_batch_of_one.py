@@ -6,7 +6,7 @@ from rows import each_row
 
 from keras_impl import Reference
 from parity.data.samples import Samples
-from parity.halves.keras.check.batch_of_one import has_batch_of_one
+from parity.halves.keras.check.run import has_batch_of_one
 from parity.programs.check_spec import CheckSpec
 
 

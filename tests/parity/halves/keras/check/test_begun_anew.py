@@ -7,7 +7,7 @@ from rows import each_row
 
 from parity.errors import InputError
 from parity.halves.keras import versions
-from parity.halves.keras.check.begun_anew import called_anew, left_out, trained_steps
+from parity.halves.keras.factories import called_anew, left_out, trained_steps
 
 L = keras.layers
 

@@ -7,7 +7,7 @@ from both_halves import levels, recorded
 from rows import each_row
 
 from parity.files.json_io import read_json
-from parity.halves.keras.check import brief
+from parity.halves.keras.check import sequence_masks
 
 pytestmark = pytest.mark.long
 
@@ -22,8 +22,8 @@ def whole(tmp_path_factory):
 @pytest.fixture(scope="module")
 def left_out(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(brief, "LEAST", 0)
-        patch.setattr(brief, "SMALL", 60)
+        patch.setattr(sequence_masks, "LEAST", 0)
+        patch.setattr(sequence_masks, "SMALL", 60)
         folder = tmp_path_factory.mktemp("brief") / "keras"
         return recorded(ports.keras_net, folder, brief=True)
 

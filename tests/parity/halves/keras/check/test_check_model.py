@@ -10,16 +10,10 @@ from rows import each_row
 from keras_impl import Reference
 from parity.data.samples import Samples
 from parity.halves.keras import versions
-from parity.halves.keras.check.gradient import write_gradients
+from parity.halves.keras.check.forward_backward import write_gradients
 from parity.halves.keras.check.inputs import inputs_of
-from parity.halves.keras.check.model import (
-    build,
-    get_weights,
-    is_built,
-    set_weights,
-    trainable,
-)
 from parity.halves.keras.check.objective import Batch, Objective
+from parity.halves.keras.check.weights import build, get_weights, is_built, set_weights, trainable
 from parity.halves.keras.factories import call_factory
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter

@@ -5,8 +5,12 @@ import numpy as np
 import pytest
 from rows import each_row
 
-from parity.halves.keras.check.constraints import constrained, constraints_of, leave_out_epsilon
-from parity.halves.keras.check.noise import perturb_constants
+from parity.halves.keras.check.noise import (
+    constrained,
+    constraints_of,
+    leave_out_epsilon,
+    perturb_constants,
+)
 
 C = keras.constraints
 

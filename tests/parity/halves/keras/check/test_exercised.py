@@ -11,11 +11,11 @@ from rows import each_row
 from parity.data import probe_inputs
 from parity.data.samples import Samples
 from parity.halves.keras import versions
-from parity.halves.keras.check.exercised import Exercise, not_compared, revived, useless_masks
 from parity.halves.keras.check.inputs import inputs_of
-from parity.halves.keras.check.model import build
 from parity.halves.keras.check.noise import ChangeWriter, noise_of
+from parity.halves.keras.check.not_compared import Exercise, not_compared, revived, useless_masks
 from parity.halves.keras.check.passes import most_exercised
+from parity.halves.keras.check.weights import build
 from parity.halves.keras.factories import call_factory
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter

@@ -6,9 +6,9 @@ from rows import each_row
 from stepped_models import gradients_of, model_with
 
 from parity.halves.keras import versions
-from parity.halves.keras.check import flat_steps, kept_states
-from parity.halves.keras.check.flat_steps import FlatSteps, OneByOneSteps, is_one_by_one
-from parity.halves.keras.compiled_rate import has_schedule
+from parity.halves.keras.check import steps as flat_steps
+from parity.halves.keras.check.steps import FlatSteps, OneByOneSteps, is_one_by_one
+from parity.halves.keras.schedules import has_schedule
 
 ONE_BY_ONE = {
     "SGD": lambda: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
@@ -86,7 +86,7 @@ def test_weights_and_slots_come_back_in_their_shapes_however_they_are_joined(
     most, held, monkeypatch
 ):
     monkeypatch.setattr(flat_steps, "_MAX_LENGTH", most)
-    monkeypatch.setattr(kept_states, "MOST_IN_MEMORY", held)
+    monkeypatch.setattr(flat_steps, "MOST_IN_MEMORY", held)
     expected = model_with(keras.optimizers.Adam)
     steps = FlatSteps(
         model_with(keras.optimizers.Adam).optimizer, [v.numpy() for v in expected.variables]

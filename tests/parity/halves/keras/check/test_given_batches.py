@@ -9,7 +9,7 @@ import tensorflow as tf
 from rows import each_row
 
 from keras_impl import Reference
-from parity.halves.keras.check.given_batches import batches_given
+from parity.halves.keras.check.described import batches_given
 
 X, Y = np.ones((40, 3), "float32"), np.ones((40, 1), "float32")
 

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 from rows import each_row
 
-from parity.halves.keras.check.held_array import HeldArray, is_array
+from parity.halves.keras.check.symbolic import HeldArray, is_array
 
 
 def test_it_returns_its_array_for_any_tensor_of_a_graph():

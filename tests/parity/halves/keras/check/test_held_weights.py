@@ -7,8 +7,8 @@ import pytest
 from helpers import assert_same_bits
 from rows import each_row
 
-from parity.halves.keras.check.held_weights import HeldWeights, MovedWeights
-from parity.traces.perturbation import perturbed
+from parity.halves.keras.check.noise import HeldWeights, MovedWeights
+from parity.traces.anchors import perturbed
 
 GENERATOR = np.random.default_rng(5)
 SINGLE = GENERATOR.normal(size=(3, 4)).astype(np.float32).astype(np.float64)

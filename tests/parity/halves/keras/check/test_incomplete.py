@@ -9,10 +9,10 @@ from rows import each_row
 
 from keras_impl import Reference
 from parity.errors import InputError
-from parity.halves.keras.call_list import Calls
-from parity.halves.keras.check.incomplete import incomplete, not_a_number, unknown_targets
+from parity.halves.keras.call import Calls
+from parity.halves.keras.check.not_compared import incomplete, not_a_number, unknown_targets
 from parity.halves.keras.check.run import run_check
-from parity.halves.keras.kept_samples import kept_samples
+from parity.halves.keras.random_layers import kept_samples
 from parity.programs.check_spec import CheckSpec
 from parity.traces.bundle_facts import check_facts
 from parity.traces.trace import TraceWriter

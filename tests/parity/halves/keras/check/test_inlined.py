@@ -9,11 +9,9 @@ from own_classes import own_class
 from rows import each_row
 
 from parity.halves.keras import versions
-from parity.halves.keras.check.each_sample import EachSample
-from parity.halves.keras.check.held_weight import HeldWeight
+from parity.halves.keras.casts import initializers_noted
 from parity.halves.keras.check.inlined import inlined
-from parity.halves.keras.check.own_layers import in_graph, is_own
-from parity.halves.keras.noted_initializers import initializers_noted
+from parity.halves.keras.check.symbolic import EachSample, HeldWeight, in_graph, is_own
 
 X = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
 

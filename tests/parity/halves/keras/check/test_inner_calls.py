@@ -6,7 +6,7 @@ from keras import layers as L
 from keras import ops
 from own_classes import own_class
 
-from parity.halves.keras.check.inner_calls import inner_calls
+from parity.halves.keras.check.custom_layers import inner_calls
 
 
 def heads(self, x):

@@ -8,7 +8,7 @@ import pytest
 from rows import each_row
 
 from keras_impl import Input, Reference
-from parity.data.model_inputs import ModelInput, Tokens
+from parity.data.samples import ModelInput, Tokens
 from parity.errors import InputError
 from parity.halves.keras import versions
 from parity.halves.keras.check.inputs import inputs_of

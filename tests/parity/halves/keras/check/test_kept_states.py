@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from helpers import assert_same_bits
 
-from parity.halves.keras.check import kept_states
-from parity.halves.keras.check.kept_states import KeptStates
+from parity.halves.keras.check import steps
+from parity.halves.keras.check.steps import KeptStates
 
 START = [np.array(0, np.int64), np.array(0.5, np.float32), np.zeros(5)]
 
@@ -45,7 +45,7 @@ class Full:
 
 @pytest.fixture(params=["memory", "file", "no_file", "full"])
 def kept(request, monkeypatch):
-    monkeypatch.setattr(kept_states, "MOST_IN_MEMORY", 0 if request.param != "memory" else 2**20)
+    monkeypatch.setattr(steps, "MOST_IN_MEMORY", 0 if request.param != "memory" else 2**20)
     real = tempfile.TemporaryFile
 
     def opened(**arguments):
@@ -78,7 +78,7 @@ def test_a_piece_that_was_given_nothing_begins_as_all_do(kept):
 
 
 def test_what_is_in_a_file_takes_no_memory(monkeypatch):
-    monkeypatch.setattr(kept_states, "MOST_IN_MEMORY", 2**20)
+    monkeypatch.setattr(steps, "MOST_IN_MEMORY", 2**20)
     tracemalloc.start()
     kept = KeptStates([np.zeros(2**14)], 32)  # 4 MiB of all
     for number in range(32):

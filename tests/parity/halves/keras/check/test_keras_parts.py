@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from keras_impl import Input, Reference
 from parity.errors import InputError
-from parity.halves.keras.check.begun_anew import called_anew
 from parity.halves.keras.check.parts import parts_in, plan_of
+from parity.halves.keras.factories import called_anew
 from parity.programs.check_spec import CheckSpec
 
 L = keras.layers

@@ -7,8 +7,8 @@ import numpy as np
 from rows import each_row
 
 from keras_impl import Reference
-from parity.halves.keras.check.left_out import left_out
-from parity.halves.keras.check.own_steps import left_open
+from parity.halves.keras.check.custom_steps import left_open
+from parity.halves.keras.check.not_compared import left_out
 from parity.ladder import coverage
 
 NOT_ARGUMENTS = {"self", "args", "kwargs"}
@@ -57,7 +57,7 @@ def test_the_table_has_every_name_of_keras(name):
 
 
 def test_every_row_says_why_and_names_levels_that_there_are():
-    from parity.ladder.levels import LEVEL_IDS
+    from parity.ladder.items import LEVEL_IDS
 
     tables = [table for _, table in SIGNATURES.values()]
     for row in (row for table in tables for row in table.values()):

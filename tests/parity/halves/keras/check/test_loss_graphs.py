@@ -13,9 +13,9 @@ from rows import each_row
 
 import keras_impl
 from parity.data.samples import Samples
-from parity.halves.keras.check.loss_graphs import loss_graph, write_loss_graphs
+from parity.halves.keras.check.custom_losses import loss_graph, write_loss_graphs
 from parity.halves.keras.check.objective import Objective
-from parity.halves.keras.float64_functions import functions_in_float64
+from parity.halves.keras.float64 import functions_in_float64
 from parity.programs.check_spec import CheckSpec
 
 Y = np.random.default_rng(0).normal(size=(4, 3))

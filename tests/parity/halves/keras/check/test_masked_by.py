@@ -11,8 +11,7 @@ from rows import each_row
 
 from parity.halves.keras import versions
 from parity.halves.keras.check.inlined import inlined
-from parity.halves.keras.check.masked_by import ToldMasks
-from parity.halves.keras.check.own_layers import in_graph, is_own
+from parity.halves.keras.check.symbolic import ToldMasks, in_graph, is_own
 
 TOKENS = np.array([[3, 1, 2, 0, 0], [1, 0, 0, 0, 0], [2, 4, 5, 1, 3]])
 pytestmark = pytest.mark.filterwarnings("ignore:Layer .* does not support masking")

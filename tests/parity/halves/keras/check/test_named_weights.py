@@ -4,7 +4,7 @@ import keras
 from keras import layers as L
 from own_classes import own_class
 
-from parity.halves.keras.check.named_weights import paths_apart, paths_on_top, weights_of
+from parity.halves.keras.check.weights import paths_apart, paths_on_top, weights_of
 
 
 def nest(first, second):

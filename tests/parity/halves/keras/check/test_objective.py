@@ -6,8 +6,7 @@ import pytest
 from rows import each_row
 
 from keras_impl import Reference
-from parity.data.model_inputs import ModelInput
-from parity.data.samples import Samples
+from parity.data.samples import ModelInput, Samples
 from parity.errors import InputError
 from parity.halves.keras import versions
 from parity.halves.keras.check.objective import Objective

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 from rows import each_row
 
-from parity.halves.keras.check.occurrences import has_repeated_rows, taken_apart
+from parity.halves.keras.check.optimizer import has_repeated_rows, taken_apart
 from parity.halves.keras.check.run import run_check
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter

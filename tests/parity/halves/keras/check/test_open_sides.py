@@ -7,8 +7,7 @@ from keras import ops
 from rows import each_row
 
 from parity.halves.keras.check.inlined import inlined
-from parity.halves.keras.check.open_sides import Positions
-from parity.halves.keras.check.own_layers import in_graph, is_own
+from parity.halves.keras.check.symbolic import Positions, in_graph, is_own
 
 
 def graph_of(call, shape=(None, 3)):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from parity.halves.keras.check.outer_values import outer_values, shown
+from parity.halves.keras.check.quoted_code import outer_values, shown
 
 SMOOTH = 1e-7
 UNUSED = 3

@@ -6,8 +6,8 @@ from rows import each_row
 
 from parity.halves.keras.call import Call
 from parity.halves.keras.calls import recorded_calls
-from parity.halves.keras.check.loss import activation_of
-from parity.halves.keras.check.outputs import activation
+from parity.halves.keras.check.metrics import activation_of
+from parity.halves.keras.check.structure import activation
 
 
 def made(kind, config, shape=(2, 3, 4)):

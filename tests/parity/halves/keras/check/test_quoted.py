@@ -3,7 +3,7 @@
 import runpy
 import textwrap
 
-from parity.halves.keras.check.quoted import quoted
+from parity.halves.keras.check.quoted_code import quoted
 
 
 def written(folder, name, text):

@@ -6,7 +6,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from parity.halves.keras.check.quoted_helpers import quoted_helpers
+from parity.halves.keras.check.quoted_code import quoted_helpers
 
 CODE = """
 import numpy as np

@@ -12,7 +12,7 @@ from keras import layers as L
 from rows import each_row
 
 import keras_impl
-from parity.halves.keras.check.rate_code import rates_of
+from parity.halves.keras.check.quoted_code import rates_of
 
 HERE = Path(__file__).parent
 STEPS = [(3, 0.05), (6, 0.01)]

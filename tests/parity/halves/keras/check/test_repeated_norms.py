@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers as L
 
-from parity.halves.keras.check.repeated_norms import noted_moments, write_repeated
+from parity.halves.keras.check.forward_backward import noted_moments, write_repeated
 from parity.traces.trace import TraceWriter
 
 X = np.random.default_rng(0).normal(size=(4, 3, 2))

@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers as L
 from keras import ops
 
-from parity.halves.keras.check.rule_code import own_rules
+from parity.halves.keras.check.quoted_code import own_rules
 
 HERE = Path(__file__).parent
 

@@ -8,7 +8,7 @@ from keras import layers as L
 
 from keras_impl import Reference
 from parity.halves.keras.check.described import described
-from parity.halves.keras.check.step_code import own_step
+from parity.halves.keras.check.quoted_code import own_step
 from parity.programs.check_spec import CheckSpec
 
 HERE = Path(__file__).parent

@@ -8,7 +8,7 @@ from own_classes import own_class
 
 from keras_impl import Input, Reference
 from parity.errors import InputError
-from parity.halves.keras.check.subclassed import as_graph
+from parity.halves.keras.check.inlined import as_graph
 
 
 def rated(self, inputs):

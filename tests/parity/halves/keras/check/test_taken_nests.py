@@ -2,7 +2,7 @@
 
 import keras
 
-from parity.halves.keras.check.taken_nests import nest_of, nests_of
+from parity.halves.keras.check.custom_layers import nest_of, nests_of
 
 A, B = keras.KerasTensor((None, 3)), keras.KerasTensor((None, 5, 2))
 OF_A, OF_B = {"shape": [None, 3]}, {"shape": [None, 5, 2]}

@@ -7,7 +7,7 @@ from keras import ops
 from rows import each_row
 
 from parity.data.samples import Samples
-from parity.halves.keras.check.target_forms import Forms, found_form
+from parity.halves.keras.check.objective import Forms, found_form
 
 
 def crossentropy(y_true, y_pred):

@@ -5,7 +5,7 @@ import pytest
 from rows import each_row
 
 from keras_impl.reference import Reference
-from parity.halves.keras.check.schedule import write_schedule
+from parity.halves.keras.check.facts import write_schedule
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from parity.halves.keras.program.between_steps import Values, num_changed
+from parity.halves.keras.program.steps import Values, num_changed
 
 X, Y = np.random.default_rng(0).random((8, 5)).astype(np.float32), np.arange(8) % 3
 

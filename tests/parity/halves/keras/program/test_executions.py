@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_impl.reference import Reference
-from parity.halves.keras.program.executions import one_by_one
+from parity.halves.keras.program.source import one_by_one
 
 
 class Seen(keras.callbacks.Callback):

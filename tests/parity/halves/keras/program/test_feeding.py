@@ -6,8 +6,7 @@ import pytest
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
 from keras_impl.reference import Reference
-from parity.halves.keras.program.feed import Written, fed_arrays, written_flows
-from parity.halves.keras.program.feeding import Feeding
+from parity.halves.keras.program.feed import Feeding, Written, fed_arrays, written_flows
 from parity.traces.trace import CheckWriter
 
 X = np.random.default_rng(1).uniform(size=(18, 6, 6, 1)).astype(np.float32)

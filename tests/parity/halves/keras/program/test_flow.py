@@ -8,7 +8,7 @@ import pytest
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from rows import each_row
 
-from parity.halves.keras.program.flow import Flow, is_flow, why_written
+from parity.halves.keras.program.feed import Flow, is_flow, why_written
 
 X = np.random.default_rng(1).uniform(size=(10, 6, 5, 1)).astype(np.float32)
 Y = np.arange(10)

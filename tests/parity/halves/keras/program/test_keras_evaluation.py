@@ -8,7 +8,7 @@ import pytest
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
 from keras_impl.reference import Reference
-from parity.halves.keras.program.evaluation import Evaluation
+from parity.halves.keras.program.training import Evaluation
 from parity.traces.trace import TraceWriter
 
 NUM = 300  # a batch of 256, and a smaller one

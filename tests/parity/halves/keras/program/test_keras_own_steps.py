@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from parity.errors import InputError
-from parity.halves.keras.program.own_steps import OwnSteps
+from parity.halves.keras.program.training import OwnSteps
 from parity.traces.trace import TraceWriter
 
 

@@ -9,11 +9,10 @@ from bench_children import Rounds
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from programs_here import spec_of
 
-from parity.bench.child import JOINED, ProgramBenchTask
-from parity.bench.server import NoMoreRounds
+from parity.bench.server import JOINED, NoMoreRounds, ProgramBenchTask
 from parity.errors import InputError
-from parity.halves.keras.program.bench import bench_program
-from parity.traces.feed_file import write_feed
+from parity.halves.keras.bench import bench_program
+from parity.traces.folder import write_feed
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("user_program")]
 

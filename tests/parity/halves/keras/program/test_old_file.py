@@ -10,8 +10,7 @@ from paths import SUPPORT
 from rows import each_row
 
 from parity.errors import InputError
-from parity.halves.keras.program.old_file import renewed_file, version_of
-from parity.halves.keras.program.saved_model import saved_model
+from parity.halves.keras.program.saved_model import renewed_file, saved_model, version_of
 
 FOLDER = SUPPORT / "keras_2"
 READ = [path.name for path in sorted(FOLDER.iterdir()) if path.with_suffix(".npz").exists()]

@@ -9,8 +9,7 @@ import pytest
 from paths import SUPPORT
 from rows import each_row
 
-from parity.halves.keras.program.old_file import renewed_file
-from parity.halves.keras.program.old_order import has_operations, model_in_old_order
+from parity.halves.keras.program.saved_model import has_operations, model_in_old_order, renewed_file
 
 FOLDER = SUPPORT / "keras_2"
 SHORT = {"mse": keras.losses.get("mse")}  # by this name Keras 2 writes it

@@ -4,7 +4,7 @@ import keras
 import pytest
 from rows import each_row
 
-from parity.halves.keras.program.renewed_config import changed, renewed
+from parity.halves.keras.program.saved_model import changed, renewed
 
 
 def layer(kind, **settings):

@@ -9,8 +9,7 @@ import tensorflow as tf
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from rows import each_row
 
-from parity.halves.keras.program.script import Script
-from parity.halves.keras.program.script_seeds import seeded
+from parity.halves.keras.program.script import Script, seeded
 from torch_impl import KerasSeeds
 
 WAYS = {

@@ -9,7 +9,7 @@ from rows import each_row
 
 from keras_impl.reference import Reference
 from parity.errors import InputError
-from parity.halves.keras.program.suited import check_arrays
+from parity.halves.keras.program.source import check_arrays
 
 X, Y = np.zeros((9, 4)), np.arange(9) % 3
 

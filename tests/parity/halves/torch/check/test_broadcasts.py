@@ -8,7 +8,7 @@ from rows import each_row
 from torch import nn
 from torch.nn import functional as F
 
-from parity.halves.torch.check.broadcasts import seen_broadcasts
+from parity.halves.torch.check.loss import seen_broadcasts
 from torch_impl import Port
 
 IMAGES, TURNED = (8, 12, 12, 1), (8, 1, 12, 12)

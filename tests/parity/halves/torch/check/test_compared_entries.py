@@ -9,8 +9,7 @@ from rows import each_row
 from torch import nn
 
 from parity.data import probe_inputs
-from parity.halves.torch.check.compared_entries import compared_entries
-from parity.halves.torch.check.optimizer import write_optimizer
+from parity.halves.torch.check.optimizer import compared_entries, write_optimizer
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.traces.trace import CheckWriter
 from torch_impl import Port, optim

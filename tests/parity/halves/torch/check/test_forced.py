@@ -14,8 +14,8 @@ from rows import each_row
 from torch import nn
 from torch.utils._pytree import tree_leaves, tree_map
 
-from parity.halves.torch.check.forced import _order_of_inputs, _with_first, forced_pass
-from parity.halves.torch.check.port_loss import Loss
+from parity.halves.torch.check.layers import _order_of_inputs, _with_first, forced_pass
+from parity.halves.torch.check.loss import Loss
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from torch_impl import Port
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from parity.halves.torch.check.forward import output_form, write_forward
 from parity.halves.torch.check.layers import write_layers
-from parity.halves.torch.check.port_loss import Loss
+from parity.halves.torch.check.loss import Loss
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.traces.trace import TraceWriter
 from torch_impl import Port

@@ -9,7 +9,7 @@ import torch
 from rows import each_row
 from torch import nn
 
-from parity.halves.torch.check.refused_steps import left_out_if_refused
+from parity.halves.torch.check.optimizer import left_out_if_refused
 from parity.traces.trace import TraceWriter
 
 

@@ -1,6 +1,6 @@
 """Layers look alike by their neighbourhoods, and are told apart by what they are merged with."""
 
-from parity.halves.torch.port.alike import Alike
+from parity.halves.torch.port.pairing import Alike
 
 
 def node(kind, *sources, shape=None):

@@ -6,7 +6,7 @@ import torch
 from rows import each_row
 from torch import nn
 
-from parity.halves.torch.port.assignments import Need, Source, assignments, variable_of
+from parity.halves.torch.port.carried import Need, Source, assignments, variable_of
 
 
 def holder(**shapes):

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from parity.halves.torch.calls import recorded_calls
-from parity.halves.torch.port.attention_parts import parts_of, scaled_dot_product
+from parity.halves.torch.port.inner_calls import parts_of, scaled_dot_product
 
 BAR = 1e-14
 

@@ -7,9 +7,8 @@ import torch
 from small_nets import Net
 from torch import nn
 
-from parity.halves.torch.port import built_again as built
-from parity.halves.torch.port.built_again import built_again, forget_values
-from parity.halves.torch.port.port_under_test import PortUnderTest
+from parity.halves.torch.port import port_under_test as built
+from parity.halves.torch.port.port_under_test import PortUnderTest, built_again, forget_values
 from torch_impl.port import Port
 
 

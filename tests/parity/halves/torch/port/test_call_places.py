@@ -6,10 +6,10 @@ import pytest
 import torch
 from rows import each_row
 
-import parity.runs.check_child
+import parity.runs.child
 from parity.errors import UnfinishedError
 from parity.halves.torch.calls import recorded_calls
-from parity.halves.torch.port.call_places import check_written
+from parity.halves.torch.factories import check_written
 
 MODEL = """
 import torch
@@ -51,7 +51,7 @@ def places(tmp_path):
         loaded = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(loaded)
         module = getattr(loaded, factory)()
-        call = compile("module(x)", parity.runs.check_child.__file__, "eval")  # as the harness does
+        call = compile("module(x)", parity.runs.child.__file__, "eval")  # as the harness does
         with recorded_calls(module, keep) as calls:
             eval(call, {"module": module, "x": torch.zeros(2, 5)})  # noqa: S307 - our own text
         return {call.kind: call.where.partition(":")[::2] for call in calls}

@@ -8,7 +8,7 @@ from rows import each_row
 from small_nets import Net
 from torch import nn
 
-from parity.halves.torch.port.carried_logits import carried_logits
+from parity.halves.torch.port.outputs import carried_logits
 from parity.ladder.items import FAIL, PASS
 from torch_impl import Port
 

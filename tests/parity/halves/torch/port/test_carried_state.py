@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from parity.halves.torch.port.carried_state import CarriedState
+from parity.halves.torch.port.modules_by_hand import CarriedState
 
 
 class Keeping(nn.Module):

@@ -6,10 +6,9 @@ import torch
 from small_nets import Net
 from torch import nn
 
-from parity.halves.torch.call import Calls
+from parity.halves.torch.call import Calls, as_it_is
 from parity.halves.torch.port.carried import Carried, ordered
 from parity.halves.torch.port.carrying import Cargo, carry, needs_of, sources_of
-from parity.halves.torch.port.function_weights import as_it_is
 from parity.halves.torch.port.pairing import Pairing
 
 NONE = Pairing((), (), ())

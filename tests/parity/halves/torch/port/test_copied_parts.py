@@ -6,7 +6,7 @@ from rows import each_row
 from torch import nn
 
 from parity.halves.torch.port.carried import PAIRING, Carried
-from parity.halves.torch.port.copied_parts import copied_weights, copies_in
+from parity.halves.torch.port.carrying import copied_weights, copies_in
 from torch_impl.layouts import variables
 
 SHAPES = {"kernel": [4, 4], "bias": [4]}

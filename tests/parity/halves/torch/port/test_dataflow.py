@@ -1,6 +1,6 @@
 """The neighbourhood of a layer, by which it is known in two programs."""
 
-from parity.halves.torch.port.dataflow import Neighbourhoods
+from parity.halves.torch.port.pairing import Neighbourhoods
 
 
 def node(kind, *sources, shape=None):

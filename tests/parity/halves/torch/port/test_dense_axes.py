@@ -4,7 +4,7 @@ import torch
 from rows import each_row
 from torch import nn
 
-from parity.halves.torch.port.dense_axes import flat_features, flat_shape, is_split, shaped
+from parity.halves.torch.port.portable import flat_features, flat_shape, is_split, shaped
 from torch_impl.layouts import variables
 
 

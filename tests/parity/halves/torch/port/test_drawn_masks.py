@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from rows import each_row
 
-from parity.halves.torch.port.drawn_masks import mask_like
+from parity.halves.torch.port.random_masks import mask_like
 
 N, STEPS, FEATURES = 3, 5, 4
 STEP = np.random.default_rng(0).random((N, FEATURES)) > 0.5

@@ -12,8 +12,8 @@ from rows import each_row
 from small_nets import Net
 from torch import nn
 
-from parity.halves.torch.port.dropped_axes import dropped_axes
 from parity.halves.torch.port.port_under_test import PortUnderTest
+from parity.halves.torch.port.random_masks import dropped_axes
 from torch_impl import Port, layers
 
 L = keras.layers

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from parity.halves.torch.calls import recorded_calls
-from parity.halves.torch.port.feature_order import feature_orders
-from parity.halves.torch.port.traced_axes import as_keras, channels_first, traced
+from parity.halves.torch.port.paired_layer import feature_orders
+from parity.halves.torch.port.portable import as_keras, traced, traced_channels_first
 
 
 def node(kind, given, made, sources, weights=()):
@@ -128,7 +128,7 @@ def test_how_a_cube_came_about_decides_and_else_the_caller():
     calls = calls_of(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), torch.randn(2, 4, 4, 4))
     partners = {0: 0, 1: 1}
     assert (
-        orders_of(nodes, calls, partners, given=channels_first(4)).rows[1] == order(4, 4, 4)
+        orders_of(nodes, calls, partners, given=traced_channels_first(4)).rows[1] == order(4, 4, 4)
     ).all()
     assert orders_of(nodes, calls, partners, given=as_keras(4)).rows == {}
     assert (orders_of(nodes, calls, partners).rows[1] == order(4, 4, 4)).all()

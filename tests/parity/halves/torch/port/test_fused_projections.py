@@ -8,7 +8,7 @@ from rows import each_row
 from torch import nn
 from torch.nn import functional as F
 
-from parity.halves.torch.port.fused_projections import fused_orders, run_fused
+from parity.halves.torch.port.inner_calls import fused_orders, run_fused
 
 HEADS, SIZE, FEATURES = 2, 3, 6
 

@@ -4,11 +4,11 @@ import pytest
 from paths import SUPPORT
 from rows import each_row
 
-from parity.halves.options import ChildOptions
-from parity.ladder.levels import LEVEL_IDS
+from parity.halves.job import ChildOptions
+from parity.ladder.items import LEVEL_IDS
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
-from parity.runs.check_options import CheckOptions
+from parity.runs.check_halves import CheckOptions
 
 pytestmark = pytest.mark.long
 

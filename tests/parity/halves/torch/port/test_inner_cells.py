@@ -4,8 +4,8 @@ import numpy as np
 from rows import each_row
 from torch import nn
 
-from parity.halves.torch.port.assignments import Need, Source
-from parity.halves.torch.port.inner_cells import seatings
+from parity.halves.torch.port.carried import Need, Source
+from parity.halves.torch.port.cell_weights import seatings
 from torch_impl import layers
 
 UNITS, FEATURES = 2, 3

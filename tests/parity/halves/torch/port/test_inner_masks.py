@@ -8,12 +8,12 @@ import torch
 from paths import SUPPORT
 from rows import each_row
 
-from parity.halves.options import ChildOptions
-from parity.halves.torch.port.inner_masks import given_masks, inner_dropouts
-from parity.ladder.levels import LEVEL_IDS
+from parity.halves.job import ChildOptions
+from parity.halves.torch.port.random_masks import given_masks, inner_dropouts
+from parity.ladder.items import LEVEL_IDS
 from parity.programs.check_spec import CheckSpec
 from parity.runs.check import check_all
-from parity.runs.check_options import CheckOptions
+from parity.runs.check_halves import CheckOptions
 from torch_impl import layers
 
 pytestmark = pytest.mark.long

@@ -5,8 +5,8 @@ import torch
 from rows import each_row
 from torch import nn
 
-from parity.halves.torch.port.assignments import Need, Source
-from parity.halves.torch.port.joined_kernels import Way, cells_of, placings, ways
+from parity.halves.torch.port.carried import Need, Source
+from parity.halves.torch.port.cell_weights import Way, cells_of, placings, ways
 
 UNITS, FEATURES = 2, 3
 WINDOW = (3, 3)

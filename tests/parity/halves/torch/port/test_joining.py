@@ -2,7 +2,7 @@
 
 from rows import each_row
 
-from parity.halves.torch.port.joining import Ends, ends_of
+from parity.halves.torch.port.paired_layer import Ends, ends_of
 from parity.halves.torch.port.pairing import Pairing
 
 

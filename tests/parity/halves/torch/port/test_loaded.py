@@ -7,7 +7,7 @@ from rows import each_row
 from torch import nn
 
 from parity.errors import InputError
-from parity.halves.torch.port.loaded import Loaded, WeightsByName, load_by
+from parity.halves.torch.port.carrying import Loaded, WeightsByName, load_by
 from torch_impl.weights import put
 
 

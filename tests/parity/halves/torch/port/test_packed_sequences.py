@@ -5,9 +5,8 @@ from small_nets import Net
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from parity.halves.torch.call import first_tensor
+from parity.halves.torch.call import data_alone, first_tensor, packed_in, padded, repacked
 from parity.halves.torch.calls import recorded_calls
-from parity.halves.torch.port.packed_sequences import data_alone, packed_in, padded, repacked
 
 X = torch.arange(1.0, 25).reshape(3, 4, 2)
 LENGTHS = torch.tensor([2, 4, 1])

@@ -8,7 +8,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from parity.halves.torch.calls import recorded_calls
-from parity.halves.torch.port.recurrent_stack import is_stacked, run_stacked, single_layer
+from parity.halves.torch.port.inner_calls import is_stacked, run_stacked, single_layer
 from torch_impl.layouts import recurrent_variables
 
 KINDS = list(itertools.product((nn.LSTM, nn.GRU, nn.RNN), (1, 2), (True, False)))

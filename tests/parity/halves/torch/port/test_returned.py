@@ -5,7 +5,7 @@ from collections import OrderedDict, namedtuple
 import torch
 from rows import each_row
 
-from parity.halves.torch.port.returned import with_parts
+from parity.halves.torch.port.outputs import with_parts
 
 A, B, C = (torch.full((2,), float(n)) for n in range(3))
 Pair = namedtuple("Pair", "first second")

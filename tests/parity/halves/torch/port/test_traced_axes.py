@@ -9,12 +9,12 @@ from small_nets import Net
 from torch import nn
 
 from parity.halves.torch.calls import recorded_calls
-from parity.halves.torch.port.traced_axes import (
+from parity.halves.torch.port.portable import (
     as_keras,
-    channels_first,
     nearest,
     steps_first,
     traced,
+    traced_channels_first,
 )
 
 
@@ -77,14 +77,14 @@ def test_the_axes_of_cubes_are_followed_through_any_layers(data, rank):
         layer_norm=nn.LayerNorm(side),
     )
     calls = calls_of(net, torch.randn(*[side] * rank))
-    orders = [channels_first(rank) if first else as_keras(rank) for first in expected]
-    assert list(traced(calls, [channels_first(rank)]).made) == orders
+    orders = [traced_channels_first(rank) if first else as_keras(rank) for first in expected]
+    assert list(traced(calls, [traced_channels_first(rank)]).made) == orders
 
 
 def test_what_comes_later_tells_the_order_of_what_is_fed():
     net = nn.Sequential(nn.Dropout(0.5), nn.ReLU(), nn.Conv2d(3, 3, 1))
     found = traced(calls_of(net, torch.randn(3, 3, 3, 3)), [None])
-    assert set(found.taken) == set(found.made) == {channels_first(4)}
+    assert set(found.taken) == set(found.made) == {traced_channels_first(4)}
 
 
 def test_around_a_recurrent_module_the_steps_may_be_first():
@@ -102,7 +102,7 @@ def test_a_permutation_that_is_keras_s_too_is_not_followed():
         return net.drop(x.transpose(1, 2))
 
     calls = calls_of(Net(run, drop=nn.Dropout(0.5)), torch.randn(3, 3, 3))
-    assert traced(calls, [as_keras(3)]).made == (channels_first(3), channels_first(3))
+    assert traced(calls, [as_keras(3)]).made == (traced_channels_first(3), traced_channels_first(3))
     assert traced(calls, [as_keras(3)], paired=[0]).made == (None, None)
     keras = [{"kind": "unknown:Transpose"}]
     assert traced(calls, [as_keras(3)], keras).made == (None, None)
@@ -114,11 +114,11 @@ def test_a_subclass_of_the_user_may_move_axes_inside():
             return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
     net = nn.Sequential(LayerNorm2d(3), nn.Conv2d(3, 3, 1))
-    found = traced(calls_of(net, torch.randn(3, 3, 3, 3)), [channels_first(4)])
-    assert found.made == (channels_first(4), channels_first(4))
+    found = traced(calls_of(net, torch.randn(3, 3, 3, 3)), [traced_channels_first(4)])
+    assert found.made == (traced_channels_first(4), traced_channels_first(4))
 
 
-@each_row("order", [as_keras, channels_first, steps_first])
+@each_row("order", [as_keras, traced_channels_first, steps_first])
 def test_values_tell_the_order_within_rounding(order):
     theirs = np.random.default_rng(0).normal(size=(3, 3, 3, 3))
     ours = torch.from_numpy(theirs).permute(*np.argsort(order(4)).tolist())

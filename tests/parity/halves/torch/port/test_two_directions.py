@@ -2,8 +2,8 @@
 
 from rows import each_row
 
+from parity.halves.torch.port.paired_layer import with_directions
 from parity.halves.torch.port.pairing import Pairing
-from parity.halves.torch.port.two_directions import with_directions
 
 HALF = {"kernel": [3, 12], "recurrent_kernel": [4, 12], "bias": [2, 12]}
 

@@ -6,7 +6,7 @@ from rows import each_row
 from torch import nn
 
 from parity.halves.torch.port.port_under_test import PortUnderTest
-from parity.halves.torch.port.unreached import unreached
+from parity.halves.torch.port.unpaired import unreached
 
 L = keras.layers
 

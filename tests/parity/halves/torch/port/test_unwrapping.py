@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from parity.halves.torch.port.unwrapping import build_lazy, has_lazy, unwrapped
+from parity.halves.torch.port.feeding import build_lazy, has_lazy, unwrapped
 
 # Of torch's own compiler, while it is imported.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")

@@ -4,8 +4,7 @@ import numpy as np
 import torch
 from rows import each_row
 
-from parity.halves.torch.program.augment_trials import explained
-from parity.halves.torch.program.flow_batches import FlowBatches
+from parity.halves.torch.program.flow_batches import FlowBatches, explained
 from torch_impl.augment import KerasTransform
 
 X = np.random.default_rng(1).uniform(size=(6, 9, 9, 1))

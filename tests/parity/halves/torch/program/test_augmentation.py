@@ -8,7 +8,7 @@ from torch import nn
 from torchvision.transforms import v2
 
 from parity.errors import InputError
-from parity.halves.torch.program.augmentation import augmented, ranges
+from parity.halves.torch.program.flow_batches import augmented, ranges
 from torch_impl.augment import ImageDataGenerator, KerasTransform
 
 IMAGES = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))

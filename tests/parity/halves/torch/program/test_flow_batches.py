@@ -8,7 +8,7 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from rows import each_row
 
 from parity.errors import RunError
-from parity.halves.keras.program.flow import Flow
+from parity.halves.keras.program.feed import Flow
 from parity.halves.torch.program.flow_batches import FlowBatches, with_flows
 from parity.traces.trace import CheckWriter
 from torch_impl.augment import KerasTransform

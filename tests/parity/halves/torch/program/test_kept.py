@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from parity.halves.torch.program.kept import in_float64, kept
+from parity.halves.torch.program.anchors import in_float64, kept
 from torch_impl import Port
 
 

@@ -5,7 +5,7 @@ from rows import each_row
 from torch import nn
 from torch.nn import functional as F
 
-from parity.halves.torch.program.label_forms import LabelForms
+from parity.halves.torch.program.alone import LabelForms
 from torch_impl.losses.outputs import OutputLosses
 
 IMAGES = torch.rand(5, 6, 6, 3, generator=torch.Generator().manual_seed(0))  # as Keras's

@@ -19,7 +19,7 @@ from parity.halves.torch.program.spread import (
     of_constants,
     spread_of,
 )
-from parity.ladder.tolerance import OF_A_CONSTANT
+from parity.ladder.rounding import OF_A_CONSTANT
 from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, Trace
 

@@ -7,8 +7,8 @@ from helpers import assert_same_images
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from torch import nn
 
-from parity.halves.keras.program.flow import Flow
-from parity.halves.torch.program.timed_flow import TimedFlow
+from parity.halves.keras.program.feed import Flow
+from parity.halves.torch.program.flow_batches import TimedFlow
 from torch_impl import KerasSeeds, Port, augment
 from torch_impl.augment.parameters import ParameterSampler
 

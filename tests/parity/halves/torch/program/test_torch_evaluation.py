@@ -14,7 +14,7 @@ import parity.halves.keras
 import parity.halves.torch
 from keras_impl.models import build_network
 from parity.data.load import run_data
-from parity.halves.keras.check.model import set_weights
+from parity.halves.keras.check.weights import set_weights
 from parity.programs.scenario_spec import of_run
 from parity.programs.scenarios import scenario
 from parity.traces.folder import RunFolder

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from rows import each_row
 
-from parity.halves.torch.program.own_steps import OwnMeasures
-from parity.ladder.own_steps import counts_key
+from parity.halves.torch.program.training import OwnMeasures
+from parity.ladder.custom_steps import counts_key
 
 
 class Trained:

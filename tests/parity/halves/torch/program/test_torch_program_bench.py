@@ -7,14 +7,12 @@ import torch
 from bench_children import Rounds, collected
 from programs_here import keras_half, result_of, spec_of
 
-from parity.bench.child import ProgramBenchTask
-from parity.bench.server import NoMoreRounds, NotApplicable
+from parity.bench.server import NoMoreRounds, NotApplicable, ProgramBenchTask
 from parity.files.json_io import read_json, write_json
-from parity.halves.torch.program import bench, variants
+from parity.halves.torch.program import bench
 from parity.halves.torch.program.bench import bench_program
 from parity.halves.torch.program.stepper import ReplayedStepper
-from parity.ladder.engine import compare_level
-from parity.ladder.table import OF_TRAINING
+from parity.ladder.engine import OF_TRAINING, compare_level
 from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
@@ -194,12 +192,12 @@ def test_no_more_than_rounding_is_allowed_where_the_probes_leave_nothing_open(
 
 
 def test_a_variant_with_another_epsilon_is_seen(bench_of, run, tmp_path, monkeypatch):
-    right = variants.fuse
+    right = bench.fuse
 
     def wrong(optimizer):
         right(optimizer)
         optimizer.param_groups[0]["eps"] = 1e-5
 
-    monkeypatch.setattr(variants, "fuse", wrong)
+    monkeypatch.setattr(bench, "fuse", wrong)
     bench_of("torch-fused", part="judged", rounds=1)
     assert statuses(run, tmp_path)["trajectory"] == "fail"

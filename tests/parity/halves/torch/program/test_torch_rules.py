@@ -7,7 +7,7 @@ import torch
 from rows import each_row
 from torch import nn
 
-from parity.halves.torch.program.rules import write_rules
+from parity.halves.torch.program.run import write_rules
 from parity.traces.trace import TraceWriter
 from torch_impl import Port, optim, schedule
 

@@ -6,7 +6,7 @@ from rows import each_row
 from torch import nn
 
 from parity.bench.server import NotApplicable
-from parity.halves.torch.program.variants import varied, with_channels_last
+from parity.halves.torch.program.bench import varied, with_channels_last
 from torch_impl import Port, optim
 
 

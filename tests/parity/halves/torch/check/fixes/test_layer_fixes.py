@@ -9,9 +9,9 @@ from rows import each_row
 from small_nets import Net
 from torch import nn
 
-from parity.halves.torch.check.fixes import search
+from parity.halves.torch.check.fixes import run
 from parity.halves.torch.check.fixes.change import Change, change_from, change_modules
-from parity.halves.torch.check.fixes.search import layer_fixes
+from parity.halves.torch.check.fixes.run import layer_fixes
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from torch_impl import layers
 
@@ -257,7 +257,7 @@ def test_a_family_ends_its_mistake_and_says_so(name, tmp_path):
 def test_a_right_port_is_not_tried(name, tmp_path, monkeypatch):
     x, row, _, _ = CASES[name]
     port = ported(tmp_path, x, row, row[2])
-    monkeypatch.setattr(search, "layer_changes", None)  # would raise an error
+    monkeypatch.setattr(run, "layer_changes", None)  # would raise an error
     assert layer_fixes(port, ()) == []
 
 

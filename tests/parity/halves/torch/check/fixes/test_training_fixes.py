@@ -12,15 +12,12 @@ from rows import each_row
 from torch import nn
 
 from parity.data import probe_inputs
-from parity.halves.torch.check.fixes import loss as loss_fixes
-from parity.halves.torch.check.fixes import optimizer as optimizer_fixes
-from parity.halves.torch.check.fixes import schedule as schedule_fixes
-from parity.halves.torch.check.fixes.whole import as_typed
-from parity.halves.torch.check.forced import forced_pass
-from parity.halves.torch.check.loss import write_confident_loss
+from parity.halves.torch.check.facts import write_schedule
+from parity.halves.torch.check.fixes import training as loss_fixes
+from parity.halves.torch.check.fixes.training import as_typed
+from parity.halves.torch.check.layers import forced_pass
+from parity.halves.torch.check.loss import Loss, write_confident_loss
 from parity.halves.torch.check.optimizer import write_optimizer
-from parity.halves.torch.check.port_loss import Loss
-from parity.halves.torch.check.schedule import write_schedule
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
@@ -225,7 +222,7 @@ def test_an_optimizer_is_changed_until_it_is_keras(wrong, tmp_path):
     factory = port_of(optimizer=own, **more)
     write_optimizer(PortUnderTest(factory, 3, keras), writer)
     port = PortUnderTest(factory, 3, keras)
-    told = texts(optimizer_fixes.optimizer_fix(SPEC, factory, port, writer))
+    told = texts(loss_fixes.optimizer_fix(SPEC, factory, port, writer))
     assert told == expected or told[0].endswith(expected[0])
 
 
@@ -327,7 +324,7 @@ def test_a_schedule_is_changed_until_it_is_keras(wrong, tmp_path):
     recorded.arrays |= found.arrays
     keras = recorded.read(tmp_path / "second")
     write_schedule(SPEC, own, keras, writer)
-    made = texts(schedule_fixes.schedule_fix(SPEC, own, PortUnderTest(own, 3, keras), writer))
+    made = texts(loss_fixes.schedule_fix(SPEC, own, PortUnderTest(own, 3, keras), writer))
     if made != expected:
         (made,) = made
         assert made.startswith(expected[0])

@@ -1,0 +1,101 @@
+"""Steps that both halves make by code of their own: which optimizers move which weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from parity.traces.trace import Trace
+
+
+FACT = "own_training"
+# Keys of what optimizers get first for a weight, and in the next of the first steps in which they
+# move it: with accumulated gradients, that is not every step.
+GRADIENTS = ("gradient", "second_gradient")
+STEPS_WITH_GRADIENTS = 4
+STEPS, MOVED = ": steps in one train_step", ": weights that it moves"
+
+
+def mode_of_step(number: int) -> str:
+    """Returns what a step of a whole training, from 1, is called in the keys of what it draws."""
+    return f"train{number}"
+
+
+def counts_key(name: str) -> str:
+    """Returns the key of how much a mean, by its name, has seen after each step of a training."""
+    return f"training/counts/{name}"
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An optimizer in one step of training.
+
+    Attributes:
+        name: of the attribute of Keras's model that holds it; a number in the port.
+        settings: what the half tells of it.
+        num_steps: how often it moves its weights.
+        weights: that it moves, by Keras's names.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    num_steps: int
+    weights: frozenset[str]
+
+
+def is_compared(keras: Trace, port: Trace) -> bool:
+    """Whether both halves made steps of their own."""
+    return FACT in keras.facts and bool(port.facts["given"].get("train_step"))
+
+
+def has_all_draws(keras: Trace, port: Trace) -> bool:
+    """Whether a port drew as many random tensors in its first step as Keras, and got Keras's."""
+    theirs, ours = (trace.facts.get(FACT) or {} for trace in (keras, port))
+    return bool(ours) and theirs["num_drawn"] == ours["num_replaced"] == ours["num_drawn"]
+
+
+def optimizers_of(trace: Trace) -> list[Optimizer]:
+    """Returns the optimizers of a step, in the order of their first calls."""
+    calls: dict[str, list[Mapping[str, Any]]] = {}
+    for call in trace.facts.get(FACT, {}).get("applied", []):
+        calls.setdefault(str(call["optimizer"]), []).append(call)
+    return [
+        Optimizer(
+            name,
+            own[0],
+            len(own),
+            frozenset(weight for call in own for weight in call["weights"]),
+        )
+        for name, own in calls.items()
+    ]
+
+
+def weights_of_compiled(trace: Trace) -> frozenset[str]:
+    """Returns the weights that the optimizer of `compile` moves in a step of Keras's own."""
+    found = (each.weights for each in optimizers_of(trace) if each.name == "optimizer")
+    return next(found, frozenset())
+
+
+def pairs(keras: Trace, port: Trace) -> Iterator[tuple[Optimizer | None, Optimizer | None]]:
+    """Yields the optimizers of both halves that move the same weights; None: there is none."""
+    left = optimizers_of(port)
+    for theirs in optimizers_of(keras):
+        ours = max(left, key=lambda each: _likeness(theirs.weights, each.weights), default=None)
+        if ours is not None and _likeness(theirs.weights, ours.weights) > 0:
+            left.remove(ours)
+        else:
+            ours = None
+        yield theirs, ours
+    yield from ((None, ours) for ours in left)
+
+
+def _likeness(some: frozenset[str], others: frozenset[str]) -> float:
+    return len(some & others) / max(1, len(some | others))
+
+
+def told_weights(names: Sequence[str]) -> str:
+    """Returns the names of some weights, the first of many."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
