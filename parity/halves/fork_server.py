@@ -31,6 +31,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
+from parity.halves import protocol
 from parity.programs.user_modules import PATHS
 
 if TYPE_CHECKING:
@@ -190,7 +191,8 @@ class _Server:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env=environment,
+                # As it sets up its framework: who imports NumPy before must not start threads.
+                env={**environment, "OMP_NUM_THREADS": "1"},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
@@ -311,6 +313,7 @@ def serve(descriptor: int) -> list[str] | None:
             os.close(logs[0])
             numbers[os.pidfd_open(pid)] = (request["number"], pid)
             _answer(requests, {"number": request["number"], "pid": pid})
+            protocol.imported_s = 0.0
 
 
 def _answer(requests: socket.socket, content: Mapping[str, int]) -> None:

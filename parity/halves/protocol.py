@@ -87,6 +87,8 @@ def give_back_free_blocks() -> None:
 # a MemoryError, ends the process in Python's way: the parent finds the traceback in the log.
 
 
+imported_s = 0.0  # seconds that a fork server has imported for this child, its first one
+
 PROGRESS = "progress"  # first word of a line of progress
 NOTE = "parity note: "  # beginning of a line that the user sees while the child works
 EXIT_NOT_INSTALLED = 77  # a framework is missing; other failures have Python's exit codes

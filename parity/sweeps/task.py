@@ -44,49 +44,30 @@ PACKAGES = {
 
 # What a child imports of this package, by test; reports and statistics change no result.
 RUN_MODULES = (
-    *("data/dataset", "data/load", "data/sources", "data/transfer"),
-    "errors",
-    *("files/atomic", "files/floats", "files/json_io", "files/strict_json"),
-    *("halves/environment", "halves/memory", "halves/protocol"),
-    *(
-        "programs/backend",
-        "programs/halves",
-        "programs/program_spec",
-        "programs/run_spec",
-        "programs/settings",
-    ),
-    *("sweeps/batch", "sweeps/batch_child", "sweeps/store"),
-    *("traces/array_file", "traces/folder", "traces/observer", "traces/trace"),
-    "worker",
+    *("data/dataset", "data/load", "data/probe_inputs"),
+    "data/sources",
+    *("errors", "worker"),
+    *("files/atomic", "files/floats", "files/json_io"),
+    *("halves/environment", "halves/job", "halves/protocol"),
+    *("programs/backend", "programs/factories", "programs/halves"),
+    *("programs/program_spec", "programs/run_spec", "programs/settings"),
+    "programs/user_modules",
+    *("sweeps/batch", "sweeps/child", "sweeps/store"),
+    *("traces/anchors", "traces/folder", "traces/trace"),
+    "traces/training_recorder",
 )
 # What it imports besides for a program of the user's.
 PROGRAM_MODULES = (
     *RUN_MODULES,
-    *("data/npz", "data/idx", "data/program_data", "data/given_samples", "data/model_inputs"),
-    *("data/augmented", "data/fingerprints", "data/image_changes", "data/metric_inputs"),
-    *("data/pieces", "data/rule_sequences", "data/widening"),
+    *("data/image_changes", "data/pieces", "data/samples"),
+    "programs/check_spec",
+    "traces/anchor_folder",
+    "weights/old_config",
     *(
-        "halves/sources",
-        "programs/check_spec",
-        "programs/factories",
-        "programs/user_modules",
+        "weights/tf_operations/elementwise",
+        "weights/tf_operations/nodes",
+        "weights/tf_operations/shaping",
     ),
-    # A file of Keras 2 as the program.
-    *("files/private", "weights/old_config", "weights/old_operations"),
-    *(
-        f"weights/tf_operations/{name}"
-        for name in (
-            "elementwise",
-            "nodes",
-            "numbers",
-            "reductions",
-            "selection",
-            "shaping",
-            "table",
-        )
-    ),
-    *("sweeps/program_child", "traces/feed_file"),
-    *("traces/anchor_folder", "traces/anchored_steps", "traces/anchors"),
 )
 
 

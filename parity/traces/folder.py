@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from parity.errors import RunError
 from parity.files.atomic import atomic_path
 from parity.programs.halves import HALVES
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # --- RunFolder: the folder of a run or of one of its halves, and where each file in it is ---------
 #
@@ -166,6 +167,7 @@ def write_feed(path: Path, nests: Mapping[str, Any], settings: Mapping[str, Any]
         nests: by name: an array, None, or a tuple, list or mapping of nests.
         settings: ready for JSON.
     """
+    import numpy as np  # slow, and the folder of a run is asked for where there are no arrays
     from safetensors.numpy import save_file
 
     arrays: dict[str, np.ndarray] = {}
@@ -205,6 +207,8 @@ def form_of(path: str, nest: Any, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(nest, tuple | list):
         parts = [form_of(f"{path}/{number}", part, arrays) for number, part in enumerate(nest)]
         return {"parts": parts}
+    import numpy as np
+
     arrays[path] = np.asarray(nest)
     return "array"
 

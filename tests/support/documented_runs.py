@@ -198,7 +198,7 @@ NOT_RUN = {
     "python benchmarks/speed/reference.py ...": "half an hour, alone on a machine",
     "python benchmarks/speed/report.py": "test_write.py times the same report",
     "python benchmarks/accuracy/rewrites.py": (
-        "half an hour; tests/parity/runs/test_idioms.py checks a part of its ports as they are"
+        "half an hour; the families of tests/corpus have its ports as they are"
     ),
     "python benchmarks/accuracy/application_checks.py ...": (
         "hours, and gigabytes of memory; tests/torch_impl/keras_config/test_twin_applications.py "

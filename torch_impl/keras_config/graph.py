@@ -62,7 +62,7 @@ def is_own(config: Any) -> bool:
     if not isinstance(config, Mapping):
         return False
     module = str(config.get("module") or "keras").partition(".")[0]
-    if config.get("module") in (_ARRAY, _WEIGHT, _SAMPLE, _MASKED, _SIDE):
+    if config.get("module") == _ADDED:
         return False
     is_function = config.get("class_name") == "function" and module == "builtins"
     return ">" in str(config.get("registered_name") or "") or not (
@@ -76,26 +76,24 @@ def is_operation(layer: Config) -> bool:
     `keras.activations.relu` with settings is one, too.
     """
     module = layer.get("module") or ""
-    is_ours = module in (_ARRAY, _SAMPLE, _SIDE)
-    return ".ops" in module or ".activations.activations" in module or is_ours
+    is_added = module == _ADDED and layer.get("class_name") not in (_WEIGHT, _MASKED)
+    return ".ops" in module or ".activations.activations" in module or is_added
 
 
 def is_held_array(layer: Config) -> bool:
     """Whether an entry is the array that a layer of the program is called on."""
-    return layer.get("module") == _ARRAY
+    return layer.get("module") == _ADDED and layer.get("class_name") == _ARRAY
 
 
 def is_held(layer: Config) -> bool:
     """Whether an entry is such an array, or a weight that a layer of the program has itself."""
-    return layer.get("module") in (_ARRAY, _WEIGHT)
+    return layer.get("module") == _ADDED and layer.get("class_name") in (_ARRAY, _WEIGHT)
 
 
-# Where the layers and operations are that the Keras half puts into a graph.
-_ARRAY = "parity.halves.keras.check.symbolic"
-_WEIGHT = "parity.halves.keras.check.symbolic"
-_MASKED = "parity.halves.keras.check.symbolic"
-_SIDE = "parity.halves.keras.check.symbolic"
-_SAMPLE = "parity.halves.keras.check.symbolic"
+# Where the layers and operations are that the Keras half puts into a graph, and some of them; all
+# but the weight and the masked tensor are operations.
+_ADDED = "parity.halves.keras.check.symbolic"
+_ARRAY, _WEIGHT, _MASKED = "HeldArray", "HeldWeight", "MaskedBy"
 
 
 def read_graph(config: Config) -> Graph:

@@ -11,6 +11,7 @@ from sources import all_files
 OTHERS = {
     "parity/files/atomic.py": "the one writer",
     "parity/halves/process.py": "appends to the log of a child",
+    "parity/halves/fork_server.py": "holds the log of a child until it has started",
     "parity/bench/client.py": "the log of a child",
     "parity/bench/server.py": "a pipe to the parent",
     "parity/traces/trace.py": "arrays larger than memory, in a folder of the run",

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 PROGRAM = """
 import sys
 sys.path.insert(0, {root!r})
-from parity.halves import memory
+from parity.halves import protocol as memory
 
 def resident():
     with open("/proc/self/statm") as file:

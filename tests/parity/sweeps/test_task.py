@@ -53,8 +53,6 @@ OTHER = {
 
 # What a child imports and what is not part of the code in the key, with the reason.
 NOT_IN_KEY = {
-    "data/npz": "reads data, and those are part of the key by content",
-    "data/idx": "reads data, as npz",
     "programs/check_spec": "settings of a check, which a training has none of",
     "programs/user_modules": "finds the user's files, of which a scenario has none",
 }
@@ -276,8 +274,7 @@ PROGRAM = ProgramSpec(
 # ladder, whose modules stand beside those of a training, are none of a sweep's.
 JUDGING = ("ladder/", "behaviour/")
 NOT_IN_PROGRAM_KEY = {
-    *("data/initial_draws", "data/probe_inputs", "data/samples", "data/shared_axes"),
-    *("data/weight_names", "traces/perturbation", "traces/training_recorder"),
+    *("data/draws", "data/probe_inputs", "data/samples", "traces/training_recorder"),
     "halves/job",  # of a parent
 }
 
