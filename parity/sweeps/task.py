@@ -47,7 +47,7 @@ RUN_MODULES = (
     *("data/dataset", "data/load", "data/probe_inputs"),
     "data/sources",
     *("errors", "worker"),
-    *("files/atomic", "files/floats", "files/json_io"),
+    *("files/atomic", "files/floats", "files/json_io", "files/ranges"),
     *("halves/environment", "halves/job", "halves/protocol"),
     *("programs/backend", "programs/factories", "programs/halves"),
     *("programs/program_spec", "programs/run_spec", "programs/settings"),
