@@ -153,8 +153,10 @@ def test_a_job_that_is_stopped_while_its_server_still_imports_ends_both(make_job
         "sys.exit(3)",
         "os.abort()",
         "threading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
+        "del os.pidfd_open",
+        "def refused(pid): raise PermissionError\nos.pidfd_open = refused",
     ],
-    ids=["import fails", "import crashes", "second thread"],
+    ids=["import fails", "import crashes", "second thread", "old kernel", "sandbox"],
 )
 def test_without_a_server_each_child_is_started_by_itself_and_none_is_tried_again(
     make_job, tmp_path, before
