@@ -80,11 +80,12 @@ def _serve(name: str, half: Half, given: argparse.Namespace) -> list[str] | None
     """Imports what children need, and forks them; returns the arguments of a child in it."""
     from parity.halves import protocol
     from parity.halves.fork_server import serve
+    from parity.halves.memory import kept_for_good
     from parity.programs.check_spec import CheckSpec
     from parity.programs.run_spec import RunSpec
 
     started = time.perf_counter()
-    with kept_backend() if name == "keras" else nullcontext(), protocol.kept_for_good():
+    with kept_backend() if name == "keras" else nullcontext(), kept_for_good():
         half.configure(CheckSpec() if given.check else RunSpec())
         _ = half.run_check, half.run_program
     protocol.imported_s = time.perf_counter() - started

@@ -181,7 +181,8 @@ def train_torch(spec: ProgramSpec, run: Path) -> None:
     """Trains the port on the samples of the run."""
     from parity.halves.torch.factories import call_factory
     from parity.programs.factories import load_factory
-    from parity.traces.folder import RunFolder, read_feed
+    from parity.traces.feed_file import read_feed
+    from parity.traces.folder import RunFolder
     from parity.traces.trace import Trace
     from torch_impl import Trainer
 

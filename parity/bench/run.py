@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from parity.bench.client import BackgroundLoad, BenchClient, Cell, Skipped, in_turns, startup
+from parity.bench.client import BackgroundLoad, BenchClient, Cell, Say, Skipped, in_turns, startup
 from parity.bench.result import (
     FAILED,
     IMAGES_PER_S,
@@ -38,16 +38,14 @@ from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenarios import scenario
 from parity.runs.run import run_all
 from parity.runs.steps import RunOptions
-from parity.traces.folder import RunFolder, read_feed, write_feed
+from parity.traces.feed_file import read_feed, write_feed
+from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
 # --- measure: the cells of a benchmark, and the rows that come from them --------------------------
 #
 # `parity.bench.client` times the variants of one cell. The rows of a cell count only if all
 # variants did the same work.
-
-
-Say = Callable[[str], Any]
 
 
 def measure(

@@ -362,7 +362,6 @@ def tied(linear: np.ndarray, output: np.ndarray) -> np.ndarray:
 
 
 _LEAST_CHANGE = 1e-4  # a min_delta that a port may have where Keras has none
-_BASELINE = 1.0
 MAX_SEQUENCES = 24
 FEW = 3  # the first ones, in which a loss seldom is better than before: copies of weights take time
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy import special
 
 from parity.data.probe_inputs import short_name
 from parity.divergences import arithmetic
-from parity.divergences.divergence import NUMBERS, Match, Recogniser
+from parity.divergences.divergence import NUMBERS, Match, Recogniser, found_by
 from parity.divergences.evidence import Evidence, is_close
 from parity.divergences.recurrent_steps import given_mask
 
@@ -30,16 +31,6 @@ _FUNCTIONS = ("linear", "relu", "sigmoid", "gelu (exact)")
 Change = tuple[str, str, Array]
 
 
-def plain(name: str) -> Recogniser:
-    """Returns the recogniser of an entry for these layers."""
-
-    def recognise(evidence: Evidence) -> Match | None:
-        texts = [text for found, text in evidence.once(_found) if found == name]
-        return Match(NUMBERS, texts[0]) if texts else None
-
-    return recognise
-
-
 def _found(evidence: Evidence) -> list[tuple[str, str]]:
     """Returns (ID, text) of the first change that gives what the port has."""
     failing = evidence.failing_input() if evidence.is_forward() else None
@@ -51,6 +42,10 @@ def _found(evidence: Evidence) -> list[tuple[str, str]]:
         if evidence.is_close(value, ours) and not evidence.is_close(value, theirs):
             return [(name, text)]
     return []
+
+
+# Makes the recogniser of an entry for these layers.
+plain = partial(found_by, search=_found)
 
 
 def _changes(evidence: Evidence, node: Mapping[str, Any]) -> Iterator[Change]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,19 @@ class Match:
 
 
 Recogniser = Callable[[Evidence], Match | None]
+
+
+def found_by(name: str, search: Callable[[Evidence], Sequence[tuple[str, str]]]) -> Recogniser:
+    """Returns the recogniser of an entry that a search may find as (ID, evidence).
+
+    The first that a search finds of it explains the numbers alone. `among` joins what it finds.
+    """
+
+    def recognise(evidence: Evidence) -> Match | None:
+        texts = [text for found, text in evidence.once(search) if found == name]
+        return Match(NUMBERS, texts[0]) if texts else None
+
+    return recognise
 
 
 def among(name: str, search: Callable[[Evidence], Iterable[tuple[str, str]]]) -> Recogniser:

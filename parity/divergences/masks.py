@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity.divergences import arithmetic, recurrent_steps
-from parity.divergences.divergence import NUMBERS, Match, Recogniser
+from parity.divergences.divergence import NUMBERS, Match, Recogniser, found_by
 from parity.divergences.evidence import Evidence
 from parity.divergences.places import STATE
 from parity.divergences.recurrent_steps import (
@@ -378,15 +378,9 @@ def _of_statistics(evidence: Evidence) -> Iterator[tuple[str, str]]:
             yield MISSING, f"in the port, {name} takes all steps, the masked ones too"
 
 
-def _layer_rule(name: str) -> Recogniser:
-    def recognise(evidence: Evidence) -> Match | None:
-        texts = [text for found, text in evidence.once(_found) if found == name]
-        return Match(NUMBERS, texts[0]) if texts else None
-
-    return recognise
-
-
-RULES: dict[str, Recogniser] = {name: _layer_rule(name) for name in (MISSING, OTHER, ADDED, LAST)}
+RULES: dict[str, Recogniser] = {
+    name: found_by(name, _found) for name in (MISSING, OTHER, ADDED, LAST)
+}
 
 
 # --- Divergences of losses and metrics that a mask of steps leaves out of account -----------------

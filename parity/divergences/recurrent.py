@@ -11,7 +11,7 @@ import numpy as np
 
 from parity.divergences import arithmetic
 from parity.divergences.between import last_step
-from parity.divergences.divergence import NUMBERS, PLACE, Match, Recogniser
+from parity.divergences.divergence import NUMBERS, PLACE, Match, Recogniser, found_by
 from parity.divergences.evidence import Evidence
 from parity.divergences.masks import drawn_by_step, forgotten, not_dropped
 from parity.divergences.recurrent_steps import (
@@ -319,23 +319,13 @@ def _of_both(evidence: Evidence, node: Node, x: np.ndarray) -> Iterator[Change]:
     yield "R3", "the port walks in the same direction twice", _MERGED[merge](*last)
 
 
-def _one(name: str) -> Recogniser:
-    """Returns the recogniser of an entry that `_found` may find."""
-
-    def recognise(evidence: Evidence) -> Match | None:
-        texts = [text for found, text in evidence.once(_found) if found == name]
-        return Match(NUMBERS, texts[0]) if texts else None
-
-    return recognise
-
-
 RULES: dict[str, Recogniser] = {
-    **{name: _one(name) for name in ("A29", "R3", "R4")},
-    "R1": lambda evidence: other_first_state(evidence) or _one("R1")(evidence),
-    "A25": lambda evidence: last_step(evidence) or _one("A25")(evidence),
-    "R2": lambda evidence: _h_for_c(evidence) or _one("R2")(evidence),
-    "A18": lambda evidence: other_windows(evidence) or _one("A18")(evidence),
-    "A14c": lambda evidence: gates(evidence) or _one("A14c")(evidence),
+    **{name: found_by(name, _found) for name in ("A29", "R3", "R4")},
+    "R1": lambda evidence: other_first_state(evidence) or found_by("R1", _found)(evidence),
+    "A25": lambda evidence: last_step(evidence) or found_by("A25", _found)(evidence),
+    "R2": lambda evidence: _h_for_c(evidence) or found_by("R2", _found)(evidence),
+    "A18": lambda evidence: other_windows(evidence) or found_by("A18", _found)(evidence),
+    "A14c": lambda evidence: gates(evidence) or found_by("A14c", _found)(evidence),
     "R5": drawn_by_step,
     "R6": not_dropped,
     "R7": forgotten,

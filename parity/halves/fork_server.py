@@ -224,16 +224,16 @@ class _Server:
                 if not message:
                     self.close()
                     return
-                told = json.loads(message)
-                if "pid" in told:
-                    self.children[told["number"]].begin(told["pid"])
+                answer = json.loads(message)
+                if "pid" in answer:
+                    self.children[answer["number"]].begin(answer["pid"])
                     self.has_forked = True
                 else:
-                    self.children.pop(told["number"]).end(told["code"])
+                    self.children.pop(answer["number"]).end(answer["code"])
 
     def close(self) -> None:
         """Ends the server, and starts those by themselves that it has not forked."""
-        if self._socket.fileno() < 0:
+        if not self.is_open:
             return
         self._socket.close()
         if self.children:

@@ -15,12 +15,11 @@ from parity.errors import InputError, ParityError, RunError, UnfinishedError, to
 from parity.files.json_io import read_json, write_json
 from parity.halves import protocol
 from parity.halves.job import pause, wait_for
+from parity.halves.memory import free_memory, kept_for_good
 from parity.halves.protocol import (
     Half,
     ProgressLines,
-    free_memory,
     is_installable,
-    kept_for_good,
     say_note,
     say_progress,
     stop_if_orphaned,
@@ -29,7 +28,8 @@ from parity.programs.check_spec import LARGE_MODEL, CheckSpec
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenario_spec import program_spec_from
 from parity.traces.anchor_folder import AnchorFolder
-from parity.traces.folder import RunFolder, read_feed
+from parity.traces.feed_file import read_feed
+from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, Trace
 
 # --- The child process of a check: runs the user's models one after another -----------------------

@@ -21,13 +21,8 @@ from parity.files.atomic import write_bytes
 from parity.files.floats import encode_floats
 from parity.files.json_io import read_json
 from parity.halves.job import wait_for
-from parity.halves.protocol import (
-    Half,
-    is_installable,
-    kept_for_good,
-    say_progress,
-    stop_if_orphaned,
-)
+from parity.halves.memory import kept_for_good
+from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.sweeps.batch import (
@@ -42,7 +37,8 @@ from parity.sweeps.batch import (
     write_failure,
 )
 from parity.sweeps.store import open_store
-from parity.traces.folder import RunFolder, read_feed, write_feed
+from parity.traces.feed_file import read_feed, write_feed
+from parity.traces.folder import RunFolder
 from parity.traces.training_recorder import EpochObserver
 
 # --- What a child process does with the user's programs in a sweep --------------------------------

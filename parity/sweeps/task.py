@@ -48,12 +48,12 @@ RUN_MODULES = (
     "data/sources",
     *("errors", "worker"),
     *("files/atomic", "files/floats", "files/json_io", "files/ranges"),
-    *("halves/environment", "halves/job", "halves/protocol"),
+    *("halves/environment", "halves/job", "halves/memory", "halves/protocol"),
     *("programs/backend", "programs/factories", "programs/halves"),
     *("programs/program_spec", "programs/run_spec", "programs/settings"),
     "programs/user_modules",
     *("sweeps/batch", "sweeps/child", "sweeps/store"),
-    *("traces/anchors", "traces/folder", "traces/trace"),
+    *("traces/anchors", "traces/feed_file", "traces/folder", "traces/trace"),
     "traces/training_recorder",
 )
 # What it imports besides for a program of the user's.

@@ -24,7 +24,8 @@ import numpy as np
 
 from parity.files.json_io import read_json, write_json
 from parity.traces.anchors import Anchor, AnchorPlan
-from parity.traces.folder import RunFolder, form_of, nest_of
+from parity.traces.feed_file import form_of, nest_of
+from parity.traces.folder import RunFolder
 
 
 class AnchorFolder:

@@ -64,7 +64,8 @@ from parity.traces.bundle_spec import (
     read_run_content,
     run_record_of,
 )
-from parity.traces.folder import RunFolder, form_of, nest_of, read_feed, write_feed
+from parity.traces.feed_file import form_of, nest_of, read_feed, write_feed
+from parity.traces.folder import RunFolder
 from parity.traces.trace import DTYPES, ArrayFile, Trace, write_records
 
 STATE = "anchor/"  # what the keys of arrays of recorded states begin with

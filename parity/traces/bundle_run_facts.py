@@ -13,6 +13,7 @@ from parity.data.probe_inputs import MAX_STEP_ENTRIES, sampled
 from parity.files.records import problem
 from parity.programs.program_spec import ProgramSpec
 from parity.traces.anchors import FLOAT32, MASKS, MOVED, NUM_STEPS, SIZE
+from parity.traces.bundle_facts import Shapes
 from parity.traces.facts import Anchors, Feed, FeedSettings, RunProbe, TrainingFacts
 from parity.traces.training_recorder import MAX_ENTRIES, PREDICTIONS
 
@@ -267,7 +268,6 @@ def check_anchors(
 # --- What the training in a bundle looks like, checked before anything relies on it ---------------
 
 
-Shapes = Mapping[str, tuple[int, ...]]
 Get = Callable[[str], np.ndarray]
 
 # First part of a key -> dtypes.

@@ -6,8 +6,6 @@ say. A bare `float` may be NaN or infinite. Shapes of a weight and of an output 
 samples. What older bundles lack is not required.
 """
 
-from __future__ import annotations
-
 import math
 import sys
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
@@ -34,360 +32,311 @@ _Drawn = Annotated[
 ]
 State = Annotated[list[_Drawn], length(2, 2)]  # seed of a generator, and how many masks it drew
 
+# "class" is no name of Python.
 Optimizer = TypedDict("Optimizer", {"class": str, "config": Config})
 
-# An input of the model; `tokens`: how many there are, None for real numbers.
-Input = TypedDict(
-    "Input",
-    {
-        "name": str,
-        "shape": list[int | None],
-        "tokens": int | None,
-    },
-)
 
-# A call of a layer, in the order of calls; `sources`: numbers of the nodes that it reads.
-Node = TypedDict(
-    "Node",
-    {
-        "name": Name,
-        "kind": str,
-        "config": Config,
-        "input_shapes": list[list[int]],
-        "output_shape": list[int],
-        "sources": list[
-            Annotated[int, Rule(lambda value: value >= -1, "-1 or more", {"ge": -1})] | None
-        ],
-        "weights": list[str],
-    },
-)
+class Input(TypedDict):
+    """An input of the model; `tokens`: how many there are, None for real numbers."""
 
-# A weight, in the portable layout.
-Weight = TypedDict(
-    "Weight",
-    {
-        "shape": list[int],
-        "trainable": bool,
-    },
-)
+    name: str
+    shape: list[int | None]
+    tokens: int | None
 
-# The loss of one of several outputs, and how much it counts.
-OutputLoss = TypedDict(
-    "OutputLoss",
-    {
-        "name": str,
-        "config": Config,
-        "weight": Real,
-    },
-)
 
-# What `compile` was given.
-Loss = TypedDict(
-    "Loss",
-    {
-        "name": str,
-        "config": Config,
-        "class_weight": dict[Label, float] | None,
-        "outputs": NotRequired[dict[str, OutputLoss] | None],
-    },
-)
+class Node(TypedDict):
+    """A call of a layer, in the order of calls; `sources`: numbers of the nodes that it reads."""
 
-# One of several outputs; `activation`: Keras's name of it, None without one.
-Output = TypedDict(
-    "Output",
-    {
-        "name": Name,
-        "shape": list[int],
-        "activation": str | None,
-    },
-)
+    name: Name
+    kind: str
+    config: Config
+    input_shapes: list[list[int]]
+    output_shape: list[int]
+    sources: list[Annotated[int, Rule(lambda value: value >= -1, "-1 or more", {"ge": -1})] | None]
+    weights: list[str]
 
-# The schedule of the rate; `kind`: its class, None for a constant.
-Schedule = TypedDict(
-    "Schedule",
-    {
-        "kind": str | None,
-        "callbacks": list[Config],
-        "not_compared": NotRequired[list[str]],
-        "exact_known": NotRequired[bool],
-    },
-)
 
-# Metrics by their names or configs; of several outputs a list each, by its name.
-Metrics = TypedDict(
-    "Metrics",
-    {
-        "metrics": list[str | Config] | Config,
-        "weighted_metrics": list[str | Config] | Config,
-    },
-)
+class Weight(TypedDict):
+    """A weight, in the portable layout."""
 
-# What metrics were fed: batches of `sizes` samples, weighted by class, by sample, or not.
-MetricProbe = TypedDict(
-    "MetricProbe",
-    {
-        "names": list[Name],
-        "float32": list[str],
-        "sizes": NotRequired[Annotated[list[AtLeast1], length(1, MAX_METRIC_BATCHES)]],
-        "weights": NotRequired[Literal["class", "sample"] | None],
-    },
-)
+    shape: list[int]
+    trainable: bool
 
-# What the ladder leaves out, with the beginnings of the keys of its arrays.
-NotCompared = TypedDict(
-    "NotCompared",
-    {
-        "what": str,
-        "why": str,
-        "arrays": list[str],
-    },
-)
 
-# What could not be probed, and keeps the verdict open.
-Incomplete = TypedDict(
-    "Incomplete",
-    {
-        "what": str,
-        "why": str,
-        "do": str,
-    },
-)
+class OutputLoss(TypedDict):
+    """The loss of one of several outputs, and how much it counts."""
 
-# What a port is written of where the user wrote the part: by its name, and what is unknown.
-OwnCode = TypedDict(
-    "OwnCode",
-    {
-        "layers": Config,
-        "functions": Config,
-        "losses": Config,
-        "schedules": Config,
-        "rules": Config,
-        "problems": list[str],
-        "refused": list[str],
-        "inlined": Config,
-    },
-)
+    name: str
+    config: Config
+    weight: Real
 
-# The whole model as its config, or why there is none, and what else a port is written of.
-Described = TypedDict(
-    "Described",
-    {
-        "model": Config | None,
-        "problem": str,
-        "fit": Config,
-        "draws": list[list[str | int]],
-        "shared": list[str],
-        "stubbed": list[Config],
-        "own_steps": list[str],
-    },
-)
 
-# What the probes of a model say; arrays are named by their keys, weights by their names.
-# `noise`, `float32_noise`, `constants`, `loss_noise`: how far an array moves if what goes in is
-# perturbed in its last places, if it is computed in float32, and if constants are rounded.
-Facts = TypedDict(
-    "Facts",
-    {
-        "nodes": Annotated[list[Node], length(1)],
-        "inputs": list[Input],
-        "output_shape": list[int],
-        "weights": dict[Name, Weight],
-        "initializers": dict[str, Config],
-        "loss": Loss | None,
-        "optimizer": Optimizer | None,
-        "output_activation": NotRequired[str | None],  # with a loss
-        "num_parameters": int,
-        "noise": dict[str, Noise],
-        "schedule": Schedule,
-        "not_compared": NotRequired[list[NotCompared]],
-        "incomplete": NotRequired[list[Incomplete]],
-        "cast_to_float64": NotRequired[list[str]],
-        "float32_inside": NotRequired[list[str]],
-        "float32_noise": NotRequired[dict[str, Noise]],
-        "undecayed": NotRequired[list[str]],
-        "trained_steps": NotRequired[int],
-        "model_file": NotRequired[str],
-        "replayable": NotRequired[dict[str, float]],
-        "dtype": NotRequired[Literal["float32", "float64"]],
-        "batch_of_one": NotRequired[bool],
-        "own_steps": NotRequired[list[str]],
-        "own_loss": NotRequired[bool],
-        "stateful": NotRequired[list[str]],
-        "loss_noise": NotRequired[list[Noise]],
-        "constants": NotRequired[dict[str, Noise]],
-        "outputs": NotRequired[list[Output]],
-        "metrics": NotRequired[Metrics],
-        "metric_probe": NotRequired[MetricProbe],
-        "added_losses": NotRequired[list[str]],
-        "confident": NotRequired[bool],
-        "activated": NotRequired[list[str]],
-        "own": NotRequired[OwnCode],
-        "program": NotRequired[Described],
-        "input_structure": NotRequired[Any],
-    },
-)
+class Loss(TypedDict):
+    """What `compile` was given."""
 
-# The arguments of `fit`, with Keras's names; `num_samples`: None if they were not counted.
-Fit = TypedDict(
-    "Fit",
-    {
-        "batch_size": Steps | None,
-        "epochs": Steps,
-        "initial_epoch": AtLeast0,
-        "steps_per_epoch": Steps | None,
-        "validation_split": float | None,
-        "validation_steps": Steps | None,
-        "validation_batch_size": Steps | None,
-        "validation_freq": AtLeast1 | list[AtLeast1],
-        "class_weight": dict[Label, float] | None,
-        "shuffle": bool | str,
-        "num_samples": int | None,
-        "has_anchors": bool,
-    },
-)
+    name: str
+    config: Config
+    class_weight: dict[Label, float] | None
+    outputs: NotRequired[dict[str, OutputLoss] | None]
 
-# What the probes of a whole run say beside `Facts`.
-RunProbe = TypedDict(
-    "RunProbe",
-    {
-        "fit": Fit,
-        "masks": dict[str, State],  # by the name of the layer
-        "metrics": Metrics,
-        "loss_weights": dict[str, float],
-    },
-)
 
-# What a training says; `epoch_ends`: number of steps after each epoch.
-# `anchors`: steps before which the state was recorded; `anchors_measured` and
-# `anchors_with_constants`: those from which rounding and constants were measured.
-TrainingFacts = TypedDict(
-    "TrainingFacts",
-    {
-        "first_losses": dict[str, float],
-        "epoch_ends": Annotated[list[Steps], length(1)],
-        "has_schedule": bool,
-        "written_flows": dict[str, str],
-        "num_train": int | None,
-        "num_val": int | None,
-        "num_fits": int,
-        "broke_off": str | None,
-        "fit": Fit,
-        "loss_weights": dict[str, float],
-        "anchors": NotRequired[Annotated[list[AtLeast0], length(1)]],
-        "anchors_measured": NotRequired[Annotated[list[int], length(1)]],
-        "anchors_with_constants": NotRequired[Annotated[list[int], length(1)]],
-        "augment": NotRequired[Config],
-        "num_classes": NotRequired[int],
-    },
-)
+class Output(TypedDict):
+    """One of several outputs; `activation`: Keras's name of it, None without one."""
 
-# What `fit` was fed: forms of the nests of arrays, and settings of what is no array.
-Feed = TypedDict(
-    "Feed",
-    {
-        "forms": Config,
-        "settings": Config,
-    },
-)
+    name: Name
+    shape: list[int]
+    activation: str | None
 
-# How a flow draws its samples.
-Drawing = TypedDict(
-    "Drawing",
-    {
-        "batch_size": AtLeast1,
-        "shuffle": bool,
-        "seed": int | None,
-    },
-)
 
-# Arguments of an ImageDataGenerator that the port is given.
-Arguments = TypedDict(
-    "Arguments",
-    {
-        "fill_mode": str,
-        "cval": Real,
-        "interpolation_order": int,
-        "rescale": Real | None,
-        "featurewise_center": bool,
-        "featurewise_std_normalization": bool,
-    },
-)
+class Schedule(TypedDict):
+    """The schedule of the rate; `kind`: its class, None for a constant."""
 
-# A flow of an ImageDataGenerator.
-Flow = TypedDict(
-    "Flow",
-    {
-        "dtype": Literal["float32", "float64"],
-        "arguments": Arguments,
-        "flow": Drawing,
-    },
-)
+    kind: str | None
+    callbacks: list[Config]
+    not_compared: NotRequired[list[str]]
+    exact_known: NotRequired[bool]
 
-# A step for which there was no batch: how many, and what it moved.
-PhantomStep = TypedDict(
-    "PhantomStep",
-    {
-        "count": AtLeast1,
-        "masks": dict[str, State],
-        "others": dict[str, Real],
-        "factors": dict[str, Real | None],
-    },
-)
 
-# What else the port needs; `val_ends`: number of batches after each validation.
-FeedSettings = TypedDict(
-    "FeedSettings",
-    {
-        "epoch_ends": list[int],
-        "val_ends": list[int],
-        "flows": dict[str, Flow],
-        "phantom_steps": dict[str, PhantomStep],  # by the number of the epoch
-    },
-)
+class Metrics(TypedDict):
+    """Metrics by their names or configs; of several outputs a list each, by its name."""
 
-# Steps before which a state is recorded, is measured, and is validated.
-Planned = TypedDict(
-    "Planned",
-    {
-        "steps": list[int],
-        "measured": list[int],
-        "validated": list[int],
-    },
-)
+    metrics: list[str | Config] | Config
+    weighted_metrics: list[str | Config] | Config
 
-# Recorded states: the plan, and the form of the batches of each, by its step.
-Anchors = TypedDict(
-    "Anchors",
-    {
-        "plan": Planned,
-        "batches": Config,
-    },
-)
 
-# The file bundle.json.
-Content = TypedDict(
-    "Content",
-    {
-        "spec": Config,
-        "environment": Config,
-        "facts": Config,
-        "arrays": Config,
-        "arrays_sha256": str,
-    },
-)
+class MetricProbe(TypedDict):
+    """What metrics were fed: batches of `sizes` samples, weighted by class, by sample, or not."""
 
-# The file run.json.
-RunContent = TypedDict(
-    "RunContent",
-    {
-        "spec": Config,
-        "environment": Config,
-        "facts": Config,
-        "arrays": Config,
-        "arrays_sha256": str,
-        "history": Config,
-        "files": dict[str, str],
-        "feed": Config,
-        "wall_s": Noise,
-    },
-)
+    names: list[Name]
+    float32: list[str]
+    sizes: NotRequired[Annotated[list[AtLeast1], length(1, MAX_METRIC_BATCHES)]]
+    weights: NotRequired[Literal["class", "sample"] | None]
+
+
+class NotCompared(TypedDict):
+    """What the ladder leaves out, with the beginnings of the keys of its arrays."""
+
+    what: str
+    why: str
+    arrays: list[str]
+
+
+class Incomplete(TypedDict):
+    """What could not be probed, and keeps the verdict open."""
+
+    what: str
+    why: str
+    do: str
+
+
+class OwnCode(TypedDict):
+    """What a port is written of where the user wrote the part: by its name, and what is unknown."""
+
+    layers: Config
+    functions: Config
+    losses: Config
+    schedules: Config
+    rules: Config
+    problems: list[str]
+    refused: list[str]
+    inlined: Config
+
+
+class Described(TypedDict):
+    """The whole model as its config, or why there is none, and what else a port is written of."""
+
+    model: Config | None
+    problem: str
+    fit: Config
+    draws: list[list[str | int]]
+    shared: list[str]
+    stubbed: list[Config]
+    own_steps: list[str]
+
+
+class Facts(TypedDict):
+    """What the probes of a model say.
+
+    arrays are named by their keys, weights by their names. `noise`, `float32_noise`, `constants`,
+    `loss_noise`: how far an array moves if what goes in is perturbed in its last places, if it is
+    computed in float32, and if constants are rounded.
+    """
+
+    nodes: Annotated[list[Node], length(1)]
+    inputs: list[Input]
+    output_shape: list[int]
+    weights: dict[Name, Weight]
+    initializers: dict[str, Config]
+    loss: Loss | None
+    optimizer: Optimizer | None
+    output_activation: NotRequired[str | None]  # with a loss
+    num_parameters: int
+    noise: dict[str, Noise]
+    schedule: Schedule
+    not_compared: NotRequired[list[NotCompared]]
+    incomplete: NotRequired[list[Incomplete]]
+    cast_to_float64: NotRequired[list[str]]
+    float32_inside: NotRequired[list[str]]
+    float32_noise: NotRequired[dict[str, Noise]]
+    undecayed: NotRequired[list[str]]
+    trained_steps: NotRequired[int]
+    model_file: NotRequired[str]
+    replayable: NotRequired[dict[str, float]]
+    dtype: NotRequired[Literal["float32", "float64"]]
+    batch_of_one: NotRequired[bool]
+    own_steps: NotRequired[list[str]]
+    own_loss: NotRequired[bool]
+    stateful: NotRequired[list[str]]
+    loss_noise: NotRequired[list[Noise]]
+    constants: NotRequired[dict[str, Noise]]
+    outputs: NotRequired[list[Output]]
+    metrics: NotRequired[Metrics]
+    metric_probe: NotRequired[MetricProbe]
+    added_losses: NotRequired[list[str]]
+    confident: NotRequired[bool]
+    activated: NotRequired[list[str]]
+    own: NotRequired[OwnCode]
+    program: NotRequired[Described]
+    input_structure: NotRequired[Any]
+
+
+class Fit(TypedDict):
+    """The arguments of `fit`, with Keras's names; `num_samples`: None if they were not counted."""
+
+    batch_size: Steps | None
+    epochs: Steps
+    initial_epoch: AtLeast0
+    steps_per_epoch: Steps | None
+    validation_split: float | None
+    validation_steps: Steps | None
+    validation_batch_size: Steps | None
+    validation_freq: AtLeast1 | list[AtLeast1]
+    class_weight: dict[Label, float] | None
+    shuffle: bool | str
+    num_samples: int | None
+    has_anchors: bool
+
+
+class RunProbe(TypedDict):
+    """What the probes of a whole run say beside `Facts`."""
+
+    fit: Fit
+    masks: dict[str, State]  # by the name of the layer
+    metrics: Metrics
+    loss_weights: dict[str, float]
+
+
+class TrainingFacts(TypedDict):
+    """What a training says.
+
+    `epoch_ends`: number of steps after each epoch. `anchors`: steps before which the state was
+    recorded; `anchors_measured` and `anchors_with_constants`: those from which rounding and
+    constants were measured.
+    """
+
+    first_losses: dict[str, float]
+    epoch_ends: Annotated[list[Steps], length(1)]
+    has_schedule: bool
+    written_flows: dict[str, str]
+    num_train: int | None
+    num_val: int | None
+    num_fits: int
+    broke_off: str | None
+    fit: Fit
+    loss_weights: dict[str, float]
+    anchors: NotRequired[Annotated[list[AtLeast0], length(1)]]
+    anchors_measured: NotRequired[Annotated[list[int], length(1)]]
+    anchors_with_constants: NotRequired[Annotated[list[int], length(1)]]
+    augment: NotRequired[Config]
+    num_classes: NotRequired[int]
+
+
+class Feed(TypedDict):
+    """What `fit` was fed: forms of the nests of arrays, and settings of what is no array."""
+
+    forms: Config
+    settings: Config
+
+
+class Drawing(TypedDict):
+    """How a flow draws its samples."""
+
+    batch_size: AtLeast1
+    shuffle: bool
+    seed: int | None
+
+
+class Arguments(TypedDict):
+    """Arguments of an ImageDataGenerator that the port is given."""
+
+    fill_mode: str
+    cval: Real
+    interpolation_order: int
+    rescale: Real | None
+    featurewise_center: bool
+    featurewise_std_normalization: bool
+
+
+class Flow(TypedDict):
+    """A flow of an ImageDataGenerator."""
+
+    dtype: Literal["float32", "float64"]
+    arguments: Arguments
+    flow: Drawing
+
+
+class PhantomStep(TypedDict):
+    """A step for which there was no batch: how many, and what it moved."""
+
+    count: AtLeast1
+    masks: dict[str, State]
+    others: dict[str, Real]
+    factors: dict[str, Real | None]
+
+
+class FeedSettings(TypedDict):
+    """What else the port needs; `val_ends`: number of batches after each validation."""
+
+    epoch_ends: list[int]
+    val_ends: list[int]
+    flows: dict[str, Flow]
+    phantom_steps: dict[str, PhantomStep]  # by the number of the epoch
+
+
+class Planned(TypedDict):
+    """Steps before which a state is recorded, is measured, and is validated."""
+
+    steps: list[int]
+    measured: list[int]
+    validated: list[int]
+
+
+class Anchors(TypedDict):
+    """Recorded states: the plan, and the form of the batches of each, by its step."""
+
+    plan: Planned
+    batches: Config
+
+
+class Content(TypedDict):
+    """The file bundle.json."""
+
+    spec: Config
+    environment: Config
+    facts: Config
+    arrays: Config
+    arrays_sha256: str
+
+
+class RunContent(TypedDict):
+    """The file run.json."""
+
+    spec: Config
+    environment: Config
+    facts: Config
+    arrays: Config
+    arrays_sha256: str
+    history: Config
+    files: dict[str, str]
+    feed: Config
+    wall_s: Noise

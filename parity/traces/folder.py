@@ -1,37 +1,27 @@
-"""RunFolder: the folder of a run or of one of its halves, and where each file in it is."""
+"""RunFolder: the folder of a run or of one of its halves, and where each file in it is.
+
+    RUN/
+        keras/  torch/       a half each; in a check, a bundle may stand for the Keras half
+        keras/training/      of a run: its whole training, beside the probes in keras/
+        keras/training/anchors/   recorded states, while the torch half needs them
+        keras/feed.safetensors    what `fit` was fed, while the torch half needs it
+        keras.log ...        what the children wrote
+        keras.safetensors    with `--save-weights`: the final weights of both halves, each under the
+        torch.safetensors    names of the port's state_dict
+        result.json          the comparison; with it, the run is complete
+
+The folder of a half holds `spec.json`, which its child is given, and then `environment.json`,
+`history.json`, `trace.safetensors` with its index `trace.json`, or `failure.json`. `_SUCCESS` is
+the last file that appears; a folder without it is not complete, whatever else is there.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from parity.errors import RunError
 from parity.files.atomic import atomic_path
 from parity.programs.halves import HALVES
-
-if TYPE_CHECKING:
-    import numpy as np
-
-# --- RunFolder: the folder of a run or of one of its halves, and where each file in it is ---------
-#
-#     RUN/
-#         keras/  torch/       a half each; in a check, a bundle may stand for the Keras half
-#         keras/training/      of a run: its whole training, beside the probes in keras/
-#         keras/training/anchors/   recorded states, while the torch half needs them
-#         keras/feed.safetensors    what `fit` was fed, while the torch half needs it
-#         keras.log ...        what the children wrote
-#         keras.safetensors    with `--save-weights`: the final weights of both halves, each
-#             under the
-#         torch.safetensors    names of the port's state_dict
-#         result.json          the comparison; with it, the run is complete
-#
-# The folder of a half holds `spec.json`, which its child is given, and then `environment.json`,
-# `history.json`, `trace.safetensors` with its index `trace.json`, or `failure.json`. `_SUCCESS` is
-# the last file that appears; a folder without it is not complete, whatever else is there.
-
 
 # Of a half.
 SPEC, FAILURE, SUCCESS = "spec.json", "failure.json", "_SUCCESS"
@@ -151,74 +141,3 @@ class RunFolder:
     def was_begun(self) -> bool:
         """Whether a run was begun in the folder: a half has its spec."""
         return any(self.half(name).spec.is_file() for name in HALVES)
-
-
-# --- The feed file: what Keras's `fit` was fed, for the other half --------------------------------
-#
-# One safetensors file. Its arrays are leaves of nests, by path: `x`, `x/0`, `y/name`. Its metadata
-# have the structure of each nest, and settings, as JSON.
-
-
-def write_feed(path: Path, nests: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    """Writes nests of arrays, and settings.
-
-    Args:
-        path: of the file.
-        nests: by name: an array, None, or a tuple, list or mapping of nests.
-        settings: ready for JSON.
-    """
-    import numpy as np  # slow, and the folder of a run is asked for where there are no arrays
-    from safetensors.numpy import save_file
-
-    arrays: dict[str, np.ndarray] = {}
-    forms = {name: form_of(name, nest, arrays) for name, nest in nests.items()}
-    metadata = {"forms": json.dumps(forms), "settings": json.dumps(settings)}
-    with atomic_path(path) as temporary:
-        save_file({key: np.ascontiguousarray(a) for key, a in arrays.items()}, temporary, metadata)
-
-
-def read_feed(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns the nests and the settings of a feed file.
-
-    Raises:
-        RunError: the file is missing or damaged.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        forms = json.loads(metadata["forms"])
-        nests = {name: nest_of(name, form, arrays) for name, form in forms.items()}
-        return nests, json.loads(metadata["settings"])
-    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
-        raise RunError(f"{path}: damaged ({error}); run it again") from error
-
-
-def form_of(path: str, nest: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """Puts the leaves of a nest into `arrays`, by path; returns its structure, ready for JSON."""
-    if nest is None:
-        return None
-    if isinstance(nest, Mapping):
-        return {
-            "names": {name: form_of(f"{path}/{name}", part, arrays) for name, part in nest.items()}
-        }
-    if isinstance(nest, tuple | list):
-        parts = [form_of(f"{path}/{number}", part, arrays) for number, part in enumerate(nest)]
-        return {"parts": parts}
-    import numpy as np
-
-    arrays[path] = np.asarray(nest)
-    return "array"
-
-
-def nest_of(path: str, form: Any, arrays: Mapping[str, np.ndarray]) -> Any:
-    """Returns a nest from what `form_of` made of it."""
-    if form is None:
-        return None
-    if form == "array":
-        return arrays[path]
-    if "names" in form:
-        return {n: nest_of(f"{path}/{n}", part, arrays) for n, part in form["names"].items()}
-    return tuple(nest_of(f"{path}/{n}", part, arrays) for n, part in enumerate(form["parts"]))

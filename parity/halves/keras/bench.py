@@ -22,7 +22,7 @@ from parity.halves.keras.program.feed import arrays_of, rows_of
 from parity.halves.keras.program.source import Source
 from parity.programs.run_spec import RunSpec
 from parity.programs.settings import later_seed
-from parity.traces.folder import read_feed
+from parity.traces.feed_file import read_feed
 
 if TYPE_CHECKING:
     from parity.traces.folder import RunFolder

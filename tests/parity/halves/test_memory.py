@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 PROGRAM = """
 import sys
 sys.path.insert(0, {root!r})
-from parity.halves import protocol as memory
+from parity.halves import memory
 
 def resident():
     with open("/proc/self/statm") as file:
@@ -78,7 +78,7 @@ def test_gaps_between_what_stays_are_given_back_on_demand(name):
 KEPT = """
 import gc, sys
 sys.path.insert(0, {root!r})
-from parity.halves.protocol import kept_for_good
+from parity.halves.memory import kept_for_good
 
 try:
     with kept_for_good():

@@ -19,7 +19,8 @@ from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenario_spec import ScenarioSpec, of_run
 from parity.traces.anchors import AnchorPlan
-from parity.traces.folder import SUCCESS, RunFolder, write_feed
+from parity.traces.feed_file import write_feed
+from parity.traces.folder import SUCCESS, RunFolder
 from parity.traces.trace import CheckWriter, RunResult, Trace
 
 RESULT = RunResult({"loss": [0.5]}, {}, 0.25)

@@ -234,7 +234,7 @@ def records(tmp_path_factory):
         directory = folder / str(seed)
         write_telling(directory, [Task("torch", spec, "0" * 64)], 10**9)
         task = told(spec)
-        from parity.traces.folder import write_feed
+        from parity.traces.feed_file import write_feed
 
         write_feed(directory / FEEDS / "a.safetensors", task.nests, task.settings)
         (directory / TOLD / ("0" * 64)).write_text("a")

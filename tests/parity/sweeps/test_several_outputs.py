@@ -13,7 +13,7 @@ from parity.programs.scenarios import Margins, Terms
 from parity.sweeps.child import SweptProgram, train_program
 from parity.sweeps.equivalence import compare
 from parity.sweeps.rows import Row, judge_record
-from parity.traces.folder import write_feed
+from parity.traces.feed_file import write_feed
 
 pytestmark = pytest.mark.long
 

@@ -14,7 +14,8 @@ from parity.errors import InputError
 from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.bundle_run import pack_run, unpack_run
 from parity.traces.bundle_spec import ARRAYS, FACTS, RUN_ARRAYS, RUN_FACTS, read_run
-from parity.traces.folder import RunFolder, form_of, read_feed
+from parity.traces.feed_file import form_of, read_feed
+from parity.traces.folder import RunFolder
 from parity.traces.trace import Trace
 
 KINDS = {

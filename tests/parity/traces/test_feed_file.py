@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from parity.errors import RunError
-from parity.traces.folder import read_feed, write_feed
+from parity.traces.feed_file import read_feed, write_feed
 
 
 def test_nests_and_settings_come_back(tmp_path):

@@ -42,11 +42,6 @@ _OF_LOGITS = {
 }
 
 
-def loss_name(model: keras.Model) -> str | None:
-    """Returns the name of a compiled loss: "sparse_categorical_crossentropy"; None without one."""
-    return name_of(getattr(model, "loss", None))
-
-
 def kind_of_targets(model: keras.Model) -> str:
     """Returns the kind of targets that the model's loss takes: "classes", "one_hot", "values"..."""
     return kind_of(getattr(model, "loss", None))[0]

@@ -25,7 +25,7 @@ from parity.halves.keras.check.structure import as_fed, outputs_of
 from parity.halves.keras.check.weights import named_weights, set_weights, trainable
 from parity.halves.keras.rounding import Perturbation
 from parity.halves.keras.schedules import has_schedule
-from parity.halves.protocol import SMALLER, give_back_large_blocks
+from parity.halves.memory import SMALLER, give_back_large_blocks
 from parity.ladder.items import by_rows
 from parity.ladder.rounding import FLOAT64
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec, num_steps

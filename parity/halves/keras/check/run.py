@@ -55,7 +55,7 @@ from parity.halves.keras.float64 import (
 )
 from parity.halves.keras.kernels import direct_operations, quick_grouped_convolutions
 from parity.halves.keras.loss_constants import constants_as_written
-from parity.halves.protocol import free_memory, give_back_large_blocks
+from parity.halves.memory import free_memory, give_back_large_blocks
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
 from parity.programs.settings import later_seed
 from parity.traces.trace import Trace, TraceWriter

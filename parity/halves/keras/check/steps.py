@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from parity.halves.keras import versions
 from parity.halves.keras.schedules import has_schedule
-from parity.halves.protocol import give_back_free_blocks
+from parity.halves.memory import give_back_free_blocks
 
 # --- Steps of a Keras optimizer, as `fit` makes them, and back to where it began ------------------
 #

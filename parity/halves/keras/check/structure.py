@@ -190,10 +190,6 @@ def _told_of(reference: Reference, names: Sequence[str]) -> list[Input]:
     return [Input() if leaf is None else leaf for leaf in found]
 
 
-def _is_nest(value: Any) -> bool:
-    return isinstance(value, Mapping | list | tuple)
-
-
 def _leaves(nest: Any) -> Iterator[Any]:
     """Yields the leaves of a nest in Keras's order: that of a mapping is by its names."""
     if isinstance(nest, Mapping):

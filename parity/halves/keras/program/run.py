@@ -41,7 +41,7 @@ from parity.halves.keras.schedules import has_schedule
 from parity.ladder.custom_steps import FACT
 from parity.programs.check_spec import probes_of
 from parity.traces.anchors import MOST_STEPS_IN_FLOAT64, are_needed
-from parity.traces.folder import write_feed
+from parity.traces.feed_file import write_feed
 from parity.traces.trace import RunResult, TraceWriter
 
 if TYPE_CHECKING:

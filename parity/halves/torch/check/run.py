@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from parity.errors import ParityError, UnfinishedError
-from parity.halves.protocol import give_back_large_blocks
+from parity.halves.memory import give_back_large_blocks
 from parity.halves.torch.casts import without_casts
 from parity.halves.torch.check.custom_training import write_own_training
 from parity.halves.torch.check.facts import write_facts, write_init, write_schedule, write_weights

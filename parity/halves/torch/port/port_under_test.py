@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from parity.errors import InputError
-from parity.halves.protocol import free_memory
+from parity.halves.memory import free_memory
 from parity.halves.torch.call import Call, flat_tensors
 from parity.halves.torch.calls import Passed, recorded_calls
 from parity.halves.torch.factories import advice_on, call_factory, check_written, told_of

@@ -33,7 +33,8 @@ _FIRST = frozenset(
         *("batch_norm", "group_norm", "upsampling", "prelu"),
     )
 )
-_GLOBAL_POOLS = frozenset(("global_average_pool", "global_max_pool"))
+# These compute the same whether or not they keep their axes of length one.
+GLOBAL_POOLS = frozenset(("global_average_pool", "global_max_pool"))
 # What it computes along the last axis.
 _LAST = frozenset((*RECURRENT, "bidirectional", "dense", "layer_norm", "embedding"))
 # Operations of Keras that move axes, and have no partner. A port that moves some too may mean that.
@@ -180,7 +181,7 @@ def _own(call: Call) -> Any:
         if not where.startswith(("torch.", "torch_impl.", "parity.")):
             return None  # a user's subclass may move axes inside
     is_adaptive = module is not None or "adaptive" in call.name
-    if call.kind in _FIRST or (call.kind in _GLOBAL_POOLS and is_adaptive):
+    if call.kind in _FIRST or (call.kind in GLOBAL_POOLS and is_adaptive):
         return traced_channels_first
     if call.kind not in _LAST:
         return None
@@ -341,8 +342,6 @@ FEATURES_LAST = frozenset(
 WINDOWED = frozenset(
     ("conv", "depthwise_conv", "conv_transpose", "max_pool", "average_pool", "zero_padding")
 )
-# These compute the same whether or not they keep their axes of length one.
-GLOBAL_POOLS = frozenset(("global_average_pool", "global_max_pool"))
 
 
 def is_channels_first(

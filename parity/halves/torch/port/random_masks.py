@@ -63,20 +63,20 @@ def _ways(names: Sequence[str], number_of: int) -> list[list[list[str]]]:
         way = ways[number] if number < len(ways) else ""
         of_way = [name for name in names if _way(name) in ("", way)]
         bare = {
-            name: _first(name).removeprefix(f"{way}.") if way else _first(name) for name in of_way
+            name: _base(name).removeprefix(f"{way}.") if way else _base(name) for name in of_way
         }
         found.append([[n for n in of_way if bare[n].split(".")[0] == part] for part in _PARTS])
     return found
 
 
-def _first(name: str) -> str:
-    """Returns the name of the dropout of the first step: "dropout" of "dropout#2"."""
+def _base(name: str) -> str:
+    """Returns the name of a call, or of the dropout of a step, without its number."""
     return name.partition("#")[0]
 
 
 def _way(name: str) -> str:
     """Returns the direction in a name, "" if it has none."""
-    first = _first(name).partition(".")[0]
+    first = _base(name).partition(".")[0]
     return "" if first in _PARTS else first
 
 
@@ -137,7 +137,7 @@ def _by_step(keras: Trace, keys: Sequence[str]) -> list[list[np.ndarray]]:
     """Returns for each gate the masks of all steps."""
     found: dict[str, list[np.ndarray]] = {}
     for key in keys:
-        found.setdefault(_first(key), []).append(keras[key])
+        found.setdefault(_base(key), []).append(keras[key])
     return list(found.values())
 
 
@@ -427,11 +427,6 @@ def masks_of_step(
         return x if drawn is None else _applied(call.kind, x, drawn, call.rate)
 
     return dropped
-
-
-def _base(name: str) -> str:
-    """Returns the name of a call without its number: "drop" of "drop#2"."""
-    return name.partition("#")[0]
 
 
 def _applied(kind: str, x: torch.Tensor, drawn: torch.Tensor, rate: float) -> torch.Tensor:

@@ -21,7 +21,7 @@ from parity.halves.torch.program.spread import is_near, move_port, moved, spread
 from parity.halves.torch.program.stepper import ReplayedStepper
 from parity.halves.torch.program.training import arguments_of, begin, complete, train, with_batches
 from parity.programs.check_spec import CheckSpec
-from parity.traces.folder import read_feed
+from parity.traces.feed_file import read_feed
 from parity.traces.trace import CheckWriter, RunResult, Trace
 from torch_impl import optim
 from torch_impl.layers import Dropout

@@ -12,7 +12,7 @@ from programs_here import spec_of
 from parity.bench.server import JOINED, NoMoreRounds, ProgramBenchTask
 from parity.errors import InputError
 from parity.halves.keras.bench import bench_program
-from parity.traces.folder import write_feed
+from parity.traces.feed_file import write_feed
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("user_program")]
 
