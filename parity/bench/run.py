@@ -38,9 +38,10 @@ from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenarios import scenario
 from parity.runs.run import run_all
 from parity.runs.steps import RunOptions
+from parity.traces.facts import known
 from parity.traces.feed_file import read_feed, write_feed
 from parity.traces.folder import RunFolder
-from parity.traces.trace import Trace
+from parity.traces.trace import KerasTrace, PortTrace
 
 # --- measure: the cells of a benchmark, and the rows that come from them --------------------------
 #
@@ -446,7 +447,7 @@ def _task(spec: BenchSpec, own: ProgramSpec, run: RunFolder) -> ProgramBenchTask
     Raises:
         InputError: the batches of `fit` cannot be joined.
     """
-    fit = Trace(run.half("keras").path).facts["fit"]
+    fit = KerasTrace(run.half("keras").path).facts["fit"]
     batch_size, number = fit["batch_size"], fit["num_samples"]
     nests, settings = read_feed(run.half("keras").feed) if number is None else ({}, {})
     is_flow = "train_flow" in nests
@@ -464,7 +465,7 @@ def _task(spec: BenchSpec, own: ProgramSpec, run: RunFolder) -> ProgramBenchTask
         variant=BASE,
         precision="fp32",
         spec=own.replace(batch_size=batch_size),
-        samples=number,
+        samples=known(number),
         run=str(run.path),
         is_written=is_written,
         is_flow=is_flow,
@@ -493,7 +494,7 @@ def _of_cell(
 
 def has_own_loop(half: RunFolder) -> bool:
     """Whether a port makes the steps of an epoch itself, from the folder of its run."""
-    return bool(Trace(half.training.path).facts.get("has_own_loop"))
+    return bool(PortTrace(half.training.path).facts.get("has_own_loop"))
 
 
 def _judgements(
@@ -554,9 +555,10 @@ def _of_variant(
             client.close()
     if port.parity != "pass":
         return port
-    sides = Trace(task.folder("keras").training.path), Trace(RunFolder(folder).training.path)
+    keras = KerasTrace(task.folder("keras").training.path)
+    torch = PortTrace(RunFolder(folder).training.path)
     for name in OF_TRAINING:
-        level = compare_level(name, OF_TRAINING, *sides)
+        level = compare_level(name, OF_TRAINING, keras, torch)
         if level.status == FAIL:
             item = level.first_failure
             note = f"{name}, {getattr(item, 'name', item)}"

@@ -19,7 +19,7 @@ from parity.conversions.twin_trace import Node, passed, set_weights, write_trace
 from parity.data.pieces import MAX_ROWS, ROUNDS, Function, Step, factors_for, limits_of
 from parity.halves.torch.port.carried import Carried
 from parity.halves.torch.port.port_under_test import PortUnderTest
-from parity.traces.trace import Trace
+from parity.traces.trace import KerasTrace
 from torch_impl.keras_config.operations import Operation
 from torch_impl.layers import Masking
 from torch_impl.layers.recurrent import Bidirectional
@@ -192,7 +192,7 @@ class Further:
 
     where: str
     advice: str
-    make: Callable[[], tuple[Trace, float]]
+    make: Callable[[], tuple[KerasTrace, float]]
     weights: Mapping[str, np.ndarray]
     left: tuple[str, ...] = ()
 
@@ -212,7 +212,7 @@ def further_of(
 
     def made(
         name: str, batch: Sequence[np.ndarray], weights: Mapping[str, np.ndarray]
-    ) -> tuple[Trace, float]:
+    ) -> tuple[KerasTrace, float]:
         set_weights(twin, weights)
         beside = folder.with_name(f"{folder.name}-{name}")
         trace = write_trace(twin, inputs, beside, batch, has_layers=False)

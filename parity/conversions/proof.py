@@ -16,7 +16,7 @@ from parity.halves.torch.port.agreement import allowed_of
 from parity.halves.torch.port.carried import Carried
 from parity.halves.torch.port.carrying import WeightsByName, held_tensors, load_by
 from parity.halves.torch.port.port_under_test import PortUnderTest
-from parity.traces.trace import Trace
+from parity.traces.trace import KerasTrace
 
 # --- Sets weights in a module whose places are known ----------------------------------------------
 
@@ -209,7 +209,7 @@ _TIMES_MEASURED, _MOST_MEASURED = 2.0, 1e-5
 _OUTPUT = "forward/eval/output"
 
 
-def most_of(trace: Trace, *, has_float32: bool) -> float:
+def most_of(trace: KerasTrace, *, has_float32: bool) -> float:
     """Returns how far an output may be off: what rounding explains, by the measure of a check.
 
     Args:
@@ -228,7 +228,7 @@ def error_of(port: PortUnderTest) -> float:
     return port.distance() * allowed_of(port.keras, _OUTPUT)
 
 
-def error_with(port: PortUnderTest, trace: Trace) -> float:
+def error_with(port: PortUnderTest, trace: KerasTrace) -> float:
     """Returns the same with other weights, of which there is another trace; 0 if it is not finite.
 
     Args:

@@ -42,7 +42,7 @@ from parity.files.json_io import read_json, write_json
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.programs.check_spec import CheckSpec
 from parity.traces.folder import RunFolder
-from parity.traces.trace import Trace
+from parity.traces.trace import KerasTrace
 from parity.weights.copied import BACK, REPORT, REQUEST, STATE, Copied, read_copied
 from torch_impl.keras_config.rules import NoTwinError, without_custom
 from torch_impl.port import Port
@@ -65,7 +65,7 @@ def run_convert(spec: CheckSpec, factory: Callable[[], Any], folder: Path) -> No
     source, why = None, ""
     copied = None if request["is_bundle"] else read_copied(files / "weights")
     if copied is None:
-        trace = Trace(RunFolder(files).half("keras").path, Path(request["path"]))
+        trace = KerasTrace(RunFolder(files).half("keras").path, Path(request["path"]))
         source = source_of_bundle(trace)
     else:
         limit_memory(sum(_size(each["shape"]) for each in copied.weights))

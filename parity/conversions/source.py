@@ -20,7 +20,7 @@ from parity.conversions.twin_inputs import TwinInputs
 from parity.conversions.twin_trace import drawn_weights, set_weights, write_trace
 from parity.data import draws, probe_inputs
 from parity.errors import InputError
-from parity.traces.trace import Trace
+from parity.traces.trace import KerasTrace
 from parity.weights.copied import Copied
 
 SEED = 0
@@ -42,11 +42,11 @@ class Source:
         further: other batches, each of which shows what the first one does not.
     """
 
-    trace: Trace
+    trace: KerasTrace
     arrays: Mapping[str, np.ndarray]
     keys: Mapping[str, str]
     told: str
-    again: Callable[[], tuple[Trace, float]] | None
+    again: Callable[[], tuple[KerasTrace, float]] | None
     trainable: list[str]
     most: float
     further: Sequence[Further] = ()
@@ -81,7 +81,7 @@ def source_of_file(copied: Copied, config: Mapping[str, Any], folder: Path) -> S
         told = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"the model of the configuration cannot be run ({told})") from None
 
-    def again() -> tuple[Trace, float]:
+    def again() -> tuple[KerasTrace, float]:
         set_weights(twin, arrays)
         made = write_trace(twin, inputs, folder.with_name(f"{folder.name}-again"), batch)
         return made, most_of(made, has_float32=twin.has_float32)
@@ -92,7 +92,7 @@ def source_of_file(copied: Copied, config: Mapping[str, Any], folder: Path) -> S
     return Source(trace, arrays, keys, told, again, twin.trained, most, further)
 
 
-def source_of_bundle(trace: Trace) -> Source:
+def source_of_bundle(trace: KerasTrace) -> Source:
     """Returns the source of a bundle, which holds what Keras itself computed.
 
     A check gives other values to weights that are constant, so that a swap shows. The first ones
@@ -127,6 +127,6 @@ def _single(array: np.ndarray) -> np.ndarray:
     return probe_inputs.single(np.asarray(array, dtype=np.float64))
 
 
-def _is_constant(trace: Trace, name: str) -> bool:
+def _is_constant(trace: KerasTrace, name: str) -> bool:
     kind = trace.facts["initializers"].get(name, {}).get("class")
     return kind in draws.CONSTANT

@@ -30,7 +30,7 @@ from parity.ladder.rounding import (
 )
 from parity.traces.anchors import perturbed_one_by_one
 from parity.traces.folder import RunFolder
-from parity.traces.trace import CheckWriter, RunResult, Trace, keyed
+from parity.traces.trace import CheckWriter, KerasTrace, RunResult, keyed
 from torch_impl.keras_config.graph import Tensor, fill
 from torch_impl.keras_config.operations import Operation
 from torch_impl.keras_config.rows.entry import Activated, KerasLayer
@@ -472,7 +472,7 @@ def write_trace(
     arrays: Sequence[np.ndarray],
     *,
     has_layers: bool = True,
-) -> Trace:
+) -> KerasTrace:
     """Writes what a twin with its present weights computes; returns it.
 
     Args:
@@ -501,7 +501,7 @@ def write_trace(
     folder.mkdir(parents=True)
     write_json(RunFolder(folder).spec, {})
     writer.write(folder, environment={}, result=RunResult({}, {}, 0.0))
-    return Trace(folder)
+    return KerasTrace(folder)
 
 
 def _counted(returned: Any, names: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -344,15 +345,13 @@ def moved_dropout(evidence: Evidence) -> Match | None:
 def _unpaired_dropouts(evidence: Evidence) -> tuple[list[str], list[str]]:
     """Returns the names of the dropouts of both halves that have no partner."""
     names = {*evidence.port.facts["keras_left"], *evidence.port.facts["torch_left"]}
-    left, others = (
-        [
-            node
-            for node in half.facts["nodes"]
-            if node["kind"] == "dropout" and node["name"] in names
-        ]
-        for half in (evidence.keras, evidence.port)
-    )
-    return [n["name"] for n in left], [call["name"] for call in others if call["rate"]]
+
+    def left(nodes: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        return [node for node in nodes if node["kind"] == "dropout" and node["name"] in names]
+
+    others = left(evidence.port.facts["nodes"])
+    theirs = [node["name"] for node in left(evidence.keras.facts["nodes"])]
+    return theirs, [call["name"] for call in others if call["rate"]]
 
 
 RULES: dict[str, Recogniser] = {

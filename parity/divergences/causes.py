@@ -29,7 +29,7 @@ from parity.ladder.result import Found
 
 if TYPE_CHECKING:
     from parity.ladder.result import Result
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace
 
 
 # --- The fix of a divergence: what the torch half tried on the probe, and what helped -------------
@@ -47,7 +47,7 @@ Record = Mapping[str, Any]
 Site = tuple[str, str]  # Keras's layer or "", and an item of it
 
 
-def with_fix(found: Found, keras: Trace, port: Trace) -> Found:
+def with_fix(found: Found, keras: KerasTrace, port: PortTrace) -> Found:
     """Returns a divergence whose causes say what helped.
 
     Args:
@@ -57,7 +57,7 @@ def with_fix(found: Found, keras: Trace, port: Trace) -> Found:
     """
     sites = sites_of(found, keras, port)
     records = fixes_of(found, sites, port)
-    vain = {_site(record) for record in _of_level(port, "no_fixes", found.level)}
+    vain = {_site(record) for record in _of_level(port.facts.get("no_fixes"), found.level)}
     if not records and not vain & sites:
         return found
     told = "\n".join(_listed(dict.fromkeys(str(record["text"]) for record in records)))
@@ -85,7 +85,7 @@ def _listed(texts: Iterable[str]) -> list[str]:
     return [*lines, *([f"# and likewise in {modules_text(more)}"] if more else [])]
 
 
-def fixes_of(found: Found, sites: set[Site], port: Trace) -> list[Record]:
+def fixes_of(found: Found, sites: set[Site], port: PortTrace) -> list[Record]:
     """Returns the records of the changes that end a divergence, as few as will do.
 
     Args:
@@ -93,7 +93,7 @@ def fixes_of(found: Found, sites: set[Site], port: Trace) -> list[Record]:
         sites: of it; see `sites_of`.
         port: the results of the port.
     """
-    records = [r for r in _of_level(port, "fixes", found.level) if _site(r) in sites]
+    records = [r for r in _of_level(port.facts.get("fixes"), found.level) if _site(r) in sites]
     needed: list[Record] = []
     open_sites = set(sites)
     for record in sorted(records, key=lambda record: -len(_ends(record) & sites)):
@@ -103,8 +103,8 @@ def fixes_of(found: Found, sites: set[Site], port: Trace) -> list[Record]:
     return needed
 
 
-def _of_level(port: Trace, key: str, level: str) -> list[Record]:
-    return [record for record in port.facts.get(key, ()) if record["level"] == level]
+def _of_level(records: Sequence[Record] | None, level: str) -> list[Record]:
+    return [record for record in records or () if record["level"] == level]
 
 
 def _site(record: Record) -> Site:
@@ -116,7 +116,7 @@ def _ends(record: Record) -> set[Site]:
     return {(str(record["layer"]), str(item)) for item in (record.get("ends") or [record["item"]])}
 
 
-def sites_of(found: Found, keras: Trace, port: Trace) -> set[Site]:
+def sites_of(found: Found, keras: KerasTrace, port: PortTrace) -> set[Site]:
     """Returns the sites that a divergence is of."""
     if found.level != FORWARD:
         return {("", found.level)}
@@ -132,7 +132,9 @@ def sites_of(found: Found, keras: Trace, port: Trace) -> set[Site]:
 # Names the causes of every divergence of a check, and takes those out that the user accepts.
 
 
-def name_causes(result: Result, keras: Trace, port: Trace, accept: Collection[str] = ()) -> Result:
+def name_causes(
+    result: Result, keras: KerasTrace, port: PortTrace, accept: Collection[str] = ()
+) -> Result:
     """Returns a result with all its divergences, their causes, and all different settings.
 
     Args:
@@ -187,7 +189,7 @@ def name_causes(result: Result, keras: Trace, port: Trace, accept: Collection[st
 
 
 def _proven(
-    inherited: Mapping[str, Sequence[str]], port: Trace
+    inherited: Mapping[str, Sequence[str]], port: PortTrace
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Returns of what shows no divergence of its own what was gone with all fixes applied."""
     ended: Mapping[str, Sequence[str]] = port.facts.get("ended") or {}

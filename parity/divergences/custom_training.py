@@ -17,7 +17,7 @@ from parity.ladder.custom_steps import FACT, GRADIENTS, optimizers_of, pairs, to
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace, Trace
 
 
 # --------------------------------------------------------------------------------------------------
@@ -328,7 +328,7 @@ def _shapes(trace: Trace, number: int) -> list[tuple[str, tuple[int, ...]]]:
     return [(place, array.shape) for place, array in sorted(_arrays(trace, number, INPUT).items())]
 
 
-def _what(keras: Trace, number: int, port: Trace, own: int) -> str:
+def _what(keras: KerasTrace, number: int, port: PortTrace, own: int) -> str:
     """Returns at what two calls of one network differ first; "" if they do not."""
     for what in (INPUT, OUTPUT):
         theirs, ours = _arrays(keras, number, what), _arrays(port, own, what)

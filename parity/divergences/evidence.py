@@ -16,7 +16,7 @@ from parity.ladder.rounding import allowed, dtype_of
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item, Level
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace
 
 # By the dtype of the port, relative: what a formula and a port may differ by, of the same numbers.
 # Orders above rounding (1e-16, 6e-8), and below semantic faults (1e-4; in float32 some are missed).
@@ -43,7 +43,9 @@ class Evidence:
         call: the port's layer there, or None.
     """
 
-    def __init__(self, keras: Trace, port: Trace, level: Level, failed: Sequence[Item]) -> None:
+    def __init__(
+        self, keras: KerasTrace, port: PortTrace, level: Level, failed: Sequence[Item]
+    ) -> None:
         self.keras, self.port, self.level, self.failed = keras, port, level, failed
         item = self.item = min(failed, key=lambda item: -1 if item.step is None else item.step)
         self._found: dict[Callable[[Evidence], Any], Any] = {}

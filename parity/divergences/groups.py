@@ -37,7 +37,7 @@ from parity.ladder.items import (
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
     from parity.ladder.result import Found
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace, Trace
 
 
 # --- Recurrent layers without a partner on the way to an input, and the states that they get ------
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 def is_state_of(
-    keras: Trace, paired: Collection[str], item: str, layer: str | None, wrong: Collection[str]
+    keras: KerasTrace, paired: Collection[str], item: str, layer: str | None, wrong: Collection[str]
 ) -> bool:
     """Whether an input is a state that a recurrent layer returns which is wrong by itself.
 
@@ -70,7 +70,7 @@ def is_state_of(
 
 
 def on_the_way(
-    nodes: list[Mapping[str, Any]],
+    nodes: Sequence[Mapping[str, Any]],
     paired: Collection[str],
     node: Mapping[str, Any],
     number: int | None = None,
@@ -95,7 +95,7 @@ def on_the_way(
 
 
 def _takes_a_state(
-    keras: Trace, mode: str, node: Mapping[str, Any], wrong: Collection[str]
+    keras: KerasTrace, mode: str, node: Mapping[str, Any], wrong: Collection[str]
 ) -> bool:
     nodes = keras.facts["nodes"]
     for number, source in enumerate(node["sources"]):
@@ -123,7 +123,7 @@ def _takes_a_state(
 SAME = 1e-6  # relative: a weight of a loss that a port keeps in float32 is off by 6e-8
 
 
-def by_output(items: Sequence[Item], keras: Trace, port: Trace) -> list[tuple[Item, ...]]:
+def by_output(items: Sequence[Item], keras: KerasTrace, port: PortTrace) -> list[tuple[Item, ...]]:
     """Returns the items of the level "loss" that show a divergence each.
 
     Outputs whose loss is another one show one each. If all are Keras's with other weights, this is
@@ -159,7 +159,7 @@ def by_output(items: Sequence[Item], keras: Trace, port: Trace) -> list[tuple[It
     return [tuple(group) for group in groups]
 
 
-def factors_of(keras: Trace, port: Trace) -> dict[str, float | None]:
+def factors_of(keras: KerasTrace, port: PortTrace) -> dict[str, float | None]:
     """Returns which multiple of Keras's gradient by each output the port's is; None: it is none."""
     found: dict[str, float | None] = {}
     for each in keras.facts.get("outputs") or []:
@@ -174,7 +174,7 @@ def factors_of(keras: Trace, port: Trace) -> dict[str, float | None]:
     return found
 
 
-def lacks_a_loss(keras: Trace, port: Trace) -> bool:
+def lacks_a_loss(keras: KerasTrace, port: PortTrace) -> bool:
     """Whether the port has no loss for an output that has one in Keras."""
     factors = factors_of(keras, port).values()
     return any(factor is not None and abs(factor) < SAME for factor in factors)
@@ -220,7 +220,7 @@ def comes_of(found: Found, evidence: Evidence, by_hand: Collection[str]) -> bool
     is_known = any(cause["id"] not in UNKNOWN for cause in found.causes)
     if failing is None or evidence.node is None or is_known:
         return False
-    paired = dict(map(tuple, evidence.port.facts["pairs"]))
+    paired = dict(evidence.port.facts["pairs"])
     before = on_the_way(evidence.keras.facts["nodes"], paired, evidence.node, failing[0])
     return any(node["name"] in by_hand for node in before)
 
@@ -274,7 +274,7 @@ class Group:
     items: tuple[Item, ...]
 
 
-def grouped(levels: Sequence[Level], keras: Trace, port: Trace) -> list[Group]:
+def grouped(levels: Sequence[Level], keras: KerasTrace, port: PortTrace) -> list[Group]:
     """Returns the groups of items that show a divergence each.
 
     Args:
@@ -297,7 +297,7 @@ def following(levels: Sequence[Level], groups: Sequence[Group]) -> Iterator[tupl
 class _Grouping:
     """Goes through the levels, and remembers what later items may follow from."""
 
-    def __init__(self, levels: Sequence[Level], keras: Trace, port: Trace) -> None:
+    def __init__(self, levels: Sequence[Level], keras: KerasTrace, port: PortTrace) -> None:
         self._keras, self._port, self._places = keras, port, Places(keras, port)
         self._levels = {level.id: level for level in levels if level.status != PASS}
         self.groups: list[Group] = []

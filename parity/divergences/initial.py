@@ -224,7 +224,8 @@ class _Drawn:
         self.keras, self.port = evidence.keras[key], evidence.port[key]
         facts = evidence.keras.facts
         self.initializer: Mapping[str, Any] = facts["initializers"].get(self.name, {})
-        self.shape: Sequence[int] = facts["weights"].get(self.name, {}).get("shape", [])
+        weight = facts["weights"].get(self.name)
+        self.shape: Sequence[int] = weight["shape"] if weight else []
         self.is_constant = is_drawn_constant(self.keras, self.initializer, self.shape)
         self.law: Law | None = law_of(self.initializer, self.shape)
         self._kind = evidence.kind

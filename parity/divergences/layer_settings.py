@@ -10,7 +10,7 @@ from parity.divergences.places import RECURRENT
 from parity.ladder.custom_steps import pairs
 
 if TYPE_CHECKING:
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace
 
 
 # --- The settings of two paired layers, in Keras's convention -------------------------------------
@@ -376,7 +376,7 @@ def _differ(a: Any, b: Any) -> bool:
     return bool(a != b)
 
 
-def own_optimizer_rows(keras: Trace, port: Trace) -> Iterator[tuple[tuple[str, str], Row]]:
+def own_optimizer_rows(keras: KerasTrace, port: PortTrace) -> Iterator[tuple[tuple[str, str], Row]]:
     """Yields the same of the optimizers of steps of the user's own, with (Keras's name, class)."""
     for theirs, ours in pairs(keras, port):
         if theirs is not None and ours is not None:

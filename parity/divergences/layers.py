@@ -74,8 +74,7 @@ def _layer(evidence: Evidence) -> Mapping[str, Any] | None:
     node = evidence.node if found is None else evidence.source(found[0])
     while node is not None and node["kind"] in TURNING:
         before = node["sources"][0] if len(node["sources"]) == 1 else None
-        is_known = before is not None and before >= 0
-        node = evidence.keras.facts["nodes"][before] if is_known else None
+        node = None if before is None or before < 0 else evidence.keras.facts["nodes"][before]
     return node if node is not None and node["kind"] in _CHANGES else None
 
 
@@ -381,8 +380,8 @@ def _wiring(evidence: Evidence) -> Match | None:
     number, theirs_given, ours = found
     if (moved := normalised_before(evidence, theirs_given, ours)) is not None:
         return moved
-    for other in range(len(node["input_shapes"])):
-        if evidence.is_recorded(f"{node['name']}/input/{other}", ours):
+    for place in range(len(node["input_shapes"])):
+        if evidence.is_recorded(f"{node['name']}/input/{place}", ours):
             return Match(NUMBERS, f"the inputs of {node['name']} are in a different order")
     for other in evidence.keras.facts["nodes"]:
         key = f"forward/{evidence.mode}/{other['name']}/output"

@@ -108,8 +108,7 @@ def _inner_names(evidence: Evidence) -> list[str]:
 
 
 def _line(evidence: Evidence, name: str) -> str:
-    calls = {call["name"]: call for call in evidence.port.facts["nodes"]}
-    return str(calls.get(name, {}).get("where", ""))
+    return {call["name"]: call["where"] for call in evidence.port.facts["nodes"]}.get(name, "")
 
 
 # --- Divergences of masks of sequences: steps that count in one half only -------------------------

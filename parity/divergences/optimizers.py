@@ -17,10 +17,11 @@ from parity.divergences.evidence import Evidence
 from parity.divergences.places import RECURRENT
 from parity.ladder.comparers.optimizer import averaged_weight
 from parity.ladder.rounding import dtype_of
+from parity.traces.facts import known
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace
 
 
 # --- Trials of an optimizer: finds the change of Keras's rule that gives the port's weights -------
@@ -72,7 +73,7 @@ class _Trial:
 
     def __init__(self, evidence: Evidence, name: str | None = None) -> None:
         keras, port = evidence.keras, evidence.port
-        self.facts = keras.facts["optimizer"]
+        self.facts = known(keras.facts["optimizer"])
         self.close = _CLOSE[dtype_of(keras.facts)]
         self.family = arithmetic.OF_KERAS.get(self.facts["class"])
         self.shapes = {n: e["shape"] for n, e in keras.facts["weights"].items() if e["trainable"]}
@@ -147,9 +148,10 @@ class _Trial:
         return True
 
 
-def is_of_two(keras: Trace, name: str) -> bool:
+def is_of_two(keras: KerasTrace, name: str) -> bool:
     """Whether a weight is the bias of a GRU, (2, 3 * units), of which torch has two."""
-    shape = (keras.facts["weights"].get(name) or {}).get("shape") or []
+    weight = keras.facts["weights"].get(name)
+    shape = weight["shape"] if weight else []
     return short_name(name) == "bias" and len(shape) == 2 and shape[0] == 2
 
 
@@ -210,8 +212,8 @@ def _another(trial: _Trial, evidence: Evidence) -> Sequence[Change] | None:
 
 def _port_settings(evidence: Evidence) -> dict[str, Any]:
     """Returns the settings of the port's optimizer, with the names of the rules."""
-    facts = evidence.port.facts["optimizer"] or {}
-    group = (facts.get("groups") or [{}])[0]
+    facts = evidence.port.facts["optimizer"]
+    group = facts["groups"][0] if facts else {}
     found: dict[str, Any] = {}
     for theirs, ours in (
         ("eps", "epsilon"),
@@ -228,7 +230,7 @@ def _port_settings(evidence: Evidence) -> dict[str, Any]:
     if "betas" in group:
         found["betas"] = tuple(group["betas"])
     if group.get("weight_decay"):
-        name = str(facts.get("class", ""))
+        name = facts["class"] if facts else ""
         how = "decoupled" if name.endswith("AdamW") or "torch_impl" in name else "coupled"
         found["decay"] = (how, float(group["weight_decay"]))
     return found
@@ -434,7 +436,7 @@ def _applied(name: str, config: Mapping[str, Any], w: np.ndarray) -> np.ndarray 
 
 def _line(evidence: Evidence, given: Mapping[str, Mapping[str, Any]]) -> str:
     """Returns the line that constrains weights of the port as Keras does, or ""."""
-    pairs = dict(map(tuple, evidence.port.facts["pairs"]))
+    pairs = dict(evidence.port.facts["pairs"])
     entries = []
     for weight, constraint in given.items():
         layer, _, variable = weight.partition(".")
@@ -495,8 +497,9 @@ def _same_class(evidence: Evidence) -> Match | None:
         return None
     if evidence.item.name == "learning_rate":
         return None
-    ours = str((evidence.port.facts["optimizer"] or {}).get("class", ""))
-    theirs = str(evidence.keras.facts["optimizer"]["class"])
+    port = evidence.port.facts["optimizer"]
+    ours = port["class"] if port else ""
+    theirs = known(evidence.keras.facts["optimizer"])["class"]
     sure = SETTINGS if theirs.lower() != ours.rpartition(".")[2].lower() else PLACE
     return Match(sure, f"{theirs} in Keras, {ours} in the port")
 
@@ -507,7 +510,7 @@ def _apart(evidence: Evidence) -> Match | None:
         return None
     if (found := changed("E10")(evidence)) is not None:
         return found
-    facts = evidence.keras.facts["optimizer"]
+    facts = known(evidence.keras.facts["optimizer"])
     failed = {item.name for item in evidence.failed}
     if facts["class"] != "Lamb" or not all(is_of_two(evidence.keras, name) for name in failed):
         return None  # of other optimizers, a trial tells it
@@ -520,7 +523,7 @@ def _average(evidence: Evidence) -> Match | None:
     is_average = all(name.endswith(f".{probe_inputs.AVERAGE}") for name in names)
     if evidence.level.id != "optimizer" or not names or not is_average:
         return changed("F14")(evidence)
-    config = evidence.keras.facts["optimizer"]["config"]
+    config = known(evidence.keras.facts["optimizer"])["config"]
     if not config.get("use_ema"):
         return Match(NUMBERS, "the port ends with an average of the weights, and Keras does not")
     key = f"optimizer/{evidence.item.step}/average/{evidence.item.name.rpartition('.')[0]}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
@@ -21,6 +21,8 @@ from parity.traces.trace import keyed
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
     from parity.divergences.training import Total
+    from parity.traces.facts import OutputLoss
+    from parity.traces.trace import KerasTrace
 
 
 # --- Divergences of the losses of several outputs, and of the weights of samples in a loss --------
@@ -28,10 +30,15 @@ if TYPE_CHECKING:
 # Losses that are Keras's with other weights are told by the gradient by each output.
 
 
+def _losses_of_outputs(keras: KerasTrace) -> Mapping[str, OutputLoss]:
+    loss = keras.facts["loss"]
+    return (loss and loss.get("outputs")) or {}
+
+
 def _weights(evidence: Evidence) -> Match | None:
     """Recognises losses that are Keras's, with other weights."""
     keras, port = evidence.keras, evidence.port
-    told: Mapping[str, Any] = (keras.facts["loss"] or {}).get("outputs") or {}
+    told = _losses_of_outputs(keras)
     if evidence.level.id != "loss" or not told:
         return None
     factors = {name: f for name, f in factors_of(keras, port).items() if name in told}
@@ -67,8 +74,8 @@ def _told(weights: Mapping[str, float], ours: Mapping[str, float]) -> str:
 def _sample_weights(evidence: Evidence) -> Match | None:
     """Recognises weights of samples that do not count, or count relative to their sum."""
     whole, keras = evidence.once(total), evidence.keras
-    plain = array_in(keras, "loss/confident/unweighted")
-    if whole is None or plain is None or (keras.facts["loss"] or {}).get("class_weight"):
+    plain, loss = array_in(keras, "loss/confident/unweighted"), keras.facts["loss"]
+    if whole is None or plain is None or (loss and loss["class_weight"]):
         return None
     if is_near(float(plain) - whole.penalty, whole.torch) or is_near(float(plain), whole.torch):
         return Match(NUMBERS, "the port's loss ignores the weights of the samples")
@@ -89,7 +96,7 @@ def _sample_weights(evidence: Evidence) -> Match | None:
 def _missing_in_training(evidence: Evidence) -> Match | None:
     """Recognises a loss of one output that counts in eval mode alone."""
     keras, item = evidence.keras, evidence.item
-    told: Mapping[str, Any] = (keras.facts["loss"] or {}).get("outputs") or {}
+    told = _losses_of_outputs(keras)
     if evidence.level.id != "loss" or item.name != OF_KERAS or item.keras is None:
         return None
     beyond = float(item.torch) - float(item.keras)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace
 
 # Parts of the names of items, around the name of a layer or a weight.
 STATE = " (after a batch in train mode)"
@@ -30,14 +30,14 @@ class Places:
         port: the results of the port.
     """
 
-    def __init__(self, keras: Trace, port: Trace) -> None:
+    def __init__(self, keras: KerasTrace, port: PortTrace) -> None:
         self.nodes: dict[str, Mapping[str, Any]] = {
             node["name"]: node for node in keras.facts["nodes"]
         }
         self.calls: dict[str, Mapping[str, Any]] = {
             call["name"]: call for call in port.facts["nodes"]
         }
-        self.pairs: dict[str, str] = dict(map(tuple, port.facts["pairs"]))
+        self.pairs: dict[str, str] = dict(port.facts["pairs"])
         self._partner = {ours: theirs for theirs, ours in self.pairs.items()}
         self._of_weight: dict[str, str] = {}
         for node in self.nodes.values():
@@ -75,7 +75,7 @@ class Places:
         """Returns the module of the item "parameter conv1.weight": "conv1"."""
         return item.removeprefix(PARAMETER).rpartition(".")[0]
 
-    def next_to(self, name: str, stops: Collection[str]) -> Iterator[str | None]:
+    def next_to(self, name: str, stops: Collection[str | None]) -> Iterator[str | None]:
         """Yields the next layers of `stops` behind a layer, and None if the output is reached."""
         yield from _next(self._after, name, stops)
 

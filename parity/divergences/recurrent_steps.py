@@ -14,7 +14,7 @@ from parity.divergences import arithmetic
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace
 
 
 # --------------------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ def _stepped(
 
 
 def cell_of(
-    keras: Trace, names: Iterable[str], config: Mapping[str, Any], kind: str
+    keras: KerasTrace, names: Iterable[str], config: Mapping[str, Any], kind: str
 ) -> Cell | None:
     """Returns the cell of a layer of Keras; None if its weights or activations are not known.
 
@@ -221,7 +221,7 @@ ATTENTION = ("unknown:Attention", "attention")
 MASKED = (*RECURRENT, "bidirectional", "global_average_pool", "batch_norm", *ATTENTION)
 
 
-def given_mask(keras: Trace, mode: str, name: str, number: int = 0) -> Array | None:
+def given_mask(keras: KerasTrace, mode: str, name: str, number: int = 0) -> Array | None:
     """Returns the mask of an input of a layer, (N, T); None if it has none that masks a step."""
     key = f"counted/{mode}/{name}/given/{number}"
     if key not in keras:
@@ -230,25 +230,25 @@ def given_mask(keras: Trace, mode: str, name: str, number: int = 0) -> Array | N
     return array
 
 
-def masks_of(keras: Trace, mode: str, node: Mapping[str, Any]) -> list[Array | None]:
+def masks_of(keras: KerasTrace, mode: str, node: Mapping[str, Any]) -> list[Array | None]:
     """Returns the masks of all inputs of a layer: see `given_mask`."""
     number = max(len(node["input_shapes"]), 1)
     return [given_mask(keras, mode, node["name"], n) for n in range(number)]
 
 
-def is_masked(keras: Trace, mode: str, node: Mapping[str, Any]) -> bool:
+def is_masked(keras: KerasTrace, mode: str, node: Mapping[str, Any]) -> bool:
     """Whether an input of a layer has a mask that masks a step."""
     return any(mask is not None for mask in masks_of(keras, mode, node))
 
 
-def inputs_of(keras: Trace, mode: str, node: Mapping[str, Any]) -> list[Array]:
+def inputs_of(keras: KerasTrace, mode: str, node: Mapping[str, Any]) -> list[Array]:
     """Returns what a layer is given in Keras."""
     prefix = f"forward/{mode}/{node['name']}/input"
     return [keras[f"{prefix}/{number}"] for number in range(len(node["input_shapes"]))]
 
 
 def made_behind(
-    keras: Trace,
+    keras: KerasTrace,
     mode: str,
     node: Mapping[str, Any],
     chain: Sequence[Mapping[str, Any]],
@@ -278,7 +278,10 @@ def made_behind(
 
 
 def output_of(
-    keras: Trace, node: Mapping[str, Any], inputs: Sequence[Array], masks: Sequence[Array | None]
+    keras: KerasTrace,
+    node: Mapping[str, Any],
+    inputs: Sequence[Array],
+    masks: Sequence[Array | None],
 ) -> Array | None:
     """Returns the output of a layer, in train mode where it matters; None if it is not known here.
 
@@ -313,7 +316,7 @@ def _pooled(kind: str, x: Array, mask: Array | None, keepdims: bool) -> Array:
 
 
 def recurrent_output(
-    keras: Trace,
+    keras: KerasTrace,
     node: Mapping[str, Any],
     config: Mapping[str, Any],
     kind: str,
@@ -346,7 +349,7 @@ def recurrent_output(
 
 
 def _both_ways(
-    keras: Trace, node: Mapping[str, Any], x: Array, masks: Sequence[Array | None]
+    keras: KerasTrace, node: Mapping[str, Any], x: Array, masks: Sequence[Array | None]
 ) -> Array | None:
     config = node["config"]
     inner = config["layer"]["config"]
@@ -366,7 +369,7 @@ def _both_ways(
     return np.asarray((parts[0] + parts[1]) / (2 if mode == "ave" else 1))
 
 
-def _normalised(keras: Trace, node: Mapping[str, Any], x: Array, mask: Array | None) -> Array:
+def _normalised(keras: KerasTrace, node: Mapping[str, Any], x: Array, mask: Array | None) -> Array:
     mean, variance = moments(x, mask)
     y = (x - mean) / np.sqrt(variance + node["config"]["epsilon"])
     parts = {short_name(name): keras[f"weights/{name}"] for name in node["weights"]}

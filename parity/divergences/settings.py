@@ -27,7 +27,7 @@ from parity.ladder.custom_steps import is_compared
 from parity.ladder.items import PASS, Item, Level
 
 if TYPE_CHECKING:
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,9 @@ class Setting:
     module: str = ""
 
 
-def differing_settings(keras: Trace, port: Trace, levels: Sequence[Level] = ()) -> list[Setting]:
+def differing_settings(
+    keras: KerasTrace, port: PortTrace, levels: Sequence[Level] = ()
+) -> list[Setting]:
     """Compares the settings of all paired layers, and those of the training.
 
     Args:
@@ -124,17 +126,16 @@ T = TypeVar("T")
 Places = Iterator[tuple[tuple[str, str], Row]]
 
 
-def _differences(keras: Trace, port: Trace, agreement: _Agreement) -> Places:
+def _differences(keras: KerasTrace, port: PortTrace, agreement: _Agreement) -> Places:
     yield from _of_layers(keras, port, agreement)
     yield from _of_activations(keras, port, agreement)
     if not agreement.of_output():
         yield from _of_dropouts(keras, port)
-    for part, rows in (
-        ("loss", loss_rows),
-        ("optimizer", optimizer_rows),
-    ):
+    losses = "loss", loss_rows, keras.facts["loss"], port.facts["loss"]
+    optimizers = "optimizer", optimizer_rows, keras.facts["optimizer"], port.facts["optimizer"]
+    for part, rows, theirs, ours in (losses, optimizers):
         if not agreement.of_level(part):
-            place = _classes(part, keras, port)
+            place = _classes(part, theirs or {}, ours or {})
             yield from ((place, row) for row in _told(rows, keras.facts, port.facts))
     if not agreement.of_level("schedule"):
         yield from _told(schedule_rows, keras.facts, port.facts)
@@ -142,11 +143,12 @@ def _differences(keras: Trace, port: Trace, agreement: _Agreement) -> Places:
         yield from own_optimizer_rows(keras, port)
 
 
-def _of_layers(keras: Trace, port: Trace, agreement: _Agreement) -> Places:
+def _of_layers(keras: KerasTrace, port: PortTrace, agreement: _Agreement) -> Places:
     nodes = {node["name"]: node for node in keras.facts["nodes"]}
     calls = {call["name"]: call for call in port.facts["nodes"]}
     is_trained = agreement.of_level("optimizer", "trajectory")
-    for names in map(tuple, port.facts["pairs"]):
+    for name, partner in port.facts["pairs"]:
+        names = name, partner
         node, call = nodes[names[0]], calls[names[1]]
         settings = port.facts["settings"].get(names[1], {})
         if not agreement.of_layer(node):
@@ -159,11 +161,11 @@ def _of_layers(keras: Trace, port: Trace, agreement: _Agreement) -> Places:
             yield from ((names, row) for row in _told(constraint_rows, node))
 
 
-def _of_activations(keras: Trace, port: Trace, agreement: _Agreement) -> Places:
+def _of_activations(keras: KerasTrace, port: PortTrace, agreement: _Agreement) -> Places:
     """Yields other activations behind paired layers: both are left without a partner."""
     nodes, calls = keras.facts["nodes"], port.facts["nodes"]
-    left = {name for half in ("keras", "torch") for name in port.facts[f"{half}_left"]}
-    partners = dict(map(tuple, port.facts["pairs"]))
+    left = {*port.facts["keras_left"], *port.facts["torch_left"]}
+    partners = dict(port.facts["pairs"])
     numbers = {call["name"]: number for number, call in enumerate(calls)}
     for number, node in enumerate(nodes):
         source = node["sources"][0] if node["sources"] else None
@@ -185,21 +187,22 @@ def _activates(node: Mapping[str, Any]) -> bool:
     return str(node["kind"]).startswith("activation:")
 
 
-def _of_dropouts(keras: Trace, port: Trace) -> Places:
+def _of_dropouts(keras: KerasTrace, port: PortTrace) -> Places:
     """Yields the dropouts that only one half has."""
-    left = {"keras": keras.facts["nodes"], "torch": port.facts["nodes"]}
-    names = {half: set(port.facts[f"{half}_left"]) for half in left}
-    for node in left["keras"]:
-        if node["name"] in names["keras"] and node["kind"] == "dropout" and node["config"]["rate"]:
+    for node in keras.facts["nodes"]:
+        if (
+            node["name"] in port.facts["keras_left"]
+            and node["kind"] == "dropout"
+            and node["config"]["rate"]
+        ):
             yield (node["name"], "the port"), ("Dropout", node["config"]["rate"], "none", "A17")
-    for call in left["torch"]:
-        if call["name"] in names["torch"] and call["kind"] == "dropout" and call["rate"]:
+    for call in port.facts["nodes"]:
+        if call["name"] in port.facts["torch_left"] and call["kind"] == "dropout" and call["rate"]:
             yield ("Keras", call["name"]), ("Dropout", "none", call["rate"], "A17")
 
 
-def _classes(part: str, keras: Trace, port: Trace) -> tuple[str, str]:
+def _classes(part: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> tuple[str, str]:
     """Returns what the halves have as their loss or optimizer, in words."""
-    theirs, ours = keras.facts.get(part) or {}, port.facts.get(part) or {}
     told = theirs.get("class", theirs.get("name")), str(ours.get("class", "")).rpartition(".")[2]
     return str(told[0] or part), told[1] or "the port"
 

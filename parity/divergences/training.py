@@ -11,7 +11,8 @@ from parity.divergences import arithmetic
 from parity.divergences.divergence import NUMBERS, Match, Recogniser
 from parity.divergences.groups import array_in
 from parity.ladder.items import BROADCAST, output_of
-from parity.traces.trace import keyed
+from parity.traces.facts import Config, known
+from parity.traces.trace import KerasTrace, PortTrace, Trace, keyed
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
@@ -33,7 +34,7 @@ def is_near(a: float, b: float) -> bool:
 class Total:
     """The loss of all given outputs together, with what layers add to it."""
 
-    def __init__(self, keras: Trace, port: Trace) -> None:
+    def __init__(self, keras: KerasTrace, port: PortTrace) -> None:
         self._keras, self._port = keras, port
         self.keras = self._number(keras, "loss/confident/value")
         self.torch = self._number(port, "loss/confident/value")
@@ -81,12 +82,15 @@ class Confident:
         weight = 1.0
         if self.name:
             told = next(t for t in keras.facts["outputs"] if t["name"] == self.name)
-            self.facts = {**keras.facts["loss"]["outputs"][self.name], "class_weight": None}
+            self.facts: Config = {
+                **known(known(keras.facts["loss"])["outputs"])[self.name],
+                "class_weight": None,
+            }
             self.activation, self.penalty = told["activation"], 0.0
             weight = float(self.facts["weight"])
             self.keras, self.torch = self.total.part(self.name, weight)
         else:
-            self.facts = keras.facts["loss"] or {}
+            self.facts = {**(keras.facts["loss"] or {})}
             self.activation = keras.facts.get("output_activation")
             self.keras, self.torch = self.total.keras, self.total.torch
             self.penalty = self.total.penalty

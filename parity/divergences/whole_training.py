@@ -18,7 +18,7 @@ from parity.ladder.comparers.flow import IMAGES, SAMPLES, SUMS
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace, Trace
 
 
 # --------------------------------------------------------------------------------------------------
@@ -142,17 +142,16 @@ class TrainingEvidence:
         schedule: kind and config of Keras's schedule, as its probes tell them; empty without one.
     """
 
-    keras: Trace
-    torch: Trace
+    keras: KerasTrace
+    torch: PortTrace
     item: Item
     failed: tuple[Item, ...]
     schedule: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def fit(self) -> dict[str, Any]:
+    def fit(self) -> Mapping[str, Any]:
         """What `fit` got, and the number of samples; empty if that is not known."""
-        found: dict[str, Any] = self.keras.facts.get("fit") or {}
-        return found
+        return self.keras.facts.get("fit") or {}
 
     @property
     def rates(self) -> np.ndarray:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from parity.runs.child import ProgramTask
     from parity.sweeps.child import SweptProgram
     from parity.traces.folder import RunFolder
-    from parity.traces.trace import RunResult, Trace, TraceWriter
+    from parity.traces.trace import KerasTrace, RunResult, TraceWriter
     from parity.traces.training_recorder import Observer
 
 
@@ -59,7 +59,7 @@ class Half(Protocol):
         spec: CheckSpec,
         factory: Callable[[], Any],
         writer: TraceWriter,
-        keras: Trace | None = None,
+        keras: KerasTrace | None = None,
     ) -> None:
         """Writes what one of the user's models computes; the port also gets Keras's trace."""
         ...

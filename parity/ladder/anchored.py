@@ -10,7 +10,7 @@ import numpy as np
 from parity.traces.anchors import FLOAT32, MASKS, MOVED, SIZE
 
 if TYPE_CHECKING:
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace, Trace
 
 
 # --- What both halves computed in the steps from anchors, and how float32 rounded them ------------
@@ -34,7 +34,7 @@ CHANGES = (
 )
 
 
-def in_float32(keras: Trace) -> bool:
+def in_float32(keras: KerasTrace) -> bool:
     """Whether a training is one in float32; older traces do not tell it."""
     return bool(keras.spec.get("dtype", FLOAT32) == FLOAT32)
 
@@ -47,7 +47,7 @@ def read_steps(trace: Trace, step: int) -> dict[str, np.ndarray]:
     return {key: trace[f"{prefix}/{key}"] for key in keys}
 
 
-def roundings(keras: Trace, torch: Trace, steps: list[int]) -> list[dict[str, float]]:
+def roundings(keras: KerasTrace, torch: PortTrace, steps: list[int]) -> list[dict[str, float]]:
     """Returns for each anchor how the port rounds, by weight: 1 is as much as the reference.
 
     Args:
@@ -81,7 +81,7 @@ def _rounding(half: Trace, step: int, name: str) -> float:
     return float("inf") if np.isnan(mean) else mean**0.5
 
 
-def is_repeated(keras: Trace, steps: list[int]) -> bool:
+def is_repeated(keras: KerasTrace, steps: list[int]) -> bool:
     """Whether the reference's steps in float64 are those that its training made in float32.
 
     They are not if the program changes on its way what belongs to no recorded state, such as which

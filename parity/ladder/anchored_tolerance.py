@@ -21,7 +21,7 @@ from parity.traces.anchors import MOVED, NUM_STEPS, SIZE
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item, Level
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace
 
 
 # --- AnchoredTolerance: how far what a port computes from an anchor may be from the reference -----
@@ -60,11 +60,12 @@ class AnchoredTolerance:
         torch: trace of the port.
     """
 
-    def __init__(self, keras: Trace, torch: Trace) -> None:
+    def __init__(self, keras: KerasTrace, torch: PortTrace) -> None:
         self._keras, self._torch = keras, torch
         self.steps: list[int] = list(keras.facts["anchors"])
-        self._noise = _Measured(keras, "anchor_noise", "anchors_measured")
-        self._constants = _Measured(keras, "anchor_constants", "anchors_with_constants")
+        self._noise = _Measured(keras, "anchor_noise", keras.facts["anchors_measured"])
+        with_constants = keras.facts["anchors_with_constants"]
+        self._constants = _Measured(keras, "anchor_constants", with_constants)
         self._has_constants: dict[str, bool] = {}
 
     def allowed(self, step: int, key: str) -> float:
@@ -113,11 +114,11 @@ class _Measured:
     Args:
         keras: trace of the reference.
         name: of the change.
-        steps: name of the fact that has the anchors.
+        steps: anchors from which it was measured.
     """
 
-    def __init__(self, keras: Trace, name: str, steps: str) -> None:
-        self.steps: list[int] = list(keras.facts[steps])
+    def __init__(self, keras: KerasTrace, name: str, steps: Sequence[int]) -> None:
+        self.steps = list(steps)
         self._apart = {key: keras[f"{name}/{key}"] for key in keras.below(name)}
 
     def largest(self, key: str) -> float:
@@ -140,7 +141,7 @@ PARTED = 100
 WEIGHTS = "training/weights"
 
 
-def told_anchors(keras: Trace, level: Level) -> dict[str, Any] | None:
+def told_anchors(keras: KerasTrace, level: Level) -> dict[str, Any] | None:
     """Returns how far the port is from the reference at each anchor; None without anchors.
 
     Args:
@@ -172,7 +173,7 @@ def worst_of_anchors(level: Level) -> list[Item]:
     return list(found.values())
 
 
-def told_drift(keras: Trace, torch: Trace) -> dict[str, Any]:
+def told_drift(keras: KerasTrace, torch: PortTrace) -> dict[str, Any]:
     """Returns how the weights of the two free runs part.
 
     Returns:
@@ -215,7 +216,7 @@ class Rounding:
     in_float32: bool = False
 
     @classmethod
-    def of(cls, keras: Trace) -> Rounding:
+    def of(cls, keras: KerasTrace) -> Rounding:
         """Returns how a training of Keras rounds them."""
         return cls(bool(keras.facts["has_schedule"]), in_float32(keras))
 

@@ -10,7 +10,7 @@ import numpy as np
 from parity.ladder.items import Item
 
 if TYPE_CHECKING:
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace
 
 
 # --- Compares two arrays, or two plain values, without any conversion -----------------------------
@@ -195,7 +195,7 @@ def counted_key(key: str) -> str:
     return f"counted/{rest}" if part == "forward" else ""
 
 
-def counts_of(keras: Trace, key: str, shape: tuple[int, ...]) -> np.ndarray | None:
+def counts_of(keras: KerasTrace, key: str, shape: tuple[int, ...]) -> np.ndarray | None:
     """Returns where an array of Keras counts, in its shape; None if all of it does.
 
     Args:
@@ -214,7 +214,7 @@ def counts_of(keras: Trace, key: str, shape: tuple[int, ...]) -> np.ndarray | No
 
 
 def only_counted(
-    keras: Trace, key: str, theirs: np.ndarray, ours: np.ndarray
+    keras: KerasTrace, key: str, theirs: np.ndarray, ours: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns two arrays with zeros where Keras's does not count.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace, Trace
 
 
-FACT = "own_training"
+FACT: Final = "own_training"
 # Keys of what optimizers get first for a weight, and in the next of the first steps in which they
 # move it: with accumulated gradients, that is not every step.
 GRADIENTS = ("gradient", "second_gradient")
@@ -45,15 +45,17 @@ class Optimizer:
     weights: frozenset[str]
 
 
-def is_compared(keras: Trace, port: Trace) -> bool:
+def is_compared(keras: KerasTrace, port: PortTrace) -> bool:
     """Whether both halves made steps of their own."""
     return FACT in keras.facts and bool(port.facts["given"].get("train_step"))
 
 
-def has_all_draws(keras: Trace, port: Trace) -> bool:
+def has_all_draws(keras: KerasTrace, port: PortTrace) -> bool:
     """Whether a port drew as many random tensors in its first step as Keras, and got Keras's."""
-    theirs, ours = (trace.facts.get(FACT) or {} for trace in (keras, port))
-    return bool(ours) and theirs["num_drawn"] == ours["num_replaced"] == ours["num_drawn"]
+    ours = port.facts.get(FACT)
+    if ours is None:
+        return False
+    return keras.facts[FACT]["num_drawn"] == ours["num_replaced"] == ours["num_drawn"]
 
 
 def optimizers_of(trace: Trace) -> list[Optimizer]:
@@ -78,7 +80,9 @@ def weights_of_compiled(trace: Trace) -> frozenset[str]:
     return next(found, frozenset())
 
 
-def pairs(keras: Trace, port: Trace) -> Iterator[tuple[Optimizer | None, Optimizer | None]]:
+def pairs(
+    keras: KerasTrace, port: PortTrace
+) -> Iterator[tuple[Optimizer | None, Optimizer | None]]:
     """Yields the optimizers of both halves that move the same weights; None: there is none."""
     left = optimizers_of(port)
     for theirs in optimizers_of(keras):

@@ -23,7 +23,7 @@ from parity.ladder.items import FAIL, LEVELS, PASS, SKIPPED, Level
 
 if TYPE_CHECKING:
     from parity.ladder.items import Outcome
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace
 
 
 # --- Judges a level with the user's own tolerance in the place of the project's -------------------
@@ -53,10 +53,10 @@ def judged_within(level: Level, tolerance: Mapping[str, float]) -> Level:
 
 # --- The comparers of each level: of a probe, and of a whole training -----------------------------
 
+Compare = Callable[["KerasTrace", "PortTrace"], "Outcome"]
 
-def _own_or(
-    own: Callable[[Trace, Trace], Outcome], probe: Callable[[Trace, Trace], Outcome]
-) -> Callable[[Trace, Trace], Outcome]:
+
+def _own_or(own: Compare, probe: Compare) -> Compare:
     """Returns a comparer of steps of the user's own, where both halves made some."""
     return lambda keras, port: (own if is_compared(keras, port) else probe)(keras, port)
 

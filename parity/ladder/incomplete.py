@@ -15,7 +15,7 @@ from parity.ladder.custom_steps import has_all_draws, is_compared
 from parity.ladder.recorded import outputs_agree, unknown_weights
 
 if TYPE_CHECKING:
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace, Trace
 
 # What a check leaves open, and a whole training compares; the first in older bundles alone.
 SEVERAL_OUTPUTS = "the losses of several outputs"
@@ -26,7 +26,7 @@ DRAWS = "it draws random numbers"  # how the reason of a layer that does so begi
 _LOAD = "return a Port with `load`, which sets them, or with `layers`, which pairs them"
 
 
-def incomplete_of(keras: Trace, port: Trace) -> tuple[dict[str, str], ...]:
+def incomplete_of(keras: KerasTrace, port: PortTrace) -> tuple[dict[str, str], ...]:
     """Returns {"what", "why", "do"} of all parts of the models that could not be compared."""
     replayed = port.facts.get("replayed") or []  # layers whose masks the port was given
     found = [e for e in _told(keras, "incomplete") if e.get("layer") not in replayed]
@@ -48,12 +48,12 @@ def incomplete_of(keras: Trace, port: Trace) -> tuple[dict[str, str], ...]:
     return _unique(found)
 
 
-def _has_own_loss(keras: Trace) -> bool:
+def _has_own_loss(keras: KerasTrace) -> bool:
     """Whether the model of a reference has a `compute_loss` of its own, and no `train_step`."""
     return bool(keras.facts.get("own_loss")) and "own_steps" not in keras.facts
 
 
-def incomplete_training(keras: Trace, torch: Trace) -> tuple[dict[str, str], ...]:
+def incomplete_training(keras: KerasTrace, torch: PortTrace) -> tuple[dict[str, str], ...]:
     """Returns {"what", "why", "do"} of what of two whole trainings could not be compared."""
     found = _told(torch, "incomplete")
     if "anchors" in keras.facts and not is_repeated(keras, keras.facts["anchors"]):
@@ -72,7 +72,7 @@ def _is_finite_at_first(trace: Trace) -> bool:
     return key not in trace or not len(trace[key]) or bool(np.isfinite(trace[key][0]))
 
 
-def not_compared_of(keras: Trace, port: Trace) -> tuple[dict[str, str], ...]:
+def not_compared_of(keras: KerasTrace, port: PortTrace) -> tuple[dict[str, str], ...]:
     """Returns {"what", "why"} of what was left out, and does not affect the verdict."""
     found = [*_told(keras, "not_compared"), *_told(port, "not_compared")]
     if error := port.facts["raised"].get("layers"):

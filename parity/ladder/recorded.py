@@ -13,13 +13,13 @@ from parity.ladder.rounding import allowed, allowed_in_training, dtype_of, limit
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace
 
 
 # --- Weights of unknown layers of Keras, and parameters of a port, that have no partner -----------
 
 
-def unknown_weights(keras: Trace, port: Trace, *, is_right: bool) -> set[str]:
+def unknown_weights(keras: KerasTrace, port: PortTrace, *, is_right: bool) -> set[str]:
     """Returns the weights of unknown Keras layers, and of told ones, that may be in the port.
 
     They are not if each parameter of the port has another weight of Keras, and the output is not
@@ -42,12 +42,12 @@ def unknown_weights(keras: Trace, port: Trace, *, is_right: bool) -> set[str]:
     }
 
 
-def _has_no_room(port: Trace) -> bool:
+def _has_no_room(port: PortTrace) -> bool:
     is_run = "forward/eval/output" in port and not port.facts["given"]["load"]
     return is_run and not port.facts["not_carried"]
 
 
-def unknown_parameters(port: Trace) -> set[str]:
+def unknown_parameters(port: PortTrace) -> set[str]:
     """Returns the parameters of the port that an entry of `incomplete` speaks of."""
     told = {entry["what"] for entry in port.facts.get("incomplete") or []}
     return set(port.facts.get("by_hand", ())) | {
@@ -70,7 +70,12 @@ FORMS = ("same", "linear", "log")  # of what a port returns; see `in_form`
 
 
 def compare_recorded(
-    keras: Trace, key: str, ours: np.ndarray, name: str, most: float | None = None, **place: Any
+    keras: KerasTrace,
+    key: str,
+    ours: np.ndarray,
+    name: str,
+    most: float | None = None,
+    **place: Any,
 ) -> Item:
     """Compares an array with the one that Keras left under a key.
 
@@ -90,19 +95,19 @@ def compare_recorded(
     return compare_close(name, theirs, ours, allowed=limit, unit="rel", **place)
 
 
-def _widened(keras: Trace, ours: np.ndarray) -> np.ndarray:
+def _widened(keras: KerasTrace, ours: np.ndarray) -> np.ndarray:
     """Returns an array of a port in float32 as float64, in which Keras computes."""
     is_single = dtype_of(keras.facts) == "float32" and ours.dtype.kind == "f"
     return ours.astype(np.float64) if is_single else ours
 
 
-def close(keras: Trace, port: Trace, key: str, name: str, **place: Any) -> Item:
+def close(keras: KerasTrace, port: PortTrace, key: str, name: str, **place: Any) -> Item:
     """Compares an array of the port with Keras's, within the effect of rounding."""
     return compare_recorded(keras, key, port[key], name, **place)
 
 
 def weights_after(
-    keras: Trace, port: Trace, step: int, unknown: Collection[str]
+    keras: KerasTrace, port: PortTrace, step: int, unknown: Collection[str]
 ) -> Iterator[tuple[str, Item | None, bool]]:
     """Yields each weight after a step: its item, and whether it agrees and rounding decides it.
 
@@ -124,7 +129,7 @@ def weights_after(
         yield weight, item, limit > most and item.agrees
 
 
-def in_form(keras: Trace, mode: str, form: str) -> np.ndarray:
+def in_form(keras: KerasTrace, mode: str, form: str) -> np.ndarray:
     """Returns Keras's output as a port returns it.
 
     Args:
@@ -140,12 +145,12 @@ def in_form(keras: Trace, mode: str, form: str) -> np.ndarray:
         return np.log(theirs) if form == "log" else theirs
 
 
-def _before_last(keras: Trace, mode: str) -> str:
+def _before_last(keras: KerasTrace, mode: str) -> str:
     """Returns the key of what goes into the last layer of a model, or into its activation."""
     return f"forward/{mode}/{keras.facts['nodes'][-1]['name']}/input/0"
 
 
-def compare_output(keras: Trace, ours: np.ndarray, form: str, mode: str) -> Item:
+def compare_output(keras: KerasTrace, ours: np.ndarray, form: str, mode: str) -> Item:
     """Compares the output of a model.
 
     Args:
@@ -170,7 +175,7 @@ def compare_output(keras: Trace, ours: np.ndarray, form: str, mode: str) -> Item
     return compare_close(f"output ({mode})", theirs, ours, allowed=most, unit="rel")
 
 
-def held_otherwise(keras: Trace, port: Trace) -> set[str]:
+def held_otherwise(keras: KerasTrace, port: PortTrace) -> set[str]:
     """Returns the weights that a port loads itself and holds in a form that is not known.
 
     Its outputs agree, so they are right; but their gradients and steps cannot be compared.
@@ -185,13 +190,13 @@ def held_otherwise(keras: Trace, port: Trace) -> set[str]:
     }
 
 
-def carried_weight(keras: Trace, port: Trace, weight: str) -> np.ndarray:
+def carried_weight(keras: KerasTrace, port: PortTrace, weight: str) -> np.ndarray:
     """Returns a weight of Keras as the port holds it; its trace lacks those that are equal."""
     key = f"weights/{weight}"
     return port[key] if key in port else keras[key]
 
 
-def outputs_agree(keras: Trace, port: Trace, *modes: str) -> bool:
+def outputs_agree(keras: KerasTrace, port: PortTrace, *modes: str) -> bool:
     """Whether a port returns what Keras returns, in some modes; False if it returns nothing."""
     keys = {mode: f"forward/{mode}/output" for mode in modes if f"forward/{mode}/output" in keras}
     return bool(keys) and all(
@@ -201,7 +206,7 @@ def outputs_agree(keras: Trace, port: Trace, *modes: str) -> bool:
     )
 
 
-def unplaced(keras: Trace, port: Trace) -> str:
+def unplaced(keras: KerasTrace, port: PortTrace) -> str:
     """Returns why what comes of some weights of Keras is not known; "" if it is.
 
     The port may hold them where no place was found, such as in a recurrent cell by hand. It then

@@ -106,7 +106,7 @@ class Recorded(Protocol):
     """What is read of the results of Keras: of a trace, or of one that is being written."""
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Mapping[str, Any]:
         """The facts of the trace, `noise` and `weights` among them."""
 
     def __contains__(self, key: str) -> bool:

@@ -32,7 +32,7 @@ from parity.runs.model_files import check_model_file
 from parity.runs.steps import unfinished, written
 from parity.traces.bundle_spec import check_archive
 from parity.traces.folder import RunFolder
-from parity.traces.trace import Trace
+from parity.traces.trace import KerasTrace, PortTrace
 
 # --- The result of a check: the traces of both halves in, levels with their causes out ------------
 #
@@ -58,8 +58,8 @@ def compared(spec: CheckSpec, folder: Path, options: CheckOptions) -> tuple[Resu
         RunError: a trace is damaged.
     """
     run = RunFolder(folder)
-    keras = Trace(run.half("keras").path, source_of(spec, folder))
-    port = Trace(run.half("torch").path)
+    keras = KerasTrace(run.half("keras").path, source_of(spec, folder))
+    port = PortTrace(run.half("torch").path)
     levels = compare_levels(OF_PROBE, keras, port, names=options.levels)
     levels = tuple(judged_within(level, options.tolerance) for level in levels)
     told = spec.to_dict() | {name: keras.spec[name] for name in RECORDED}

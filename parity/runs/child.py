@@ -30,7 +30,7 @@ from parity.programs.scenario_spec import program_spec_from
 from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.feed_file import read_feed
 from parity.traces.folder import RunFolder
-from parity.traces.trace import CheckWriter, RunResult, Trace
+from parity.traces.trace import CheckWriter, KerasTrace, RunResult
 
 # --- The child process of a check: runs the user's models one after another -----------------------
 #
@@ -111,7 +111,7 @@ def _run_check(
         started += wait_for(source, parent)
         if source.has_failed:
             return False
-        keras = Trace(source.path, Path(spec.against))
+        keras = KerasTrace(source.path, Path(spec.against))
         spec = spec.replace(**{key: keras.spec[key] for key in ("seed", "steps", "batch_size")})
     run_check(spec, factory, writer, keras)
     environment = _environment(half, spec, import_s, started)
@@ -175,7 +175,7 @@ class ProgramTask:
     report: Callable[[int, int, float], None]
     pause: Callable[[], None]
     probed: Callable[[], None]
-    keras: Trace | None = None
+    keras: KerasTrace | None = None
     saves_weights: bool = False
     tell: Callable[[str], None] = lambda text: None
     probes: CheckWriter = field(default_factory=CheckWriter)
@@ -190,7 +190,7 @@ class ProgramTask:
         """Returns the anchors of the Keras half."""
         return AnchorFolder(self.source.training, self.pause)
 
-    def trained(self) -> Trace:
+    def trained(self) -> KerasTrace:
         """Returns the training of the Keras half, as soon as it is there.
 
         Raises:
@@ -201,7 +201,7 @@ class ProgramTask:
             if training.has_failed or self.source.has_failed:
                 raise RunError("the Keras half ended before its training did")
             self.pause()
-        return Trace(training.path)
+        return KerasTrace(training.path)
 
     def feed(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Returns nests and settings of what Keras's `fit` was fed, as soon as they are there.
@@ -286,7 +286,7 @@ def _run(
         wait_for(task.source, parent)
         if task.source.has_failed:
             return
-        task.keras = Trace(task.source.path)
+        task.keras = KerasTrace(task.source.path)
     result = half.run_program(task)
     if name == "torch":
         write_probes()
@@ -343,7 +343,7 @@ def run_port(write_port: Callable[..., dict[str, Any]], directory: Path) -> None
     """
     spec = read_json(RunFolder(directory).spec)
     try:
-        told = write_port(Trace(Path(spec["trace"])), Path(spec["out"]), plain=spec["plain"])
+        told = write_port(KerasTrace(Path(spec["trace"])), Path(spec["out"]), plain=spec["plain"])
     except InputError as error:
         raise failed(directory, error) from error
     write_json(directory / WRITTEN, told)

@@ -39,7 +39,7 @@ from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenario_spec import ScenarioSpec
 from parity.runs.steps import Recorded, RunOptions, planned, unfinished, written
 from parity.traces.folder import RunFolder
-from parity.traces.trace import History, Trace
+from parity.traces.trace import History, KerasTrace, PortTrace
 
 # --- The result of a run: what the probes found, and what its whole training shows ----------------
 
@@ -67,9 +67,9 @@ def compared(spec: ProgramSpec, run: RunFolder, against: Recorded | None = None)
     """
     halves = [run.half(half) for half in HALVES]
     source = None if against is None else against.path
-    sources = (source, None)
-    keras, port = (Trace(h.path, source) for h, source in zip(halves, sources, strict=True))
-    trainings = (Trace(halves[0].training.path, source), Trace(halves[1].training.path))
+    keras, port = KerasTrace(halves[0].path, source), PortTrace(halves[1].path)
+    trainings = KerasTrace(halves[0].training.path, source), PortTrace(halves[1].training.path)
+    by_half: Mapping[str, KerasTrace | PortTrace] = dict(zip(HALVES, trainings, strict=True))
     open_ = incomplete_of(keras, port)
     result = Result(
         verdict=PASS,
@@ -87,12 +87,9 @@ def compared(spec: ProgramSpec, run: RunFolder, against: Recorded | None = None)
             *_left_out(*trainings),
             *(map(dict, against.not_compared) if against is not None else ()),
         ),
-        behaviour={
-            h: judge_training(trace, trainings[0]).to_json()
-            for h, trace in zip(HALVES, trainings, strict=True)
-        },
-        history={h: history_of(trace, spec) for h, trace in zip(HALVES, trainings, strict=True)},
-        wall_s={h: trace.wall_s for h, trace in zip(HALVES, trainings, strict=True)},
+        behaviour={h: judge_training(t, trainings[0]).to_json() for h, t in by_half.items()},
+        history={h: history_of(trace, spec) for h, trace in by_half.items()},
+        wall_s={h: trace.wall_s for h, trace in by_half.items()},
     )
     drawn: dict[str, Level] = {}
     if result.mode == "seeded":
@@ -102,7 +99,7 @@ def compared(spec: ProgramSpec, run: RunFolder, against: Recorded | None = None)
     return replace(result, verdict=verdict_of(result.levels, result.incomplete))
 
 
-def history_of(training: Trace, spec: ProgramSpec) -> History:
+def history_of(training: KerasTrace | PortTrace, spec: ProgramSpec) -> History:
     """Returns the history of a training; that of a scenario has the rate of every epoch.
 
     Keras's `fit` tells the rate only if a callback changes it.
@@ -117,7 +114,7 @@ def history_of(training: Trace, spec: ProgramSpec) -> History:
     return {**training.history, RATE: [float(rates[n - 1]) for n in training.facts["epoch_ends"]]}
 
 
-def _left_out(keras: Trace, torch: Trace) -> Iterator[dict[str, str]]:
+def _left_out(keras: KerasTrace, torch: PortTrace) -> Iterator[dict[str, str]]:
     """Yields {"what", "why"} of what of a training is not compared."""
     for name, why in (torch.facts.get("metrics_left_out") or {}).items():
         yield {"what": f"the metric {name}", "why": f"it is not known here ({why})"}
@@ -141,8 +138,8 @@ def _left_out(keras: Trace, torch: Trace) -> Iterator[dict[str, str]]:
 
 def with_training(
     result: Result,
-    keras: Trace,
-    torch: Trace,
+    keras: KerasTrace,
+    torch: PortTrace,
     drawn: Mapping[str, Level] | None = None,
     schedule: Mapping[str, Any] | None = None,
 ) -> Result:

@@ -26,7 +26,7 @@ from parity.runs.steps import planned
 from parity.traces.bundle import pack
 from parity.traces.bundle_run import RunSize, pack_run
 from parity.traces.folder import RunFolder
-from parity.traces.trace import Trace
+from parity.traces.trace import KerasTrace
 
 # --- record: writes what a Keras model computes to a bundle, for checks without TensorFlow --------
 #
@@ -158,7 +158,7 @@ def _check_steps(half: RunFolder) -> None:
     Raises:
         InputError: they draw random numbers, or tell no loss.
     """
-    training = Trace(half.training.path)
+    training = KerasTrace(half.training.path)
     draws = any(training.below("draw")) or any(training.below("mask"))
     if draws or "loss" not in training.history:
         why = "draws masks or random numbers in each step" if draws else "returns no 'loss'"

@@ -8,7 +8,7 @@ samples. What older bundles lack is not required.
 
 import math
 import sys
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict, TypeVar
 
 from parity.files.ranges import AtLeast0, AtLeast1, Rule, length
 
@@ -31,6 +31,15 @@ _Drawn = Annotated[
     int, Rule(lambda value: 0 <= value < 2**63, "0 or more", {"ge": 0, "le": 2**63 - 1})
 ]
 State = Annotated[list[_Drawn], length(2, 2)]  # seed of a generator, and how many masks it drew
+
+T = TypeVar("T")
+
+
+def known(fact: T | None) -> T:
+    """Returns a fact that a program has where it is asked for, such as its loss."""
+    assert fact is not None
+    return fact
+
 
 # "class" is no name of Python.
 Optimizer = TypedDict("Optimizer", {"class": str, "config": Config})
@@ -92,6 +101,7 @@ class Schedule(TypedDict):
     """The schedule of the rate; `kind`: its class, None for a constant."""
 
     kind: str | None
+    config: NotRequired[Config]
     callbacks: list[Config]
     not_compared: NotRequired[list[str]]
     exact_known: NotRequired[bool]
@@ -113,19 +123,22 @@ class MetricProbe(TypedDict):
     weights: NotRequired[Literal["class", "sample"] | None]
 
 
-class NotCompared(TypedDict):
-    """What the ladder leaves out, with the beginnings of the keys of its arrays."""
+class Notice(TypedDict):
+    """What is not compared, and why."""
 
     what: str
     why: str
+
+
+class NotCompared(Notice):
+    """What the ladder leaves out, with the beginnings of the keys of its arrays."""
+
     arrays: list[str]
 
 
-class Incomplete(TypedDict):
+class Incomplete(Notice):
     """What could not be probed, and keeps the verdict open."""
 
-    what: str
-    why: str
     do: str
 
 
@@ -249,6 +262,51 @@ class TrainingFacts(TypedDict):
     anchors_with_constants: NotRequired[Annotated[list[int], length(1)]]
     augment: NotRequired[Config]
     num_classes: NotRequired[int]
+
+
+class StepData(TypedDict):
+    """Names of the inputs of a step of the user's own, and structures of inputs and targets."""
+
+    names: list[str]
+    structure: Any
+    targets: Any
+
+
+class CustomSteps(TypedDict):
+    """What a `train_step` of the user's own does: its logs, and the calls that it makes."""
+
+    logs: list[str]
+    applied: list[Config]
+    masks: list[str]
+    num_drawn: int
+    called: list[str]
+    dropped: list[int]
+    data: StepData
+    as_built: dict[str, bool]  # whether steps move a weight that a port may hold as it likes
+    parts: NotRequired[dict[str, Config]]
+
+
+class WatchedRule(TypedDict):
+    """What a callback of a training watched: a column of the history, and from which epoch on."""
+
+    monitor: str
+    is_max: bool
+    min_delta: float
+    start: int
+
+
+class KerasFacts(Facts, TrainingFacts):
+    """What a trace of the Keras half may say: that of probes `Facts`, that of a training the rest.
+
+    `brief`: only what the first layer gets was recorded, and the output.
+    """
+
+    masks: NotRequired[dict[str, State]]
+    own_training: NotRequired[CustomSteps]
+    brief: NotRequired[bool]
+    augmented_from: NotRequired[dict[str, list[float]]]
+    watched: NotRequired[list[WatchedRule]]
+    phantom_steps: NotRequired[Config]
 
 
 class Feed(TypedDict):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -18,7 +18,9 @@ from parity.errors import InputError, ParityError, RunError
 from parity.files.atomic import atomic_path
 from parity.files.floats import decode_floats, encode_floats
 from parity.files.json_io import read_json, write_json
+from parity.traces.facts import KerasFacts
 from parity.traces.folder import ARRAYS, HISTORY, INDEX, SUCCESS, RunFolder
+from parity.traces.port_facts import PortFacts
 
 # --------------------------------------------------------------------------------------------------
 #
@@ -321,7 +323,7 @@ class Trace:
             self.environment: dict[str, Any] = self._record(folder.environment)
             self.history: History = _checked(self._record(folder.history, decode_floats))
             index = self._record(folder.index, decode_floats)
-            self.facts: dict[str, Any] = index["facts"]
+            self.facts: Mapping[str, Any] = index["facts"]
             self.wall_s = float(index["wall_s"])
             with safe_open(folder.arrays, framework="numpy") as file:
                 held = frozenset(file.keys())
@@ -401,6 +403,18 @@ class Trace:
         return record
 
 
+class KerasTrace(Trace):
+    """What the Keras half says of a model, or of a training."""
+
+    facts: KerasFacts
+
+
+class PortTrace(Trace):
+    """What the torch half says of a port, or of a training."""
+
+    facts: PortFacts
+
+
 class Record(dict[str, Any]):
     """A mapping read from a file; a key that it lacks is an error that names the file."""
 
@@ -423,7 +437,7 @@ def _checked(history: dict[str, Any]) -> History:
 # --- Unwritten: a trace in memory, read as one that a half has written ----------------------------
 
 
-class Unwritten(Trace):
+class Unwritten(PortTrace):
     """What a half is about to write.
 
     Args:
@@ -434,7 +448,7 @@ class Unwritten(Trace):
     def __init__(self, writer: TraceWriter, result: RunResult) -> None:
         self.spec, self.environment = {}, {}
         self.history = {**result.history, **writer.columns}
-        self.facts, self.wall_s = dict(writer.facts), result.wall_s
+        self.facts, self.wall_s = cast("PortFacts", dict(writer.facts)), result.wall_s
         self._arrays = dict(writer.arrays)
         self._keys, self._sorted = frozenset(self._arrays), sorted(self._arrays)
         self._largest = {}

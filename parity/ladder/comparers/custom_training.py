@@ -13,14 +13,14 @@ from parity.ladder.rounding import allowed, allowed_log, limits_of
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace
 
 
 _NOT_RETURNED = "the port's train_step does not return it"
 _NOT_SEEN = "the port's train_step calls the `step` of no torch.optim.Optimizer"
 
 
-def of_loss(keras: Trace, port: Trace) -> Outcome:
+def of_loss(keras: KerasTrace, port: PortTrace) -> Outcome:
     """Compares what the first step returns: losses, and whatever it has among them."""
     items, left = raised(port, "train_step"), []
     for name in keras.facts[FACT]["logs"]:
@@ -31,7 +31,7 @@ def of_loss(keras: Trace, port: Trace) -> Outcome:
     return judged_if_any(measured(keras), items, left)
 
 
-def of_gradient(keras: Trace, port: Trace) -> Outcome:
+def of_gradient(keras: KerasTrace, port: PortTrace) -> Outcome:
     """Compares the gradient of every weight that an optimizer gets first."""
     items, left = raised(port, "train_step"), []
     most, unknown = limits_of(keras).most, held_otherwise(keras, port)
@@ -57,7 +57,7 @@ def of_gradient(keras: Trace, port: Trace) -> Outcome:
     return judged_if_any(measured(keras), items, left)
 
 
-def of_trajectory(keras: Trace, port: Trace) -> Outcome:
+def of_trajectory(keras: KerasTrace, port: PortTrace) -> Outcome:
     """Compares the weights after each step, and what the steps behind the first return."""
     items, left = raised(port, "train_step"), dict[str, str]()
     most, unknown = limits_of(keras).most_in_training, held_otherwise(keras, port)
@@ -79,7 +79,7 @@ def of_trajectory(keras: Trace, port: Trace) -> Outcome:
     return judged_if_any(measured(keras), items, left.items())
 
 
-def _log(keras: Trace, port: Trace, step: int, name: str) -> Item:
+def _log(keras: KerasTrace, port: PortTrace, step: int, name: str) -> Item:
     key = f"log/{step}/{name}"
     most = allowed_log(keras, step, key)
     return compare_close(name, keras[key], port[key], allowed=most, unit="rel", step=step)

@@ -37,7 +37,7 @@ from parity.ladder.rounding import EXACT, NOISE_FACTOR
 from parity.traces.anchors import NUM_STEPS
 
 if TYPE_CHECKING:
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace, Trace
 
 
 # --- The training from recorded states: what both halves computed from the same ones --------------
@@ -57,7 +57,7 @@ _KINDS = {
 }
 
 
-def from_states(keras: Trace, torch: Trace) -> Outcome:
+def from_states(keras: KerasTrace, torch: PortTrace) -> Outcome:
     """Compares what both halves compute from the same recorded states of the reference.
 
     A number that only one half reports is left out, and so are slots for which one has no name.
@@ -169,7 +169,7 @@ def _rounding(by_weight: Mapping[str, float], place: Mapping[str, Any]) -> Item:
     )
 
 
-def _number_of_steps(keras: Trace, torch: Trace) -> Iterator[Item]:
+def _number_of_steps(keras: KerasTrace, torch: PortTrace) -> Iterator[Item]:
     """Compares the number of steps of each epoch: the first that differs, else all.
 
     A training that a rule ends may end within an epoch, and by losses of its own.
@@ -190,7 +190,7 @@ def _number_of_steps(keras: Trace, torch: Trace) -> Iterator[Item]:
         yield compare_exact(STEPS, a, b)
 
 
-def _between_steps(keras: Trace, torch: Trace) -> Item:
+def _between_steps(keras: KerasTrace, torch: PortTrace) -> Item:
     """Compares what changed outside of the steps, which no step from a recorded state can show."""
     changed = [half["between_steps"] > 0 for half in (keras, torch)]
     if changed[0].any():  # by how much may hang on the weights
@@ -211,7 +211,7 @@ def _between_steps(keras: Trace, torch: Trace) -> Item:
 ENDS_WITH = "that the training ends with"
 
 
-def decisions(keras: Trace, torch: Trace) -> Outcome:
+def decisions(keras: KerasTrace, torch: PortTrace) -> Outcome:
     """Compares what the rules of the port decide, given Keras's history, with what Keras did.
 
     The halves have other losses, and may cut or stop in other epochs. So each half is
@@ -227,7 +227,7 @@ def decisions(keras: Trace, torch: Trace) -> Outcome:
     return judged(source, items)
 
 
-def _parted(keras: Trace, torch: Trace) -> str | None:
+def _parted(keras: KerasTrace, torch: PortTrace) -> str | None:
     """Tells where the halves decided otherwise in their own trainings, and by how little."""
     epoch = _parting(keras, torch)
     if not epoch:  # what differs from the start was not decided
@@ -245,7 +245,7 @@ def _parted(keras: Trace, torch: Trace) -> str | None:
     return f"{told}: {'; '.join(texts)}" if texts else None
 
 
-def _parting(keras: Trace, torch: Trace) -> int | None:
+def _parting(keras: KerasTrace, torch: PortTrace) -> int | None:
     """Returns the first epoch, from 0, that has another rate or is there in one half only."""
     ends = [half.facts["epoch_ends"] for half in (keras, torch)]
     a, b = (half["training/rates"] for half in (keras, torch))
@@ -255,7 +255,7 @@ def _parting(keras: Trace, torch: Trace) -> int | None:
     return epoch
 
 
-def _of_history(keras: Trace, torch: Trace) -> Iterator[Item]:
+def _of_history(keras: KerasTrace, torch: PortTrace) -> Iterator[Item]:
     ends = keras.facts["epoch_ends"]
     theirs, ours = keras["training/rates"], torch["rules/keras/rates"]
     yield compare_rates(theirs, ours, ends, Rounding.of(keras))
@@ -264,7 +264,7 @@ def _of_history(keras: Trace, torch: Trace) -> Iterator[Item]:
         yield from _endings("", keras, torch, "keras")
 
 
-def _of_its_own(torch: Trace, rounding: Rounding) -> Iterator[Item]:
+def _of_its_own(torch: PortTrace, rounding: Rounding) -> Iterator[Item]:
     ends = torch.facts["epoch_ends"]
     item = compare_rates(torch["rules/torch/rates"], torch["training/rates"], ends, rounding)
     yield replace(item, name="learning rates of torch by its rules")
@@ -272,7 +272,7 @@ def _of_its_own(torch: Trace, rounding: Rounding) -> Iterator[Item]:
     yield from _endings(" of torch by its rules", torch, torch, "torch")
 
 
-def _endings(whose: str, half: Trace, torch: Trace, history: str) -> Iterator[Item]:
+def _endings(whose: str, half: Trace, torch: PortTrace, history: str) -> Iterator[Item]:
     """Compares the epoch whose weights a half ends with, by weight, with what the rules say."""
     ends = half.facts["epoch_ends"]
     for name in torch.below(f"rules/{history}/ends"):

@@ -16,13 +16,13 @@ from parity.ladder.rounding import EXACT, FLOAT64, IMAGES_FLOAT32
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace
 
 IMAGES, SUMS = "augmented images", "sum of the augmented images of a step"
 SAMPLES = "samples of the batches"
 
 
-def of_training(keras: Trace, torch: Trace) -> Outcome:
+def of_training(keras: KerasTrace, torch: PortTrace) -> Outcome:
     """Compares the images of a port that augments itself with those of Keras's flow.
 
     A port with Keras's seeds draws samples and parameters itself, and these are compared, too. Any
@@ -48,7 +48,7 @@ def of_training(keras: Trace, torch: Trace) -> Outcome:
     return judged(f"images by the parameters {whose}, within {most:g}; draws: {EXACT}", items)
 
 
-def _draws(keras: Trace, torch: Trace) -> Iterator[Item]:
+def _draws(keras: KerasTrace, torch: PortTrace) -> Iterator[Item]:
     """Compares samples and parameters, image by image: the first difference of each, else all."""
     if "training/flow/index" not in torch:
         return
@@ -73,7 +73,7 @@ def _draws(keras: Trace, torch: Trace) -> Iterator[Item]:
         yield compare_exact(name, a[row], b[row], epoch=_epoch_of(keras, step), step=step)
 
 
-def _images(keras: Trace, torch: Trace, most: float) -> Iterator[Item]:
+def _images(keras: KerasTrace, torch: PortTrace, most: float) -> Iterator[Item]:
     for step in keras.numbers("training/images"):
         key = f"training/images/{step}"
         if key in torch:
@@ -90,7 +90,7 @@ def _told(name: str, value: Any) -> str:
     return str(float(value) if is_number else value)
 
 
-def _sums(keras: Trace, torch: Trace) -> Item:
+def _sums(keras: KerasTrace, torch: PortTrace) -> Item:
     """Compares the sums over the images of all batches: the first one that differs, else all."""
     a, b = (trace["training/image_sums"] for trace in (keras, torch))
     shorter = min(len(a), len(b))
@@ -106,5 +106,5 @@ def _sums(keras: Trace, torch: Trace) -> Item:
     return compare_close(SUMS, a, b, allowed=FLOAT64, scaled=True, **where)
 
 
-def _epoch_of(keras: Trace, step: int) -> int:
+def _epoch_of(keras: KerasTrace, step: int) -> int:
     return int(np.searchsorted(keras.facts["epoch_ends"], step, side="left"))

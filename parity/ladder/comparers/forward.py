@@ -34,7 +34,8 @@ from parity.ladder.recorded import (
 from parity.ladder.rounding import FLOAT64
 
 if TYPE_CHECKING:
-    from parity.traces.trace import Trace
+    from parity.traces.facts import Node
+    from parity.traces.trace import KerasTrace, PortTrace
 
 
 # --------------------------------------------------------------------------------------------------
@@ -69,7 +70,7 @@ _QUANTILES = (0.02, 0.25, 0.5, 0.75, 0.98)
 _STAGES = (QUANTITIES[:7], QUANTITIES[7:9], QUANTITIES[9:])
 
 
-def of_images(keras: Trace, port: Trace) -> Iterator[Item]:
+def of_images(keras: KerasTrace, port: PortTrace) -> Iterator[Item]:
     """Compares when and how images are changed at random, in front of each layer that gets some."""
     told: Mapping[str, Mapping[str, Any]] = port.facts.get("augmentation") or {}
     for place, fact in told.items():
@@ -84,7 +85,7 @@ def of_images(keras: Trace, port: Trace) -> Iterator[Item]:
             yield from _quantities(layers, keras[key], port[key], _sides(keras, place))
 
 
-def _sides(keras: Trace, place: str) -> tuple[int, int]:
+def _sides(keras: KerasTrace, place: str) -> tuple[int, int]:
     """Returns height and width of the images in front of a layer."""
     name, _, number = place.rpartition("/")
     node = next(node for node in keras.facts["nodes"] if node["name"] == name)
@@ -224,7 +225,7 @@ def said(name: str, values: np.ndarray) -> str:
 # Forward: dropout masks and rates, and the output of every layer in eval and in train mode.
 
 
-def of_probe(keras: Trace, port: Trace) -> Outcome:
+def of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
     """Compares what the port returns in both modes, its state, and how its dropouts drop.
 
     The layers in between only say where a difference comes from. Where the port has not all of
@@ -266,7 +267,7 @@ _RATES = {
 }
 
 
-def _dropouts(keras: Trace, port: Trace) -> Iterator[Item]:
+def _dropouts(keras: KerasTrace, port: PortTrace) -> Iterator[Item]:
     """Compares when and how a dropout drops, which Keras's masks in both halves would hide."""
     nodes = {node["name"]: node for node in keras.facts["nodes"]}
     calls = {node["name"]: node for node in port.facts["nodes"]}
@@ -304,7 +305,7 @@ def _dropouts(keras: Trace, port: Trace) -> Iterator[Item]:
                 yield replace(compare_exact(name, kind, "absent"), role=INTRODUCED)
 
 
-def _grain(keras: Trace, port: Trace, node: dict[str, Any]) -> Iterator[Item]:
+def _grain(keras: KerasTrace, port: PortTrace, node: Node) -> Iterator[Item]:
     """Compares what a dropout drops together; Keras's mask in both halves would hide that."""
     name, ours = node["name"], port.facts.get("dropped_axes", {}).get(node["name"])
     keys = [key for key in keras.below("mask") if key.partition("/")[2] == name]
@@ -329,7 +330,7 @@ def _grain_text(axes: Sequence[int], ndim: int, *, is_recurrent: bool) -> str:
 
 
 def _layer(
-    keras: Trace, port: Trace, mode: str, name: str, *, decides: bool = False
+    keras: KerasTrace, port: PortTrace, mode: str, name: str, *, decides: bool = False
 ) -> Iterator[Item]:
     """Compares a layer for Keras's values, and what the port makes of its own.
 
@@ -370,16 +371,16 @@ def _layer(
             yield replace(item, role=STYLE if is_style else role)
 
 
-def _is_random_image(keras: Trace, name: str) -> bool:
+def _is_random_image(keras: KerasTrace, name: str) -> bool:
     kinds = {node["name"]: node["kind"] for node in keras.facts["nodes"]}
     return str(kinds.get(name, "")).startswith(START)
 
 
-def _has_weights(keras: Trace, name: str) -> bool:
+def _has_weights(keras: KerasTrace, name: str) -> bool:
     return any(node["weights"] for node in keras.facts["nodes"] if node["name"] == name)
 
 
-def _gets_keras_images(keras: Trace, port: Trace) -> bool:
+def _gets_keras_images(keras: KerasTrace, port: PortTrace) -> bool:
     """Whether all random layers of the port get Keras's images, in the same units."""
     keys = [
         f"forward/train/{name}/input/0"
@@ -389,7 +390,7 @@ def _gets_keras_images(keras: Trace, port: Trace) -> bool:
     return all(close(keras, port, k, k).agrees for k in keys if k in keras and k in port)
 
 
-def _is_one_step(keras: Trace, port: Trace, mode: str, name: str) -> bool:
+def _is_one_step(keras: KerasTrace, port: PortTrace, mode: str, name: str) -> bool:
     """Whether the port calls a cell in each time step, in the place of Keras's recurrent layer."""
     kinds = {node["name"]: node["kind"] for node in keras.facts["nodes"]}
     key = f"forward/{mode}/{name}/input/0"
@@ -398,7 +399,7 @@ def _is_one_step(keras: Trace, port: Trace, mode: str, name: str) -> bool:
     return bool(port[key].ndim == keras[key].ndim - 1)
 
 
-def _is_logarithm(port: Trace, name: str) -> bool:
+def _is_logarithm(port: PortTrace, name: str) -> bool:
     """Whether the port has a log softmax in the place of a softmax."""
     torch_name = dict(port.facts["pairs"])[name]
     calls = {node["name"]: node["kind"] for node in port.facts["nodes"]}

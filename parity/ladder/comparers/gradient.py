@@ -22,10 +22,10 @@ from parity.ladder.rounding import allowed, limits_of
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace
 
 
-def of_probe(keras: Trace, port: Trace) -> Outcome:
+def of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
     """Compares the gradient of every parameter in train mode.
 
     The gradients for Keras's values, and those that reach each layer, say where a difference
@@ -79,13 +79,13 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     return judged_if_any(source, items, not_compared)
 
 
-def _theirs(keras: Trace, key: str, given: bool) -> np.ndarray:
+def _theirs(keras: KerasTrace, key: str, given: bool) -> np.ndarray:
     """Returns Keras's gradient, without that of the penalties if the port has no loss."""
     penalty = f"penalty_{key}"
     return keras[key] if given or penalty not in keras else keras[key] - keras[penalty]
 
 
-def _arrived(keras: Trace, port: Trace, given: bool) -> Iterator[Item]:
+def _arrived(keras: KerasTrace, port: PortTrace, given: bool) -> Iterator[Item]:
     """Compares the gradient that reaches the output of each layer, for Keras's values behind it."""
     limits = limits_of(keras)
     nodes = {node["name"]: node for node in keras.facts["nodes"]}

@@ -27,13 +27,13 @@ from parity.ladder.rounding import limits_of
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace
 
 
 # --- Loss: its value, its penalties, and its value for right and wrong outputs --------------------
 
 
-def of_probe(keras: Trace, port: Trace) -> Outcome:
+def of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
     """Compares the loss of given right and wrong outputs, and of the model with its penalties."""
     if keras.facts["loss"] is None:
         return skipped(no_loss(keras))
@@ -60,7 +60,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     return judged_if_any(measured(keras), [*_broadcast(port, items), *items])
 
 
-def _broadcast(port: Trace, items: Sequence[Item]) -> Iterator[Item]:
+def _broadcast(port: PortTrace, items: Sequence[Item]) -> Iterator[Item]:
     """Yields the shapes that the port's loss broadcasts, if it is not Keras's loss.
 
     A loss of pairs of samples broadcasts in both halves, and is the same.
@@ -80,7 +80,7 @@ OWN_NUMBERS = "what the own steps return is compared with the loss"
 RESULT_IN_FLOAT32 = 2 * 2.0**-23
 
 
-def metrics_of_probe(keras: Trace, port: Trace) -> Outcome:
+def metrics_of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
     """Compares the names of the metrics, and what each says after one batch and after several."""
     if is_compared(keras, port):
         return skipped(OWN_NUMBERS, applies=False)
@@ -108,7 +108,7 @@ def metrics_of_probe(keras: Trace, port: Trace) -> Outcome:
     return judged_if_any(measured(keras), items, left_out)
 
 
-def _values(keras: Trace, port: Trace) -> Iterator[tuple[Item, bool]]:
+def _values(keras: KerasTrace, port: PortTrace) -> Iterator[tuple[Item, bool]]:
     """Yields an item for each metric and part, and whether rounding alone decides it."""
     told, most = keras.facts["metric_probe"], limits_of(keras).most
     for part, ending in PARTS.items():

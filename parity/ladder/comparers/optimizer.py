@@ -29,13 +29,13 @@ from parity.ladder.rounding import LEARNING_RATE, MOST_RATE_ROUNDING, allowed_lo
 if TYPE_CHECKING:
     from parity.ladder.custom_steps import Optimizer
     from parity.ladder.items import Item
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace, Trace
 
 
 # --- The optimizers of steps by the code of both halves: how often each moves which weights -------
 
 
-def optimizer_items(keras: Trace, port: Trace) -> Iterator[Item]:
+def optimizer_items(keras: KerasTrace, port: PortTrace) -> Iterator[Item]:
     """Yields how often each optimizer moves which weights in one step."""
     if not optimizers_of(port):
         return
@@ -60,7 +60,7 @@ def _moved(theirs: Optimizer, ours: Optimizer, known: set[str]) -> tuple[str, st
 # --- Optimizer: its settings, its state, and the weights after its steps --------------------------
 
 
-def of_probe(keras: Trace, port: Trace) -> Outcome:
+def of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
     """Compares the optimizer alone, with gradients from 1e-9 to 10 and a rate reduced midway.
 
     What differs only behind the reduction is no fault of a program whose rate never changes.
@@ -105,7 +105,7 @@ def averaged_weight(key: str) -> str:
     return key.replace(f"/{AVERAGE}/", "/weights/")
 
 
-def _rates(keras: Trace, port: Trace) -> Iterator[Item]:
+def _rates(keras: KerasTrace, port: PortTrace) -> Iterator[Item]:
     theirs, ours = (half["optimizer/learning_rate"] for half in (keras, port))
     # A schedule in the step of a port's optimizer is its own, also here. Keras's is in float32.
     is_scheduled = keras.facts["schedule"]["kind"] is not None
@@ -122,7 +122,7 @@ def _rates(keras: Trace, port: Trace) -> Iterator[Item]:
         )
 
 
-def _by_step(port: Trace, prefix: str) -> list[str]:
+def _by_step(port: PortTrace, prefix: str) -> list[str]:
     keys = [key for key in port.below(prefix) if key.partition("/")[0].isdigit()]
     return sorted(keys, key=lambda key: (int(key.partition("/")[0]), "/weights/" not in f"/{key}"))
 
@@ -137,7 +137,7 @@ _DIVERGES = (
 )
 
 
-def trajectory_of_probe(keras: Trace, port: Trace) -> Outcome:
+def trajectory_of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
     """Compares losses and weights of a few training steps; the last batch has one sample."""
     has_none = keras.facts["loss"] is None
     if has_none and (keras.facts.get("outputs") or no_loss(keras) != NO_LOSS):
@@ -181,7 +181,7 @@ def trajectory_of_probe(keras: Trace, port: Trace) -> Outcome:
     return judged_if_any(measured(keras), items + raised(port, "trajectory"), not_compared.items())
 
 
-def _num_compared(keras: Trace, port: Trace) -> int:
+def _num_compared(keras: KerasTrace, port: PortTrace) -> int:
     """Returns the number of steps before the first in which both trainings have diverged.
 
     A port that stays finite where Keras does not differs from it there.
@@ -195,7 +195,7 @@ def _num_compared(keras: Trace, port: Trace) -> int:
     return len(losses)
 
 
-def _is_finite(keras: Trace, half: Trace, step: int, loss: np.ndarray) -> bool:
+def _is_finite(keras: KerasTrace, half: Trace, step: int, loss: np.ndarray) -> bool:
     """Whether the loss of a step, and all weights after it, are finite numbers in a half."""
     keys = [f"trajectory/{step}/{weight}" for weight in keras.facts["weights"]]
     arrays = [half[key] for key in keys if key in half]

@@ -10,7 +10,7 @@ from parity.ladder.rounding import dtype_of, limits_of
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace
 
 NO_LOSS = "the Keras model has no single loss"
 OWN_STEP = "the Keras model has a train_step of its own, and its loss is not known"
@@ -23,7 +23,7 @@ CONSTANT_RATE = (
 )
 
 
-def measured(keras: Trace) -> str:
+def measured(keras: KerasTrace) -> str:
     """Returns the tolerance of a check and its reason."""
     limits, dtype = limits_of(keras), dtype_of(keras.facts)
     moved = "one unit in the last place of the weights and of float32 constants"
@@ -35,7 +35,7 @@ def measured(keras: Trace) -> str:
     )
 
 
-def no_loss(keras: Trace) -> str:
+def no_loss(keras: KerasTrace) -> str:
     """Returns why there is no loss of the reference to compare with."""
     told = {entry["what"] for entry in keras.facts.get("incomplete") or []}
     if UNKNOWN_TARGETS in told:
@@ -48,13 +48,13 @@ def within_rounding(most: float) -> str:
     return f"it agrees, but rounding may change it by more than {most:g} of its size"
 
 
-def raised(port: Trace, stage: str) -> list[Item]:
+def raised(port: PortTrace, stage: str) -> list[Item]:
     """Returns an item that fails if the port raised where Keras did not."""
     error = port.facts["raised"].get(stage)
     return [] if error is None else [compare_exact(f"{stage} raises", "nothing", str(error))]
 
 
-def changes_rate(keras: Trace, port: Trace) -> bool:
+def changes_rate(keras: KerasTrace, port: PortTrace) -> bool:
     """Whether a schedule or a callback of either half may change the learning rate."""
     facts = keras.facts["schedule"]
     callbacks = [callback["class"] for callback in facts["callbacks"]]

@@ -18,10 +18,10 @@ from parity.ladder.rounding import LEARNING_RATE, MOST_RATE_ROUNDING, dtype_of
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace
 
 
-def of_probe(keras: Trace, port: Trace) -> Outcome:
+def of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
     """Compares the learning rate of steps and epochs, and the epoch at which training stops."""
     facts = keras.facts["schedule"]
     if facts["kind"] is None and not facts["callbacks"]:
@@ -52,7 +52,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
 STOPS, KEEPS = "epoch at which training stops", "epoch whose weights are kept"
 
 
-def _decisions(keras: Trace, port: Trace) -> Iterator[Item]:
+def _decisions(keras: KerasTrace, port: PortTrace) -> Iterator[Item]:
     """Compares what rules decide in each of the sequences that tell them apart."""
     key, rates = "schedule/decisions", "schedule/rule_rates"
     if key not in keras or key not in port:
@@ -88,7 +88,7 @@ def _epoch_text(stopped: float | np.ndarray) -> str:
     return str(int(stopped) + 1) if stopped >= 0 else "never"
 
 
-def _rates(keras: Trace, theirs: np.ndarray, ours: np.ndarray, unit: str) -> Iterator[Item]:
+def _rates(keras: KerasTrace, theirs: np.ndarray, ours: np.ndarray, unit: str) -> Iterator[Item]:
     is_step = unit == "step"
     exact = keras["schedule/exact"] if is_step and "schedule/exact" in keras else theirs
     if is_step and "schedule/compiled" in keras:

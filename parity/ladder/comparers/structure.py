@@ -23,13 +23,14 @@ from parity.ladder.rounding import EXACT, limits_of
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.trace import Trace
+    from parity.traces.port_facts import PortNode
+    from parity.traces.trace import KerasTrace, PortTrace
 
 
 # --- Structure: every weight in its place ---------------------------------------------------------
 
 
-def of_probe(keras: Trace, port: Trace) -> Outcome:
+def of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
     """Compares what has to be carried over: every weight of Keras, every parameter of the port.
 
     Layers without weights, kinds and names decide nothing. A port that loads the weights itself may
@@ -54,7 +55,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
             items.append(_same_shapes(keras_name, {}, call["weights"]))
     paired = {name for pair in port.facts["pairs"] for name in pair}
     items += [
-        compare_exact(node["name"], _kind(node), "absent")
+        compare_exact(node["name"], node["kind"], "absent")
         for node in nodes.values()
         if node["name"] not in paired
         and any(weight not in carried and weight not in unknown for weight in node["weights"])
@@ -97,7 +98,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
     return judged_if_any(EXACT, items)
 
 
-def _uncarried(port: Trace, calls: dict[str, Any]) -> list[str]:
+def _uncarried(port: PortTrace, calls: dict[str, Any]) -> list[str]:
     """Returns the calls of modules with parameters that have no weight of Keras."""
     told = unknown_parameters(port)
     owners = {name.rpartition(".")[0] for name in port.facts["not_carried"] if name not in told}
@@ -117,16 +118,14 @@ def _shapes(weights: dict[str, Any]) -> str:
     return ", ".join(f"{key} {tuple(shape)}" for key, shape in weights.items()) or "no weights"
 
 
-def _kind(node: dict[str, Any]) -> str:
-    where = node.get("where")
-    kind: str = node["kind"]
-    return kind + (f" at {where}" if where else "")
+def _kind(call: PortNode) -> str:
+    return call["kind"] + (f" at {call['where']}" if call["where"] else "")
 
 
 # --- Initial weights: the same distributions ------------------------------------------------------
 
 
-def init_of_probe(keras: Trace, port: Trace) -> Outcome:
+def init_of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
     """Tests whether both halves draw initial weights from the same distributions."""
     if steps := keras.facts.get("trained_steps"):
         return skipped(
@@ -157,7 +156,7 @@ def init_of_probe(keras: Trace, port: Trace) -> Outcome:
     return judged(source, items)
 
 
-def _is_constant(keras: Trace, name: str, how: tuple[Any, Any]) -> bool:
+def _is_constant(keras: KerasTrace, name: str, how: tuple[Any, Any]) -> bool:
     draws = keras[f"init/{name}"]
     return not draws.size or is_drawn_constant(draws, *how)
 
@@ -165,7 +164,7 @@ def _is_constant(keras: Trace, name: str, how: tuple[Any, Any]) -> bool:
 # --- Data: the batch of a probe, as it reaches the first layer ------------------------------------
 
 
-def data_of_probe(keras: Trace, port: Trace) -> Outcome:
+def data_of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
     """Compares the input of the first layer, after the port's own input handling.
 
     A port may prepare its input itself; then its outputs agree.
@@ -190,7 +189,7 @@ def data_of_probe(keras: Trace, port: Trace) -> Outcome:
     return skipped("no layer of the port could be paired by its input")
 
 
-def is_turned(keras: Trace, port: Trace, key: str) -> bool:
+def is_turned(keras: KerasTrace, port: PortTrace, key: str) -> bool:
     """Whether a sequence of the port is Keras's from its end to its start."""
     theirs, ours = keras[key], port[key]
     if theirs.shape != ours.shape or theirs.ndim < 3:

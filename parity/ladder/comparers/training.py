@@ -19,7 +19,7 @@ from parity.programs.run_spec import RunSpec
 if TYPE_CHECKING:
     from parity.behaviour.rules import Judgement
     from parity.ladder.items import Item
-    from parity.traces.trace import Trace
+    from parity.traces.trace import KerasTrace, PortTrace, Trace
 
 
 # --- The whole training: steps, weights and history of both halves --------------------------------
@@ -35,7 +35,7 @@ BY_SPREAD = (
 )
 
 
-def trajectory(keras: Trace, torch: Trace) -> Outcome:
+def trajectory(keras: KerasTrace, torch: PortTrace) -> Outcome:
     """Compares steps, weights at recorded steps, running losses and the history of epochs.
 
     It compares as long as both halves make the same steps with the same rates: later differences
@@ -57,28 +57,28 @@ def trajectory(keras: Trace, torch: Trace) -> Outcome:
     return judged(source, items) if items else skipped(source)
 
 
-def _other_steps(keras: Trace, torch: Trace) -> int | None:
+def _other_steps(keras: KerasTrace, torch: PortTrace) -> int | None:
     """Returns the first epoch, from 0, in which the halves make other numbers of steps, or None."""
     ends = zip(*(trace.facts["epoch_ends"] for trace in (keras, torch)), strict=False)
     return next((epoch for epoch, (a, b) in enumerate(ends) if a != b), None)
 
 
-def _parting(keras: Trace, torch: Trace) -> int | None:
+def _parting(keras: KerasTrace, torch: PortTrace) -> int | None:
     a, b = (half["training/rates"] for half in (keras, torch))
     return parting(a, b, keras.facts["epoch_ends"], Rounding.of(keras))
 
 
-def allowed(torch: Trace, key: str) -> float:
+def allowed(torch: PortTrace, key: str) -> float:
     """Returns the allowed difference of an array, or of a number after a step, "scalar/N"."""
     spread: dict[str, float] = torch.facts.get("spread") or {}
     return max(FLOAT64, NOISE_FACTOR * float(spread.get(key, 0.0)))
 
 
-def _source(torch: Trace) -> str:
+def _source(torch: PortTrace) -> str:
     return WHOLE_RUN + (BY_SPREAD if torch.facts.get("spread") else "")
 
 
-def _of_epochs(keras: Trace, torch: Trace, num_epochs: int) -> Iterator[Item]:
+def _of_epochs(keras: KerasTrace, torch: PortTrace, num_epochs: int) -> Iterator[Item]:
     """Compares the first epochs."""
     ends = [0, *keras.facts["epoch_ends"][:num_epochs]]
     for step in keras.numbers("training/weights"):
@@ -90,7 +90,7 @@ def _of_epochs(keras: Trace, torch: Trace, num_epochs: int) -> Iterator[Item]:
         yield from _history(keras, torch, epoch, end)
 
 
-def _weights(keras: Trace, torch: Trace, step: int, epoch: int) -> list[Item]:
+def _weights(keras: KerasTrace, torch: PortTrace, step: int, epoch: int) -> list[Item]:
     """Compares the weights that have a place in the port; a port that draws may have none."""
     return [
         compare_close(
@@ -106,7 +106,7 @@ def _weights(keras: Trace, torch: Trace, step: int, epoch: int) -> list[Item]:
     ]
 
 
-def _running_loss(keras: Trace, torch: Trace, epoch: int, first: int, end: int) -> Item:
+def _running_loss(keras: KerasTrace, torch: PortTrace, epoch: int, first: int, end: int) -> Item:
     """Compares the running losses of an epoch: the first one above the limit, else the worst."""
     a, b = (trace["training/loss"][first:end] for trace in (keras, torch))
     difference = absolute_difference(a, b)
@@ -125,7 +125,7 @@ def _running_loss(keras: Trace, torch: Trace, epoch: int, first: int, end: int) 
     )
 
 
-def _history(keras: Trace, torch: Trace, epoch: int, step: int) -> Iterator[Item]:
+def _history(keras: KerasTrace, torch: PortTrace, epoch: int, step: int) -> Iterator[Item]:
     """Compares what both halves report of an epoch; what a half does not report is left out."""
     for key in keras.history:
         column, other = keras.history[key], torch.history.get(key)
@@ -144,7 +144,7 @@ def _history(keras: Trace, torch: Trace, epoch: int, step: int) -> Iterator[Item
         )
 
 
-def schedule(keras: Trace, torch: Trace) -> Outcome:
+def schedule(keras: KerasTrace, torch: PortTrace) -> Outcome:
     """Compares the rate of every step, the last epoch, and what the training ends with."""
     if _other_steps(keras, torch) is not None:
         return skipped("the halves make different steps")
@@ -162,7 +162,7 @@ def schedule(keras: Trace, torch: Trace) -> Outcome:
     return judged(f"{_source(torch)}; rates within {SAME_RATE:g} of themselves", items)
 
 
-def _final(keras: Trace, torch: Trace) -> Iterator[Item]:
+def _final(keras: KerasTrace, torch: PortTrace) -> Iterator[Item]:
     step = keras.facts["epoch_ends"][-1] if keras.facts["epoch_ends"] else 0
     for name in torch.below("training/final"):
         yield compare_close(
@@ -187,13 +187,13 @@ def _epoch(ends: list[int], step: int) -> int:
 NUM_DEVIATIONS = 3.0
 
 
-def of_training(keras: Trace, torch: Trace) -> Outcome:
+def of_training(keras: KerasTrace, torch: PortTrace) -> Outcome:
     """Compares the verdicts on the fit; with anchors, numbers near a limit may differ by chance."""
     sizes = keras.facts if "anchors" in keras.facts else None
     return same_verdict(judge_training(keras, keras), judge_training(torch, keras), sizes)
 
 
-def judge_training(half: Trace, keras: Trace) -> Judgement:
+def judge_training(half: Trace, keras: KerasTrace) -> Judgement:
     """Returns the verdict on the history of a half.
 
     Args:
@@ -250,7 +250,7 @@ def _why(a: Judgement, b: Judgement) -> str:
     return f"Keras: {a.verdict}, {a.because}; torch: {b.verdict}, {b.because}"
 
 
-def of_probe(keras: Trace, port: Trace) -> Outcome:
+def of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
     """Compares nothing: a probe trains too few steps."""
     return skipped(
         "a check trains a few steps; `parity run` and `parity sweep` train whole runs",
@@ -263,7 +263,7 @@ def of_probe(keras: Trace, port: Trace) -> Outcome:
 # Each function takes what the Keras half wrote before its training, and the training of the port.
 
 
-def order(keras: Trace, torch: Trace) -> Outcome:
+def order(keras: KerasTrace, torch: PortTrace) -> Outcome:
     """Compares the order of the samples in an epoch."""
     if "seeded/order" not in torch:
         return skipped("the port gets the batches that Keras was fed")
@@ -271,7 +271,7 @@ def order(keras: Trace, torch: Trace) -> Outcome:
     return judged(EXACT, items)
 
 
-def weights(keras: Trace, torch: Trace) -> Outcome:
+def weights(keras: KerasTrace, torch: PortTrace) -> Outcome:
     """Compares the initial weights that both halves have drawn."""
     items = []
     for name in keras.below("start"):
@@ -287,7 +287,7 @@ def weights(keras: Trace, torch: Trace) -> Outcome:
     return judged(EXACT + rounded, items)
 
 
-def masks(keras: Trace, torch: Trace) -> Outcome:
+def masks(keras: KerasTrace, torch: PortTrace) -> Outcome:
     """Compares the generators of masks before the first step."""
     nodes = keras.facts["nodes"]
     dropouts = {node["name"].partition("#")[0] for node in nodes if node["kind"] == "dropout"}

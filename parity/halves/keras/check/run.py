@@ -58,7 +58,7 @@ from parity.halves.keras.loss_constants import constants_as_written
 from parity.halves.memory import free_memory, give_back_large_blocks
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
 from parity.programs.settings import later_seed
-from parity.traces.trace import Trace, TraceWriter
+from parity.traces.trace import KerasTrace, TraceWriter
 
 # --- Whether `fit` makes a step with one sample, which a port may refuse --------------------------
 #
@@ -166,7 +166,7 @@ def run_check(
     spec: CheckSpec,
     factory: Callable[[], Any],
     writer: TraceWriter,
-    keras: Trace | None = None,
+    keras: KerasTrace | None = None,
 ) -> None:
     """Probes the model that a factory builds.
 

@@ -24,7 +24,7 @@ from parity.halves.torch.step_rate import idle_step_of
 from parity.ladder.rounding import dtype_of
 from parity.programs.check_spec import CheckSpec
 from parity.programs.settings import later_seed
-from parity.traces.trace import Trace, TraceWriter
+from parity.traces.trace import KerasTrace, TraceWriter
 from torch_impl.port import Port
 from torch_impl.schedule.callbacks import begin_epoch, monitor_of, takes_value
 
@@ -171,7 +171,7 @@ def optimizer_facts(optimizer: torch.optim.Optimizer | None) -> dict[str, Any] |
 
 
 def write_schedule(
-    spec: CheckSpec, factory: Callable[[], Any], keras: Trace, writer: TraceWriter
+    spec: CheckSpec, factory: Callable[[], Any], keras: KerasTrace, writer: TraceWriter
 ) -> None:
     """Writes the learning rate of every step and of every epoch, if Keras changes it there."""
     if "schedule/steps" in keras:
@@ -248,7 +248,7 @@ def _rates_by_epoch(
 
 
 def _write_decisions(
-    spec: CheckSpec, factory: Callable[[], Any], keras: Trace, writer: TraceWriter
+    spec: CheckSpec, factory: Callable[[], Any], keras: KerasTrace, writer: TraceWriter
 ) -> None:
     """Writes what the rules of a port decide in the sequences that Keras's rules got."""
     told = [each for each in keras.facts["schedule"]["callbacks"] if "monitor" in each]

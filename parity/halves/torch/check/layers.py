@@ -35,7 +35,7 @@ from parity.halves.torch.port.pairing import origins, takers
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.ladder.items import PASS
 from parity.ladder.recorded import MODES, compare_output, compare_recorded
-from parity.traces.trace import Trace, TraceWriter
+from parity.traces.trace import KerasTrace, TraceWriter
 from torch_impl.layers.image.random_layer import RandomImageLayer
 
 # --------------------------------------------------------------------------------------------------
@@ -324,7 +324,7 @@ def _with_first(output: Any, tensor: torch.Tensor) -> Any:
     return type(output)(*items) if hasattr(output, "_fields") else type(output)(items)
 
 
-def agrees(keras: Trace, key: str, ours: np.ndarray) -> bool:
+def agrees(keras: KerasTrace, key: str, ours: np.ndarray) -> bool:
     """Whether an array is Keras's, within rounding."""
     return compare_recorded(keras, key, ours, key).status == PASS
 

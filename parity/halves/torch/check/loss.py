@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from parity.data import probe_inputs
 from parity.halves.torch.call import flat_tensors
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.port.portable import as_returned, from_returned
+from parity.traces.facts import known
 from parity.traces.trace import TraceWriter, keyed
 from torch_impl.layers import activations
 from torch_impl.losses import OutputLosses, from_config, sample_weights
@@ -216,7 +217,8 @@ class Loss:
     def weights(self, key: str) -> Any:
         """Returns the weights of the samples that the trace has; None if there are none."""
         port, keras = self._port, self._port.keras
-        if not keras.facts["loss"].get("sample_weight"):  # those of classes are the port's own
+        told = known(keras.facts["loss"])
+        if not told.get("sample_weight"):  # those of classes are the port's own
             return None
         if key in keras:
             return port.tensor(keras[key]).to(port.device)
@@ -247,10 +249,11 @@ def is_by_name(loss: Any) -> bool:
 def _own_loss(port: PortUnderTest, form: str) -> Callable[[Any, Arrays, Any], torch.Tensor]:
     """Returns Keras's loss."""
     facts = port.keras.facts
-    told: Mapping[str, Any] = facts["loss"]
+    told = known(facts["loss"])
     if port.outputs.names:
-        losses = {n: from_config(t["config"] or t["name"]) for n, t in told["outputs"].items()}
-        weights = {name: each["weight"] for name, each in told["outputs"].items()}
+        outputs = known(told["outputs"])
+        losses = {n: from_config(t["config"] or t["name"]) for n, t in outputs.items()}
+        weights = {name: each["weight"] for name, each in outputs.items()}
         together = OutputLosses(losses, weights, port.outputs.names)
 
         def of_all(returned: Any, targets: Arrays, weights: Any) -> torch.Tensor:

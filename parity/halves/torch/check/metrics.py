@@ -16,7 +16,7 @@ from parity.data import probe_inputs
 from parity.halves.torch.check.loss import activated
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.port.portable import as_returned, from_returned
-from parity.traces.trace import Trace, TraceWriter, keyed
+from parity.traces.trace import KerasTrace, TraceWriter, keyed
 from torch_impl.losses import sample_weights
 from torch_impl.masks import mask_of, with_mask
 from torch_impl.metrics import METRICS, Metric, metric
@@ -48,7 +48,7 @@ class Compiled:
         return f"metric_input/{what}/{self.output}" if self.output else f"metric_input/{what}"
 
 
-def compiled_metrics(keras: Trace) -> list[Compiled]:
+def compiled_metrics(keras: KerasTrace) -> list[Compiled]:
     """Returns the metrics in the order of Keras's history."""
     names = keras.facts["metric_probe"]["names"]
     flat = _flat(keras.facts["metrics"])
@@ -63,7 +63,7 @@ def _flat(given: Mapping[str, Any]) -> Iterator[tuple[Any, bool, str]]:
                 yield each, kind == "weighted_metrics", output
 
 
-def columns_of(keras: Trace, joined: np.ndarray) -> dict[str, np.ndarray]:
+def columns_of(keras: KerasTrace, joined: np.ndarray) -> dict[str, np.ndarray]:
     """Returns the outputs that a trace has side by side, (N, values of all), by their names."""
     found, start = {}, 0
     for each in keras.facts["outputs"]:
@@ -413,8 +413,8 @@ def write_metrics(port: PortUnderTest, form: str, writer: TraceWriter) -> None:
         form: of its output, as `output_form` tells it.
         writer: has the outputs of the port; receives all that is written.
     """
-    told = port.keras.facts.get("metric_probe") or {}
-    if not told.get("names") or told.get("why"):
+    told = port.keras.facts.get("metric_probe")
+    if told is None or not told["names"] or told.get("why"):
         return
     built = port.built
     if built.metrics or built.weighted_metrics:

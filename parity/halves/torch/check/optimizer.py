@@ -19,7 +19,8 @@ from parity.halves.torch.port.carried import LOAD, Carried
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.port.slots import STOCK_SLOTS
 from parity.halves.torch.step_rate import step_of
-from parity.traces.trace import Trace, TraceWriter
+from parity.traces.facts import known
+from parity.traces.trace import KerasTrace, TraceWriter
 from torch_impl import optim
 from torch_impl.optim.base import averaged
 from torch_impl.schedule.callbacks import begin_epoch
@@ -229,7 +230,7 @@ def _averages(port: PortUnderTest) -> Iterator[tuple[Carried, torch.Tensor]]:
     kept: dict[int, torch.Tensor] = {}
     if built.average is not None and int(built.average.n_averaged):
         kept = {id(p): mean for p, mean in averaged(built.average, built.module)}
-    is_of_keras = bool(port.keras.facts["optimizer"]["config"].get("use_ema"))
+    is_of_keras = bool(known(port.keras.facts["optimizer"])["config"].get("use_ema"))
     for item in port.carried:
         variable = item.variable
         if len(variable.tensors) != 1 or variable.is_computed:
@@ -281,7 +282,7 @@ def make_step(port: PortUnderTest, given: float | None) -> float:
     return rate
 
 
-def given_rates(keras: Trace, key: str) -> list[float] | None:
+def given_rates(keras: KerasTrace, key: str) -> list[float] | None:
     """Returns the rates of Keras's steps if a schedule sets them, else None."""
     is_scheduled = keras.facts["schedule"]["kind"] is not None
     return keras[key].tolist() if is_scheduled else None
@@ -321,7 +322,7 @@ def left_out_if_refused(port: PortUnderTest, step: int, writer: TraceWriter) -> 
         writer.facts["not_compared"] = [*writer.facts.get("not_compared", []), told]
 
 
-def _num_samples(keras: Trace, step: int) -> int:
+def _num_samples(keras: KerasTrace, step: int) -> int:
     """Returns how many samples a step has, one of the probe or one of the model's own."""
     prefixes = (f"input/step{step}", f"input/data/{step}")
     keys = [f"{prefix}/{name}" for prefix in prefixes for name in keras.below(prefix)]
@@ -363,7 +364,7 @@ def _made(port: PortUnderTest, loss: Loss, step: int, rate: float | None) -> flo
     return float(value.detach())
 
 
-def _is_cut(keras: Trace) -> bool:
+def _is_cut(keras: KerasTrace) -> bool:
     """Whether Keras's rate changes in front of the step at which a cut is made."""
     before, after = keras["trajectory/rates"][probe_inputs.TRAJECTORY_CUT_BEFORE - 2 :][:2]
     return bool(before != after)

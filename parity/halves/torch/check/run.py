@@ -33,7 +33,7 @@ from parity.ladder.incomplete import OWN_TRAIN_STEP
 from parity.ladder.items import FAIL
 from parity.ladder.rounding import dtype_of
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
-from parity.traces.trace import CheckWriter, Trace, TraceWriter
+from parity.traces.trace import CheckWriter, KerasTrace, TraceWriter
 
 ROUNDS = "how the port rounds"  # what is not compared of casts of its own
 
@@ -42,7 +42,7 @@ def run_check(
     spec: CheckSpec,
     factory: Callable[[], Any],
     writer: TraceWriter,
-    keras: Trace | None = None,
+    keras: KerasTrace | None = None,
 ) -> None:
     """Probes the port that a factory builds.
 
@@ -69,7 +69,7 @@ def _run(
     spec: CheckSpec,
     factory: Callable[[], Any],
     writer: TraceWriter,
-    keras: Trace,
+    keras: KerasTrace,
     *,
     tries_fixes: bool = True,
 ) -> None:
@@ -130,7 +130,7 @@ def _run(
 
 
 def _ended(
-    spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, keras: Trace
+    spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, keras: KerasTrace
 ) -> dict[str, list[str]]:
     """Returns level -> items that agree with all fixes applied to the port.
 

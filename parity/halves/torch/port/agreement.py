@@ -16,7 +16,7 @@ from parity.halves.torch.port.portable import Axes, as_returned, nearest
 from parity.ladder.compare import counts_of, only_counted
 from parity.ladder.recorded import in_form
 from parity.ladder.rounding import LIMITS, Limits, limits_of
-from parity.traces.trace import Trace
+from parity.traces.trace import KerasTrace
 
 # --------------------------------------------------------------------------------------------------
 #
@@ -35,19 +35,19 @@ def error_of(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(far) / scale if np.isfinite(far) and np.isfinite(scale) else np.inf
 
 
-def allowed_of(keras: Trace, *keys: str) -> float:
+def allowed_of(keras: KerasTrace, *keys: str) -> float:
     """Returns the error that rounding explains for any of some arrays, by the ladder's limits."""
 
-    def share(fact: str, limits: Limits) -> float:
-        noise: dict[str, Any] = keras.facts.get(fact) or {}
+    def share(noise: Mapping[str, float], limits: Limits) -> float:
         measured = max((float(noise.get(key, 0.0)) for key in keys), default=0.0)
         return min(limits.factor * measured, limits.most)
 
     limits = limits_of(keras)
-    return max(limits.floor, share("noise", limits)) + share("float32_noise", LIMITS["float32"])
+    in_float32 = share(keras.facts.get("float32_noise") or {}, LIMITS["float32"])
+    return max(limits.floor, share(keras.facts["noise"], limits)) + in_float32
 
 
-def output_error(keras: Trace, output: torch.Tensor, mode: str = "eval") -> float:
+def output_error(keras: KerasTrace, output: torch.Tensor, mode: str = "eval") -> float:
     """Returns the error of an output, in units of what rounding explains.
 
     A port may return what goes into Keras's last activation, or its log.
@@ -63,7 +63,7 @@ def output_error(keras: Trace, output: torch.Tensor, mode: str = "eval") -> floa
 
 
 def _only_counted(
-    keras: Trace, output: torch.Tensor, ours: np.ndarray, theirs: np.ndarray, mode: str
+    keras: KerasTrace, output: torch.Tensor, ours: np.ndarray, theirs: np.ndarray, mode: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the port's output and Keras's in the port's layout, with zeros where none counts."""
     where = nearest(output, theirs)
@@ -75,7 +75,7 @@ def _only_counted(
     return np.where(counts, ours, 0.0), np.where(counts, given, 0.0)
 
 
-def forms_of(keras: Trace, mode: str = "eval") -> Iterator[tuple[np.ndarray, float]]:
+def forms_of(keras: KerasTrace, mode: str = "eval") -> Iterator[tuple[np.ndarray, float]]:
     """Yields what a port may return for Keras's output in a mode, and how far it may be off."""
     key = f"forward/{mode}/output"
     yield in_form(keras, mode, "same"), allowed_of(keras, key)
@@ -86,7 +86,7 @@ def forms_of(keras: Trace, mode: str = "eval") -> Iterator[tuple[np.ndarray, flo
         yield in_form(keras, mode, form), allowed_of(keras, key, before)
 
 
-def ends_alike(keras: Trace, pairs: Sequence[PairedLayer], again: Sequence[Call]) -> bool:
+def ends_alike(keras: KerasTrace, pairs: Sequence[PairedLayer], again: Sequence[Call]) -> bool:
     """Whether the port gives Keras's last activation what Keras gives it, in eval mode.
 
     True if the port does not have it. The output alone may say little: a softmax of large values is
@@ -109,7 +109,7 @@ def ends_alike(keras: Trace, pairs: Sequence[PairedLayer], again: Sequence[Call]
 
 
 def agreeing(
-    keras: Trace, pairs: Sequence[PairedLayer], calls: Sequence[Call], again: Sequence[Call]
+    keras: KerasTrace, pairs: Sequence[PairedLayer], calls: Sequence[Call], again: Sequence[Call]
 ) -> list[PairedLayer]:
     """Returns the pairs that compute the same, of a port whose output in eval mode is Keras's.
 
@@ -138,7 +138,7 @@ def agreeing(
 
 
 def _is_same(
-    keras: Trace,
+    keras: KerasTrace,
     pair: PairedLayer,
     first: tuple[Mapping[str, Any], Call],
     last: tuple[Mapping[str, Any], Call],
@@ -161,7 +161,7 @@ def _forms_of(call: Call) -> list[list[int]]:
     return shapes + [[shape[0], *shape[2:], shape[1]] for shape in shapes if len(shape) > 2]
 
 
-def _is_given(keras: Trace, pair: PairedLayer, node: Mapping[str, Any], call: Call) -> bool:
+def _is_given(keras: KerasTrace, pair: PairedLayer, node: Mapping[str, Any], call: Call) -> bool:
     """Whether a layer has Keras's input, if it has only one."""
     keys = [f"forward/eval/{node['name']}/input/{n}" for n in range(len(node["input_shapes"]))]
     if len(call.inputs) != 1 or len(keys) != 1 or keys[0] not in keras:
@@ -172,7 +172,7 @@ def _is_given(keras: Trace, pair: PairedLayer, node: Mapping[str, Any], call: Ca
     return error_of(ours, theirs) <= allowed_of(keras, keys[0])
 
 
-def _is_made(keras: Trace, pair: PairedLayer, node: Mapping[str, Any], call: Call) -> bool:
+def _is_made(keras: KerasTrace, pair: PairedLayer, node: Mapping[str, Any], call: Call) -> bool:
     """Whether a layer has Keras's output, before or after Keras's activation."""
     keys = [f"forward/eval/{node['name']}{end}/output" for end in ("", ".activation")]
     output = output_of(call.output, call.final, node["output_shape"])
@@ -194,7 +194,7 @@ def _is_made(keras: Trace, pair: PairedLayer, node: Mapping[str, Any], call: Cal
 
 
 def with_seen_axes(
-    keras: Trace, pairs: Sequence[PairedLayer], calls: Sequence[Call], again: Sequence[Call]
+    keras: KerasTrace, pairs: Sequence[PairedLayer], calls: Sequence[Call], again: Sequence[Call]
 ) -> list[PairedLayer]:
     """Returns the pairs with the axes that their values show; the others keep theirs.
 
@@ -208,7 +208,7 @@ def with_seen_axes(
     return [_seen(keras, pair, [by_name.get(x.name) for x in pair.chain(calls)]) for pair in pairs]
 
 
-def _seen(keras: Trace, pair: PairedLayer, chain: Sequence[Call | None]) -> PairedLayer:
+def _seen(keras: KerasTrace, pair: PairedLayer, chain: Sequence[Call | None]) -> PairedLayer:
     nodes = keras.facts["nodes"]
     first, last = nodes[pair.ends.keras_first], nodes[pair.ends.keras_last]
     taken = made = None
@@ -223,7 +223,7 @@ def _seen(keras: Trace, pair: PairedLayer, chain: Sequence[Call | None]) -> Pair
 
 
 def returned_axes(
-    keras: Trace, output: torch.Tensor, calls: Sequence[Call], made: Sequence[Axes | None]
+    keras: KerasTrace, output: torch.Tensor, calls: Sequence[Call], made: Sequence[Axes | None]
 ) -> Axes | None:
     """Returns the order of the axes of what a port returns; None: it is not known.
 

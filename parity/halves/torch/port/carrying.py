@@ -35,7 +35,7 @@ from parity.halves.torch.port.carried import (
 from parity.halves.torch.port.cell_weights import Cell, cells_of, placings, seatings
 from parity.halves.torch.port.paired_layer import PairedLayer
 from parity.halves.torch.port.pairing import Pairing
-from parity.traces.trace import Trace
+from parity.traces.trace import KerasTrace
 from torch_impl.layouts import Variable
 
 # --------------------------------------------------------------------------------------------------
@@ -243,7 +243,7 @@ def paired_weights(pairs: Sequence[PairedLayer]) -> list[Carried]:
 
 
 def carry(
-    keras: Trace,
+    keras: KerasTrace,
     pairs: Sequence[PairedLayer],
     found: Sequence[Source],
     needs: Mapping[str, Need],
@@ -290,7 +290,7 @@ def carry(
 
 
 def _carry_cells(
-    keras: Trace,
+    keras: KerasTrace,
     ways: Iterable[list[Carried]],
     cargo: Cargo,
     rest: Callable[[Cargo], Cargo],
@@ -342,7 +342,7 @@ def ways_of_cells(
 
 def carry_by_load(
     module: nn.Module,
-    keras: Trace,
+    keras: KerasTrace,
     pairs: Sequence[PairedLayer],
     output: Callable[[], torch.Tensor],
 ) -> Cargo:
@@ -379,7 +379,7 @@ def _holds(item: Carried, array: np.ndarray) -> bool:
 
 
 def _carry_rest(
-    keras: Trace,
+    keras: KerasTrace,
     found: Sequence[Source],
     needs: Mapping[str, Need],
     cargo: Cargo,
@@ -426,7 +426,7 @@ def _carry_rest(
         cargo.carried += tried[0]
 
 
-def _error(keras: Trace, output: Callable[[], torch.Tensor]) -> float:
+def _error(keras: KerasTrace, output: Callable[[], torch.Tensor]) -> float:
     with suppress(Exception):  # the code of the port may raise anything; a later stage tells it
         return output_error(keras, output())
     return np.inf
@@ -440,7 +440,7 @@ def _is_open(
     return sum(1 for _ in islice(others, 2)) > 1 and bool(chosen)
 
 
-def set_all(keras: Trace, items: Sequence[Carried]) -> None:
+def set_all(keras: KerasTrace, items: Sequence[Carried]) -> None:
     """Sets Keras's weights in their places."""
     for item in items:
         item.set(keras[f"weights/{item.name}"])
@@ -538,7 +538,7 @@ def _computed(item: Carried, error: ValueError) -> dict[str, str]:
 
 def carry_with_copies(
     module: nn.Module,
-    keras: Trace,
+    keras: KerasTrace,
     pairs: Sequence[PairedLayer],
     found: Sequence[Source],
     needs: Mapping[str, Need],

@@ -22,7 +22,7 @@ from parity.halves.torch.port.portable import (
     from_returned,
     in_order,
 )
-from parity.traces.trace import Trace, keyed
+from parity.traces.trace import KerasTrace, keyed
 from torch_impl.port import Port
 from torch_impl.trainer.batches import mapped
 
@@ -249,7 +249,7 @@ class PortFeed:
 
     module: nn.Module
     built: Port
-    keras: Trace
+    keras: KerasTrace
     device: str
     dtype: str
     has_columns: bool

@@ -28,7 +28,7 @@ from parity.halves.torch.port.portable import (
     traced_channels_first,
     with_flat_axes,
 )
-from parity.traces.trace import Trace
+from parity.traces.trace import KerasTrace
 from torch_impl.layouts import Variable
 from torch_impl.weights import match
 
@@ -398,7 +398,9 @@ def with_directions(
     )
 
 
-def ways_of(keras: Trace, calls: Sequence[Call], pairing: Pairing) -> list[list[list[Carried]]]:
+def ways_of(
+    keras: KerasTrace, calls: Sequence[Call], pairing: Pairing
+) -> list[list[list[Carried]]]:
     """Returns for each bidirectional layer the ways in which two calls may hold its weights.
 
     The first is that the earlier call walks forward.

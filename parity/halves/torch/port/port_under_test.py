@@ -79,7 +79,7 @@ from parity.halves.torch.port.random_masks import (
 )
 from parity.ladder.rounding import dtype_of
 from parity.programs.check_spec import LARGE_MODEL
-from parity.traces.trace import Trace
+from parity.traces.trace import KerasTrace
 from torch_impl.layers import RecurrentDropout
 from torch_impl.parametrized import forget_gradients, keep_gradients
 
@@ -107,7 +107,7 @@ class PortUnderTest(PortFeed, PortWeights):
         self,
         factory: Callable[[], Any],
         seed: int,
-        keras: Trace,
+        keras: KerasTrace,
         device: str = "cpu",
         dtype: str | None = None,
         *,

@@ -19,7 +19,7 @@ from parity.halves.torch.call import Call
 from parity.halves.torch.kinds import MASK, NORMAL, REPLAYED, UNIFORM, UNIFORMS, uniform_of
 from parity.halves.torch.port.agreement import output_error
 from parity.halves.torch.port.portable import Axes, traced_channels_first
-from parity.traces.trace import keyed
+from parity.traces.trace import KerasTrace, keyed
 from torch_impl.layers import RecurrentDropout
 from torch_impl.layers.recurrent_cells import Masks
 from torch_impl.masks import with_mask
@@ -27,7 +27,6 @@ from torch_impl.masks import with_mask
 if TYPE_CHECKING:
     from parity.halves.torch.port.paired_layer import PairedLayer
     from parity.halves.torch.port.port_under_test import PortUnderTest
-    from parity.traces.trace import Trace
 
 
 # --------------------------------------------------------------------------------------------------
@@ -133,7 +132,7 @@ def given_masks(port: PortUnderTest, mode: str) -> Iterator[None]:
         yield
 
 
-def _by_step(keras: Trace, keys: Sequence[str]) -> list[list[np.ndarray]]:
+def _by_step(keras: KerasTrace, keys: Sequence[str]) -> list[list[np.ndarray]]:
     """Returns for each gate the masks of all steps."""
     found: dict[str, list[np.ndarray]] = {}
     for key in keys:

@@ -22,7 +22,7 @@ from parity.halves.torch.program.stepper import ReplayedStepper
 from parity.halves.torch.program.training import arguments_of, begin, complete, train, with_batches
 from parity.programs.check_spec import CheckSpec
 from parity.traces.feed_file import read_feed
-from parity.traces.trace import CheckWriter, RunResult, Trace
+from parity.traces.trace import CheckWriter, KerasTrace, PortTrace, RunResult
 from torch_impl import optim
 from torch_impl.layers import Dropout
 from torch_impl.native.origins import slow_loops
@@ -170,10 +170,10 @@ def bench_program(task: ProgramBenchTask, folder: RunFolder, server: BenchServer
         NoMoreRounds: there are no more rounds.
     """
     is_judged = task.part == "judged"
-    keras, eager = Trace(task.folder("keras").path), task.folder("torch")
+    keras, eager = KerasTrace(task.folder("keras").path), task.folder("torch")
     if not is_judged:
         keras.facts["dtype"] = "float32"
-    form = str(Trace(eager.path).facts["output_form"])
+    form = str(PortTrace(eager.path).facts["output_form"])
     port = _port(task, keras, form)
     begin(port, {name: keras[f"start/{name}"] for name in keras.below("start")})
     if task.variant == "torch-compiled":
@@ -194,7 +194,7 @@ def bench_program(task: ProgramBenchTask, folder: RunFolder, server: BenchServer
     _time(task, port, form, feed, server)
 
 
-def _port(task: ProgramBenchTask, keras: Trace, form: str) -> PortUnderTest:
+def _port(task: ProgramBenchTask, keras: KerasTrace, form: str) -> PortUnderTest:
     spec = task.spec
     check = CheckSpec(
         keras=spec.keras, torch=spec.torch, seed=spec.seed, folder=spec.folder, device=spec.device
@@ -234,7 +234,7 @@ def _judge(
     server: BenchServer,
 ) -> None:
     """Trains a variant as the port was trained in the run, and writes it down."""
-    keras, eager = port.keras, Trace(task.folder("torch").training.path)
+    keras, eager = port.keras, PortTrace(task.folder("torch").training.path)
     weights = {name: keras[f"start/{name}"] for name in keras.below("start")}
     writer = CheckWriter()
     server.begin()
@@ -256,10 +256,10 @@ def _judge(
 
 def _spread(
     task: ProgramBenchTask,
-    keras: Trace,
+    keras: KerasTrace,
     form: str,
     feed: tuple[dict[str, Any], dict[str, Any]],
-    eager: Trace,
+    eager: PortTrace,
     writer: CheckWriter,
     result: RunResult,
 ) -> dict[str, float] | None:
@@ -267,7 +267,7 @@ def _spread(
 
     It is the same for all variants. The run has not found it if its port was near without it.
     """
-    if is_near(Trace(task.folder("keras").training.path), writer, result):
+    if is_near(KerasTrace(task.folder("keras").training.path), writer, result):
         return None
     port, other = _port(dataclasses.replace(task, variant=EAGER), keras, form), CheckWriter()
     start = {name: keras[f"start/{name}"] for name in keras.below("start")}

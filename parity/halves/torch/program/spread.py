@@ -30,7 +30,7 @@ from parity.ladder.rounding import (
     is_decided_by_rounding,
     limits_of,
 )
-from parity.traces.trace import RunResult, Trace, TraceWriter
+from parity.traces.trace import KerasTrace, RunResult, TraceWriter, Unwritten
 
 # A schedule of Keras computes in float32, and its last bits are others in the graph of `fit`.
 OF_A_SCHEDULE = 2.0**-23
@@ -79,7 +79,7 @@ def moved_inputs(nodes: Sequence[Mapping[str, Any]]) -> Change | None:
     return lambda x: x + OF_A_CONSTANT * (x + origin)
 
 
-def of_constants(keras: Trace) -> float:
+def of_constants(keras: KerasTrace) -> float:
     """Returns by what share the constants of Keras's optimizer, in float32, change its steps."""
     shares = [0.0]
     for key, change in keras.facts.get("constants", {}).items():
@@ -91,7 +91,7 @@ def of_constants(keras: Trace) -> float:
     return max(shares)
 
 
-def move_port(port: PortUnderTest, keras: Trace, share: float) -> None:
+def move_port(port: PortUnderTest, keras: KerasTrace, share: float) -> None:
     """Makes a port compute what the probes leave open: its inputs, and the lengths of its steps.
 
     Args:
@@ -122,7 +122,7 @@ def lengthen_steps(optimizer: Any, share: float) -> None:
         optimizer.register_step_post_hook(lengthen)
 
 
-def left_open(keras: Trace, probes: TraceWriter) -> float:
+def left_open(keras: KerasTrace, probes: TraceWriter) -> float:
     """Returns how far a port is from Keras after the few steps of the probes, relative.
 
     It is one unit in the last place if that is so little that the training can be as near as the
@@ -147,7 +147,7 @@ def left_open(keras: Trace, probes: TraceWriter) -> float:
     return min(max(apart, epsilon), limits.most_in_training) if is_open else epsilon
 
 
-def is_near(keras: Trace, writer: TraceWriter, result: RunResult) -> bool:
+def is_near(keras: KerasTrace, writer: TraceWriter, result: RunResult) -> bool:
     """Whether a training passes however little a change of its initial weights drives it apart.
 
     It is compared as the whole training will be, with the tolerance for rounding alone, which a
@@ -161,7 +161,6 @@ def is_near(keras: Trace, writer: TraceWriter, result: RunResult) -> bool:
     # A sweep imports this module, and compares nothing.
     from parity.ladder.comparers.training import schedule, trajectory
     from parity.ladder.items import FAIL
-    from parity.traces.trace import Unwritten
 
     port = Unwritten(writer, result)
     return all(each(keras, port).status != FAIL for each in (trajectory, schedule))

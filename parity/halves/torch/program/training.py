@@ -27,7 +27,7 @@ from parity.halves.torch.program.stepper import Evaluation, ReplayedStepper
 from parity.halves.torch.step_rate import StepRate
 from parity.ladder.custom_steps import FACT, counts_key, mode_of_step
 from parity.traces.anchor_folder import AnchorFolder
-from parity.traces.trace import RunResult, Trace, TraceWriter, Weights
+from parity.traces.trace import KerasTrace, RunResult, TraceWriter, Weights
 from parity.traces.training_recorder import TrainingRecorder, loss_of
 from torch_impl import losses, metrics
 from torch_impl.port import Port
@@ -54,7 +54,7 @@ class OwnMeasures(Mapping[str, float]):
         trained: the training of Keras.
     """
 
-    def __init__(self, trained: Trace) -> None:
+    def __init__(self, trained: KerasTrace) -> None:
         self._counts = {
             name: trained[counts_key(name)] for name in trained.below("training/counts")
         }
@@ -106,7 +106,7 @@ class OwnStepper:
 
     prepares_whole = False
 
-    def __init__(self, port: PortUnderTest, trained: Trace) -> None:
+    def __init__(self, port: PortUnderTest, trained: KerasTrace) -> None:
         self._port, self._told = port, port.keras.facts[FACT]
         self._drawn = _Drawn(port.keras, trained)
         self._data = StepData(port)
@@ -186,7 +186,7 @@ class _Drawn:
         trained: its training.
     """
 
-    def __init__(self, probes: Trace, trained: Trace) -> None:
+    def __init__(self, probes: KerasTrace, trained: KerasTrace) -> None:
         self.facts = probes.facts
         self._traces = (trained, probes)
 
@@ -220,7 +220,7 @@ def train(
     folder: AnchorFolder | None = None,
     *,
     evaluated: Mapping[str, Any] | None = None,
-    trained: Trace | None = None,
+    trained: KerasTrace | None = None,
 ) -> RunResult:
     """Trains a port on what Keras was fed, and writes down what it does.
 
@@ -286,7 +286,7 @@ def train(
 
 def _train_by_steps(
     port: PortUnderTest,
-    trained: Trace,
+    trained: KerasTrace,
     fed: tuple[Mapping[str, Any], Mapping[str, Any]],
     writer: TraceWriter,
     report: Report,
@@ -385,7 +385,7 @@ def complete(port: PortUnderTest, writer: TraceWriter) -> Port:
     """
     built, facts = port.built, port.keras.facts
     check_losses(built, port.outputs.names)
-    loss = facts["loss"] or {}
+    loss: Mapping[str, Any] = facts["loss"] or {}
     built = with_loss(
         built,
         loss.get("config") or loss.get("name"),

@@ -25,7 +25,8 @@ from parity.ladder.comparers import optimizer as optimizer_module
 from parity.ladder.comparers import schedule as schedule_module
 from parity.ladder.items import FAIL, Outcome
 from parity.programs.check_spec import CheckSpec
-from parity.traces.trace import CheckWriter, Trace, TraceWriter
+from parity.traces.facts import known
+from parity.traces.trace import CheckWriter, PortTrace, TraceWriter
 from torch_impl import losses, optim, regularizers, schedule
 from torch_impl.constraints import CONSTRAINTS
 from torch_impl.layouts import joined_parameters
@@ -86,9 +87,9 @@ class Written:
         return sorted(key[len(start) :] for key in self._arrays if key.startswith(start))
 
     @property
-    def as_trace(self) -> Trace:
+    def as_trace(self) -> PortTrace:
         """The same, for functions that take a trace."""
-        return cast("Trace", self)
+        return cast("PortTrace", self)
 
 
 def is_ended(outcome: Outcome) -> bool:
@@ -252,16 +253,16 @@ def _settings(port: PortUnderTest) -> Iterator[Suggestion]:
 
 
 def _config(port: PortUnderTest) -> Mapping[str, Any]:
-    config = port.keras.facts["loss"]["config"] or {}
+    config = known(port.keras.facts["loss"])["config"] or {}
     found = config.get("config")
     return found if isinstance(found, Mapping) else {}
 
 
 def _keras_loss(port: PortUnderTest, form: str) -> Suggestion | None:
     """Returns Keras's loss; None if it is not known here."""
-    facts = port.keras.facts
-    told = facts["loss"]["config"] or {}
-    name = told.get("class_name") or facts["loss"]["name"]
+    facts = known(port.keras.facts["loss"])
+    told = facts["config"] or {}
+    name = told.get("class_name") or facts["name"]
     name = told["config"] if name == "function" else name
     if name not in LOSSES or form == "log":
         return None
@@ -269,7 +270,7 @@ def _keras_loss(port: PortUnderTest, form: str) -> Suggestion | None:
     given = other_than_default(kind, _config(port))
     if form == "linear" and "from_logits" in inspect.signature(kind).parameters:
         given["from_logits"] = True
-    weights = facts["loss"]["class_weight"]
+    weights = facts["class_weight"]
     made = f"torch_impl.losses.{kind.__name__}({listed(given)})"
     text = f"loss = {made}"
     if weights is not None:
@@ -434,7 +435,7 @@ def _numbers(port: PortUnderTest, group: Mapping[str, Any]) -> Iterator[Suggesti
 
 def _settings_of_optimizer(port: PortUnderTest) -> dict[str, Any]:
     """Returns Keras's numbers under all the names that a torch optimizer may have for them."""
-    config = port.keras.facts["optimizer"]["config"]
+    config = known(port.keras.facts["optimizer"])["config"]
     found: dict[str, Any] = {}
     for name in _NUMBERS:
         value = as_typed(config.get(name))
@@ -453,7 +454,7 @@ def _settings_of_optimizer(port: PortUnderTest) -> dict[str, Any]:
 
 def _keras_optimizer(port: PortUnderTest) -> Iterator[Suggestion]:
     """Yields Keras's optimizer, in the place of the port's clipping where Keras clips by itself."""
-    facts = port.keras.facts["optimizer"]
+    facts = known(port.keras.facts["optimizer"])
     kind = getattr(optim, facts["class"], None)
     if kind is None:
         return
