@@ -483,7 +483,7 @@ def write_trace(
         has_layers: whether to write what each layer computes; else only the last one.
     """
     nodes, returned = passed(twin, inputs, arrays)
-    writer = CheckWriter()
+    writer = CheckWriter[Any]()
     writer.facts.update(_facts(twin, inputs, nodes, returned))
     writer.facts["noise"] = _noise(twin, inputs.arguments(arrays), nodes, returned)
     for name, variable in twin.variables.items():

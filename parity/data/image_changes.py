@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -243,7 +243,7 @@ def summed(batch: np.ndarray) -> float:
 
 
 def put_draws(
-    writer: TraceWriter, sizes: np.ndarray, index: np.ndarray, drawn: Mapping[str, np.ndarray]
+    writer: TraceWriter[Any], sizes: np.ndarray, index: np.ndarray, drawn: Mapping[str, np.ndarray]
 ) -> None:
     """Writes what was drawn for the first batches, as many as have MOST_DRAWN images.
 

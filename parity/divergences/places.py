@@ -146,7 +146,7 @@ def _givers(nodes: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
 
 
 def _next(
-    after: Mapping[str, Sequence[str]], name: str, stops: Collection[str]
+    after: Mapping[str, Sequence[str]], name: str, stops: Collection[str | None]
 ) -> Iterator[str | None]:
     waiting, seen = [name], set()
     while waiting:

@@ -58,7 +58,7 @@ class Half(Protocol):
         self,
         spec: CheckSpec,
         factory: Callable[[], Any],
-        writer: TraceWriter,
+        writer: TraceWriter[Any],
         keras: KerasTrace | None = None,
     ) -> None:
         """Writes what one of the user's models computes; the port also gets Keras's trace."""

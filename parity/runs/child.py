@@ -103,7 +103,7 @@ def _run_check(
     """Runs one directory; returns whether its model is a large one."""
     started = time.perf_counter()
     factory = half.factory_of(spec)
-    writer = CheckWriter()
+    writer = CheckWriter[Any]()
     keras = None
     if name == "torch":
         assert spec.against is not None
@@ -178,8 +178,8 @@ class ProgramTask:
     keras: KerasTrace | None = None
     saves_weights: bool = False
     tell: Callable[[str], None] = lambda text: None
-    probes: CheckWriter = field(default_factory=CheckWriter)
-    training: CheckWriter = field(default_factory=CheckWriter)
+    probes: CheckWriter[Any] = field(default_factory=CheckWriter[Any])
+    training: CheckWriter[Any] = field(default_factory=CheckWriter[Any])
 
     @property
     def source(self) -> RunFolder:

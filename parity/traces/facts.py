@@ -51,6 +51,7 @@ class Input(TypedDict):
     name: str
     shape: list[int | None]
     tokens: int | None
+    kind: NotRequired[str]
 
 
 class Node(TypedDict):
@@ -87,6 +88,8 @@ class Loss(TypedDict):
     config: Config
     class_weight: dict[Label, float] | None
     outputs: NotRequired[dict[str, OutputLoss] | None]
+    targets: NotRequired[dict[str, str]]  # kind of targets, by output
+    sample_weight: NotRequired[bool]  # whether samples have weights of their own
 
 
 class Output(TypedDict):
@@ -121,6 +124,7 @@ class MetricProbe(TypedDict):
     float32: list[str]
     sizes: NotRequired[Annotated[list[AtLeast1], length(1, MAX_METRIC_BATCHES)]]
     weights: NotRequired[Literal["class", "sample"] | None]
+    why: NotRequired[str]  # they could not be computed
 
 
 class Notice(TypedDict):
@@ -140,6 +144,7 @@ class Incomplete(Notice):
     """What could not be probed, and keeps the verdict open."""
 
     do: str
+    layer: NotRequired[str]  # that draws; a port may be given what it drew
 
 
 class OwnCode(TypedDict):
@@ -282,7 +287,9 @@ class CustomSteps(TypedDict):
     called: list[str]
     dropped: list[int]
     data: StepData
-    as_built: dict[str, bool]  # whether steps move a weight that a port may hold as it likes
+    as_built: NotRequired[
+        dict[str, bool]
+    ]  # whether steps move a weight that a port may hold as it likes
     parts: NotRequired[dict[str, Config]]
 
 

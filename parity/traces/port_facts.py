@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-from parity.traces.facts import Config, Incomplete, Notice, Optimizer
+from parity.traces.facts import Config, Incomplete, Notice
 
 
 class PortNode(TypedDict):
@@ -43,21 +43,22 @@ class Given(TypedDict):
     train_step: bool
 
 
-class PortOptimizer(Optimizer):
-    """`base`: torch's class that the class is derived from, or ""; settings of each group."""
-
-    groups: list[Config]
-    base: str
-    schedule: bool
+# "class" is no name of Python. `base`: torch's class that it is derived from, or "".
+PortOptimizer = TypedDict(
+    "PortOptimizer", {"class": str, "groups": list[Config], "base": str, "schedule": bool}
+)
 
 
 class ImageChange(TypedDict):
-    """How a place of the port changes images: in train mode, in eval mode, alike in a batch."""
+    """How a place of the port changes images: in train mode, in eval mode, alike in a batch.
+
+    `given`: the least and the greatest pixel that the first random transform got.
+    """
 
     is_on: bool
     in_eval: bool
     by_batch: bool
-    given: bool
+    given: list[float] | None
 
 
 class FixPlace(TypedDict):
@@ -77,13 +78,6 @@ class TriedFix(FixPlace):
     tried: bool
 
 
-class Applied(TypedDict):
-    """A call of an optimizer in a step of the user's own."""
-
-    optimizer: Config
-    weights: list[str]
-
-
 class PortSteps(TypedDict):
     """What a step of the port's own does."""
 
@@ -97,24 +91,31 @@ class PortSteps(TypedDict):
     num_drawn: int
 
 
-class PortFacts(TypedDict):
-    """What the probes of a port say, and what its training says.
+class LeftOver(TypedDict):
+    """Layers of Keras and calls of the port without a partner, and what that leaves open.
 
-    `raised`: the error of a stage, by its name. `pairs`: layer of Keras and call of the port.
-    `ends`: first and last layer of Keras that a pair spans. `keras_left`, `torch_left`: without a
-    partner. `not_held`: weights that the port may hold as it likes. `given`: see `Given`.
+    `not_held`: weights that the port may hold as it likes.
     """
 
-    raised: dict[str, str]
-    nodes: list[PortNode]
-    pairs: list[tuple[str, str]]
-    ends: dict[str, list[str]]
     by_hand: list[str]
     not_held: list[str]
     keras_left: list[str]
     torch_left: list[str]
     incomplete: list[Incomplete]
     not_compared: list[Notice]
+
+
+class PortFacts(LeftOver):
+    """What the probes of a port say, and what its training says.
+
+    `raised`: the error of a stage, by its name. `pairs`: layer of Keras and call of the port.
+    `ends`: first and last layer of Keras that a pair spans.
+    """
+
+    raised: dict[str, str]
+    nodes: list[PortNode]
+    pairs: list[tuple[str, str]]
+    ends: dict[str, list[str]]
     replayed: list[str]
     dropped_axes: dict[str, Any]
     inner_dropouts: dict[str, float]
@@ -122,14 +123,14 @@ class PortFacts(TypedDict):
     fed: str
     weights: dict[str, Carried]
     not_carried: list[str]
-    spread: dict[str, Any]
+    spread: dict[str, Any]  # parts of a weight; of a training, how far two runs are apart
     num_parameters: int
     settings: dict[str, Config]
     given: Given
     optimizer: PortOptimizer | None
     clips: bool
     schedulers: list[Config]
-    scheduler_interval: Literal["step", "epoch"]
+    scheduler_interval: str
     steps_per_epoch: int
     early_stopping: Config | None
     loss: Config | None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 
@@ -183,8 +183,11 @@ class RunResult:
     wall_s: float
 
 
+F = TypeVar("F", bound=Mapping[str, object])
+
+
 @dataclass
-class TraceWriter:
+class TraceWriter(Generic[F]):
     """Collects arrays and facts of one run, and writes them as a run directory.
 
     Attributes:
@@ -194,7 +197,7 @@ class TraceWriter:
     """
 
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: F = field(default_factory=dict)  # type: ignore[assignment]  # filled one by one
     columns: History = field(default_factory=dict)
 
     def put(self, key: str, array: Any) -> None:
@@ -226,7 +229,11 @@ class TraceWriter:
         write_records(folder, environment, history, result.wall_s, self.facts, self.arrays, same)
 
 
-class CheckWriter(TraceWriter):
+KerasWriter = TraceWriter[KerasFacts]
+PortWriter = TraceWriter[PortFacts]
+
+
+class CheckWriter(TraceWriter[F]):
     """The writer of a check: it keeps real numbers as float64, also those of a port in float32."""
 
     def put(self, key: str, array: Any) -> None:
@@ -445,7 +452,7 @@ class Unwritten(PortTrace):
         result: of the training.
     """
 
-    def __init__(self, writer: TraceWriter, result: RunResult) -> None:
+    def __init__(self, writer: PortWriter, result: RunResult) -> None:
         self.spec, self.environment = {}, {}
         self.history = {**result.history, **writer.columns}
         self.facts, self.wall_s = cast("PortFacts", dict(writer.facts)), result.wall_s

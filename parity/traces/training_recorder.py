@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -30,7 +30,7 @@ PREDICTIONS = "predictions/val"
 EVALUATED_AT_ONCE = 256  # samples: large batches are faster
 
 
-def keep_evaluation(writer: TraceWriter, numbers: Mapping[str, float]) -> None:
+def keep_evaluation(writer: TraceWriter[Any], numbers: Mapping[str, float]) -> None:
     """Keeps loss and metrics of the training samples after an epoch, as columns of the history."""
     for name, value in numbers.items():
         writer.columns.setdefault(f"eval_{name}", []).append(float(value))
@@ -60,7 +60,7 @@ class TrainingRecorder:
 
     def __init__(
         self,
-        writer: TraceWriter,
+        writer: TraceWriter[Any],
         weights: Callable[[], Weights],
         report: Callable[[int, float], None] = lambda step, loss: None,
     ) -> None:
@@ -238,7 +238,7 @@ class AnchoredSteps:
     def _keep_numbers(self, kind: str, numbers: Numbers) -> None:
         self.arrays |= {f"{kind}/{n}": np.array(float(v)) for n, v in numbers.items()}
 
-    def write(self, writer: TraceWriter, step: int) -> None:
+    def write(self, writer: TraceWriter[Any], step: int) -> None:
         """Writes the arrays of the steps from the anchor before `step`."""
         writer.put_all(f"anchored/{step}", self.arrays)
 

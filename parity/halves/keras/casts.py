@@ -16,6 +16,7 @@ import tensorflow as tf
 from parity.halves.keras import versions
 from parity.halves.keras.float64 import calling, functions_in_float64
 from parity.halves.keras.random_layers import in_float32_images, is_random_image
+from parity.traces.facts import Notice
 
 # --- The initialisers that variables began with; a layer of the user keeps them nowhere else ------
 
@@ -164,9 +165,9 @@ def float32_layers(model: keras.Model) -> list[str]:
     return [layer.name for layer in model._flatten_layers() if is_float32_inside(layer)]
 
 
-def left_out(model: keras.Model) -> list[dict[str, str]]:
+def left_out(model: keras.Model) -> list[Notice]:
     """Returns what a check leaves out of such layers: how they round."""
-    found = []
+    found: list[Notice] = []
     for layer in model._flatten_layers():
         if layer in _without_kernel:
             why = (

@@ -17,6 +17,7 @@ from parity.halves.keras import float64, float64_numbers, kernels, schedules, ve
 from parity.halves.keras.casts import in_float64
 from parity.programs.backend import raise_refused
 from parity.programs.factories import UserFactory, load_factory
+from parity.traces.facts import Notice
 
 # --- The user's own Keras program: its factory imported, seeded and called in a dtype -------------
 
@@ -149,9 +150,9 @@ def trained_steps(model: Any) -> int:
     return int(getattr(model, "_parity_steps", 0))
 
 
-def left_out(model: Any) -> list[dict[str, str]]:
+def left_out(model: Any) -> list[Notice]:
     """Returns what a check leaves out of the optimizer of such a model."""
-    found = []
+    found: list[Notice] = []
     if steps := trained_steps(model):
         why = (
             f"the factory returns a model that has made {steps:,} steps, and a port has none of "

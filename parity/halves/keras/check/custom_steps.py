@@ -6,6 +6,7 @@ import keras
 
 from parity.ladder.coverage import METHODS
 from parity.ladder.incomplete import OWN_LOOP, OWN_TRAIN_STEP
+from parity.traces.facts import Incomplete
 
 _KERAS = ("keras", "tf_keras")
 
@@ -28,7 +29,7 @@ def methods_of(model: keras.Model) -> list[str]:
     return found
 
 
-def left_open(model: keras.Model, *, is_described: bool = False) -> list[dict[str, str]]:
+def left_open(model: keras.Model, *, is_described: bool = False) -> list[Incomplete]:
     """Returns what keeps a check of such a model from an answer: its own `train_step`.
 
     Args:

@@ -35,13 +35,13 @@ from parity.halves.keras.loss_constants import constants_as_written
 from parity.halves.keras.rounding import Perturbation
 from parity.ladder.custom_steps import GRADIENTS, STEPS_WITH_GRADIENTS
 from parity.programs.check_spec import CheckSpec, num_steps
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import KerasWriter
 
 
 def write_own_training(
     spec: CheckSpec,
     reference: Reference,
-    writer: TraceWriter,
+    writer: KerasWriter,
     perturbation: Perturbation | None,
 ) -> None:
     """Makes steps from the present weights of a model, and writes them.
@@ -132,14 +132,14 @@ def _parts(reference: Reference) -> dict[str, Any]:
     return {"": whole} if is_whole else parts_in(whole)
 
 
-def _write_data(step: int, batch: StepBatch, writer: TraceWriter) -> None:
+def _write_data(step: int, batch: StepBatch, writer: KerasWriter) -> None:
     for kind, arrays in (("x", batch.x), ("y", batch.y), ("weight", batch.weights)):
         for number, array in enumerate(arrays):
             writer.put(f"input/data/{step}/{kind}/{number}", array)
 
 
 def _write_gradients(
-    made: list[Applied], names: dict[int, str], written: dict[str, int], writer: TraceWriter
+    made: list[Applied], names: dict[int, str], written: dict[str, int], writer: KerasWriter
 ) -> None:
     """Writes the first gradient of each weight that an optimizer gets in a step.
 

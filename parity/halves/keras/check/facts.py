@@ -28,7 +28,8 @@ from parity.halves.keras.factories import called_anew, trained_steps
 from parity.halves.keras.schedules import CompiledRate, has_schedule
 from parity.halves.keras.versions import is_kerass_own
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
-from parity.traces.trace import TraceWriter
+from parity.traces.facts import Loss, Node, Schedule
+from parity.traces.trace import KerasWriter
 
 # --- The facts of a Keras model: layers, weights, initialisers, loss, optimizer -------------------
 #
@@ -36,7 +37,7 @@ from parity.traces.trace import TraceWriter
 
 
 def write_facts(
-    reference: Reference, samples: Samples, calls: list[Call], output: Any, writer: TraceWriter
+    reference: Reference, samples: Samples, calls: list[Call], output: Any, writer: KerasWriter
 ) -> None:
     """Writes the facts of a model, from the calls and the output of a pass in eval mode.
 
@@ -82,7 +83,7 @@ def write_facts(
     writer.facts["num_parameters"] = int(model.count_params())
 
 
-def _node(call: Call, names: Mapping[int, str]) -> dict[str, Any]:
+def _node(call: Call, names: Mapping[int, str]) -> Node:
     return {
         "name": call.name,
         "kind": call.kind,
@@ -94,12 +95,12 @@ def _node(call: Call, names: Mapping[int, str]) -> dict[str, Any]:
     }
 
 
-def loss_facts(reference: Reference) -> dict[str, Any] | None:
+def loss_facts(reference: Reference) -> Loss | None:
     """Returns name and configuration of the loss, and the class weights; None without one loss."""
     return _facts_of(getattr(reference.model, "loss", None), reference)
 
 
-def objective_facts(objective: Objective) -> dict[str, Any] | None:
+def objective_facts(objective: Objective) -> Loss | None:
     """Returns the same of the loss of a model that was called.
 
     Of several outputs, the name is that of all losses, and "outputs" has name, configuration and
@@ -118,7 +119,7 @@ def objective_facts(objective: Objective) -> dict[str, Any] | None:
     found["name"], found["config"] = " + ".join(str(name_of(x)) for x in losses.values()), {}
     found["outputs"] = {
         name: {
-            "name": name_of(loss),
+            "name": name_of(loss) or "",
             "config": plain_nested(config_of(loss)),
             "weight": objective.loss_weights[name],
         }
@@ -127,7 +128,7 @@ def objective_facts(objective: Objective) -> dict[str, Any] | None:
     return found
 
 
-def _facts_of(loss: Any, reference: Reference) -> dict[str, Any] | None:
+def _facts_of(loss: Any, reference: Reference) -> Loss | None:
     name = name_of(loss)
     weights = reference.class_weight
     if name is None:
@@ -156,7 +157,7 @@ def plain_nested(value: Any) -> Any:
 
 
 def write_schedule(
-    spec: CheckSpec, factory: Callable[[], Any], reference: Reference, writer: TraceWriter
+    spec: CheckSpec, factory: Callable[[], Any], reference: Reference, writer: KerasWriter
 ) -> None:
     """Writes the learning rate of every step, and of every epoch as the callbacks set it.
 
@@ -167,7 +168,7 @@ def write_schedule(
         writer: receives `schedule/…` and the facts.
     """
     optimizer = getattr(reference.model, "optimizer", None)
-    facts: dict[str, Any] = {"kind": None, "callbacks": []}
+    facts: Schedule = {"kind": None, "callbacks": []}
     writer.facts["schedule"] = facts
     if optimizer is None:
         return
@@ -222,7 +223,7 @@ def write_schedule(
 
 
 def _write_decisions(
-    spec: CheckSpec, model: Any, callbacks: list[Any], first: float, writer: TraceWriter
+    spec: CheckSpec, model: Any, callbacks: list[Any], first: float, writer: KerasWriter
 ) -> None:
     """Writes what rules that watch a metric decide in sequences that tell such rules apart."""
     rules = [callback for callback in callbacks if hasattr(callback, "monitor")]

@@ -27,7 +27,7 @@ from parity.halves.keras.check.structure import as_fed, joined, outputs_of, told
 from parity.halves.keras.check.weights import named_variables, trainable
 from parity.halves.keras.rounding import Perturbation
 from parity.programs.check_spec import CheckSpec
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import KerasWriter
 
 # --- The outputs of a Keras model in eval mode, layer by layer; `forward_backward.py` does train
 # mode -----
@@ -39,7 +39,7 @@ def write_forward(
     spec: CheckSpec,
     reference: Reference,
     x: list[np.ndarray],
-    writer: TraceWriter,
+    writer: KerasWriter,
     perturbation: Perturbation | None,
 ) -> tuple[Calls, Any]:
     """Writes inputs and outputs of every call; returns the calls, and what the model returns.
@@ -74,7 +74,7 @@ def as_one(model: keras.Model, output: Any) -> Any:
     return joined(parts) if parts else output
 
 
-def write_calls(mode: str, calls: Calls, output: Any, writer: TraceWriter) -> None:
+def write_calls(mode: str, calls: Calls, output: Any, writer: KerasWriter) -> None:
     """Writes inputs and output of every call, and the masks of dropouts.
 
     Args:
@@ -102,7 +102,7 @@ def write_calls(mode: str, calls: Calls, output: Any, writer: TraceWriter) -> No
     write_drawn(mode, calls, writer)
 
 
-def write_drawn(mode: str, calls: Calls, writer: TraceWriter) -> None:
+def write_drawn(mode: str, calls: Calls, writer: KerasWriter) -> None:
     """Writes the masks of dropouts, and the numbers that the user's own code draws.
 
     Args:
@@ -163,7 +163,7 @@ def noted_moments() -> Iterator[Moments]:
         kind._moments = own
 
 
-def write_repeated(model: keras.Model, found: Moments, writer: TraceWriter) -> None:
+def write_repeated(model: keras.Model, found: Moments, writer: KerasWriter) -> None:
     """Writes `batches/WEIGHT`, (calls, channels), beside the moving statistic of that name.
 
     Args:
@@ -195,7 +195,7 @@ def write_gradients(
     objective: Objective,
     x: list[np.ndarray],
     batch: Batch,
-    writer: TraceWriter,
+    writer: KerasWriter,
     perturbation: Perturbation | None,
 ) -> tuple[Calls, Any, Exercise]:
     """Writes outputs, loss and all gradients of one pass in train mode.

@@ -20,6 +20,7 @@ from parity.errors import InputError
 from parity.halves.keras import versions
 from parity.halves.keras.casts import in_float64
 from parity.halves.keras.check.structure import Slot, in_order, refuse_texts, slots_of
+from parity.traces.facts import NotCompared
 
 # --- What becomes of each entry of a model's inputs: found by watching one real call --------------
 #
@@ -301,7 +302,7 @@ _POSITIVE = (0.0, 1.0)
 
 def in_range(
     reference: Reference, structure: Any, inputs: Sequence[ModelInput], num: int
-) -> tuple[tuple[ModelInput, ...], list[dict[str, Any]]]:
+) -> tuple[tuple[ModelInput, ...], list[NotCompared]]:
     """Returns the inputs of a model, each with a range if the model makes NaN without one.
 
     Args:
@@ -373,7 +374,7 @@ def _makes_nan(
     return any(np.isnan(v.numpy()).any() for v in flat if v.dtype.is_floating)
 
 
-def _told(each: ModelInput) -> dict[str, Any]:
+def _told(each: ModelInput) -> NotCompared:
     assert each.limits is not None
     low, high = (f"{side:.4g}" for side in each.limits)
     why = (
@@ -412,7 +413,7 @@ class Inputs:
     each: tuple[ModelInput, ...]
     structure: Any
     batch_size: int | None = None
-    left_out: tuple[dict[str, Any], ...] = ()
+    left_out: tuple[NotCompared, ...] = ()
 
 
 def inputs_of(reference: Reference, batch_size: int) -> Inputs:
@@ -604,7 +605,7 @@ def _tokens(group: np.ndarray, filling: str, uses: Uses, part: slice) -> Tokens:
     return Tokens(int(group[0]), int(group[1]), filling if group[2] else "none", known=known)
 
 
-def _of_batches(own: int | None) -> list[dict[str, Any]]:
+def _of_batches(own: int | None) -> list[NotCompared]:
     """Returns what a model that takes batches of one size leaves out."""
     if own is None:
         return []
@@ -612,9 +613,9 @@ def _of_batches(own: int | None) -> list[dict[str, Any]]:
     return [{"what": "batches of other sizes, such as a last one", "why": why, "arrays": []}]
 
 
-def _left_out(found: ModelInput, uses: Uses, part: slice) -> list[dict[str, Any]]:
+def _left_out(found: ModelInput, uses: Uses, part: slice) -> list[NotCompared]:
     """Returns what is not drawn of an input."""
-    told = []
+    told: list[NotCompared] = []
     is_token = np.isfinite(uses.low[part])
     if found.tokens and (uses.is_number[part] & is_token).any():
         low, high = found.tokens[0].low, found.tokens[0].high

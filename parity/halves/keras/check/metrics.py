@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -27,7 +27,8 @@ from parity.halves.keras.check.sequence_masks import confident_of, counts_of_out
 from parity.halves.keras.check.structure import activation, last_of, outputs_of
 from parity.halves.keras.rounding import Perturbation
 from parity.programs.check_spec import CheckSpec
-from parity.traces.trace import TraceWriter, keyed
+from parity.traces.facts import MetricProbe, Metrics, NotCompared
+from parity.traces.trace import KerasWriter, keyed
 
 # --- The loss of a Keras model: its value for extreme outputs, and its penalties ------------------
 #
@@ -80,7 +81,7 @@ def write_confident_loss(
     objective: Objective,
     calls: list[Call],
     outputs: Mapping[str, Any],
-    writer: TraceWriter,
+    writer: KerasWriter,
     perturbation: Perturbation | None,
 ) -> None:
     """Writes the loss of given confident outputs, right and wrong ones, without the model.
@@ -179,9 +180,9 @@ def _may_be_crossentropy(loss: Any) -> bool:
     return "crossentropy" in (name_of(loss) or "") or not is_kerass(loss)
 
 
-def _leave_out(writer: TraceWriter, why: str) -> None:
+def _leave_out(writer: KerasWriter, why: str) -> None:
     writer.facts["confident"] = False
-    entry = {"what": "the loss of confident outputs", "why": why, "arrays": []}
+    entry: NotCompared = {"what": "the loss of confident outputs", "why": why, "arrays": []}
     writer.facts.setdefault("not_compared", []).append(entry)
 
 
@@ -301,7 +302,7 @@ class GivenOutputs:
             y, output = (as_tensors(self._objective, x, rows) for x in (self.y, self._output))
             yield y, output, packed_weights(self._objective, weights, rows)
 
-    def put(self, writer: TraceWriter) -> None:
+    def put(self, writer: KerasWriter) -> None:
         """Writes outputs and targets."""
         parts = {"linear": self._linear, "output": self._output, "target": self.y}
         for key, by_name in parts.items():
@@ -322,7 +323,7 @@ def packed_weights(objective: Objective, weights: Weights, rows: slice) -> Any:
     return objective.packed(found)
 
 
-def weight_kind(reference: Reference) -> str | None:
+def weight_kind(reference: Reference) -> Literal["class", "sample"] | None:
     """Returns which weights `fit` gives to samples: "class", "sample", or None."""
     if reference.class_weight is not None:
         return "class"
@@ -358,7 +359,7 @@ def write_metrics(
     batch: Batch,
     outputs: dict[str, Any],
     calls: Calls,
-    writer: TraceWriter,
+    writer: KerasWriter,
     perturbation: Perturbation | None,
 ) -> None:
     """Writes what the metrics say, and the facts `metrics` and `metric_probe`.
@@ -374,7 +375,7 @@ def write_metrics(
     """
     reference = objective.reference
     compiled = getattr(reference.model, "_compile_metrics", None)
-    facts: dict[str, Any] = {"names": [], "float32": []}
+    facts: MetricProbe = {"names": [], "float32": []}
     parts = outputs_of(objective.model, outputs["eval"])
     names = getattr(reference.model, "output_names", None) or []
     in_order = list(parts) if set(names) == set(parts) else objective.names
@@ -413,7 +414,7 @@ def write_metrics(
                 writer.put(keyed(f"metric_input/weight/{part}", name), weight)
 
 
-def metrics_of(model: keras.Model, outputs: Sequence[str] = ()) -> dict[str, Any]:
+def metrics_of(model: keras.Model, outputs: Sequence[str] = ()) -> Metrics:
     """Returns the metrics that a model was compiled with, as their names or configurations.
 
     They are lists; of several outputs, mappings from the name of an output to its list.
@@ -423,14 +424,15 @@ def metrics_of(model: keras.Model, outputs: Sequence[str] = ()) -> dict[str, Any
         outputs: names of its outputs, if the model does not tell them.
     """
     compiled = getattr(model, "_compile_metrics", None)
-    given = {
-        name: getattr(compiled, f"_user_{name}", None) or []
-        for name in ("metrics", "weighted_metrics")
-    }
     names = list(outputs or getattr(model, "output_names", None) or [])
-    if len(names) > 1:
-        return {kind: _of_outputs(part, names) for kind, part in given.items()}
-    return {kind: list(map(_told, keras.tree.flatten(part))) for kind, part in given.items()}
+
+    def told(kind: str) -> Any:
+        given = getattr(compiled, f"_user_{kind}", None) or []
+        if len(names) > 1:
+            return _of_outputs(given, names)
+        return list(map(_told, keras.tree.flatten(given)))
+
+    return {"metrics": told("metrics"), "weighted_metrics": told("weighted_metrics")}
 
 
 def _of_outputs(given: Any, names: Sequence[str]) -> dict[str, list[Any]]:

@@ -19,6 +19,7 @@ from parity.halves.keras.schedules import has_schedule
 from parity.ladder.compare import absolute_difference
 from parity.ladder.rounding import FLOAT64, LIMITS, OF_A_CONSTANT
 from parity.traces.anchors import perturbed_one_by_one
+from parity.traces.facts import KerasFacts
 from parity.traces.trace import TraceWriter, largest_of
 
 # --------------------------------------------------------------------------------------------------
@@ -264,7 +265,7 @@ def perturbed_gradients(gradients: Sequence[Any], perturbation: Perturbation) ->
 
 
 @dataclass
-class ChangeWriter(TraceWriter):
+class ChangeWriter(TraceWriter[KerasFacts]):
     """Keeps of each array how far it is from that of the first pass, relative to its largest value.
 
     Attributes:

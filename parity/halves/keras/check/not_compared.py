@@ -21,7 +21,8 @@ from parity.ladder.coverage import COMPARED, FED, LEFT_OUT, Row
 from parity.ladder.incomplete import DRAWS
 from parity.ladder.items import UNKNOWN_TARGETS, UNUSED
 from parity.ladder.rounding import LIMITS, allowed_by_float32, allowed_by_rounding, limits_of
-from parity.traces.trace import ARE_NAN, TraceWriter, largest_of
+from parity.traces.facts import Incomplete, NotCompared, Notice
+from parity.traces.trace import ARE_NAN, KerasWriter, largest_of
 
 # --------------------------------------------------------------------------------------------------
 #
@@ -30,7 +31,7 @@ from parity.traces.trace import ARE_NAN, TraceWriter, largest_of
 # The calls of a pass in eval mode and of one in train mode go in; entries for the report come out.
 
 
-def incomplete(passes: Sequence[Calls]) -> list[dict[str, str]]:
+def incomplete(passes: Sequence[Calls]) -> list[Incomplete]:
     """Returns what cannot be compared, why, and what the user can do.
 
     Args:
@@ -39,7 +40,7 @@ def incomplete(passes: Sequence[Calls]) -> list[dict[str, str]]:
     return [*_random(passes), *_masked(passes)]
 
 
-def unknown_targets(problem: str, *, has_given: bool = False) -> dict[str, str]:
+def unknown_targets(problem: str, *, has_given: bool = False) -> Incomplete:
     """Returns what a check leaves open if the loss has no value for its targets.
 
     Args:
@@ -55,7 +56,7 @@ def unknown_targets(problem: str, *, has_given: bool = False) -> dict[str, str]:
     return {"what": UNKNOWN_TARGETS, "why": why, "do": do}
 
 
-def not_a_number(arrays: Mapping[str, np.ndarray], *, has_data: bool) -> list[dict[str, str]]:
+def not_a_number(arrays: Mapping[str, np.ndarray], *, has_data: bool) -> list[Incomplete]:
     """Returns the outputs in which Keras has NaN: what a port makes there could not be judged.
 
     Args:
@@ -67,7 +68,7 @@ def not_a_number(arrays: Mapping[str, np.ndarray], *, has_data: bool) -> list[di
     if not has_data:
         do = "say which numbers the inputs take, Reference(model, inputs=keras_impl.Input(shape, "
         do += "range=(low, high))), or give samples of them: --data"
-    found = []
+    found: list[Incomplete] = []
     for mode in ("eval", "train"):
         outputs = [
             arrays[key] for key in sorted(arrays) if key.startswith(f"forward/{mode}/output")
@@ -94,7 +95,7 @@ def replayable(passes: Sequence[Calls]) -> dict[str, float]:
     }
 
 
-def _random(passes: Sequence[Calls]) -> Iterator[dict[str, str]]:
+def _random(passes: Sequence[Calls]) -> Iterator[Incomplete]:
     drew = {name: kind for calls in passes for name, kind in calls.drew.items()}
     for name, kind in drew.items():
         yield {
@@ -105,7 +106,7 @@ def _random(passes: Sequence[Calls]) -> Iterator[dict[str, str]]:
         }
 
 
-def _masked(passes: Sequence[Calls]) -> Iterator[dict[str, str]]:
+def _masked(passes: Sequence[Calls]) -> Iterator[Incomplete]:
     used = {name: kind for calls in passes for name, kind in calls.used_masks.items()}
     masked = {name for calls in passes for name in calls.masked}
     for name, kind in used.items():
@@ -138,7 +139,7 @@ RULES = tuple(
 )
 
 
-def left_out(reference: Reference, model: keras.Model) -> list[dict[str, str]]:
+def left_out(reference: Reference, model: keras.Model) -> list[Notice]:
     """Returns {"what", "why"} of what a program uses and nothing compares.
 
     Args:
@@ -261,7 +262,7 @@ def useless_masks(masks: Mapping[str, np.ndarray]) -> dict[str, str]:
 
 
 def revived(
-    weights: Mapping[str, np.ndarray], writer: TraceWriter, dead: Sequence[str]
+    weights: Mapping[str, np.ndarray], writer: KerasWriter, dead: Sequence[str]
 ) -> dict[str, np.ndarray] | None:
     """Returns weights under which dead activations let a gradient through.
 
@@ -302,7 +303,7 @@ def _ends(weight: str, *variables: str) -> bool:
     return short_name(weight) in variables
 
 
-def not_compared(exercise: Exercise, writer: TraceWriter) -> list[dict[str, Any]]:
+def not_compared(exercise: Exercise, writer: KerasWriter) -> list[NotCompared]:
     """Returns what a probe says nothing about, and why.
 
     Args:
@@ -320,7 +321,7 @@ def not_compared(exercise: Exercise, writer: TraceWriter) -> list[dict[str, Any]
     return [*found, *_rounding(writer, set(why))]
 
 
-def _rounding(writer: TraceWriter, zero: set[str]) -> Iterator[dict[str, Any]]:
+def _rounding(writer: KerasWriter, zero: set[str]) -> Iterator[NotCompared]:
     """Tells the arrays that are nothing but rounding, or of which rounding decides too much."""
     reader = _Reader(writer)
     limits, single = limits_of(reader), LIMITS["float32"].most
@@ -366,7 +367,7 @@ def _share(most: float) -> str:
     return f"rounding may change it by {most:.1e} of its size"
 
 
-def told(what: str, why: str, *keys: str) -> dict[str, Any]:
+def told(what: str, why: str, *keys: str) -> NotCompared:
     """Returns an entry of the fact `not_compared`; the keys are the arrays that it is about."""
     return {"what": what, "why": why, "arrays": list(keys)}
 
@@ -374,7 +375,7 @@ def told(what: str, why: str, *keys: str) -> dict[str, Any]:
 class _Reader:
     """A trace that is not written yet, as `allowed` reads it."""
 
-    def __init__(self, writer: TraceWriter) -> None:
+    def __init__(self, writer: KerasWriter) -> None:
         self.facts = writer.facts
         self._arrays = writer.arrays
         self._largest: dict[str, float] = {}

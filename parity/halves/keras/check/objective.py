@@ -26,7 +26,7 @@ from parity.halves.keras.check.structure import (
     packed_outputs,
 )
 from parity.halves.keras.loss_constants import moved_loss
-from parity.traces.trace import TraceWriter, keyed
+from parity.traces.trace import KerasWriter, keyed
 
 # --- The targets that `fit` gets, as a source of targets for losses of which no form is known -----
 
@@ -576,7 +576,7 @@ class Objective:
                 found[name] = tf.cast(value, tf.float64)
         return found
 
-    def put(self, batch: Batch, purpose: str, writer: TraceWriter) -> None:
+    def put(self, batch: Batch, purpose: str, writer: KerasWriter) -> None:
         """Writes `target/PURPOSE` and `weight/PURPOSE`, of several outputs with their names.
 
         Weights that are for all outputs have no name. Those of classes are not written: a port
@@ -587,7 +587,7 @@ class Objective:
         if self.reference.class_weight is None:
             self.put_weights(batch, purpose, writer)
 
-    def put_weights(self, batch: Batch, purpose: str, writer: TraceWriter) -> None:
+    def put_weights(self, batch: Batch, purpose: str, writer: KerasWriter) -> None:
         """Writes `weight/PURPOSE`."""
         given = {name: each for name, each in batch.weights.items() if each is not None}
         if hasattr(self.reference.sample_weight, "shape"):  # those of all outputs

@@ -29,7 +29,7 @@ from parity.halves.memory import SMALLER, give_back_large_blocks
 from parity.ladder.items import by_rows
 from parity.ladder.rounding import FLOAT64
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec, num_steps
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import KerasWriter
 
 # --- The optimizer of a Keras model alone, without loss and data ----------------------------------
 #
@@ -41,7 +41,7 @@ def write_optimizer(
     reference: Reference,
     steps: Steps | OneByOneSteps,
     weights: Mapping[str, np.ndarray],
-    writer: TraceWriter,
+    writer: KerasWriter,
 ) -> None:
     """Feeds gradients of every size to the optimizer, and writes what its steps change.
 
@@ -210,7 +210,7 @@ def write_trajectory(
     spec: CheckSpec,
     objective: Objective,
     steps: Steps | OneByOneSteps,
-    writer: TraceWriter,
+    writer: KerasWriter,
     perturbation: Perturbation | None,
 ) -> None:
     """Makes a few steps as `fit` does, with a cut of the rate if there may be one."""

@@ -24,7 +24,7 @@ from parity.halves.keras.check.objective import Objective
 from parity.halves.keras.check.structure import as_fed, in_order
 from parity.halves.keras.check.weights import leaves, named_weights
 from parity.programs.check_spec import CheckSpec
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import KerasWriter
 
 # --- What a model's own `train_step` gets: a batch as `fit` would hand it over --------------------
 #
@@ -264,7 +264,7 @@ def part_calls(
         versions.Layer.__call__ = own
 
 
-def write_part_calls(calls: list[PartCall], writer: TraceWriter) -> None:
+def write_part_calls(calls: list[PartCall], writer: KerasWriter) -> None:
     """Writes `part/NUMBER/input/PLACE` and `part/NUMBER/output/PLACE`."""
     for number, call in enumerate(calls):
         for what, tensors in (("input", call.inputs), ("output", call.outputs)):

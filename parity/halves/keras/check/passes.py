@@ -52,7 +52,7 @@ from parity.halves.keras.random_layers import RANDOM_IMAGE
 from parity.halves.keras.rounding import Perturbation, in_float32
 from parity.halves.keras.versions import advance, reseed
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import KerasWriter, TraceWriter
 
 # --------------------------------------------------------------------------------------------------
 #
@@ -205,7 +205,7 @@ class Pass:
     weights: Mapping[str, np.ndarray]
     number: int = 0
     perturbation: Perturbation | None = None
-    writer: TraceWriter = field(default_factory=TraceWriter)
+    writer: KerasWriter = field(default_factory=TraceWriter)
     exercise: Exercise = field(default_factory=Exercise)
     kinds: Mapping[str, str] | None = None
     objective: Objective | None = None
@@ -300,7 +300,7 @@ class Start:
         perturbation: Perturbation | None = None,
         *,
         moves_constants: bool = False,
-        writer: TraceWriter | None = None,
+        writer: KerasWriter | None = None,
     ) -> Pass:
         """Returns the same pass from other weights, on a fresh model that draws the same masks.
 
@@ -325,7 +325,7 @@ class Start:
         return replace(made, moves_constants=moves_constants)
 
     def perturbed(
-        self, spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, seed: int = 1
+        self, spec: CheckSpec, factory: Callable[[], Any], writer: KerasWriter, seed: int = 1
     ) -> Pass:
         """Runs the same pass with every weight and rounded constant moved, and returns it."""
         weights = MovedWeights(self.weights, seed, spec.dtype)
@@ -427,7 +427,7 @@ def _drawn(reference: Reference, samples: Samples, number: int = 0) -> Pass:
 # these inputs in the place of its own, since it cannot draw what Keras drew.
 
 
-def write_augmented(mode: str, calls: Sequence[Call], writer: TraceWriter) -> None:
+def write_augmented(mode: str, calls: Sequence[Call], writer: KerasWriter) -> None:
     """Writes the inputs of all calls that get augmented images, up to the first with weights.
 
     What the random layers make is written, too.
@@ -473,7 +473,7 @@ NUM_BATCHES = 192
 _BYTE = 255.0  # the greatest pixel, unless a layer says that it is less
 
 
-def write_image_changes(reference: Reference, batch_size: int | None, writer: TraceWriter) -> None:
+def write_image_changes(reference: Reference, batch_size: int | None, writer: KerasWriter) -> None:
     """Writes how the images in front of each layer behind random layers are distributed.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -58,7 +58,8 @@ from parity.halves.keras.loss_constants import constants_as_written
 from parity.halves.memory import free_memory, give_back_large_blocks
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
 from parity.programs.settings import later_seed
-from parity.traces.trace import KerasTrace, TraceWriter
+from parity.traces.facts import Described, NotCompared, OwnCode
+from parity.traces.trace import KerasTrace, KerasWriter
 
 # --- Whether `fit` makes a step with one sample, which a port may refuse --------------------------
 #
@@ -97,7 +98,7 @@ def write_init(
     factory: Callable[[], Any],
     reference: Reference,
     samples: Samples,
-    writer: TraceWriter,
+    writer: KerasWriter,
 ) -> None:
     """Writes the weights of the factory, drawn more often if they are small."""
     weights = get_weights(reference.model)
@@ -165,7 +166,7 @@ NUM_WITH_CONSTANTS = 2
 def run_check(
     spec: CheckSpec,
     factory: Callable[[], Any],
-    writer: TraceWriter,
+    writer: KerasWriter,
     keras: KerasTrace | None = None,
 ) -> None:
     """Probes the model that a factory builds.
@@ -187,11 +188,13 @@ def run_check(
         _run_check(spec, factory, writer)
 
 
-def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter) -> None:
+def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: KerasWriter) -> None:
     forget_places()
     if spec.described:
-        reference, writer.facts["program"], own = described(factory, spec)
-        writer.facts["own"] = {**own, "rates": rates_of(reference, Path(spec.folder))}
+        reference, program, own = described(factory, spec)
+        writer.facts["program"] = cast("Described", program)
+        rates = rates_of(reference, Path(spec.folder))
+        writer.facts["own"] = cast("OwnCode", {**own, "rates": rates})
     else:
         reference = called_anew(factory, spec.seed)
     if (plan := plan_of(reference, spec)) is not None:
@@ -213,7 +216,7 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
     del reference  # a model with its optimizer, of which only one is in memory at a time
     writer.arrays |= first.writer.arrays
     writer.facts |= first.writer.facts
-    writer.facts["dtype"] = spec.dtype
+    writer.facts["dtype"] = "float32" if spec.dtype == "float32" else "float64"
     writer.facts["batch_of_one"] = has_batch_of_one(first.reference, samples)
     writer.facts["input_structure"] = inputs.structure
     model = first.reference.model
@@ -225,7 +228,7 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter)
         *factories.left_out(whole),
         *casts.left_out(whole),
     ]
-    left_out = [{**each, "arrays": []} for each in told]  # a bundle has them all
+    left_out: list[NotCompared] = [{**each, "arrays": []} for each in told]  # a bundle has them all
     set_weights(model, first.weights)
     write_image_changes(first.reference, inputs.batch_size, writer)
     write_schedule(spec, factory, first.reference, writer)

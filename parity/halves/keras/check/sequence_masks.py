@@ -12,7 +12,7 @@ import tensorflow as tf
 from parity.halves.keras.call import Call, Calls
 from parity.halves.keras.versions import mask_of
 from parity.programs.check_spec import CheckSpec
-from parity.traces.trace import TraceWriter, keyed
+from parity.traces.trace import KerasWriter, keyed
 
 # --- Masks of sequences in a probe: which steps count, and targets by which that shows ------------
 #
@@ -39,7 +39,7 @@ def counts_of_outputs(parts: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return {name: counts for name, counts in found.items() if counts is not None}
 
 
-def put_counts(mode: str, parts: Mapping[str, Any], writer: TraceWriter) -> None:
+def put_counts(mode: str, parts: Mapping[str, Any], writer: KerasWriter) -> None:
     """Writes `counted/MODE/output`, if a mask leaves something out.
 
     Several outputs have their names behind it, (N, T) each, and all of them are there joined side
@@ -68,7 +68,7 @@ def _whole(counts: np.ndarray | None, shape: Any) -> np.ndarray:
 
 
 def write_counted(
-    mode: str, calls: Calls, outputs: Mapping[str, Any], used: Collection[str], writer: TraceWriter
+    mode: str, calls: Calls, outputs: Mapping[str, Any], used: Collection[str], writer: KerasWriter
 ) -> None:
     """Writes where the outputs and inputs of all calls count, and that of the model.
 

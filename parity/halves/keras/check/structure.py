@@ -15,6 +15,7 @@ from parity.data.samples import packed
 from parity.errors import InputError
 from parity.halves.keras import versions
 from parity.halves.keras.call import Call
+from parity.traces.facts import Output
 
 # --------------------------------------------------------------------------------------------------
 #
@@ -358,7 +359,7 @@ def joined(parts: Mapping[str, Any]) -> Any:
     return tf.concat([tf.cast(part, tf.float64) for part in flat], axis=-1)
 
 
-def told(parts: Mapping[str, Any], calls: Sequence[Call]) -> list[dict[str, Any]]:
+def told(parts: Mapping[str, Any], calls: Sequence[Call]) -> list[Output]:
     """Returns name, shape of a sample, and last activation of each output, ready for JSON."""
     return [
         {

@@ -90,7 +90,8 @@ def _in_given_order(reference: Reference) -> Reference:
 
 def _told(reference: Reference) -> dict[str, Any]:
     """Returns what a port that has no loss or no metrics of its own needs to know."""
-    model, loss = reference.model, loss_facts(reference) or {}
+    model = reference.model
+    loss: Mapping[str, Any] = loss_facts(reference) or {}
     calls: list[Call] = []
     outputs = outputs_by_name(model, lambda: _called(reference, calls))
     names = [name for name in outputs if name]

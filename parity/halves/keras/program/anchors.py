@@ -46,7 +46,7 @@ from parity.traces.anchors import (
     perturbed_state,
     spread,
 )
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import KerasWriter
 from parity.traces.training_recorder import AnchoredSteps, is_recorded_step, moved
 
 
@@ -81,7 +81,7 @@ class Anchors(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, reference: Reference, writer: TraceWriter, folder: AnchorFolder, dtype: str
+        self, reference: Reference, writer: KerasWriter, folder: AnchorFolder, dtype: str
     ) -> None:
         super().__init__()
         self._dtype = dtype

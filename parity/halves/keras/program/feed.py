@@ -7,7 +7,7 @@ import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -20,7 +20,8 @@ from parity.halves.keras import versions
 from parity.halves.keras.check.structure import in_order
 from parity.halves.keras.factories import BATCH_SIZE, num_trained
 from parity.halves.keras.versions import image_module
-from parity.traces.trace import TraceWriter
+from parity.traces.facts import Fit
+from parity.traces.trace import KerasWriter
 from parity.traces.training_recorder import is_recorded_step
 
 # --------------------------------------------------------------------------------------------------
@@ -320,7 +321,7 @@ def check_validations(reference: Reference) -> None:
         )
 
 
-def settings_of(reference: Reference) -> dict[str, Any]:
+def settings_of(reference: Reference) -> Fit:
     """Returns the arguments of `fit` that decide how samples are fed, ready for JSON."""
     found = {name: getattr(reference, name) for name in _SETTINGS}
     weights: Mapping[int, float] | None = reference.class_weight
@@ -332,7 +333,7 @@ def settings_of(reference: Reference) -> dict[str, Any]:
     if versions.are_arrays(reference.x) and found["batch_size"] is None:
         found["batch_size"] = _batch_size(reference)
     found["shuffle"] = reference.shuffle
-    return found
+    return cast("Fit", found)
 
 
 def num_steps_of(reference: Reference, num_samples: int | None) -> int:
@@ -473,7 +474,7 @@ class Feeding:
             "val_ends": self._passes.val_ends,
         }
 
-    def write(self, writer: TraceWriter) -> None:
+    def write(self, writer: KerasWriter) -> None:
         """Writes the images of training that a flow has made, and what it has drawn."""
         flow = self.flows.get("train_flow")
         if flow is None:

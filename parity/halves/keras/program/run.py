@@ -41,8 +41,9 @@ from parity.halves.keras.schedules import has_schedule
 from parity.ladder.custom_steps import FACT
 from parity.programs.check_spec import probes_of
 from parity.traces.anchors import MOST_STEPS_IN_FLOAT64, are_needed
+from parity.traces.facts import Incomplete, WatchedRule
 from parity.traces.feed_file import write_feed
-from parity.traces.trace import RunResult, TraceWriter
+from parity.traces.trace import KerasWriter, RunResult
 
 if TYPE_CHECKING:
     from parity.runs.child import ProgramTask
@@ -144,7 +145,7 @@ def _own_steps(task: ProgramTask, reference: Reference) -> OwnSteps | None:
     return None
 
 
-def _drawn_inside(model: keras.Model) -> list[dict[str, Any]]:
+def _drawn_inside(model: keras.Model) -> list[Incomplete]:
     """Returns the recurrent layers that draw masks: a whole training gives a port none of them."""
     names = [layer.name for layer in model._flatten_layers() if cells_of(layer)]
     return [
@@ -159,7 +160,7 @@ def _drawn_inside(model: keras.Model) -> list[dict[str, Any]]:
     ]
 
 
-def _watched(reference: Reference) -> list[dict[str, Any]]:
+def _watched(reference: Reference) -> list[WatchedRule]:
     """Returns what the rules of a training watched, which is over: column, direction, limits."""
     known = (keras.callbacks.ReduceLROnPlateau, keras.callbacks.EarlyStopping)
     return [
@@ -186,7 +187,7 @@ def _number(nests: dict[str, Any]) -> int | None:
 
 
 def _write_start(
-    reference: Reference, dtype: str, num_samples: int | None, writer: TraceWriter
+    reference: Reference, dtype: str, num_samples: int | None, writer: KerasWriter
 ) -> None:
     """Writes initial weights, the states of the layers' generators, and the metrics."""
     model = reference.model
@@ -204,7 +205,8 @@ def _write_start(
     writer.facts["masks"] = masks_of(model)
     writer.facts["incomplete"] = [*writer.facts.get("incomplete", []), *_drawn_inside(model)]
     has_anchors = are_needed(dtype, num_steps_of(reference, num_samples))
-    told = {"num_samples": num_samples, "has_anchors": has_anchors}
-    writer.facts["fit"] = settings_of(reference) | told
+    fit = settings_of(reference)
+    fit["num_samples"], fit["has_anchors"] = num_samples, has_anchors
+    writer.facts["fit"] = fit
     writer.facts["metrics"] = metrics_of(model)
     writer.facts["loss_weights"] = loss_weights_of(model)

@@ -26,7 +26,7 @@ from parity.halves.keras.program.steps import PhantomSteps
 from parity.halves.keras.schedules import StepRates
 from parity.ladder.custom_steps import FACT, counts_key, mode_of_step
 from parity.programs.program_spec import ProgramSpec
-from parity.traces.trace import History, RunResult, TraceWriter
+from parity.traces.trace import History, KerasWriter, RunResult
 from parity.traces.training_recorder import (
     EVALUATED_AT_ONCE,
     PREDICTIONS,
@@ -57,7 +57,7 @@ class Evaluation(keras.callbacks.Callback):
         wall_s: seconds that it took.
     """
 
-    def __init__(self, reference: Reference, writer: TraceWriter) -> None:
+    def __init__(self, reference: Reference, writer: KerasWriter) -> None:
         super().__init__()
         self._writer = writer
         given = reference.x
@@ -128,7 +128,7 @@ class OwnSteps:
         self,
         model: Any,
         probes: Mapping[str, Any],
-        writer: TraceWriter,
+        writer: KerasWriter,
         dtype: str,
         most_mib: int,
     ) -> None:
@@ -194,7 +194,7 @@ def train(
     spec: ProgramSpec,
     reference: Reference,
     fed: Iterable[str],
-    writer: TraceWriter,
+    writer: KerasWriter,
     report: Report,
     anchors: Anchors | None = None,
     own: OwnSteps | None = None,

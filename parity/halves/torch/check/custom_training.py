@@ -27,7 +27,8 @@ from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.port.portable import channels_first
 from parity.halves.torch.port.random_masks import drawn_masks, given_masks, masks_of_step
 from parity.ladder.custom_steps import GRADIENTS, STEPS_WITH_GRADIENTS
-from parity.traces.trace import TraceWriter
+from parity.traces.port_facts import PortOptimizer
+from parity.traces.trace import PortWriter
 from torch_impl.optim import KerasOptimizer
 from torch_impl.optim.batch import clip, with_gradients
 
@@ -51,7 +52,7 @@ class Applied:
     """
 
     optimizer: int
-    settings: dict[str, Any]
+    settings: PortOptimizer
     gradients: dict[str, np.ndarray | None]
 
 
@@ -246,7 +247,7 @@ def part_calls(
             hook.remove()
 
 
-def write_part_calls(calls: list[PartCall], writer: TraceWriter) -> None:
+def write_part_calls(calls: list[PartCall], writer: PortWriter) -> None:
     """Writes `part/NUMBER/input/PLACE` and `part/NUMBER/output/PLACE`."""
     for number, call in enumerate(calls):
         for what, tensors in (("input", call.inputs), ("output", call.outputs)):
@@ -262,7 +263,7 @@ def write_part_calls(calls: list[PartCall], writer: TraceWriter) -> None:
 # that the optimizers get first and the weights after each step.
 
 
-def write_own_training(port: PortUnderTest, writer: TraceWriter) -> None:
+def write_own_training(port: PortUnderTest, writer: PortWriter) -> None:
     """Makes the steps that Keras made, from Keras's weights.
 
     Args:
@@ -283,7 +284,7 @@ def write_own_training(port: PortUnderTest, writer: TraceWriter) -> None:
 
 
 def _write_step(
-    port: PortUnderTest, step: int, data: StepData, written: dict[str, int], writer: TraceWriter
+    port: PortUnderTest, step: int, data: StepData, written: dict[str, int], writer: PortWriter
 ) -> None:
     """Makes one step, and writes it; `written` is as `_write_gradients` takes it."""
     step_of_port = port.built.train_step
@@ -318,7 +319,7 @@ def _num_dropped(calls: Calls) -> int:
     return sum(call.is_active for call in calls if call.kind in REPLAYED)
 
 
-def _write_gradients(made: list[Applied], written: dict[str, int], writer: TraceWriter) -> None:
+def _write_gradients(made: list[Applied], written: dict[str, int], writer: PortWriter) -> None:
     """Writes the first gradient of each weight that an optimizer gets in a step.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -24,7 +24,8 @@ from parity.halves.torch.step_rate import idle_step_of
 from parity.ladder.rounding import dtype_of
 from parity.programs.check_spec import CheckSpec
 from parity.programs.settings import later_seed
-from parity.traces.trace import KerasTrace, TraceWriter
+from parity.traces.port_facts import PortFacts, PortOptimizer
+from parity.traces.trace import KerasTrace, PortWriter
 from torch_impl.port import Port
 from torch_impl.schedule.callbacks import begin_epoch, monitor_of, takes_value
 
@@ -34,7 +35,7 @@ from torch_impl.schedule.callbacks import begin_epoch, monitor_of, takes_value
 # JSON.
 
 
-def write_weights(port: PortUnderTest, writer: TraceWriter) -> None:
+def write_weights(port: PortUnderTest, writer: PortWriter) -> None:
     """Writes the weights that the port holds otherwise than Keras, bit by bit.
 
     Those that it lacks are Keras's: see `carried_weight`.
@@ -45,7 +46,7 @@ def write_weights(port: PortUnderTest, writer: TraceWriter) -> None:
             writer.put(key, value)
 
 
-def write_facts(port: PortUnderTest, writer: TraceWriter) -> None:
+def write_facts(port: PortUnderTest, writer: PortWriter) -> None:
     """Writes the facts of a port, with the pairs that were found."""
     nodes = port.keras.facts["nodes"]
     carried = {id(tensor) for item in port.carried for tensor in held_tensors(item.variable)}
@@ -53,17 +54,16 @@ def write_facts(port: PortUnderTest, writer: TraceWriter) -> None:
     told = told_pairs(port)
     writer.facts["nodes"] = told_nodes(port, told)
     writer.facts["pairs"] = [
-        [nodes[row]["name"], port.nodes[column]["name"]] for row, column in told
+        (nodes[row]["name"], port.nodes[column]["name"]) for row, column in told
     ]
     writer.facts["ends"] = {
         pair.node["name"]: [nodes[n]["name"] for n in (pair.ends.keras_first, pair.ends.keras_last)]
         for pair in port.all_pairs
     }
-    writer.facts.update(left_over(port, told))
+    writer.facts |= cast("PortFacts", left_over(port, told))
     writer.facts["replayed"] = replayed(port)
     writer.facts["dropped_axes"] = dropped_axes(port)
     writer.facts["inner_dropouts"] = inner_dropouts(port)
-    writer.facts["carried_by"] = {item.name: item.how for item in port.carried}
     writer.facts["problems"] = port.problems
     writer.facts["fed"] = port.fed
     writer.facts["weights"] = {
@@ -79,19 +79,17 @@ def write_facts(port: PortUnderTest, writer: TraceWriter) -> None:
     ]
     writer.facts["spread"] = port.cargo.spread
     writer.facts["num_parameters"] = sum(p.numel() for p in port.module.parameters())
-    writer.facts["num_paired_modules"] = len({id(i.variable.module) for i in port.carried})
     writer.facts["settings"] = {
         port.nodes[column]["name"]: _settings(port.calls[column]) for _, column in told
     }
-    writer.facts["flattened"] = {
-        pair.node["name"]: "channels_first" if pair.features is not None else "channels_last"
-        for pair in port.all_pairs
-        if pair.node["kind"] == "flatten"
-    }
     built = port.built
     writer.facts["given"] = {
-        name: getattr(built, name) is not None
-        for name in ("loss", "optimizer", "scheduler", "early_stopping", "load", "train_step")
+        "loss": built.loss is not None,
+        "optimizer": built.optimizer is not None,
+        "scheduler": built.scheduler is not None,
+        "early_stopping": built.early_stopping is not None,
+        "load": built.load is not None,
+        "train_step": built.train_step is not None,
     }
     writer.facts["optimizer"] = optimizer_facts(built.optimizer)
     writer.facts["clips"] = built.before_step is not None
@@ -146,7 +144,7 @@ def _plain(value: Any) -> Any:
     return None
 
 
-def optimizer_facts(optimizer: torch.optim.Optimizer | None) -> dict[str, Any] | None:
+def optimizer_facts(optimizer: torch.optim.Optimizer | None) -> PortOptimizer | None:
     """Returns the class of an optimizer and the plain settings of its groups; None without one."""
     if optimizer is None:
         return None
@@ -171,7 +169,7 @@ def optimizer_facts(optimizer: torch.optim.Optimizer | None) -> dict[str, Any] |
 
 
 def write_schedule(
-    spec: CheckSpec, factory: Callable[[], Any], keras: KerasTrace, writer: TraceWriter
+    spec: CheckSpec, factory: Callable[[], Any], keras: KerasTrace, writer: PortWriter
 ) -> None:
     """Writes the learning rate of every step and of every epoch, if Keras changes it there."""
     if "schedule/steps" in keras:
@@ -248,7 +246,7 @@ def _rates_by_epoch(
 
 
 def _write_decisions(
-    spec: CheckSpec, factory: Callable[[], Any], keras: KerasTrace, writer: TraceWriter
+    spec: CheckSpec, factory: Callable[[], Any], keras: KerasTrace, writer: PortWriter
 ) -> None:
     """Writes what the rules of a port decide in the sequences that Keras's rules got."""
     told = [each for each in keras.facts["schedule"]["callbacks"] if "monitor" in each]
@@ -288,7 +286,7 @@ MOST_TIME = 1.0  # seconds of the processor, for a factory that does more than b
 
 
 def write_init(
-    spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, writer: TraceWriter
+    spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, writer: PortWriter
 ) -> None:
     """Calls the factory as often as the smallest random weight needs, and writes its weights."""
     draws: dict[str, list[np.ndarray]] = {}

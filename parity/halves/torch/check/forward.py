@@ -16,12 +16,12 @@ from parity.halves.torch.port.portable import as_returned
 from parity.ladder.compare import counts_of
 from parity.ladder.recorded import FORMS, in_form
 from parity.ladder.rounding import limits_of
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import PortWriter
 
 _SUM_OFF = 1e-5  # of float32 outputs; logits whose sums are all as near to 1 are not expected
 
 
-def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
+def write_forward(port: PortUnderTest, mode: str, writer: PortWriter) -> None:
     """Writes the output of every pair and of the module; in train mode also the changed state."""
     is_training = mode == "train"
     with torch.no_grad(), port.kept():
@@ -52,7 +52,7 @@ def write_forward(port: PortUnderTest, mode: str, writer: TraceWriter) -> None:
             writer.put(key, pair.portable(last, ended, output, theirs))
 
 
-def output_form(port: PortUnderTest, writer: TraceWriter) -> str:
+def output_form(port: PortUnderTest, writer: PortWriter) -> str:
     """Finds what the module returns: Keras's output, the input of its last activation, or its log.
 
     The values decide. If none of the three fits, the last call decides, or whether the values are

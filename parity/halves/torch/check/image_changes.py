@@ -18,7 +18,9 @@ from parity.halves.torch.port.given_images import is_random_image, receivers
 from parity.halves.torch.port.paired_layer import PairedLayer
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.ladder.comparers.forward import layers_before
-from parity.traces.trace import TraceWriter
+from parity.traces.facts import Incomplete, Notice
+from parity.traces.port_facts import ImageChange
+from parity.traces.trace import PortWriter
 from torch_impl.layers.image.random_layer import RandomImageLayer
 
 # --- Passes of a port that end where images reach the layers behind Keras's random layers ---------
@@ -147,7 +149,7 @@ _SAME = 1e-9  # relative: an image that is not changed
 _GIVE = "Port(augment=...) gives parity the transform of a DataLoader"
 
 
-def write_image_changes(port: PortUnderTest, writer: TraceWriter) -> None:
+def write_image_changes(port: PortUnderTest, writer: PortWriter) -> None:
     """Writes how the port's images are distributed, and the fact `augmentation`.
 
     The fact has for each place "is_on", whether images are changed in train mode, "in_eval",
@@ -175,18 +177,20 @@ def write_image_changes(port: PortUnderTest, writer: TraceWriter) -> None:
         for arrays in patterns:
             for place, (fact, found) in _measured(port, seen, arrays).items():
                 parts.setdefault(place, []).append(found)
-                before = told.get(place, dict.fromkeys(fact, None))
-                told[place] = {name: _both(before[name], fact[name], name) for name in fact}
+                told[place] = _both(told[place], fact) if place in told else fact
     for place, several in parts.items():
         writer.put(f"image_changes/{place}", joined(several))
         _tell_left_out(port, place, told[place], writer)
 
 
-def _both(before: Any, now: Any, name: str) -> Any:
-    """Returns a fact of two patterns."""
-    if before is None or name == "given":
-        return now
-    return before and now if name == "by_batch" else before or now
+def _both(before: ImageChange, now: ImageChange) -> ImageChange:
+    """Returns the facts of two patterns."""
+    return {
+        "is_on": before["is_on"] or now["is_on"],
+        "in_eval": before["in_eval"] or now["in_eval"],
+        "by_batch": before["by_batch"] and now["by_batch"],
+        "given": now["given"],
+    }
 
 
 def _patterns(port: PortUnderTest) -> Iterator[list[np.ndarray]]:
@@ -201,7 +205,7 @@ def _patterns(port: PortUnderTest) -> Iterator[list[np.ndarray]]:
 
 def _measured(
     port: PortUnderTest, seen: SeenImages, arrays: list[np.ndarray]
-) -> dict[str, tuple[dict[str, Any], np.ndarray]]:
+) -> dict[str, tuple[ImageChange, np.ndarray]]:
     """Returns for each place its facts, and what is measured."""
     number = min(NUM_PASSES, MOST_VALUES // max(array.size for array in arrays))
     quiet = [seen.images(arrays, training=False) for _ in range(_IN_EVAL)]
@@ -213,7 +217,7 @@ def _measured(
     found = {}
     for place, own in before.items():
         each = [images[place] for images in passes if place in images]
-        fact: dict[str, Any] = {
+        fact: ImageChange = {
             "is_on": not all(_is_same(images, own[:1]) for images in each),
             "in_eval": not all(_is_same(images[place], own[:1]) for images in quiet),
             "by_batch": all(_is_same(images, images[:1]) for images in each),
@@ -224,9 +228,7 @@ def _measured(
     return found
 
 
-def _tell_left_out(
-    port: PortUnderTest, place: str, fact: dict[str, Any], writer: TraceWriter
-) -> None:
+def _tell_left_out(port: PortUnderTest, place: str, fact: ImageChange, writer: PortWriter) -> None:
     """Notes what a place leaves open."""
     layers = layers_before(port.keras.facts["nodes"], place.rpartition("/")[0])
     names = [node["name"] for node in layers]
@@ -235,12 +237,12 @@ def _tell_left_out(
         _leave_out(writer, names, why, _GIVE)
     elif fact["by_batch"] and any("RandomCrop" not in node["kind"] for node in layers):
         why = "the port draws once for a batch, and Keras for each image; one image is compared"
-        entry = {"what": f"what {', '.join(names)} draw within a batch", "why": why}
+        entry: Notice = {"what": f"what {', '.join(names)} draw within a batch", "why": why}
         writer.facts["not_compared"] = [*writer.facts.get("not_compared", []), entry]
 
 
-def _leave_out(writer: TraceWriter, names: Sequence[str], why: str, do: str) -> None:
-    entry = {"what": f"how {', '.join(names)} change images", "why": why, "do": do}
+def _leave_out(writer: PortWriter, names: Sequence[str], why: str, do: str) -> None:
+    entry: Incomplete = {"what": f"how {', '.join(names)} change images", "why": why, "do": do}
     writer.facts["incomplete"] = [*writer.facts.get("incomplete", []), entry]
 
 

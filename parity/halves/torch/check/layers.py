@@ -35,7 +35,7 @@ from parity.halves.torch.port.pairing import origins, takers
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.ladder.items import PASS
 from parity.ladder.recorded import MODES, compare_output, compare_recorded
-from parity.traces.trace import KerasTrace, TraceWriter
+from parity.traces.trace import KerasTrace, PortWriter
 from torch_impl.layers.image.random_layer import RandomImageLayer
 
 # --------------------------------------------------------------------------------------------------
@@ -350,7 +350,7 @@ def _order_of_inputs(kind: str, given: list[np.ndarray], theirs: list[np.ndarray
 # agrees, they differ in style only.
 
 
-def write_layers(port: PortUnderTest, form: str, loss: Loss | None, writer: TraceWriter) -> None:
+def write_layers(port: PortUnderTest, form: str, loss: Loss | None, writer: PortWriter) -> None:
     """Writes what every layer makes of Keras's values.
 
     Args:
@@ -391,7 +391,7 @@ def write_layers(port: PortUnderTest, form: str, loss: Loss | None, writer: Trac
     writer.facts["style"] = sorted(style)
 
 
-def _is_right(port: PortUnderTest, form: str, modes: Sequence[str], writer: TraceWriter) -> bool:
+def _is_right(port: PortUnderTest, form: str, modes: Sequence[str], writer: PortWriter) -> bool:
     """Whether the output is Keras's in every mode, and what goes into its activation.
 
     In one mode alone it says little: a softmax of large values is 0 or 1, whatever comes before it.
@@ -421,7 +421,7 @@ def _forced(port: PortUnderTest, mode: str, style: set[str], loss: Loss | None) 
     return forced_pass(port, mode, others)
 
 
-def _write(mode: str, found: Forced, writer: TraceWriter) -> None:
+def _write(mode: str, found: Forced, writer: PortWriter) -> None:
     for inputs in found.inputs.values():
         for key, array in inputs.items():
             writer.put(key, array)

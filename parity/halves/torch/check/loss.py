@@ -16,7 +16,7 @@ from parity.halves.torch.call import flat_tensors
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.port.portable import as_returned, from_returned
 from parity.traces.facts import known
-from parity.traces.trace import TraceWriter, keyed
+from parity.traces.trace import PortWriter, keyed
 from torch_impl.layers import activations
 from torch_impl.losses import OutputLosses, from_config, sample_weights
 from torch_impl.losses import logits as keras_logits
@@ -393,7 +393,7 @@ def _shapes(port: PortUnderTest, targets: Arrays) -> TargetShapes:
 # A port and the form of its output go in; `loss/confident/…` comes out.
 
 
-def write_confident_loss(port: PortUnderTest, form: str, loss: Loss, writer: TraceWriter) -> None:
+def write_confident_loss(port: PortUnderTest, form: str, loss: Loss, writer: PortWriter) -> None:
     """Writes the loss of given extreme outputs, without the model."""
     returned = port.nest
     raw = port.outputs.raw(returned)
@@ -460,7 +460,7 @@ class _ConfidentOutput:
 # Keras's batch and masks go in; the loss and the gradient of every parameter come out.
 
 
-def write_gradients(port: PortUnderTest, loss: Loss, writer: TraceWriter) -> None:
+def write_gradients(port: PortUnderTest, loss: Loss, writer: PortWriter) -> None:
     """Writes the loss and the gradients of one pass in train mode."""
     port.module.zero_grad()
     port.forward("train", "probe", training=True, is_kept=False)
@@ -478,9 +478,6 @@ def write_gradients(port: PortUnderTest, loss: Loss, writer: TraceWriter) -> Non
             key = f"gradient/{item.name}"
             if key in port.keras and key not in writer.arrays:
                 writer.put(key, np.zeros_like(port.keras[key]))
-    writer.facts["no_gradient"] = [
-        name for name, p in port.module.named_parameters() if p.grad is None and p.requires_grad
-    ]
 
 
 def _is_constant(port: PortUnderTest) -> bool:

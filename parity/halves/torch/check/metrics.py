@@ -16,7 +16,7 @@ from parity.data import probe_inputs
 from parity.halves.torch.check.loss import activated
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.port.portable import as_returned, from_returned
-from parity.traces.trace import KerasTrace, TraceWriter, keyed
+from parity.traces.trace import KerasTrace, PortWriter, keyed
 from torch_impl.losses import sample_weights
 from torch_impl.masks import mask_of, with_mask
 from torch_impl.metrics import METRICS, Metric, metric
@@ -126,7 +126,7 @@ class Trials:
         writer: has what they say.
     """
 
-    def __init__(self, port: PortUnderTest, writer: TraceWriter) -> None:
+    def __init__(self, port: PortUnderTest, writer: PortWriter) -> None:
         self._port, self._writer, self._keras = port, writer, port.keras
         self._close = _CLOSE[port.dtype]
 
@@ -405,7 +405,7 @@ Tensors = dict[str, torch.Tensor]
 _PARTS = ("given", "eval", "train")
 
 
-def write_metrics(port: PortUnderTest, form: str, writer: TraceWriter) -> None:
+def write_metrics(port: PortUnderTest, form: str, writer: PortWriter) -> None:
     """Writes what the metrics say, and the facts `metric_names` and `metric_trials`.
 
     Args:
@@ -437,7 +437,7 @@ def _known(port: PortUnderTest) -> tuple[list[Compiled], dict[str, str]]:
     return found, unknown
 
 
-def _write_of_keras(port: PortUnderTest, form: str, writer: TraceWriter) -> None:
+def _write_of_keras(port: PortUnderTest, form: str, writer: PortWriter) -> None:
     """Measures the outputs of the port by Keras's metrics."""
     keras = port.keras
     found, unknown = _known(port)
@@ -488,7 +488,7 @@ class _OwnMetrics:
         writer: has its outputs.
     """
 
-    def __init__(self, port: PortUnderTest, form: str, writer: TraceWriter) -> None:
+    def __init__(self, port: PortUnderTest, form: str, writer: PortWriter) -> None:
         self._port, self._form, self._writer = port, form, writer
         self._keras = port.keras
 
@@ -648,5 +648,5 @@ def _said(named: Named, batches: Sequence[Batch]) -> dict[str, list[np.ndarray]]
     return found
 
 
-def _tell(writer: TraceWriter, what: str, why: str) -> None:
+def _tell(writer: PortWriter, what: str, why: str) -> None:
     writer.facts.setdefault("not_compared", []).append({"what": what, "why": why})

@@ -19,8 +19,8 @@ from parity.halves.torch.port.carried import LOAD, Carried
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.port.slots import STOCK_SLOTS
 from parity.halves.torch.step_rate import step_of
-from parity.traces.facts import known
-from parity.traces.trace import KerasTrace, TraceWriter
+from parity.traces.facts import Notice, known
+from parity.traces.trace import KerasTrace, PortWriter
 from torch_impl import optim
 from torch_impl.optim.base import averaged
 from torch_impl.schedule.callbacks import begin_epoch
@@ -138,7 +138,7 @@ def _as_it_is(item: Carried) -> Carried:
 Gradients = Callable[[int, int, str, Sequence[int]], np.ndarray]
 
 
-def write_optimizer(port: PortUnderTest, writer: TraceWriter, *, is_brief: bool = False) -> None:
+def write_optimizer(port: PortUnderTest, writer: PortWriter, *, is_brief: bool = False) -> None:
     """Feeds Keras's gradients to the optimizer, and writes what its steps change.
 
     Args:
@@ -155,7 +155,7 @@ def write_optimizer(port: PortUnderTest, writer: TraceWriter, *, is_brief: bool 
 
 
 def _write_steps(
-    port: PortUnderTest, trained: Mapping[str, Any], made: Gradients, writer: TraceWriter
+    port: PortUnderTest, trained: Mapping[str, Any], made: Gradients, writer: PortWriter
 ) -> None:
     keras = port.keras
     seed = int(keras.spec["seed"])
@@ -301,7 +301,7 @@ _WHY = (
 
 
 @contextmanager
-def left_out_if_refused(port: PortUnderTest, step: int, writer: TraceWriter) -> Iterator[None]:
+def left_out_if_refused(port: PortUnderTest, step: int, writer: PortWriter) -> Iterator[None]:
     """Leaves a step out if torch refuses its one sample, and the program makes no such step.
 
     Args:
@@ -318,7 +318,7 @@ def left_out_if_refused(port: PortUnderTest, step: int, writer: TraceWriter) -> 
         is_met = port.keras.facts.get("batch_of_one", False)
         if _REFUSED not in str(error) or is_met or _num_samples(port.keras, step) != 1:
             raise
-        told = {"what": f"step {step} of the training, with one sample", "why": _WHY}
+        told: Notice = {"what": f"step {step} of the training, with one sample", "why": _WHY}
         writer.facts["not_compared"] = [*writer.facts.get("not_compared", []), told]
 
 
@@ -335,7 +335,7 @@ def _num_samples(keras: KerasTrace, step: int) -> int:
 # step.
 
 
-def write_trajectory(port: PortUnderTest, form: str, writer: TraceWriter) -> None:
+def write_trajectory(port: PortUnderTest, form: str, writer: PortWriter) -> None:
     """Makes a few steps with Keras's masks, and writes losses and weights."""
     loss = Loss(port, form)
     num_steps = len(port.keras["trajectory/losses"])

@@ -33,7 +33,8 @@ from parity.ladder.incomplete import OWN_TRAIN_STEP
 from parity.ladder.items import FAIL
 from parity.ladder.rounding import dtype_of
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
-from parity.traces.trace import CheckWriter, KerasTrace, TraceWriter
+from parity.traces.facts import Notice
+from parity.traces.trace import CheckWriter, KerasTrace, PortWriter
 
 ROUNDS = "how the port rounds"  # what is not compared of casts of its own
 
@@ -41,7 +42,7 @@ ROUNDS = "how the port rounds"  # what is not compared of casts of its own
 def run_check(
     spec: CheckSpec,
     factory: Callable[[], Any],
-    writer: TraceWriter,
+    writer: PortWriter,
     keras: KerasTrace | None = None,
 ) -> None:
     """Probes the port that a factory builds.
@@ -61,14 +62,14 @@ def run_check(
         _run(spec, factory, writer, keras)
     if casts:
         why = "a check computes in float64 what it computes, apart from these casts"
-        told = {"what": f"{ROUNDS} ({', '.join(casts)})", "why": why}
+        told: Notice = {"what": f"{ROUNDS} ({', '.join(casts)})", "why": why}
         writer.facts["not_compared"] = [*writer.facts.get("not_compared", []), told]
 
 
 def _run(
     spec: CheckSpec,
     factory: Callable[[], Any],
-    writer: TraceWriter,
+    writer: PortWriter,
     keras: KerasTrace,
     *,
     tries_fixes: bool = True,
@@ -130,7 +131,7 @@ def _run(
 
 
 def _ended(
-    spec: CheckSpec, factory: Callable[[], Any], writer: TraceWriter, keras: KerasTrace
+    spec: CheckSpec, factory: Callable[[], Any], writer: PortWriter, keras: KerasTrace
 ) -> dict[str, list[str]]:
     """Returns level -> items that agree with all fixes applied to the port.
 
@@ -144,7 +145,7 @@ def _ended(
     def changed() -> Any:
         return changed_port(call_factory(factory, spec.seed, dtype_of(keras.facts)), changes)
 
-    tried = CheckWriter()
+    tried: PortWriter = CheckWriter()
     _run(spec, changed, tried, keras, tries_fixes=False)
     port = Written(tried, tried.facts, raised=tried.facts["raised"]).as_trace
     levels = compare_levels(OF_PROBE, keras, port)
@@ -160,7 +161,7 @@ def _listed(change: Any) -> list[Any]:
     return change if isinstance(change, list) else [change]
 
 
-def _loss(port: PortUnderTest, form: str, writer: TraceWriter) -> Loss | None:
+def _loss(port: PortUnderTest, form: str, writer: PortWriter) -> Loss | None:
     """Returns the loss of the port, or Keras's; None if there is none that could be computed."""
     if port.keras.facts["loss"] is None:
         return None
@@ -178,7 +179,7 @@ def _loss(port: PortUnderTest, form: str, writer: TraceWriter) -> Loss | None:
         return None
 
 
-def _write_passes(port: PortUnderTest, form: str, loss: Loss, writer: TraceWriter) -> None:
+def _write_passes(port: PortUnderTest, form: str, loss: Loss, writer: PortWriter) -> None:
     """Writes the loss and the gradients."""
     raised = writer.facts["raised"]
     with _noted(raised, "loss", port.dtype):
@@ -190,7 +191,7 @@ def _write_passes(port: PortUnderTest, form: str, loss: Loss, writer: TraceWrite
         write_gradients(port, loss, writer)
 
 
-def _write_optimizer(port: PortUnderTest, writer: TraceWriter, is_last: bool) -> None:
+def _write_optimizer(port: PortUnderTest, writer: PortWriter, is_last: bool) -> None:
     """Writes the steps of the optimizer; a port that is asked later is as before."""
     if is_last:
         port.as_built = {}
@@ -204,7 +205,7 @@ def _write_trajectory(
     factory: Callable[[], Any],
     port: PortUnderTest,
     form: str,
-    writer: TraceWriter,
+    writer: PortWriter,
     is_last: bool,
 ) -> None:
     """Writes a few steps of training."""

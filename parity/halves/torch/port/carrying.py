@@ -35,6 +35,7 @@ from parity.halves.torch.port.carried import (
 from parity.halves.torch.port.cell_weights import Cell, cells_of, placings, seatings
 from parity.halves.torch.port.paired_layer import PairedLayer
 from parity.halves.torch.port.pairing import Pairing
+from parity.traces.facts import Incomplete, Notice
 from parity.traces.trace import KerasTrace
 from torch_impl.layouts import Variable
 
@@ -228,8 +229,8 @@ class Cargo:
 
     carried: list[Carried] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    incomplete: list[dict[str, str]] = field(default_factory=list)
-    not_compared: list[dict[str, str]] = field(default_factory=list)
+    incomplete: list[Incomplete] = field(default_factory=list)
+    not_compared: list[Notice] = field(default_factory=list)
     spread: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -506,7 +507,7 @@ def by_number(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
-def _hidden(name: str) -> dict[str, str]:
+def _hidden(name: str) -> Notice:
     return {
         "what": name,
         "why": "after the port's `load`, no parameter has its values, so that its gradient and its "
@@ -514,7 +515,7 @@ def _hidden(name: str) -> dict[str, str]:
     }
 
 
-def _in_parts(name: str, parameters: Sequence[str]) -> dict[str, str]:
+def _in_parts(name: str, parameters: Sequence[str]) -> Notice:
     return {
         "what": name,
         "why": f"the port's `load` put its parts into {', '.join(parameters)}, so that its "
@@ -522,7 +523,7 @@ def _in_parts(name: str, parameters: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _computed(item: Carried, error: ValueError) -> dict[str, str]:
+def _computed(item: Carried, error: ValueError) -> Incomplete:
     return {
         "what": item.name,
         "why": f"the port computes this weight from others ({error})",

@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 from parity.errors import InputError
 from parity.halves.torch.call import first_tensor
 from parity.halves.torch.port.portable import from_returned
+from parity.traces.facts import Notice
 from parity.traces.trace import Trace
 from torch_impl.losses import logits
 from torch_impl.losses.logits import carrying
@@ -190,7 +191,7 @@ class Outputs:
         loss = facts.get("loss") or {}
         return may_return(activation, loss.get("outputs", {}).get(name) if name else loss)
 
-    def not_compared(self, form: str) -> Iterator[dict[str, str]]:
+    def not_compared(self, form: str) -> Iterator[Notice]:
         """Yields an entry of the fact `not_compared` for each activation that a port may lack.
 
         Args:

@@ -28,6 +28,7 @@ from parity.halves.torch.port.portable import (
     traced_channels_first,
     with_flat_axes,
 )
+from parity.traces.port_facts import PortNode
 from parity.traces.trace import KerasTrace
 from torch_impl.layouts import Variable
 from torch_impl.weights import match
@@ -600,7 +601,7 @@ def _channels_first(shape: Sequence[int]) -> np.ndarray:
 # calls -> nodes of the port -> pairing with Keras's nodes -> a PairedLayer for each pair
 
 
-def node_of(call: Call) -> dict[str, Any]:
+def node_of(call: Call) -> PortNode:
     """Returns the facts of a call by which its pair is found."""
     shared = (with_shared_axes(call, variable) for variable in call.variables)
     found = ((v.name, with_flat_axes(call, v, v.to_keras(v.tensors))) for v in shared)

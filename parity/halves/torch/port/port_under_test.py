@@ -79,6 +79,7 @@ from parity.halves.torch.port.random_masks import (
 )
 from parity.ladder.rounding import dtype_of
 from parity.programs.check_spec import LARGE_MODEL
+from parity.traces.port_facts import PortNode
 from parity.traces.trace import KerasTrace
 from torch_impl.layers import RecurrentDropout
 from torch_impl.parametrized import forget_gradients, keep_gradients
@@ -132,7 +133,7 @@ class PortUnderTest(PortFeed, PortWeights):
         self.keeps_low = False  # whether its uniform numbers keep what is below the share
         self.as_built: dict[str, Any] = {}
         self._carried = CarriedState(self.module) if keras.facts.get("stateful") else None
-        self.nodes: list[dict[str, Any]] = []
+        self.nodes: list[PortNode] = []
         self.nest: Any = None  # what the module returned in its last pass
         self.fused: Fused = {}  # layers that are run part by part
         self.by_hand: Mapping[str, str] = {}  # recurrent layers of Keras -> modules by hand

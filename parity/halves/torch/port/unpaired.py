@@ -16,6 +16,8 @@ from parity.halves.torch.port.carrying import held_tensors
 from parity.halves.torch.port.parts import parts_left_out
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.port.random_masks import inner_dropouts, replayed
+from parity.traces.facts import Incomplete, Notice
+from parity.traces.port_facts import LeftOver, PortNode
 
 # --- Activations of a port that get no number in some of their pieces: these are not compared -----
 #
@@ -23,7 +25,7 @@ from parity.halves.torch.port.random_masks import inner_dropouts, replayed
 # ReLU has one that Keras does not have.
 
 
-def unreached(port: PortUnderTest) -> Iterator[dict[str, str]]:
+def unreached(port: PortUnderTest) -> Iterator[Notice]:
     """Yields an entry of the fact `not_compared` for each such piece that Keras does not tell.
 
     Args:
@@ -68,12 +70,12 @@ def _function_of(call: Call) -> Function:
 _RECURRENT = (*RECURRENT, "bidirectional", "conv_lstm")
 
 
-def told_nodes(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> list[Mapping[str, Any]]:
+def told_nodes(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> list[PortNode]:
     """Returns the nodes of the port as they are told: a call has the weights of its partner.
 
     Some may be carried elsewhere, such as a bias that the port adds by itself.
     """
-    nodes: list[Mapping[str, Any]] = list(port.nodes)
+    nodes = list(port.nodes)
     weights = port.keras.facts["weights"]
     names = {item.name for item in port.carried}
     for row, column in told:
@@ -94,7 +96,7 @@ def told_pairs(port: PortUnderTest) -> list[tuple[int, int]]:
     ]
 
 
-def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> dict[str, Any]:
+def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> LeftOver:
     """Returns the facts `keras_left`, `torch_left`, `by_hand`, `not_held`, `incomplete` and so on.
 
     A layer or a call whose weights all have a place elsewhere has lost nothing, and is left out;
@@ -157,7 +159,7 @@ def _not_held(port: PortUnderTest, carried: Collection[str]) -> dict[str, bool]:
     return {name: is_moved for name, is_moved in known.items() if name not in carried}
 
 
-def _moved(name: str) -> dict[str, str]:
+def _moved(name: str) -> Incomplete:
     return {
         "what": name,
         "why": "Keras's train_step changes it, and no parameter or buffer of the port is its place",
@@ -165,7 +167,7 @@ def _moved(name: str) -> dict[str, str]:
     }
 
 
-def _by_itself(part: str) -> dict[str, str]:
+def _by_itself(part: str) -> Notice:
     return {
         "what": f"the layer {part} by itself",
         "why": "the port has no module for it; what it makes is compared where the step uses it",
@@ -230,7 +232,7 @@ def _by_hand(
 
 def _unknown(
     port: PortUnderTest, free: Sequence[str], by_hand: Collection[str]
-) -> list[dict[str, str]]:
+) -> list[Incomplete]:
     """Returns the weights of unknown layers, if the port has parameters that may be theirs.
 
     Args:
@@ -264,7 +266,7 @@ def _unknown(
 
 def _random(
     port: PortUnderTest, keras_left: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]
-) -> list[dict[str, str]]:
+) -> list[Incomplete]:
     """Returns the random numbers of the port, if Keras has a layer of its own that draws some."""
     layers = [node["name"] for node in keras_left if _draws(port, node)]
     return [
@@ -295,7 +297,7 @@ def _draws(port: PortUnderTest, node: Mapping[str, Any]) -> bool:
     return any(word in key for key in node.get("config", {}) for word in words)
 
 
-def _computed(port: PortUnderTest) -> list[dict[str, str]]:
+def _computed(port: PortUnderTest) -> list[Notice]:
     """Returns the parts from which the port computes its weights."""
     return [
         {

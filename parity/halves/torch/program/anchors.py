@@ -20,7 +20,7 @@ from parity.halves.torch.program.masks import Masks, mask_states
 from parity.halves.torch.program.stepper import Runner
 from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.anchors import FLOAT32, Anchor, AnchorPlan
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import PortWriter
 from parity.traces.training_recorder import AnchoredSteps, moved
 from torch_impl.port import Port
 
@@ -209,7 +209,7 @@ class Anchors:
         masks: Masks,
         folder: AnchorFolder,
         nests: Mapping[str, Any],
-        writer: TraceWriter,
+        writer: PortWriter,
     ) -> None:
         self._port, self._built, self._form, self._masks = port, built, form, masks
         self._folder, self._nests, self._writer = folder, nests, writer

@@ -22,7 +22,7 @@ from parity.halves.torch.program.stepper import ReplayedStepper
 from parity.halves.torch.program.training import arguments_of, begin, complete, train, with_batches
 from parity.programs.check_spec import CheckSpec
 from parity.traces.feed_file import read_feed
-from parity.traces.trace import CheckWriter, KerasTrace, PortTrace, RunResult
+from parity.traces.trace import CheckWriter, KerasTrace, PortTrace, PortWriter, RunResult
 from torch_impl import optim
 from torch_impl.layers import Dropout
 from torch_impl.native.origins import slow_loops
@@ -236,7 +236,7 @@ def _judge(
     """Trains a variant as the port was trained in the run, and writes it down."""
     keras, eager = port.keras, PortTrace(task.folder("torch").training.path)
     weights = {name: keras[f"start/{name}"] for name in keras.below("start")}
-    writer = CheckWriter()
+    writer: PortWriter = CheckWriter()
     server.begin()
     given = with_batches(port, *feed)
     result = train(port, form, weights, (given, feed[1]), writer, lambda step, total, loss: None)
@@ -244,9 +244,9 @@ def _judge(
         given["train_batches"].write(writer)
     if task.variant == "torch-compiled" and not num_compiled():
         raise InputError("torch.compile has made nothing of the module, which ran as it is")
-    writer.facts["spread"] = eager.facts.get("spread") or _spread(
-        task, keras, form, feed, eager, writer, result
-    )
+    spread = eager.facts.get("spread")
+    spread = spread or _spread(task, keras, form, feed, eager, writer, result) or {}
+    writer.facts["spread"] = spread
     folder.training.path.mkdir()
     folder.training.spec.write_bytes(task.folder("torch").training.spec.read_bytes())
     writer.write(folder.training.path, environment=eager.environment, result=result)
@@ -260,7 +260,7 @@ def _spread(
     form: str,
     feed: tuple[dict[str, Any], dict[str, Any]],
     eager: PortTrace,
-    writer: CheckWriter,
+    writer: PortWriter,
     result: RunResult,
 ) -> dict[str, float] | None:
     """Returns how far a small change drives the port of the run apart, if a variant needs it.
@@ -269,7 +269,8 @@ def _spread(
     """
     if is_near(KerasTrace(task.folder("keras").training.path), writer, result):
         return None
-    port, other = _port(dataclasses.replace(task, variant=EAGER), keras, form), CheckWriter()
+    port = _port(dataclasses.replace(task, variant=EAGER), keras, form)
+    other: PortWriter = CheckWriter()
     start = {name: keras[f"start/{name}"] for name in keras.below("start")}
     weights = moved(start, eager.facts["left_open"])
     move_port(port, keras, eager.facts["left_open"])

@@ -13,7 +13,7 @@ from torchvision.transforms import v2
 
 from parity.data.image_changes import first_images, put_draws, summed
 from parity.errors import InputError, RunError
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import PortWriter
 from parity.traces.training_recorder import is_recorded_step
 from torch_impl.augment import FitFlow, ImageDataGenerator, KerasTransform, Parameters
 from torch_impl.augment.layout import from_channels_first, to_channels_first
@@ -288,7 +288,7 @@ class DrawnFlow:
         self._drawn.append((drawn.samples.numpy(), drawn.params))
         return drawn
 
-    def write(self, writer: TraceWriter) -> None:
+    def write(self, writer: PortWriter) -> None:
         """Writes what was drawn, as the Keras half does."""
         sizes = np.array([len(samples) for samples, _ in self._drawn], np.int64)
         index = np.concatenate([np.zeros(0, np.int64), *(samples for samples, _ in self._drawn)])
@@ -388,7 +388,7 @@ class FlowBatches:
         labels = [self._told[n] for n in ("y", "weight") if self._told[n] is not None]
         return ([x, *misc] if misc else x, *(array[chosen] for array in labels))
 
-    def write(self, writer: TraceWriter) -> None:
+    def write(self, writer: PortWriter) -> None:
         """Writes the images of the port's own augmentation, and its ranges, if it has one."""
         if self._augment is None:
             return

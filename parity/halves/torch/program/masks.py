@@ -21,7 +21,7 @@ from parity.halves.torch.port.inner_calls import Part, is_stacked, run_stacked
 from parity.halves.torch.port.paired_layer import PairedLayer
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.port.slots import count_steps
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import PortWriter
 from torch_impl.layers import Dropout
 from torch_impl.layers.dropout import SpatialDropout
 from torch_impl.layers.image.random_layer import RandomImageLayer
@@ -345,7 +345,7 @@ class PhantomSteps:
 # samples in an epoch
 
 
-def write_draws(port: PortUnderTest, nests: Mapping[str, Any], writer: TraceWriter) -> None:
+def write_draws(port: PortUnderTest, nests: Mapping[str, Any], writer: PortWriter) -> None:
     """Writes what a port has drawn before its first step.
 
     Args:

@@ -25,7 +25,7 @@ from parity.ladder.custom_steps import FACT
 from parity.programs.check_spec import probes_of
 from parity.traces.anchors import MOST_STEPS_IN_FLOAT64
 from parity.traces.folder import RunFolder
-from parity.traces.trace import CheckWriter, History, RunResult, TraceWriter, Weights
+from parity.traces.trace import CheckWriter, History, PortWriter, RunResult, TraceWriter, Weights
 from torch_impl.port import Port
 from torch_impl.trainer import Trainer
 from torch_impl.trainer.batches import is_validated
@@ -53,7 +53,7 @@ def write_rules(
     half: str,
     history: History,
     epoch_ends: Sequence[int],
-    writer: TraceWriter,
+    writer: PortWriter,
 ) -> None:
     """Writes what the rules of a fresh port decide.
 
@@ -169,7 +169,7 @@ def run_program(task: ProgramTask) -> RunResult:
     def trained(
         port: PortUnderTest,
         weights: Weights | None,
-        writer: TraceWriter,
+        writer: PortWriter,
         report: Report,
         folder: AnchorFolder | None = None,
     ) -> RunResult:
@@ -214,7 +214,8 @@ def run_program(task: ProgramTask) -> RunResult:
             "the comparison is close: trains the port a second time, from weights moved by a "
             "rounding, to see what that alone changes"
         )
-        other, begins = CheckWriter(), moved(start, task.training.facts["left_open"])
+        other: PortWriter = CheckWriter()
+        begins = moved(start, task.training.facts["left_open"])
         second = fresh()
         move_port(second, keras, task.training.facts["left_open"])
         trained(second, begins, other, lambda step, total, loss: None)
@@ -223,7 +224,7 @@ def run_program(task: ProgramTask) -> RunResult:
 
 
 def _see_broadcast(
-    port: PortUnderTest, form: str, nests: Mapping[str, Any], probes: TraceWriter
+    port: PortUnderTest, form: str, nests: Mapping[str, Any], probes: PortWriter
 ) -> None:
     """Notes whether the port's loss broadcasts targets in the form in which `fit` gets them."""
     y: Any = nests.get("y")

@@ -30,7 +30,7 @@ from parity.ladder.rounding import (
     is_decided_by_rounding,
     limits_of,
 )
-from parity.traces.trace import KerasTrace, RunResult, TraceWriter, Unwritten
+from parity.traces.trace import KerasTrace, PortWriter, RunResult, Unwritten
 
 # A schedule of Keras computes in float32, and its last bits are others in the graph of `fit`.
 OF_A_SCHEDULE = 2.0**-23
@@ -122,7 +122,7 @@ def lengthen_steps(optimizer: Any, share: float) -> None:
         optimizer.register_step_post_hook(lengthen)
 
 
-def left_open(keras: KerasTrace, probes: TraceWriter) -> float:
+def left_open(keras: KerasTrace, probes: PortWriter) -> float:
     """Returns how far a port is from Keras after the few steps of the probes, relative.
 
     It is one unit in the last place if that is so little that the training can be as near as the
@@ -147,7 +147,7 @@ def left_open(keras: KerasTrace, probes: TraceWriter) -> float:
     return min(max(apart, epsilon), limits.most_in_training) if is_open else epsilon
 
 
-def is_near(keras: KerasTrace, writer: TraceWriter, result: RunResult) -> bool:
+def is_near(keras: KerasTrace, writer: PortWriter, result: RunResult) -> bool:
     """Whether a training passes however little a change of its initial weights drives it apart.
 
     It is compared as the whole training will be, with the tolerance for rounding alone, which a

@@ -20,7 +20,7 @@ from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.port.portable import from_returned
 from parity.halves.torch.step_rate import StepRate
 from parity.traces.anchors import Anchor
-from parity.traces.trace import TraceWriter
+from parity.traces.trace import PortWriter
 from parity.traces.training_recorder import EVALUATED_AT_ONCE, PREDICTIONS, keep_evaluation
 from torch_impl.losses.outputs import takes_weights
 from torch_impl.metrics import Metric
@@ -360,7 +360,7 @@ class Evaluation(Callback):
     """
 
     def __init__(
-        self, stepper: ReplayedStepper, nests: Mapping[str, Any], writer: TraceWriter
+        self, stepper: ReplayedStepper, nests: Mapping[str, Any], writer: PortWriter
     ) -> None:
         self._stepper, self._writer = stepper, writer
         told = nests.get("train_flow", nests)

@@ -27,7 +27,7 @@ from parity.halves.torch.program.stepper import Evaluation, ReplayedStepper
 from parity.halves.torch.step_rate import StepRate
 from parity.ladder.custom_steps import FACT, counts_key, mode_of_step
 from parity.traces.anchor_folder import AnchorFolder
-from parity.traces.trace import KerasTrace, RunResult, TraceWriter, Weights
+from parity.traces.trace import KerasTrace, PortWriter, RunResult, Weights
 from parity.traces.training_recorder import TrainingRecorder, loss_of
 from torch_impl import losses, metrics
 from torch_impl.port import Port
@@ -215,7 +215,7 @@ def train(
     form: str,
     weights: Weights | None,
     fed: tuple[Mapping[str, Any], Mapping[str, Any]],
-    writer: TraceWriter,
+    writer: PortWriter,
     report: Report,
     folder: AnchorFolder | None = None,
     *,
@@ -288,7 +288,7 @@ def _train_by_steps(
     port: PortUnderTest,
     trained: KerasTrace,
     fed: tuple[Mapping[str, Any], Mapping[str, Any]],
-    writer: TraceWriter,
+    writer: PortWriter,
     report: Report,
 ) -> RunResult:
     """Trains a port by its own `train_step`; the arguments are those of `train`.
@@ -373,7 +373,7 @@ def begin(port: PortUnderTest, weights: Weights) -> None:
         item.set(weights[name])
 
 
-def complete(port: PortUnderTest, writer: TraceWriter) -> Port:
+def complete(port: PortUnderTest, writer: PortWriter) -> Port:
     """Returns the port with Keras's loss and metrics where it has none of its own.
 
     Args:
@@ -451,14 +451,14 @@ def with_loss(
     return dataclasses.replace(found, class_weight=by_label)
 
 
-def _known_of(given: Any, port: PortUnderTest, writer: TraceWriter) -> Any:
+def _known_of(given: Any, port: PortUnderTest, writer: PortWriter) -> Any:
     """Returns Keras's metrics that there are here: a list, or one for each of several outputs."""
     if isinstance(given, Mapping):
         return {name: _known(part, port, writer) for name, part in given.items()}
     return _known(given, port, writer)
 
 
-def _known(given: Sequence[Any], port: PortUnderTest, writer: TraceWriter) -> list[Any]:
+def _known(given: Sequence[Any], port: PortUnderTest, writer: PortWriter) -> list[Any]:
     """Returns Keras's metrics that there are here; tells the others."""
     found = []
     dtype = getattr(torch, port.dtype)

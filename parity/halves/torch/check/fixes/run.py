@@ -22,7 +22,8 @@ from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.ladder.items import PASS
 from parity.ladder.recorded import MODES, compare_recorded
 from parity.programs.check_spec import CheckSpec
-from parity.traces.trace import TraceWriter
+from parity.traces.port_facts import FixPlace, TriedFix
+from parity.traces.trace import PortWriter
 
 # --- Tries changes of layers that differ, all layers at once, each judged by itself ---------------
 #
@@ -134,7 +135,7 @@ def _errors(port: PortUnderTest, left_out: set[str], changes: Sequence[Change]) 
     return errors
 
 
-def written_errors(port: PortUnderTest, writer: TraceWriter) -> Errors:
+def written_errors(port: PortUnderTest, writer: PortWriter) -> Errors:
     """Returns the errors of every layer as an earlier stage has written its arrays."""
     errors: Errors = {}
     for mode, targets in writer.facts.get("targets", {}).items():
@@ -276,7 +277,7 @@ class _Search:
 
 
 def write_fixes(
-    spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, writer: TraceWriter
+    spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, writer: PortWriter
 ) -> None:
     """Tries what Keras's configuration suggests wherever the port differs.
 
@@ -289,19 +290,19 @@ def write_fixes(
             change (plain values, see `made`), ends (all items of the layer that it ends) and tried;
             and `no_fixes`, with level, layer and item of what no such change ends.
     """
-    fixes: list[dict[str, Any]] = []
-    in_vain: list[dict[str, str]] = []
+    fixes: list[TriedFix] = []
+    in_vain: list[FixPlace] = []
     writer.facts["fixes"], writer.facts["no_fixes"] = fixes, in_vain
     before = written_errors(port, writer)
     for fix in layer_fixes(port, writer.facts.get("style", ()), before):
-        place = {"level": "forward", "layer": fix.layer, "item": fix.item}
+        place: FixPlace = {"level": "forward", "layer": fix.layer, "item": fix.item}
         if not fix.changes:
             in_vain.append(place)
             continue
         text = "\n".join(change.text for change in fix.changes)
         changes = [change.to_json() for change in fix.changes]
-        more = {"text": text, "change": changes, "ends": list(fix.ends), "tried": True}
-        fixes.append({**place, **more})
+        ends = list(fix.ends)
+        fixes.append({**place, "text": text, "change": changes, "ends": ends, "tried": True})
     found: dict[str, tuple[Together, int] | None] = {
         "loss": loss_fix(port, writer.facts["output_form"], writer),
         "optimizer": optimizer_fix(spec, factory, port, writer),

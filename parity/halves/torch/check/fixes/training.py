@@ -26,7 +26,7 @@ from parity.ladder.comparers import schedule as schedule_module
 from parity.ladder.items import FAIL, Outcome
 from parity.programs.check_spec import CheckSpec
 from parity.traces.facts import known
-from parity.traces.trace import CheckWriter, PortTrace, TraceWriter
+from parity.traces.trace import CheckWriter, PortTrace, PortWriter
 from torch_impl import losses, optim, regularizers, schedule
 from torch_impl.constraints import CONSTRAINTS
 from torch_impl.layouts import joined_parameters
@@ -69,7 +69,7 @@ class Written:
 
     def __init__(
         self,
-        writer: TraceWriter,
+        writer: PortWriter,
         facts: Mapping[str, Any],
         raised: Mapping[str, str] | None = None,
     ) -> None:
@@ -169,7 +169,7 @@ def other_than_default(kind: type, config: Mapping[str, Any]) -> dict[str, Any]:
 _OWN = ("loss/confident/value", "loss/confident/gradient", "loss/own")
 
 
-def loss_fix(port: PortUnderTest, form: str, writer: TraceWriter) -> tuple[Together, int] | None:
+def loss_fix(port: PortUnderTest, form: str, writer: PortWriter) -> tuple[Together, int] | None:
     """Returns what ends a difference of the loss, and how many changes were tried.
 
     Args:
@@ -183,7 +183,9 @@ def loss_fix(port: PortUnderTest, form: str, writer: TraceWriter) -> tuple[Toget
     facts = writer.facts
     if port.built.loss is None or port.keras.facts["loss"] is None or port.outputs.names:
         return None
-    written = CheckWriter({key: writer.arrays[key] for key in _OWN if key in writer.arrays})
+    written: PortWriter = CheckWriter(
+        {key: writer.arrays[key] for key in _OWN if key in writer.arrays}
+    )
     if not written.arrays or _agrees(port, written, facts):
         return None
     built = port.built
@@ -207,13 +209,13 @@ def loss_fix(port: PortUnderTest, form: str, writer: TraceWriter) -> tuple[Toget
     return first_that_ends(singles, [*both, *more], ends)
 
 
-def _agrees(port: PortUnderTest, writer: TraceWriter, facts: Mapping[str, Any]) -> bool:
+def _agrees(port: PortUnderTest, writer: PortWriter, facts: Mapping[str, Any]) -> bool:
     return is_ended(level.of_probe(port.keras, Written(writer, facts).as_trace))
 
 
-def _computed(port: PortUnderTest, form: str, facts: Mapping[str, Any]) -> TraceWriter:
+def _computed(port: PortUnderTest, form: str, facts: Mapping[str, Any]) -> PortWriter:
     """Returns the loss of given outputs, and that of Keras's outputs."""
-    writer = CheckWriter()
+    writer: PortWriter = CheckWriter()
     given = Loss(port, form)
     write_confident_loss(port, form, given, writer)
     found = forced_pass(port, "train", facts.get("style", ()), given)
@@ -348,7 +350,7 @@ _AVERAGE = ("use_ema", "ema_momentum", "ema_overwrite_frequency")
 
 
 def optimizer_fix(
-    spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, writer: TraceWriter
+    spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, writer: PortWriter
 ) -> tuple[Together, int] | None:
     """Returns what ends a difference of the optimizer, and how many changes were tried.
 
@@ -374,14 +376,15 @@ def optimizer_fix(
             lambda: changed_port(call_factory(factory, spec.seed, port.dtype), changes),
             *(spec.seed, keras, spec.device),
         )
-        tried = CheckWriter()
+        tried: PortWriter = CheckWriter()
         write_optimizer(fresh, tried)
         needed = {key for key in steps if f"/{AVERAGE}/" not in key}  # Keras may keep none
         return tried.arrays.keys() >= needed and _agrees_of_optimizer(port, tried, facts)
 
     second = list(_second_biases(port))
     own = list(_keras_optimizer(port))
-    groups = (facts.get("optimizer") or {}).get("groups") or port.built.optimizer.param_groups
+    told = facts.get("optimizer")
+    groups = (told and told["groups"]) or port.built.optimizer.param_groups
     limits = list(_constraints(port))
     singles = [*_missing(port), *_joined(port), *limits]
     singles += [*_numbers(port, groups[0]), *second, *own]
@@ -390,9 +393,7 @@ def optimizer_fix(
     return first_that_ends(singles, both, ends)
 
 
-def _agrees_of_optimizer(
-    port: PortUnderTest, writer: TraceWriter, facts: Mapping[str, Any]
-) -> bool:
+def _agrees_of_optimizer(port: PortUnderTest, writer: PortWriter, facts: Mapping[str, Any]) -> bool:
     return is_ended(optimizer_module.of_probe(port.keras, Written(writer, facts).as_trace))
 
 
@@ -538,7 +539,7 @@ Callback = Mapping[str, Any]
 
 
 def schedule_fix(
-    spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, writer: TraceWriter
+    spec: CheckSpec, factory: Callable[[], Any], port: PortUnderTest, writer: PortWriter
 ) -> tuple[Together, int] | None:
     """Returns what ends a difference of the rates, and how many changes were tried.
 
@@ -560,7 +561,7 @@ def schedule_fix(
 
     def ends(some: Together) -> bool:
         changes = [one.change for one in some]
-        tried = CheckWriter()
+        tried: PortWriter = CheckWriter()
         write_schedule(
             spec,
             lambda: changed_port(call_factory(factory, spec.seed, port.dtype), changes),
