@@ -15,7 +15,6 @@ from parity.data import probe_inputs
 from parity.data.sources import read_npz
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
-from parity.traces.facts import Input
 
 # --- ModelInput: what an input of a model is, and a batch of it -----------------------------------
 #
@@ -81,7 +80,7 @@ class ModelInput:
         """Whether all of it is tokens."""
         return self.kind == "tokens"
 
-    def to_json(self) -> Input:
+    def to_json(self) -> dict[str, Any]:
         """Returns name, shape, and the number of tokens up to the largest, or None."""
         count = self.tokens[0].high + 1 if self.is_tokens else None
         return {"name": self.name, "shape": list(self.shape), "tokens": count, "kind": self.kind}

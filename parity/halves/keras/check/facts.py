@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -28,7 +28,7 @@ from parity.halves.keras.factories import called_anew, trained_steps
 from parity.halves.keras.schedules import CompiledRate, has_schedule
 from parity.halves.keras.versions import is_kerass_own
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
-from parity.traces.facts import Loss, Node, Schedule
+from parity.traces.facts import Input, Loss, Node, Schedule
 from parity.traces.trace import KerasWriter
 
 # --- The facts of a Keras model: layers, weights, initialisers, loss, optimizer -------------------
@@ -48,7 +48,7 @@ def write_facts(
     names = {id(v): name for name, v in variables.items() if versions.is_weight(v)}
     writer.facts["nodes"] = [_node(call, names) for call in calls]
     trained = {id(variable) for variable in model.trainable_variables}
-    writer.facts["inputs"] = [each.to_json() for each in samples.model_inputs]
+    writer.facts["inputs"] = [cast("Input", x.to_json()) for x in samples.model_inputs]
     writer.facts["output_shape"] = list(output.shape[1:])
     writer.facts["weights"] = {
         name: {
