@@ -1,11 +1,15 @@
 """Facts: a value of another type, or out of its range, is refused with its place."""
 
 import math
+import re
+from pathlib import Path
 
 from rows import each_row
 
+import parity
 from parity.files.records import problem
 from parity.traces import facts
+from parity.traces.port_facts import PortFacts
 
 FIT = {
     **dict.fromkeys(("batch_size", "steps_per_epoch", "validation_split", "validation_steps")),
@@ -80,3 +84,12 @@ def test_noise_is_a_number_of_at_least_0():
         assert f"noise.loss is {value!r}; expected float" in problem(
             dict[str, facts.Noise], {"loss": value}, "noise"
         )
+
+
+def test_each_fact_of_a_half_is_read_somewhere():
+    described = {"facts.py", "port_facts.py"}
+    sources = [p for p in Path(parity.__file__).parent.rglob("*.py") if p.name not in described]
+    written = re.compile(r'facts\["\w+"\] (=|\+=)|facts\["\w+"\], |\.setdefault\("\w+"')
+    text = written.sub("", "\n".join(path.read_text("utf-8") for path in sources))
+    names = {*facts.KerasFacts.__annotations__, *PortFacts.__annotations__}
+    assert {name for name in names if f'"{name}"' not in text} == {"cast_to_float64"}  # for people
