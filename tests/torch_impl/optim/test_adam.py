@@ -1,4 +1,4 @@
-"""Adam moves weights as Keras's Adam does; AdamW and amsgrad are in test_adamw.py."""
+"""Adam moves weights as Keras's Adam does."""
 
 import numpy as np
 import pytest
