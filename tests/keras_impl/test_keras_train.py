@@ -5,7 +5,7 @@ import functools
 import keras
 import numpy as np
 import pytest
-from helpers import assert_same_weights, make_data, small_data
+from helpers import assert_same_weights, small_data
 from rows import each_row
 from watching import Watching
 
@@ -70,19 +70,6 @@ def test_an_observer_that_changes_a_run_is_seen_in_its_history_and_weights():
     changed, alone = fit(SPECS["stopped"], small_data(), Changes()), plain("stopped")
     assert changed.history != alone.history
     assert (changed.weights["dense1.kernel"] != alone.weights["dense1.kernel"]).any()
-
-
-@pytest.mark.long
-def test_how_well_the_training_samples_are_known_is_what_keras_evaluates():
-    data = make_data((12, 20, 3), num_classes=5, num_train=300, num_val=20)  # two batches
-    spec, observer = SPECS["dropout"], Watching()
-    result = fit(spec, data, observer)
-    model = build_model(spec, data.input_shape, data.num_classes)
-    set_weights(model, result.weights)
-    loss, accuracy = model.evaluate(data.x_train, data.y_train, batch_size=256, verbose=0)
-    assert observer.columns["eval_accuracy"][-1] == pytest.approx(accuracy, abs=1e-7)
-    assert observer.columns["eval_loss"][-1] == pytest.approx(loss, rel=1e-6)
-    assert len(observer.columns["eval_loss"]) == 2
 
 
 @pytest.mark.long

@@ -33,15 +33,3 @@ def metric_values(seed, min_delta, dtype):
         best = min(best, value) if value == value else best
         values.append(value)
     return values
-
-
-HAND_MADE = {
-    "first_is_nan": [NAN, 1.0, 0.5, 0.1, 0.05, 0.01],
-    "nan_in_the_middle": [1.0, NAN, NAN, 0.5, NAN, 0.6, 0.7],
-    "all_equal": [1.0] * 12,
-    "always_better": [1 / (k + 1) for k in range(12)],
-    "always_worse": [1.0 + k for k in range(12)],
-    "better_by_exactly_min_delta": [1.0 - 0.25 * k for k in range(4)],
-    "closer_than_float32": [1.0, 1.0 - 1e-9, 1.0 - 2e-9, 1.0 - 3e-9],
-    "infinite_first": [float("inf"), float("inf"), 1.0, 1.0, 1.0],
-}

@@ -14,7 +14,6 @@ from torch import nn
 from torch_impl import Port, layers, losses, metrics, optim
 from torch_impl.losses import SparseCategoricalCrossentropy, sample_weights
 from torch_impl.penalty import RegularizedLoss, kernel_l2
-from torch_impl.regularizers import L1L2, OrthogonalRegularizer
 from torch_impl.trainer import Batch, Stepper
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning")  # of torch, about meta kernels
@@ -275,15 +274,6 @@ def test_a_metric_takes_batches_and_has_its_result_without_a_value(name, is_weig
         metric.update(*((output,) if name in ("Mean", "Sum") else (output, target)), weight)
     assert metric.result().is_meta
     assert all(value.is_meta for value in metric.state_dict().values())
-
-
-@one_test
-@pytest.mark.parametrize("of", [L1L2(0.1, 0.1), OrthogonalRegularizer()], ids=["l1_l2", "ortho"])
-def test_a_penalty_reads_no_value(of):
-    weight = torch.ones(3, 2, device=META, requires_grad=True)
-    penalty = of(weight)
-    penalty.backward()
-    assert penalty.is_meta
 
 
 def network():

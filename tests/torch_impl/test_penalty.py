@@ -9,18 +9,9 @@ import torch.nn.functional as F
 from covering import one_test
 from torch import nn
 
-import keras_impl.models
-import keras_impl.weights
-from parity.programs.run_spec import RunSpec
 from torch_impl.losses import MeanSquaredError, SparseCategoricalCrossentropy
-from torch_impl.models import build_model
 from torch_impl.penalty import Penalty, RegularizedLoss, kernel_l2
 from torch_impl.regularizers import L1, L1L2, L2, OrthogonalRegularizer
-from torch_impl.train import to_tensors
-from torch_impl.weights import named_parameters, set_weights, to_portable
-
-FACTOR = 0.01
-SPEC = RunSpec(model="capacity", l2=FACTOR, dtype="float64")
 
 
 def regularized(model, l2):
@@ -31,36 +22,6 @@ def batch(num_classes=3, size=4):
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(size, num_classes, generator=generator, dtype=torch.float64)
     return logits, torch.arange(size) % num_classes
-
-
-def test_loss_and_gradients_of_a_batch_are_those_of_keras(color_data):
-    """Of a model that was moved away from its start."""
-    shape = color_data.input_shape, color_data.num_classes
-    theirs, (ours, _) = keras_impl.models.build_model(SPEC, *shape), build_model(SPEC, *shape)
-    generator = np.random.default_rng(1)
-    weights = {
-        name: value + 0.1 * generator.normal(size=value.shape)
-        for name, value in keras_impl.weights.get_weights(theirs).items()
-    }
-    keras_impl.weights.set_weights(theirs, weights)
-    set_weights(ours, weights)
-    x, y = color_data.x_train[:9].astype("float64"), color_data.y_train[:9]
-    variables = dict(keras_impl.weights.named_variables(theirs))
-    with tf.GradientTape() as tape:
-        expected = theirs.compute_loss(x, y, theirs(x))
-    gradients = tape.gradient(expected, [variable.value for variable in variables.values()])
-    images, labels = to_tensors(SPEC, x, y)
-    logits = ours(images)
-    loss = regularized(ours, FACTOR)(logits, labels)
-    loss.backward()
-    assert loss.item() == pytest.approx(expected.numpy(), rel=1e-14, abs=0)
-    # The penalty is no trifle, so that this compares it.
-    assert loss.item() - F.cross_entropy(logits, labels).item() > 0.1 * loss.item()
-    parameters = {name: (parameter, layer) for name, parameter, layer in named_parameters(ours)}
-    assert list(parameters) == list(variables)
-    for (parameter, layer), gradient in zip(parameters.values(), gradients, strict=True):
-        mine, other = to_portable(parameter.grad, layer), gradient.numpy()
-        np.testing.assert_allclose(mine, other, rtol=0, atol=1e-14 * np.abs(other).max())
 
 
 def test_the_penalty_is_l2_times_the_sum_of_squares_of_every_kernel():

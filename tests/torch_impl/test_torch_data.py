@@ -21,7 +21,6 @@ from torch_impl.train import (
 
 AUGMENTATION = Augmentation(rotation_range=10, width_shift_range=0.1, horizontal_flip=True)
 SPECS = {"arrays": RunSpec(), "flow": RunSpec(augmentation=AUGMENTATION)}
-INDEPENDENT = {name: spec.replace(mode="independent") for name, spec in SPECS.items()}
 
 
 def seeds_of(spec):
@@ -95,23 +94,3 @@ def test_tensors_have_channels_first_in_channels_last_memory(color_data):
     assert y.dtype == torch.int64
     x.zero_()  # a copy: the data of the run are read-only
     assert color_data.x_train.any()
-
-
-@pytest.mark.parametrize(("name", "num_orders"), [("arrays", 1), ("flow", 4)])
-def test_torchs_seed_decides_the_order_which_changes_where_keras_changes_it(
-    name, num_orders, color_data
-):
-    spec = INDEPENDENT[name]
-
-    def orders(seed):
-        torch.manual_seed(seed)
-        batches = training_data(spec, color_data, seeds_of(spec))
-        return [torch.cat([b.index for b in batches]).tolist() for _ in range(4)]
-
-    first = orders(1)
-    # A seeded `fit` has one order of arrays for all epochs, and a flow one for each.
-    assert len({tuple(order) for order in first}) == num_orders
-    assert orders(1) == first
-    assert orders(2) != first
-    # Nor is it the order of a seeded run.
-    assert KerasSeeds(spec.seed).fit_order(70).tolist() not in first

@@ -8,7 +8,6 @@ import pytest
 from helpers import make_data
 from hypothesis import given
 from hypothesis import strategies as st
-from labelled_histories import LABELLED
 from schemas import assert_valid
 
 from parity.behaviour.diagnosis import diagnose
@@ -88,12 +87,6 @@ def test_what_the_reader_and_the_units_say_is_told():
     assert strict(found)["notes"] == notes
 
 
-def test_without_data_nothing_is_said_of_them():
-    found = diagnose(LEAKED)
-    assert (found.findings, found.audit) == ((), None)
-    assert strict(found)["audit"] is None
-
-
 def test_sizes_and_classes_are_those_of_the_data():
     data = make_data((8, 8, 1), num_classes=4, num_train=40, num_val=20)
     found = diagnose(GOOD_FIT, data, num_classes=99, num_train=1, num_val=1)
@@ -116,18 +109,6 @@ def test_what_is_known_without_data_is_used():
     assert found.judgement.verdict == "underfit"
     assert found.judgement.chance == 0.1
     assert found.judgement.gap_error is not None
-
-
-@pytest.mark.parametrize(
-    ("columns", "known", "label"),
-    [case[1:] for case in LABELLED],
-    ids=[case[0] for case in LABELLED],
-)
-def test_a_labelled_history_gets_its_label_and_strict_json(columns, known, label):
-    found = diagnose(columns, **known)
-    written = strict(found)
-    assert written["verdict"] == found.judgement.verdict == label
-    assert (found.causes == ()) == (label in ("good_fit", "undecided"))
 
 
 def test_the_json_has_all_that_was_found():

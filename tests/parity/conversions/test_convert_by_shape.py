@@ -150,22 +150,6 @@ def test_a_class_of_ones_own_is_told_in_one_line(tmp_path):
     assert len(told) < 400
 
 
-def test_layers_of_different_shapes_need_no_graph(files, tmp_path):
-    import h5py
-
-    path = tmp_path / "two.weights.h5"
-    with h5py.File(path, "w") as file:
-        for name, shape in (("dense", (4, 3)), ("dense_1", (3, 2))):
-            file[f"layers/{name}/vars/0"] = np.arange(np.prod(shape), dtype="f4").reshape(shape)
-            file[f"layers/{name}/vars/1"] = np.ones(shape[1], "f4")
-    build = lambda: nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))  # noqa: E731
-    done = converted(path, build, tmp_path / "made")
-    assert done.problems == []
-    state = load_file(tmp_path / "made" / "torch" / STATE)
-    assert torch.equal(state["0.weight"], torch.arange(12.0).reshape(4, 3).T)
-    assert torch.equal(state["2.bias"], torch.ones(2))
-
-
 def test_a_model_of_a_class_of_its_own_is_carried_by_its_attributes(tmp_path):
     """As Keras writes a subclassed model: groups have the names of attributes."""
     import h5py
@@ -195,22 +179,6 @@ def test_a_model_of_a_class_of_its_own_is_carried_by_its_attributes(tmp_path):
             state["memory.weight_ih_l0"].numpy(), file["encoder/cell/vars/0"][:].T
         )
         assert np.array_equal(state["last.bias"].numpy(), file["head/vars/1"][:])
-
-
-def test_a_parameter_too_many_is_named(files, tmp_path):
-    import h5py
-
-    path = tmp_path / "one.weights.h5"
-    with h5py.File(path, "w") as file:
-        file["layers/dense/vars/0"] = np.ones((4, 3), "f4")
-        file["layers/dense/vars/1"] = np.ones(3, "f4")
-    build = lambda: nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))  # noqa: E731
-    done = converted(path, build, tmp_path / "made")
-    assert done.problems == [
-        "1.weight, 1.bias are filled by no weight",
-        "only shapes could tell which weight belongs where: the file has no configuration (give it "
-        "with --config)",
-    ]
 
 
 @each_row("pairs", [{"nowhere": "0"}, {"dense": "9"}, {"dense": "0", "dense_1": "0"}])

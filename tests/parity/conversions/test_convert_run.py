@@ -201,9 +201,3 @@ def test_a_load_that_keeps_each_weight_whole_goes_back(files, tmp_path):
     stored = read_weights(files / "images.weights.h5")
     assert theirs.keys() == ours.keys() == stored.keys()
     assert all(np.array_equal(ours[key].numpy(), stored[key]) for key in stored)
-
-
-def test_the_way_back_needs_all_weights_whatever_is_said(files, tmp_path):
-    name, factory, _ = WRONG["a bias too few"]
-    with pytest.raises(InputError, match=r"the module holds no first\.bias"):
-        back(files, name, factory, tmp_path, anyway=True)

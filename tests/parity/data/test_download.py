@@ -115,15 +115,6 @@ def test_a_file_that_is_there_is_not_asked_for(server, folder):
     assert server.asked == ["train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz"]
 
 
-def test_a_mirror_may_be_a_folder(tmp_path, folder):
-    mirror = tmp_path / "mirror"
-    mirror.mkdir()
-    for name, body in BODIES.items():
-        (mirror / name).write_bytes(body)
-    fetch_mnist(folder, mirrors=[f"{mirror.as_uri()}/"], files=FILES)
-    assert sorted(path.name for path in folder.iterdir()) == sorted(NAMES)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -185,16 +176,6 @@ def test_the_source_mnist_is_downloaded_once_and_verified(server, folder, monkey
     assert load_data("mnist").source == "mnist"
     assert load_data("mnist", train=3, val=1).input_shape == (2, 2, 1)
     assert server.asked == NAMES
-
-
-def test_other_data_are_not_taken_for_mnist(folder, monkeypatch):
-    folder.mkdir(parents=True)
-    for name, body in BODIES.items():
-        (folder / name).write_bytes(body)
-    monkeypatch.setenv("PARITY_DATA_DIR", str(folder))
-    with pytest.raises(InputError, match="is not MNIST's file"):
-        load_data("mnist")
-    assert load_data(folder).num_classes == 3
 
 
 def test_the_environment_names_the_folder(monkeypatch, tmp_path):

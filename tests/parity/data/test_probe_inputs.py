@@ -8,22 +8,6 @@ from rows import each_row
 from parity.data import probe_inputs as probe
 
 
-def test_a_probe_that_is_drawn_again_has_another_seed():
-    seeds = [probe.redrawn(7, number) for number in range(5)]
-    assert seeds[0] == 7
-    assert len(set(seeds)) == 5
-    assert seeds == [probe.redrawn(7, number) for number in range(5)]
-    assert all(0 <= seed < 2**32 for seed in seeds)
-
-
-def test_open_sides_are_no_two_the_same_and_one_is_even():
-    assert len(set(probe.OPEN_SIDES)) == 3
-    assert {side % 2 for side in probe.OPEN_SIDES} == {0, 1}
-    assert probe.input_shape((None, None, 3)) == (*probe.OPEN_SIDES[:2], 3)
-    assert probe.input_shape((8, None, 3)) == (8, probe.OPEN_SIDES[0], 3)
-    assert probe.input_shape((7,)) == (7,)
-
-
 def test_features_are_signed_to_the_border_with_a_level_of_their_own():
     x = probe.features(1, "x", 40, (6, 5, 3))
     assert x.dtype == np.float64

@@ -167,7 +167,3 @@ def test_accuracies_do_the_reverse_and_nothing_is_longer_than_a_bundle_takes():
     found = rule_sequences(0, [rule, large, "hostile", None])
     assert len(found) <= MAX_SEQUENCES
     assert {len(values) for each in found.values() for values in each.values()} == {MAX_EPOCHS}
-
-
-def test_without_a_rule_there_are_none():
-    assert rule_sequences(0, []) == {}

@@ -1,8 +1,5 @@
 """What is accepted as data, and that everything else is refused with a way out."""
 
-import gzip
-import struct
-
 import numpy as np
 import pytest
 from rows import each_row
@@ -85,17 +82,3 @@ def test_images_get_a_channel_and_labels_become_int64():
     assert source.y_test.tolist() == [2, 1, 0]
     assert source.num_classes == 3
     assert source.name == "mine.npz"
-
-
-def test_a_folder_of_idx_files_is_a_source(tmp_path):
-    files = {"train-images-idx3-ubyte": 6, "t10k-images-idx3-ubyte": 3}
-    for name, count in files.items():
-        header = b"\0\0\x08\x03" + struct.pack(">3I", count, 2, 2)
-        (tmp_path / name).write_bytes(header + bytes(range(4 * count)))
-        labels = b"\0\0\x08\x01" + struct.pack(">I", count) + bytes([0, 1, 2] * (count // 3))
-        labels_name = name.replace("images-idx3", "labels-idx1")
-        (tmp_path / f"{labels_name}.gz").write_bytes(gzip.compress(labels))
-    source = open_source(str(tmp_path))
-    assert source.x_train[5].ravel().tolist() == [20, 21, 22, 23]
-    assert source.y_test.tolist() == [0, 1, 2]
-    assert source.name == str(tmp_path)

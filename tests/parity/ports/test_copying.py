@@ -11,7 +11,6 @@ from rows import each_row
 
 from parity.ports import plain
 from parity.ports.plain import MODULES, chosen, copied, names_of_parts
-from parity.ports.program import imported_from, names_used
 from parity.ports.wrapping import imported
 from torch_impl import plain as parts
 
@@ -76,13 +75,6 @@ def test_every_file_of_parts_is_in_the_list():
 def test_a_name_that_no_part_has_is_an_error():
     with pytest.raises(KeyError, match="Conv4D"):
         plain.chosen(["Conv4D"])
-
-
-def test_names_that_a_source_uses_are_found():
-    source = "from torch_impl.masks import with_mask\nx = parts.Conv2D(parts.softmax(y))\n"
-    assert names_used(source, "parts") == {"Conv2D", "softmax"}
-    assert imported_from(source, ["torch_impl"]) == ["with_mask"]
-    assert imported_from(source, ["torch"]) == []
 
 
 FEATURES = ("schedulers", "stopping", "penalty", "classes", "nest", "seeded")

@@ -28,16 +28,6 @@ def test_batches_of_the_program_are_told_with_their_size_and_order():
     ]
 
 
-def test_nothing_is_shuffled_where_the_program_does_not():
-    (sentence,) = told("PyDataset", "Windows", 12, shuffle=False)
-    assert sentence.endswith("as its first one")
-
-
-def test_arrays_are_not_told():
-    assert left_out_of_training({"fit": {"batch_size": 4, "shuffle": True, "others": {}}}) == []
-    assert left_out_of_training({"fit": {"batches": None}}) == []
-
-
 @each_row(
     "fit, size",
     [

@@ -250,30 +250,6 @@ def test_reductions_and_masks_are_those_of_keras(reduction, is_masked):
     assert_same(of_torch(function, y, output, weight, mask), wanted)
 
 
-def test_it_is_written_with_the_names_and_the_order_of_the_code():
-    y = drawn(BITS, ())
-    assert text_of(contrastive(), y, (1,)).splitlines() == [
-        "def own(y_pred: torch.Tensor, y_true: torch.Tensor) -> torch.Tensor:",
-        '    """Keras\'s own in app.py, line 3."""',
-        "    y_true = y_true.to(y_pred.dtype)",
-        "    if y_true.ndim == 1:  # Keras gives a function y_true as (N, 1), too",
-        "        y_true = y_true[:, None]",
-        "    square_pred = y_pred.square()",
-        "    margin_square = clip(0.8 - y_pred, low=0).square()",
-        "    return ((1 - y_true) * square_pred + y_true * margin_square).mean()",
-    ]
-
-
-def test_targets_of_a_column_of_any_rank_and_of_other_dtypes_are_taken():
-    y, output = drawn(VALUES, (1,)), output_of((1,))
-    function = function_of(text_of(huber, y[:, 0], (1,)))
-    assert_same(of_torch(function, y, output), of_torch(function, y[:, 0], output))
-    focal, y = CASES["focal"][0], drawn(BITS, (1,))
-    low = function_of(text_of(focal, y, (1,)))(torch.tensor(output).float(), torch.tensor(y).int())
-    assert low.dtype == torch.float32
-    assert low.item() == pytest.approx(of_keras(focal, y, output)[0], rel=1e-6)
-
-
 def test_logits_of_a_sigmoid_reach_a_crossentropy_inside():
     """Probabilities beyond 1 - 1e-7 would be clipped."""
     y, logits = drawn(BITS, (3,)), np.full((N, 3), 20.0)

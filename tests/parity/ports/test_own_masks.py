@@ -135,18 +135,6 @@ def attending(table, kind=Attending):
     return keras.Model(x, L.Dense(2)(y))
 
 
-def test_a_mask_that_the_network_makes_by_itself_is_no_method_to_write(tmp_path):
-    """It needs no numbers of its layer."""
-    folder = tmp_path / "port_of_encoding"
-    told, source, _ = written(lambda: attending(Words(name="words"), Encoding), folder)
-    assert "mask = x != 0" in source
-    assert "self.attending(y, mask=mask)" in source
-    assert "compute_mask(self, inputs" not in source
-    assert [each.partition(" is to be")[0].rpartition(" ")[2] for each in told["open"]] == [
-        *("Words.forward", "Encoding.forward")
-    ]
-
-
 def test_masks_that_keras_hands_on_inside_are_told_and_given(tmp_path, monkeypatch):
     folder = tmp_path / "port_of_attending"
     _, source, model = written(lambda: attending(L.Embedding(6, 4, mask_zero=True)), folder)

@@ -13,7 +13,6 @@ from rows import each_row
 from written import fed, in_keras_layout, leaves, written, written_plain
 
 from parity.ports.weights import fill_arrays
-from torch_impl.keras_config.operations import OPERATIONS
 from torch_impl.keras_config.rules import NoTwinError
 
 BAR = 1e-12
@@ -160,17 +159,3 @@ def test_images_with_channels_first_are_reduced_along_keras_axes(tmp_path):
     compare(lambda x: ops.var(ops.clip(x, -1, 1), axis=-1), [images], tmp_path)
     compare(lambda x: ops.flip(ops.maximum(x, 0.3), 2), [images], tmp_path)
     compare(lambda x: ops.where(x > 0.1, x, 0.0), [images], tmp_path)
-
-
-def test_most_operations_have_a_plain_form():
-    """What has none is known, so that the next one is looked at."""
-    from parity.ports.forms.entries import ROWS_OF_OPERATIONS
-    from torch_impl.plain import operations
-
-    plain = {name.replace("_", "") for name in vars(operations)}
-    left = {
-        name for name in OPERATIONS if name not in ROWS_OF_OPERATIONS and name.lower() not in plain
-    }
-    crossentropies = {"BinaryCrossentropy", "CategoricalCrossentropy"}
-    crossentropies |= {"SparseCategoricalCrossentropy"}
-    assert left - crossentropies == {"AveragePool", "HeldArray", "MaxPool", "Resize", "Sparsemax"}

@@ -5,9 +5,7 @@ import pytest
 import torch
 from rows import each_row
 
-from parity.ports.plain_rules import metric
 from torch_impl import losses, metrics, optim, schedule
-from torch_impl.keras_config.training import planned_metric
 from torch_impl.plain import callbacks, clipping, schedules, training, weights
 from torch_impl.plain import losses as plain_losses
 from torch_impl.plain import metrics as plain_metrics
@@ -70,18 +68,6 @@ def test_an_optimizer_makes_the_steps_of_keras(name, settings):
     found = trained(getattr(plain_optim, name), own | ({"clip": clips[0]} if clips else {}))
     assert (found - expected).abs().max() <= BAR
     assert (expected - 1).abs().max() > 1e-5
-
-
-@each_row("name", CLIPS)
-def test_a_step_without_gradients_is_taken(name):
-    """It trains nothing, and counts; with a gradient, the weight moves."""
-    weight = torch.nn.Parameter(torch.ones(3))
-    optimizer = plain_optim.SGD([weight], 0.5, clip=CLIPS[name](1.0))
-    optimizer.step()
-    assert (weight.tolist(), optimizer.param_groups[0]["step"]) == ([1.0] * 3, 1)
-    weight.grad = torch.tensor([1.0, 0.0, 0.0])
-    optimizer.step()
-    assert weight.tolist() == [0.5, 1.0, 1.0]
 
 
 def test_weights_that_are_one_in_keras_have_one_norm():
@@ -208,15 +194,6 @@ def test_weights_have_the_shape_of_the_values_of_the_loss(case):
     assert found != float(plain_losses.MeanSquaredError()(output, target))
 
 
-def test_outputs_have_weights_of_their_own_or_none():
-    one = {"a": torch.tensor([[1.0], [3.0]]), "b": torch.tensor([[1.0], [5.0]])}
-    none = {name: torch.zeros(2, 1) for name in one}
-    loss = plain_losses.OutputLosses({name: plain_losses.MeanSquaredError() for name in one})
-    assert loss(one, none, {"a": torch.tensor([2.0, 0.0])}) == 14.0  # 2 * 1 / 2, and (1 + 25) / 2
-    assert loss(one, none, torch.tensor([2.0, 0.0])) == 2.0
-    assert loss.parts == {"a": 1.0, "b": 1.0}
-
-
 def test_a_rule_that_watches_what_an_epoch_has_not_is_told_and_waits():
     rule = callbacks.EarlyStopping(torch.nn.Linear(1, 1), monitor="val_loss")
     with pytest.warns(UserWarning, match="EarlyStopping watches 'val_loss', which the epoch has"):
@@ -324,23 +301,6 @@ def test_metrics_of_an_epoch_are_keras_ones():
         assert float(ours.compute()) == 0
 
 
-@each_row("name", ["Hinge", "SquaredHinge", "CategoricalHinge", "KLDivergence", "Poisson"])
-def test_metrics_that_are_losses_are_keras_ones(name):
-    assert metric(planned_metric({"class_name": name, "config": {"name": "m"}})) == (
-        f'rules.Average("m", rules.{name}().per_sample)'
-    )
-    ours = plain_metrics.Average("m", getattr(plain_losses, name)().per_sample)
-    theirs = getattr(metrics, name)()
-    generator = torch.Generator().manual_seed(4)
-    for size in (5, 8, 1):
-        output = probabilities((size, 3), generator)
-        target = torch.nn.functional.one_hot(torch.arange(size) % 3, 3).double()
-        ours.update(output, target)
-        theirs.update(output, target)
-    assert float(ours.compute()) == pytest.approx(float(theirs.result()), abs=1e-14)
-    assert abs(float(ours.compute())) > 0.1
-
-
 def test_accuracies_of_classes_are_keras_ones():
     generator = torch.Generator().manual_seed(3)
     output, labels = torch.randn(9, 5, generator=generator), torch.arange(9) % 5
@@ -382,8 +342,3 @@ def test_penalties_are_in_float32_and_without_a_half():
     weight = torch.tensor([3.0, -4.0])
     factor = float(np.float32(0.1))
     assert weights.l1_l2(0.1, 0.1)(weight) == pytest.approx(factor * 7 + factor * 25, abs=1e-15)
-
-
-def test_class_weights_count_samples_and_not_weights():
-    labels = torch.tensor([0, 1, 1])
-    assert training.weights_of(labels, {1: 2.5}).tolist() == [1.0, 2.5, 2.5]

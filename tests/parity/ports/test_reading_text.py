@@ -22,7 +22,6 @@ from parity.ports.program import Program as Net
 from parity.ports.program import Value
 from parity.ports.reading_text import arrays_of
 from parity.programs.check_spec import CheckSpec
-from torch_impl.trainer import Trainer
 
 BAR = 1e-12
 N, T = 40, 5
@@ -171,15 +170,6 @@ def test_the_file_is_the_one_that_a_check_takes(name, tmp_path):
         Samples(CheckSpec(data="data.npz", folder=str(tmp_path)), inputs)
 
 
-BYTES = RNG.integers(0, 4, (N, 4, 4, 2), dtype=np.uint8)
-
-
-def test_bytes_of_images_train_as_in_keras_which_makes_real_numbers_of_them(trained):
-    weights, _ = of_keras("several", x=[X, STEPS, BYTES])
-    state, _ = trained("several_full", FILES["several"] | {"x_image": BYTES})
-    assert apart(weights, state) <= BAR
-
-
 def test_inputs_have_the_names_by_which_the_model_is_fed():
     """A dictionary of other keys than its layers: Keras flattens it by the sorted keys."""
     value = Value(1, (None, 3), Layout.LAST, "")
@@ -271,46 +261,3 @@ def test_arrays_that_do_not_fit_are_told_in_one_line(trained, case, kind):
     with pytest.raises(SystemExit, match=told) as refused:
         trained(f"{name}_{kind}", arrays)
     assert "\n" not in str(refused.value)
-
-
-def test_other_arrays_and_other_files_are_told(trained, tmp_path, monkeypatch):
-    _, printed = trained("one_plain", FILES["one"] | {"wieght": W, "x_test": X})
-    assert "not used: wieght, x_test" in printed.err
-    (tmp_path / "text.txt").write_text("no numbers", encoding="utf-8")
-    monkeypatch.setattr(sys, "argv", ["train", str(tmp_path / "text.txt")])
-    with pytest.raises(SystemExit, match=r"text\.txt: expected a \.npz file") as ended:
-        importlib.import_module("one_plain.train").main()
-    assert "\n" not in str(ended.value)
-
-
-@pytest.mark.parametrize("name", ["classes", "several"])
-def test_an_epoch_of_batches_makes_the_steps_of_fit(packages, monkeypatch, name):
-    """Batches of the user's own: weights of classes, and of samples, count in them."""
-    folder, _ = packages
-    monkeypatch.syspath_prepend(folder)
-    train = importlib.import_module(f"{name}_full.train")
-    begun = load_file(folder / f"{name}_full" / "weights.safetensors")
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(42)
-    try:
-        port = train.build()
-        train.load_weights(port.module)
-    finally:
-        torch.set_default_dtype(before)
-    expected, _ = of_keras(name, begun, epochs=1)
-    batches = (batch_of(name, first) for first in range(0, N, 8))
-    Trainer(port).fit(batches, class_weight=port.class_weight)
-    assert apart(expected, port.module.state_dict()) <= BAR
-
-
-def batch_of(name, first):
-    rows = slice(first, first + 8)
-    if name == "classes":
-        return torch.tensor(X[rows]), torch.tensor(LABELS[rows])
-    y = {"size": torch.tensor(Y[rows]), "path": torch.tensor(STEPS[rows])}
-    y["kind"] = torch.tensor(LABELS[rows])
-    weight = {"size": torch.tensor(W[rows]), "path": torch.tensor(OF_STEPS[rows])}
-    steps, images = torch.tensor(STEPS[rows]), torch.tensor(IMAGES[rows])
-    x = [torch.tensor(X[rows]), steps.transpose(1, 2), images.movedim(-1, 1)]
-    return x, y, weight

@@ -13,10 +13,7 @@ from torch import nn
 from parity.ports.form import literal
 from parity.ports.program import (
     attribute,
-    block_name,
     class_name,
-    common_prefix,
-    distinct,
     input_names,
 )
 from parity.ports.wrapping import wrapped
@@ -117,19 +114,3 @@ def test_a_long_line_is_wrapped_beside_its_texts():
 
 def test_two_inputs_never_share_an_argument():
     assert input_names(["a b", "a_b", "ａ_b"]) == {"a b": "a_b", "a_b": "a_b2", "ａ_b": "a_b3"}
-
-
-def test_a_prefix_ends_at_an_underscore():
-    assert common_prefix(["conv2_block1_1_conv", "conv2_block1_2_bn"]) == "conv2_block1_"
-    assert common_prefix(["dense", "dense_1"]) == ""
-
-
-def test_a_block_is_named_by_its_prefix_without_numbers():
-    assert block_name(["conv2_block1_", "conv2_block2_"], "block") == "ConvBlock"
-    assert block_name(["block2a_", "block2b_"], "conv_block") == "Block"
-    assert block_name(["", ""], "transformer_block") == "TransformerBlock"
-    assert block_name(["down0_", "bottom_", "dec1_"], "conv_block") == "ConvBlock"
-
-
-def test_a_name_that_is_taken_gets_a_number():
-    assert distinct("x", ["x", "x2"]) == "x3"

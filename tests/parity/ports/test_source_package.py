@@ -1,22 +1,18 @@
 """A whole package starts with Keras's weights and seeds, and computes what Keras computes."""
 
-import importlib
 import json
 from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
-import torch
 from keras import layers as L
 from rows import each_row
 
 from benchmarks.ported import packages
-from benchmarks.ported.packages import BAR
 from keras_impl import Reference
 from parity.ports import package
 from torch_impl.keras_config.graph import read_graph
-from torch_impl.weights import variable_of
 
 ROUNDED = 1.2e-7  # a weight in the file of a package, rounded to float32
 DRAW = np.random.default_rng(5)
@@ -174,21 +170,6 @@ def test_a_package_draws_and_computes_what_keras_does(build, tmp_path):
     assert {text: sum(each.count(text) for each in texts) for text in told} == told
 
 
-@each_row("is_told", [True, False])
-def test_the_readme_says_once_which_rows_train_otherwise(is_told, tmp_path, monkeypatch):
-    """The facts are those of the check; `test_occurrences` has when a model has such rows."""
-    right = packages.write_package
-    entry = {"what": "training of table.embeddings by repeated rows", "why": "", "arrays": []}
-    told = {"not_compared": [entry] if is_told else []}
-    monkeypatch.setattr(
-        packages, "write_package", lambda facts, *given, **more: right({**facts, **told}, *given)
-    )
-    packages.package_of(program(twice), tmp_path)
-    text = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert text.count("the training of table.embeddings where a row of") == int(is_told)
-    assert ("## What cannot be Keras's" in text) is is_told
-
-
 def test_code_for_which_no_source_is_written_is_a_stub(tmp_path, monkeypatch):
     """As with an operation that the twin lacks."""
     right, calls = package.program_of, []
@@ -203,33 +184,6 @@ def test_code_for_which_no_source_is_written_is_a_stub(tmp_path, monkeypatch):
     told = packages.package_of(program(subclassed), tmp_path)
     for name in ("Gated.forward", "Recurrent.forward"):
         assert any(f"{name} is to be written" in each for each in told["open"])
-
-
-def test_the_loss_and_a_step_have_the_rules_of_the_layers(tmp_path, monkeypatch):
-    out = tmp_path / "port_of_ruled"
-    out.mkdir()
-    packages.package_of(program(ruled), out)
-    monkeypatch.syspath_prepend(tmp_path)
-    train = importlib.import_module("port_of_ruled.train")
-    torch.set_default_dtype(torch.float64)
-    port = train.build()
-    train.load_weights(port.module.train())
-
-    keras.backend.clear_session()
-    model = ruled()
-    ours = {w.path: variable_of(port.module, w.path.replace("/", ".", 1)) for w in model.weights}
-    for weight in model.weights:
-        weight.assign(ours[weight.path].to_keras(ours[weight.path].tensors).detach().numpy())
-    x, y = DRAW.normal(size=(8, 6)), DRAW.normal(size=(8, 3))
-    expected = model.train_on_batch(x, y)
-    loss = port.loss(port.module(torch.as_tensor(x)), torch.as_tensor(y))
-    loss.backward()
-    port.optimizer.step()
-    assert loss.item() == pytest.approx(float(expected), rel=BAR)
-    for weight in model.weights:
-        variable = ours[weight.path]
-        moved = variable.to_keras(variable.tensors).detach().numpy()
-        assert np.abs(moved - np.asarray(weight)).max() <= 1e-8, weight.path  # rates are float32
 
 
 def halved(x):

@@ -1,12 +1,11 @@
 """Long statements are wrapped as formatters do it, and short ones stay."""
 
-import ast
 import subprocess
 import sys
 
 from rows import each_row
 
-from parity.ports.wrapping import WIDTH, commented, docstring, excused, with_comment, wrapped
+from parity.ports.wrapping import excused, with_comment, wrapped
 
 
 def test_an_entry_that_cannot_be_shorter_has_a_word_to_ruff(tmp_path):
@@ -19,16 +18,6 @@ def test_an_entry_that_cannot_be_shorter_has_a_word_to_ruff(tmp_path):
     file.write_text("\n".join(["x = {", excused(entry), "}", "y = [", name, "]", ""]))
     command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "E501", str(file)]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def test_arguments_that_are_too_long_for_one_line_get_one_each():
-    inner = ", ".join(
-        f'("layer_number_{n}.kernel", initializers.GlorotUniform())' for n in range(3)
-    )
-    lines = wrapped(f"draw_initial(model, seeds, [{inner}])")
-    assert lines[:4] == ["draw_initial(", "    model,", "    seeds,", "    ["]
-    assert max(map(len, lines)) <= WIDTH
-    ast.parse("\n".join(lines))
 
 
 SUMS = {
@@ -83,11 +72,6 @@ def test_a_sum_is_wrapped_at_its_weakest_operators_or_in_its_last_call(name):
     assert wrapped(f"{indent}{line}") == expected
 
 
-def test_a_comma_in_a_text_separates_nothing():
-    text = f'x = f("{"a,b" * 20}", {", ".join(["argument"] * 8)})'
-    assert ast.dump(ast.parse("\n".join(wrapped(text)))) == ast.dump(ast.parse(text))
-
-
 def test_a_loop_of_two_variables_has_a_line_of_its_own():
     step = "self.a_layer_with_a_long_name(step, mask=each)"
     loop = "for step, each in zip(x.unbind(1), mask.unbind(1), strict=True)"
@@ -100,24 +84,6 @@ def test_a_loop_of_two_variables_has_a_line_of_its_own():
         "            dim=1,",
         "        )",
     ]
-
-
-def test_texts_beside_the_source_have_as_many_lines_as_they_need():
-    assert docstring("Short.", "    ") == ['    """Short."""']
-    text = " ".join(["word"] * 40)
-    for lines in (docstring(text, "    "), commented(text, "        ")):
-        assert len(lines) > 2
-        assert max(map(len, lines)) <= WIDTH
-    assert docstring(text, "    ")[-1] == '    """'
-    assert commented("One line.", "  ") == ["  # One line."]
-
-
-def test_a_loop_inside_of_brackets_leaves_no_empty_line():
-    block = f"Block({', '.join(map(str, range(1000, 1012)))}) for _ in range(9)"
-    lines = wrapped(f"        self.blocks = nn.Sequential(*({block}))")
-    assert all(line.strip() for line in lines)
-    assert lines[1] == "            *("
-    ast.parse("\n".join(line.removeprefix("        ") for line in lines))
 
 
 @each_row(

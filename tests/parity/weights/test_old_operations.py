@@ -38,16 +38,6 @@ def dtype_of(found, name):
     return found.returned[name, 0].output(0).dtype
 
 
-def test_a_tensor_and_a_number_stay_in_their_order():
-    half = op(
-        "tf.math.subtract", "math.subtract", ["_CONSTANT_VALUE", -1, 2.0, {"y": ["in", 0, 0]}]
-    )
-    node = only(operations_in([IN, half]), "tf.math.subtract")
-    first, second = node["inbound_nodes"][0]["args"]
-    assert (first, place(second)) == (2.0, ["in", 0, 0])
-    assert (node["module"], node["class_name"]) == ("keras.src.ops.numpy", "Subtract")
-
-
 def test_an_array_has_the_dtype_of_the_tensor_beside_it():
     for source, dtype in (("in", "float32"), ("whole", "int32")):
         node = op("a", "math.add", [source, 0, 0, {"y": [1, 2, 3, 4]}])
@@ -68,20 +58,6 @@ def test_the_last_of_several_nodes_has_the_place_of_the_operation():
     assert place(taken) == ["tf_math_l2_normalize", 0, 0]
     names = [node["name"] for nodes in found.nodes.values() for node in nodes]
     assert len(set(names)) == len(names) == 6
-
-
-def test_layers_and_outputs_take_the_node():
-    plus = op("tf.math.add", "math.add", ["dense", 0, 0, {"y": 1}])
-    after = {**DENSE, "name": "after", "inbound_nodes": [[["tf.math.add", 0, 0, {}]]]}
-    ends = {
-        "input_layers": [["in", 0, 0]],
-        "output_layers": [["after", 0, 0], ["tf.math.add", 0, 0]],
-    }
-    found = renewed_graph({"layers": [IN, DENSE, plus, after], **ends})
-    assert [layer["name"] for layer in found["layers"]] == ["in", "dense", "tf_math_add", "after"]
-    (taken,) = found["layers"][-1]["inbound_nodes"][0]["args"]
-    assert place(taken) == ["tf_math_add", 0, 0]
-    assert found["output_layers"] == [["after", 0, 0], ["tf_math_add", 0, 0]]
 
 
 def test_an_operation_that_is_called_twice_has_nodes_for_each():

@@ -48,20 +48,6 @@ def test_the_slots_of_the_optimizer_come_in_its_order(name, form, files, tmp_pat
         assert np.array_equal(array.load(), value), array.key
 
 
-def test_the_prefix_and_the_index_of_a_checkpoint_mean_the_same(files):
-    folder = files / "rows_saved_model"
-    one, two, three = (
-        read_weights(path)
-        for path in (
-            folder,
-            folder / "variables" / "variables",
-            folder / "variables" / "variables.index",
-        )
-    )
-    assert one.keys() == two.keys() == three.keys()
-    assert len(one) == 6
-
-
 def test_numbers_in_bfloat16_are_read_exactly(tmp_path):
     with h5py.File(tmp_path / "a.weights.h5", "w") as file:
         group = file.create_group("layers/dense/vars")

@@ -7,12 +7,11 @@ import keras
 import numpy as np
 import pytest
 from covering import one_test
-from helpers import MOVED, assert_same_bits, assert_same_files, assert_same_images
+from helpers import MOVED, assert_same_bits, assert_same_images
 from PIL import Image
 from tensorflow.keras.preprocessing.image import ImageDataGenerator as KerasGenerator
 
 from torch_impl.augment import ImageDataGenerator
-from torch_impl.augment.directory import FILE_NAME_ENDINGS
 
 # Each of another size. Sorted as Keras sorts: by the path of the folder, so that "young-2" comes
 # between "young" and "young/deep", and then by name; capitals come first.
@@ -193,22 +192,6 @@ def test_a_class_without_images_is_an_error_that_names_it(two_classes, file):
     assert flow(two_classes, classes=["a", "b"]).samples == 4
 
 
-def test_keras_takes_these_endings_and_no_others(two_classes):
-    theirs = KerasGenerator().flow_from_directory(two_classes)
-    assert theirs.white_list_formats == FILE_NAME_ENDINGS
-
-
-@pytest.mark.parametrize("seed", [None, 3], ids=["no seed", "seed"])
-def test_batches_by_number_are_keras_batches_in_any_order(photos, seed):
-    ours, theirs = both(photos, options=AUGMENTED, seed=seed)
-    for numbers in ((2, 0, 0, 4, 1), (3, 1)):
-        for number in numbers:
-            assert_same_batch(ours[number], theirs[number])
-        for iterator in (ours, theirs):
-            iterator.on_epoch_end()
-    assert_same_flow(ours, theirs, epochs=1)
-
-
 def test_linked_folders_are_followed_where_it_is_wanted(two_classes, tmp_path_factory):
     """A linked class is one in any case."""
     outside = tmp_path_factory.mktemp("outside")
@@ -225,21 +208,6 @@ def test_linked_folders_are_followed_where_it_is_wanted(two_classes, tmp_path_fa
         assert list(ours.class_indices) == ["a", "b", "c"]
         assert_same_flow(ours, theirs)
         files[2:2] = ["a/linked/5.png", "a/linked/more/6.png"]
-
-
-@pytest.mark.parametrize("seed", [None, 3], ids=["no seed", "seed"])
-def test_saved_images_have_keras_names_and_pixels(photos, tmp_path, seed):
-    folders = [tmp_path / "ours", tmp_path / "theirs"]
-    for folder in folders:
-        folder.mkdir()
-    flow = {"target_size": (8, 11), "save_prefix": "new", "batch_size": 8, "seed": seed}
-    np.random.seed(5)
-    ours = ImageDataGenerator(**AUGMENTED, random_state=np.random.RandomState(5))
-    assert_same_flow(
-        ours.flow_from_directory(photos, save_to_dir=folders[0], **flow),
-        KerasGenerator(**AUGMENTED).flow_from_directory(photos, save_to_dir=folders[1], **flow),
-    )
-    assert len(assert_same_files(*folders)) == 2 * len(FILES)
 
 
 def flow(directory, **options):
@@ -269,25 +237,6 @@ def flow(directory, **options):
 def test_an_argument_that_makes_no_sense_is_an_error_that_shows_it(photos, options, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         flow(photos, **options)
-
-
-@pytest.mark.parametrize("how", ["truncated", "a text", "empty", "dangling"])
-@pytest.mark.parametrize("ending", ["png", "jpg", "bmp"])
-def test_a_file_that_is_no_image_is_an_error_in_its_batch_that_names_it(two_classes, how, ending):
-    path = two_classes / f"b/0.{ending}"
-    save(path, height=40, width=50)
-    data = path.read_bytes()
-    path.unlink()
-    if how == "dangling":
-        path.symlink_to(two_classes / "nowhere")
-    else:
-        contents = {"truncated": data[: len(data) // 2], "a text": b"no image\n", "empty": b""}
-        path.write_bytes(contents[how])
-    batches = flow(two_classes, batch_size=2, shuffle=False)
-    batches[0]  # a/1.png, a/2.png
-    with pytest.raises(ValueError, match=f"^{re.escape(str(path))}: cannot be read as an image"):
-        batches[1]
-    batches[2]
 
 
 def test_a_tiff_file_is_a_warning_that_names_it_as_in_keras(two_classes):

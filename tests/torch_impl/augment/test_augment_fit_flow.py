@@ -103,23 +103,6 @@ def test_a_trainer_repeats_keras_from_the_seed(case):
     assert history["loss"] == pytest.approx(losses, abs=1e-12)
 
 
-def test_a_resumed_training_has_the_order_that_the_interrupted_one_had_drawn():
-    start = [np.zeros((30, 3)), np.zeros(3)]
-
-    def trained(epochs, state=None):
-        port, flow = program(start, 5, {})
-        trainer = Trainer(port)
-        if state is not None:
-            trainer.load_state_dict(state)
-        trainer.fit(flow, epochs=epochs)
-        return trainer.state_dict()
-
-    whole = trained(4)
-    resumed = trained(4, trained(2))
-    assert resumed["history"] == whole["history"]
-    assert torch.equal(resumed["module"]["1.weight"], whole["module"]["1.weight"])
-
-
 def test_a_flow_that_draws_from_other_numbers_is_an_error():
     flow = ImageDataGenerator(rotation_range=5, random_state=np.random.RandomState(0)).flow(X, Y)
     with pytest.raises(ValueError, match=re.escape("ImageDataGenerator(random_state=seeds.numpy)")):

@@ -202,21 +202,6 @@ def test_the_parts_of_a_random_transform_are_keras_parts(data_format):
         assert_same_pixels(second.numpy(), moved[1], np.ptp(x))
 
 
-def test_a_preprocessing_function_gets_each_image_in_the_layout_of_the_generator():
-    shapes = []
-
-    def note(image):
-        shapes.append(tuple(image.shape))
-        return image
-
-    for data_format in ("channels_last", "channels_first"):
-        generator = ImageDataGenerator(preprocessing_function=note, data_format=data_format)
-        generator.flow(
-            torch.zeros(2, 4, 5, 3) if data_format[9:] == "last" else torch.zeros(2, 3, 4, 5)
-        )[0]
-    assert shapes == [(4, 5, 3)] * 2 + [(3, 4, 5)] * 2
-
-
 def assert_flow_is_keras_flow(seed, batch_size, options=OPTIONS, epochs=3):
     """Inside of a real `fit(datagen.flow(...))`: order, labels, parameters, pixels."""
     x, y = images_of((50, 6, 9, 3)), np.arange(50)
@@ -246,14 +231,6 @@ def assert_flow_is_keras_flow(seed, batch_size, options=OPTIONS, epochs=3):
             assert values == [params[name] for params in drawn]
     fed_here = torch.cat([batch.x for batch in ours]).permute(0, 2, 3, 1).numpy()
     assert_same_pixels(fed_here, images, np.ptp(x))
-
-
-def test_without_torchs_own_generator_two_runs_from_one_torch_seed_are_equal():
-    def fed():
-        torch.manual_seed(3)
-        return ImageDataGenerator(**OPTIONS).flow(torch.ones(5, 6, 9, 3) / 2)[0]
-
-    assert torch.equal(fed(), fed())
 
 
 @one_test

@@ -134,16 +134,6 @@ def test_every_form_of_inputs_gives_keras_batches_which_may_be_changed(x, y, mor
     np.testing.assert_array_equal(images_of(given), images_of(x))
 
 
-def test_statistics_are_applied_as_in_keras_and_parameters_can_be_read():
-    options = {"rotation_range": 20, "featurewise_center": True, "samplewise_center": True}
-    ours, theirs = both(options=options, batch_size=4)
-    ours.generator.fit(IMAGES)
-    theirs.image_data_generator.fit(IMAGES)
-    assert ours.params is None
-    assert_same_flow(ours, theirs)
-    assert len(ours.params["theta"]) == 2
-
-
 @pytest.mark.parametrize("seed", [None, 3], ids=["no seed", "seed"])
 @pytest.mark.parametrize(
     ("save_format", "images", "data_format"),

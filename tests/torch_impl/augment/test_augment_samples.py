@@ -61,16 +61,6 @@ def test_masks_move_with_their_image_by_the_nearest_pixel(dtype, shape, count):
     assert not torch.equal(found, masks.as_subclass(torch.Tensor))
 
 
-@one_test
-@pytest.mark.parametrize("shape", [(3, 7, 10), (4, 3, 7, 10)])
-def test_an_image_stays_one_and_a_tensor_a_tensor(shape):
-    pixels = pixels_of(*shape).float()
-    moved, plain = transform_of()(tv_tensors.Image(pixels)), transform_of()(pixels)
-    assert type(moved) is tv_tensors.Image
-    assert type(plain) is torch.Tensor
-    assert torch.equal(moved.as_subclass(torch.Tensor), plain)
-
-
 def test_a_mask_is_neither_blended_nor_brightened_nor_filled_with_cval():
     """By hand: every value comes from its right, and from outside comes 0."""
     options = {"fill_mode": "constant", "cval": 9.0, "channel_shift_range": 5.0}

@@ -83,22 +83,6 @@ def test_wrap_has_scipys_short_period_by_quirk_only():
 
 
 @one_test
-@pytest.mark.parametrize("keras_quirks", [True, False])
-def test_height_shift_range_moves_columns_by_quirk_only(keras_quirks):
-    """By hand: of 2 x 4, half the height is one pixel; the range leaves -1 or 1 only."""
-    images = torch.arange(8.0).reshape(1, 1, 2, 4)
-    transform = KerasTransform(
-        height_shift_range=[0.5],
-        keras_quirks=keras_quirks,
-        random_state=np.random.RandomState(0),
-    )
-    moved = {tuple(transform(images).flatten().tolist()) for _ in range(20)}
-    along_columns = {(1, 2, 3, 3, 5, 6, 7, 7), (0, 0, 1, 2, 4, 4, 5, 6)}
-    along_rows = {(4, 5, 6, 7, 4, 5, 6, 7), (0, 1, 2, 3, 0, 1, 2, 3)}
-    assert moved == (along_columns if keras_quirks else along_rows)
-
-
-@one_test
 @pytest.mark.parametrize(
     ("images", "error", "message"),
     [

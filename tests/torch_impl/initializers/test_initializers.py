@@ -7,10 +7,9 @@ import torch
 from covering import one_test
 from helpers import assert_same_bits, matches_normals_to_the_bit
 from keras.src.initializers import ALL_OBJECTS_DICT
-from keras.src.initializers.random_initializers import compute_fans as keras_fans
 
 from torch_impl import initializers
-from torch_impl.initializers import compute_fans, from_config
+from torch_impl.initializers import from_config
 
 pytestmark = pytest.mark.usefixtures("direct")
 
@@ -113,19 +112,6 @@ def test_waves_are_those_of_keras(side, window, scaling, periodic, dtype):
     assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
     eps = np.finfo(theirs.dtype).eps
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=4 * eps)
-
-
-def test_fans_are_those_of_keras_where_torch_counts_one_channel():
-    axes = [(None, None), ((0, 1), (2,)), ((0,), None)]
-    for shape in ((), (4,), (4, 7), (3, 4, 7), (3, 2, 4, 7), (2, 3, 5, 4, 7)):
-        for input_axes, output_axes in axes:
-            if input_axes and output_axes and len(shape) < 3:
-                continue
-            expected = keras_fans(shape, input_axes, output_axes)
-            assert compute_fans(shape, input_axes, output_axes) == expected
-    depthwise = (3, 3, 8, 2)  # Keras's layout; torch's is (16, 1, 3, 3), with a fan_in of 9
-    assert compute_fans(depthwise) == (72, 18)
-    assert torch.nn.init._calculate_fan_in_and_fan_out(torch.empty(16, 1, 3, 3))[0] == 9
 
 
 def test_a_seed_is_drawn_only_where_keras_draws_one():

@@ -13,9 +13,7 @@ from rows import each_row
 from test_twin_layers import BAR, assert_twin, difference, fill_weights, flat
 
 from torch_impl.keras_config import from_keras_config
-from torch_impl.keras_config.builders import taken_from, told_to
-from torch_impl.keras_config.custom import Lambda
-from torch_impl.keras_config.graph import Call, Tensor
+from torch_impl.keras_config.builders import told_to
 from torch_impl.masks import mask_of
 
 pytestmark = pytest.mark.usefixtures("direct", "float64")
@@ -259,21 +257,6 @@ def test_a_mask_of_the_inputs_is_taken_as_keras_takes_it():
     ours = twin(torch.tensor(x), mask=torch.tensor(mask))
     theirs = model(tf.constant(x), mask=tf.constant(mask))
     assert difference(ours.detach().numpy(), theirs.numpy()) <= BAR
-
-
-def test_the_inputs_of_a_call_lose_their_masks_where_keras_takes_them():
-    query, value, mask = (Tensor(name, 0, 0) for name in ("query", "value", "mask"))
-    call = Call("attention", 0, [query], {"value": value, "attention_mask": mask})
-    assert taken_from("MultiHeadAttention", call) == [query, value]
-    assert taken_from("GroupQueryAttention", call) == []
-
-
-def test_a_mask_for_a_lambda_reaches_its_function_only_by_an_argument_as_in_keras():
-    x = torch.zeros(2, 3)
-    for function, told in ((lambda t: t, {}), (lambda t, mask: t, {"mask": x > 0})):
-        options, first, _ = told_to("code", Lambda(function), [x], {"mask": x > 0}, ([None], {}))
-        assert options.keys() == told.keys()
-        assert first is x
 
 
 def test_a_mask_for_a_layer_that_takes_none_is_refused():

@@ -137,22 +137,10 @@ def convolutional():
     )
 
 
-def residual():
-    x = inputs = L.Input(IMAGES)
-    for filters in (4, 4):
-        y = L.Conv2D(filters, 3, padding="same", activation="relu")(x)
-        y = L.BatchNormalization()(y)
-        x = L.Conv2D(filters, 1)(x)
-        x = L.Add()([x, y])
-    # Not a mean over the image, which is constant after BatchNormalization.
-    return keras.Model(inputs, L.GlobalMaxPooling2D()(x))
-
-
 MODELS = {
     "constants": (constants, [FEATURES]),
     "masked": (masked, [(3, 4)]),
     "convolutional": (convolutional, [IMAGES]),
-    "residual": (residual, [IMAGES]),
     "shared": (shared, [FEATURES, FEATURES]),
     "nested": (nested, [FEATURES]),
     "nested_ends": (nested_ends, [FEATURES, (3,)]),
@@ -396,9 +384,3 @@ def test_lists_and_dictionaries_in_a_dictionary_of_inputs_have_their_places():
 
 class OwnCell(L.SimpleRNNCell):
     """A class of the user, whose equations nobody knows."""
-
-
-def test_constants_are_in_no_state_and_move_with_the_model():
-    _, twin = pair(constants())
-    assert not twin.state_dict()
-    assert {buffer.dtype for buffer in twin.float().buffers()} == {torch.float32, torch.int64}

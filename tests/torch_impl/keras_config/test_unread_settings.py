@@ -48,16 +48,6 @@ def test_a_setting_of_a_newer_keras_is_refused_wherever_it_stands(layer, path, k
     from_keras_config(config)
 
 
-def test_all_of_a_model_are_told_at_once():
-    config = config_of(L.Dense(2, name="a"), L.Dropout(0.5, name="b"))
-    for layer in config["layers"][1:]:
-        layer["config"]["of_keras_9"] = 1
-    with pytest.raises(NoTwinError) as caught:
-        from_keras_config(config)
-    names = [problem.partition(" of ")[0] for problem in caught.value.problems]
-    assert names == ["layer 'a'", "layer 'b'"]
-
-
 @each_row("kind, name", [(kind, name) for kind in USUAL for name in USUAL[kind]])
 def test_a_usual_value_is_that_of_keras(kind, name):
     usual = USUAL[kind][name]

@@ -5,7 +5,6 @@ from covering import one_test
 from layer_pairs import Pair, assert_same, keras_layer
 
 from torch_impl.layers import Conv1D, Conv2D, Conv3D
-from torch_impl.layers.sizes import same_padding
 
 # Odd, even and long sides; windows of 2, 3 and 5.
 CASES = {
@@ -58,17 +57,6 @@ VOLUMES = {
 def test_a_convolution_of_volumes_is_keras_convolution(window, options):
     theirs = keras_layer("Conv3D", 4, window, **options)
     assert_same(Pair(theirs, Conv3D(2, 4, window, **options), (5, 6, 3, 2)))
-
-
-@one_test
-@pytest.mark.parametrize(
-    ("size", "window", "stride", "dilation", "expected"),
-    [(6, 3, 2, 1, (0, 1)), (7, 3, 2, 1, (1, 1)), (5, 2, 1, 1, (0, 1)), (7, 3, 1, 2, (2, 2))],
-    ids=["odd_total", "even_total", "even_window", "dilation"],
-)
-def test_same_padding_by_hand(size, window, stride, dilation, expected):
-    """(6 - 1) // 2 * 2 + 3 - 6 = 1, of which 1 // 2 = 0 goes before; and so on."""
-    assert same_padding(size, window, stride, dilation) == expected
 
 
 @one_test

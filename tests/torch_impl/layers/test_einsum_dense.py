@@ -2,12 +2,10 @@
 
 import keras
 import pytest
-import torch
 from covering import one_test
 from layer_pairs import Pair, as_they_are, assert_same, keras_layer
 
 from torch_impl.layers import EinsumDense
-from torch_impl.layers.einsum_dense import add_bias
 
 # Equation, input without batch, output shape, axes of the bias.
 CASES = {
@@ -56,14 +54,6 @@ def test_axes_of_the_kernel_are_those_that_keras_gives_its_initialiser(name):
     theirs.build((None, *shape))
     ours = EinsumDense(equation, shape, made, bias_axes)
     assert asked == [(ours.input_axes, ours.output_axes)]
-
-
-def test_a_bias_of_one_long_axis_goes_where_tensorflow_puts_it():
-    """By hand: along the last axis if that fits, else along axis 1, else to its own axis."""
-    bias = torch.tensor([[1.0], [2.0], [3.0]])
-    assert add_bias(torch.zeros(1, 5, 3), bias)[0, 0].tolist() == [1, 2, 3]
-    assert add_bias(torch.zeros(1, 3, 3, 1), bias)[0, :, 0, 0].tolist() == [1, 2, 3]
-    assert add_bias(torch.zeros(1, 4, 3, 1), bias)[0, 0, :, 0].tolist() == [1, 2, 3]
 
 
 @one_test

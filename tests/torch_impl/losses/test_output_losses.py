@@ -13,8 +13,6 @@ from torch_impl.losses import (
     sigmoid,
     softmax,
 )
-from torch_impl.losses.outputs import parts_of
-from torch_impl.penalty import Penalty, RegularizedLoss
 
 OUT = {"a": torch.tensor([[0.0], [2.0]]), "b": torch.tensor([[1.0], [1.0]])}
 Y = {"a": torch.tensor([[1.0], [2.0]]), "b": torch.tensor([[4.0], [1.0]])}
@@ -40,14 +38,6 @@ def test_an_output_without_a_loss_needs_no_targets_and_has_no_part():
     assert loss.parts == {}  # Keras has no columns for one loss
 
 
-def test_penalties_may_be_added_to_it():
-    module = nn.Linear(1, 1)
-    loss = RegularizedLoss(OutputLosses(LOSSES), Penalty(module, {}))
-    assert float(loss(OUT, Y)) == 2
-    assert set(parts_of(loss)) == {"a", "b"}
-    assert parts_of(nn.MSELoss()) == {}
-
-
 @one_test
 @pytest.mark.parametrize(
     ("call", "message"),
@@ -63,12 +53,6 @@ def test_penalties_may_be_added_to_it():
 def test_what_does_not_fit_is_an_error_that_says_so(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-def test_the_loss_of_an_output_is_found_by_its_name():
-    loss = OutputLosses({"a": LOSSES["a"], "b": None})
-    assert loss.of("a") is LOSSES["a"]
-    assert loss.of("b") is None
 
 
 def test_nested_losses_and_outputs_have_paths_as_names():

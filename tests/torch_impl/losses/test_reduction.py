@@ -60,14 +60,6 @@ def test_a_reduction_is_that_of_keras(shape, weight_shape, weighted, masked, red
     np.testing.assert_allclose(actual, expected, rtol=1e-13, atol=1e-14)
 
 
-def test_a_mean_over_no_weight_is_zero_and_so_is_its_gradient():
-    values = torch.tensor([3.0, 5.0], requires_grad=True)
-    loss = reduce_weighted(values, torch.zeros(2), None, "mean_with_sample_weight")
-    loss.backward()
-    assert loss.item() == 0
-    assert torch.equal(values.grad, torch.zeros(2))
-
-
 @one_test
 @pytest.mark.parametrize(
     "y",

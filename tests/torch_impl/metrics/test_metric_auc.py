@@ -1,6 +1,5 @@
 """Areas are Keras's: curves, ways to add up, thresholds, columns, weights of labels."""
 
-import keras
 import numpy as np
 import pytest
 import torch
@@ -53,12 +52,6 @@ def test_areas_of_columns_are_averaged_as_in_keras(options, label_weights):
         assert_is_keras("AUC", settings, made)
 
 
-def test_weights_of_columns_do_not_multiply_what_is_counted():
-    metric = metrics.AUC(3, multi_label=True, label_weights=[5.0, 0.0])
-    metric.update(torch.tensor([[0.9, 0.9]]), torch.ones(1, 2))
-    assert metric.state_dict()["true_positives"].tolist() == [[1, 1], [1, 1], [0, 0]]
-
-
 @settings(max_examples=10)
 @given(batches(SCORES, BITS))
 def test_logits_are_keras(made):
@@ -79,23 +72,6 @@ def test_only_one_class_gives_no_nan(curve):
     for value in (0.0, 1.0):
         batch = np.array([0.2, 0.7, 0.7]), np.full(3, value)
         assert_is_keras("AUC", {"curve": curve}, [batch])
-
-
-def test_thresholds_that_turn_out_even_are_counted_in_buckets_as_in_keras():
-    """float32(7 / 13) * 13 is a little more than 7: 7 / 13 is above itself."""
-    thresholds = [i / 13 for i in range(1, 13)]
-    y_pred, y_true = np.array([7 / 13], "float32"), np.array([1.0])
-    ours, theirs = metrics.AUC(thresholds=thresholds), keras.metrics.AUC(thresholds=thresholds)
-    ours.update(torch.tensor(y_pred), torch.tensor(y_true))
-    theirs.update_state(y_true, y_pred)
-    counts = ours.state_dict()["true_positives"].tolist()
-    assert counts == np.asarray(theirs.true_positives).tolist() == [1.0] * 8 + [0.0] * 6
-
-
-@one_test
-@pytest.mark.parametrize("options", [{}, {"thresholds": [0.9, 0.2]}], ids=str)
-def test_thresholds_are_those_of_keras(options):
-    assert list(metrics.AUC(**options).thresholds.values) == keras.metrics.AUC(**options).thresholds
 
 
 @one_test

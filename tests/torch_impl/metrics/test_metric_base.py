@@ -115,12 +115,6 @@ def test_what_is_added_up_has_the_names_of_keras_variables():
     assert list(ours.state_dict()) == [variable.name for variable in theirs.variables]
 
 
-def test_a_call_returns_the_result_of_all_batches():
-    mean = metrics.Mean()
-    mean(torch.tensor([1.0]))
-    assert mean(torch.tensor([3.0])) == 2
-
-
 @one_test
 @pytest.mark.parametrize(
     ("state", "message"),

@@ -1,13 +1,10 @@
 """Counts, precision and recall are Keras's, over several batches."""
 
 import pytest
-import torch
 from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_metrics import SHARES, assert_is_keras, batches
-
-from torch_impl import metrics
 
 BITS = st.sampled_from([0.0, 1.0])
 THRESHOLDS = st.sampled_from([None, 0.25, [0.0, 0.5, 1.0], [0.6, 0.1]])
@@ -47,9 +44,3 @@ def test_precision_and_recall_are_keras(name):
         assert_is_keras(name, options, made)
 
     same()
-
-
-def test_a_share_of_nothing_is_zero():
-    for metric in (metrics.Precision(), metrics.Recall(thresholds=[0.1, 0.9])):
-        metric.update(torch.zeros(3), torch.zeros(3))
-        assert not metric.result().any()

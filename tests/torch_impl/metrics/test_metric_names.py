@@ -2,16 +2,11 @@
 
 import keras
 import numpy as np
-import pytest
-from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keras.src.metrics import ALL_OBJECTS
 from keras.src.trainers.compile_utils import CompileMetrics
-from keras.src.utils.naming import to_snake_case
 
 from torch_impl.metrics import history_names
-from torch_impl.metrics.base import snake_case
 
 NAMES = st.lists(st.sampled_from(["auc", "mae", "auc_1"]), max_size=4)
 _KEPT = {}
@@ -57,19 +52,3 @@ def test_keys_of_several_outputs_are_keras(a, b, weighted_a, weighted_b):
     metrics, weighted = {"a": a, "b": b}, {"a": weighted_a, "b": weighted_b}
     names = without_the_overwritten(history_names(metrics, weighted))
     assert names == keras_keys(metrics, weighted)
-
-
-def test_a_key_that_is_there_gets_a_number_and_a_weighted_one_a_word():
-    expected = ["auc", "auc_1", "auc_2", "mae", "weighted_mae", "mse"]
-    assert history_names(["auc", "auc", "auc", "mae"], ["mae", "mse"]) == expected
-    assert history_names({"digit": ["mae"]}, {"digit": ["mae"]}) == [
-        *("digit_mae", "digit_weighted_mae")
-    ]
-
-
-@one_test
-@pytest.mark.parametrize(
-    "kind", sorted(ALL_OBJECTS, key=lambda kind: kind.__name__), ids=lambda kind: kind.__name__
-)
-def test_a_class_in_snake_case_is_keras(kind):
-    assert snake_case(kind.__name__) == to_snake_case(kind.__name__)

@@ -36,15 +36,6 @@ def test_an_operating_point_is_keras(name, bound):
 
 
 @one_test
-@pytest.mark.parametrize(("name", "bound"), BOUNDS.items())
-def test_200_thresholds_are_keras(name, bound):
-    generator = torch.Generator().manual_seed(0)
-    y_true = torch.rand(60, generator=generator).round()
-    y_pred = (0.4 * y_true + 0.7 * torch.rand(60, generator=generator)).clamp(0, 1)
-    assert_is_keras(name, {bound: 0.6}, [(y_pred.double().numpy(), y_true.numpy())])
-
-
-@one_test
 @pytest.mark.parametrize("value", [0.7, 0.3])
 def test_the_bound_is_rounded_to_float32(value):
     """float32(0.7) is less than 7 / 10 in float64, and float32(0.3) greater than 3 / 10."""

@@ -31,11 +31,6 @@ def test_argmax_of_rows_that_are_nearly_ties_is_keras(dtype):
     assert argmax(torch.tensor(x)).tolist() == expected == [1, 0, 1, 0, 0]
 
 
-def test_argmax_ignores_nan_and_torch_does_not():
-    x = torch.tensor([1.0, torch.nan, 2.0])
-    assert (argmax(x).item(), x.argmax().item()) == (2, 1)
-
-
 @settings(max_examples=30)
 @given(array((3, 4), ODD, "float32"), st.integers(1, 5), st.data())
 def test_in_top_k_is_tensorflow(x, k, data):

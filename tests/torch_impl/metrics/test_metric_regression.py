@@ -55,18 +55,6 @@ def test_r2_of_equal_targets_is_zero_or_no_number():
     assert score.result()[0].isnan()
 
 
-def test_the_adjusted_score_counts_entries():
-    """1 - (1 - 0.5) * (n - 1) / (n - p - 1), with n = 4 * 2 entries and p = 2."""
-    y_true = torch.tensor([[1.0, 3.0], [3.0, 1.0], [1.0, 1.0], [3.0, 3.0]], dtype=torch.float64)
-    y_pred = y_true.clone()
-    y_pred[0] += 1
-    y_pred[1] -= 1
-    made = [(y_pred.numpy(), y_true.numpy(), None)]
-    ours, theirs = both("R2Score", {"num_regressors": 2}, made)
-    assert ours == pytest.approx(1 - 0.5 * 7 / 5, abs=1e-15)
-    assert_same(ours, theirs)
-
-
 @one_test
 @pytest.mark.parametrize("num_regressors", [2, 3, 4])
 def test_too_many_regressors_are_a_warning_and_no_adjustment(num_regressors):

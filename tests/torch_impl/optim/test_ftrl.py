@@ -2,19 +2,15 @@
 
 import numpy as np
 import pytest
-import torch
 from covering import one_test
 from optimizer_runs import (
     SHORT,
     WEIGHT_UNITS,
-    TorchRun,
     assert_close,
     assert_same_slots,
     both_runs,
     greatest_difference,
 )
-
-from torch_impl.optim import Ftrl
 
 USUAL = {"learning_rate": 0.1, "clipvalue": 0.5}
 REGULARISED = {
@@ -45,26 +41,3 @@ def test_a_cut_of_the_rate_acts_on_the_whole_weight(settings):
     assert greatest_difference(ours, theirs) <= 333 * WEIGHT_UNITS * np.finfo("float64").eps
     kept, _ = both_runs("Ftrl", "float64", SHORT, changes_rate=False, **settings)
     assert greatest_difference(kept, theirs) > 3
-
-
-def test_a_sum_within_l1_makes_a_weight_of_zero():
-    run = TorchRun("Ftrl", [np.zeros(3)], l1_regularization_strength=1.0)
-    run.step([np.array([0.9, -1.0, 1.1])])
-    assert (run.weights()[0] < 0).tolist() == [False, False, True]
-    assert not run.weights()[0][:2].any()
-
-
-@one_test
-@pytest.mark.parametrize(
-    ("name", "value", "expected"),
-    [
-        ("learning_rate_power", 0.5, "at most 0"),
-        ("initial_accumulator_value", -0.1, "at least 0"),
-        ("l1_regularization_strength", -1.0, "at least 0"),
-        ("l2_regularization_strength", -1.0, "at least 0"),
-        ("l2_shrinkage_regularization_strength", -1.0, "at least 0"),
-    ],
-)
-def test_a_setting_of_the_wrong_sign_is_an_error_that_shows_it(name, value, expected):
-    with pytest.raises(ValueError, match=f"{name}={value}: expected a number of {expected}"):
-        Ftrl([torch.nn.Parameter(torch.ones(1))], **{name: value})

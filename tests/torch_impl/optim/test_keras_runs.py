@@ -1,14 +1,18 @@
 """Every optimizer moves weights as Keras's does, to the bit where nothing but sums can differ."""
 
+import numpy as np
 import pytest
+import torch
 from covering import one_test
 from optimizer_runs import (
+    TorchRun,
     assert_close,
     assert_defaults_are_those_of_keras,
     assert_same_bits,
     assert_same_slots,
     both_runs,
 )
+from rows import each_row
 
 from torch_impl import optim
 
@@ -64,3 +68,33 @@ def test_weights_and_slots_are_those_of_keras(name, dtype, num_steps):
 @pytest.mark.parametrize("name", [name for name in optim.__all__ if name != "KerasOptimizer"])
 def test_defaults_are_those_of_keras(name):
     assert_defaults_are_those_of_keras(name)
+
+
+def test_lamb_of_zeros_moves_by_the_rate_and_an_update_of_zeros_nothing():
+    """Where a norm is 0, the ratio of norms is 1."""
+    run = TorchRun("Lamb", [np.zeros(2)], learning_rate=0.1, epsilon=0.0)
+    run.step([np.array([2.0, -7.0])])
+    np.testing.assert_allclose(run.weights()[0], [-0.1, 0.1], rtol=2e-5, atol=0)
+    run = TorchRun("Lamb", [np.array([3.0, 4.0])], learning_rate=0.1)
+    run.step([np.zeros(2)])
+    assert run.weights()[0].tolist() == [3.0, 4.0]
+
+
+STRENGTHS = ("l1_regularization", "l2_regularization", "l2_shrinkage_regularization")
+REFUSED = [
+    ("AdamW", {"weight_decay": None}, "weight_decay=None: expected a number"),
+    *(("Lion", {"beta_1": b}, rf"beta_1={b}: expected a number in \(0, 1\]") for b in (0.0, 1.1)),
+    ("SGD", {"momentum": 1.5}, r"momentum=1.5: expected a number in \[0, 1\]"),
+    ("Ftrl", {"learning_rate_power": 0.5}, "learning_rate_power=0.5: expected .* of at most 0"),
+    ("Ftrl", {"initial_accumulator_value": -0.1}, "_value=-0.1: expected a number of at least 0"),
+    *(
+        ("Ftrl", {f"{name}_strength": -1.0}, f"{name}_strength=-1.0: expected .* of at least 0")
+        for name in STRENGTHS
+    ),
+]
+
+
+@each_row("name, settings, message", REFUSED)
+def test_a_setting_out_of_its_range_is_an_error_that_shows_it(name, settings, message):
+    with pytest.raises(ValueError, match=message):
+        getattr(optim, name)([torch.nn.Parameter(torch.ones(1))], **settings)

@@ -261,14 +261,6 @@ def test_a_schedule_counts_steps_as_in_keras(steps, dtype):
     assert ours.optimizer.param_groups[0]["lr"] == float(np.float32(0.01))
 
 
-def test_a_rate_is_rounded_to_the_weights_at_the_start_and_when_it_is_changed():
-    run = TorchRun("SGD", [np.ones(3, np.float32)], learning_rate=0.1)
-    assert run.optimizer.param_groups[0]["lr"] == float(np.float32(0.1))
-    run.set_rate(0.3)
-    run.step([np.full(3, 7, np.float32)])
-    np.testing.assert_array_equal(run.weights()[0], 1 - np.float32(7) * np.float32(0.3))
-
-
 # Decay of some.
 
 
@@ -304,16 +296,6 @@ def test_each_group_has_its_dtype_and_settings():
     np.testing.assert_allclose(double.detach(), decayed - 0.21, rtol=1e-7)
 
 
-def test_a_group_that_is_added_later_joins_the_count():
-    parameters = [torch.nn.Parameter(torch.ones(2)) for _ in range(2)]
-    optimizer = Adam(parameters[:1])
-    parameters[0].grad = torch.ones(2)
-    optimizer.step()
-    optimizer.add_param_group({"params": parameters[1:]})
-    optimizer.step()
-    assert [group["step"] for group in optimizer.param_groups] == [2, 2]
-
-
 def test_a_sparse_gradient_is_an_error_and_no_step():
     table = torch.nn.Embedding(5, 3, sparse=True)
     optimizer = SGD(table.parameters())
@@ -333,12 +315,6 @@ def test_a_parameter_without_gradient_is_left_alone_but_its_average_is_kept_up(n
     assert (run.weights()[0] != 1).all()
     np.testing.assert_array_equal(run.weights()[1], np.ones(3))
     assert set(run.slots()[1]) == {"average"}
-
-
-def test_a_loss_is_scaled_by_the_factor():
-    parameter = torch.nn.Parameter(torch.ones(1))
-    assert SGD([parameter], loss_scale_factor=8.0).scale_loss(torch.tensor(3.0)) == 24
-    assert SGD([parameter]).scale_loss(torch.tensor(3.0)) == 3
 
 
 # A run that is resumed.

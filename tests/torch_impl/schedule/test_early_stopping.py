@@ -1,16 +1,14 @@
 """Trainings end when Keras's callback ends them, with the same weights."""
 
 import inspect
-import itertools
 
 import keras
 import numpy as np
 import pytest
 import torch
-from covering import one_test
 from hypothesis import given
 from hypothesis import strategies as st
-from metric_values import HAND_MADE, NAN
+from metric_values import NAN
 from torch import nn
 
 import parity.programs.run_spec
@@ -78,30 +76,6 @@ LOSSES = st.lists(
 )
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@given(values=LOSSES, rule=RULES)
-def test_random_losses_end_a_training_as_keras_ends_it(dtype, values, rule):
-    values = [float(np.dtype(dtype).type(value)) for value in values]
-    assert our_end(values, dtype, **rule) == keras_end(values, dtype, **rule)
-
-
-@one_test
-@pytest.mark.parametrize("patience", range(5))
-@pytest.mark.parametrize("values", HAND_MADE.values(), ids=HAND_MADE)
-def test_hand_made_losses_end_a_training_as_keras_ends_it(values, patience):
-    for start, restores in itertools.product((0, 1, 3), (False, True)):
-        rule = {"start_from_epoch": start, "restore_best_weights": restores, "patience": patience}
-        for min_delta, dtype in ((0.25, "float32"), (0.25, "float64"), (0.0, "float64")):
-            ours = our_end(values, dtype, min_delta=min_delta, **rule)
-            assert ours == keras_end(values, dtype, min_delta=min_delta, **rule)
-
-
-def test_losses_are_compared_in_float32_also_to_end_a_training():
-    # 1 - 1e-9 is 1 in float32: no improvement.
-    assert our_end([1.0, 1.0 - 1e-9, 1.0], "float64")[0] == 1
-    assert our_end([1.0, 1.0 - 1e-6, 1.0], "float64")[0] == 2
-
-
 def test_buffers_come_back_too_but_no_seed_and_no_counter_as_in_keras():
     model = nn.Sequential(nn.BatchNorm1d(2), Dropout(0.5, seed=4))
     stopping = EarlyStopping(model, restore_best_weights=True)
@@ -145,12 +119,6 @@ def test_modes_and_baselines_end_a_training_as_keras_ends_it(dtype, values, rule
     values = [float(np.dtype(dtype).type(value)) for value in values]
     rule = {**rule, "mode": mode, "baseline": baseline}
     assert our_end(values, dtype, **rule) == keras_end(values, dtype, **rule)
-
-
-def test_the_name_of_the_metric_tells_the_direction():
-    rise = [0.1, 0.2, 0.3]
-    assert our_end(rise, "float64", monitor="val_accuracy")[:2] == (2, 2)
-    assert our_end(rise, "float64")[:2] == (1, 0)
 
 
 def test_defaults_are_those_of_keras_here_and_in_the_spec():

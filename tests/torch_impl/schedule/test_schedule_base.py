@@ -1,13 +1,11 @@
 """A schedule has Keras's arguments, and drives optimizers of torch's own too."""
 
-import numpy as np
 import pytest
 import torch
 from covering import one_test
 from schedule_rates import assert_defaults_are_those_of_keras
 
-from torch_impl import schedule
-from torch_impl.schedule import ExponentialDecay, LearningRateSchedule, as_lambda_lr
+from torch_impl.schedule import ExponentialDecay, as_lambda_lr
 
 KINDS = [
     "CosineDecay",
@@ -74,12 +72,3 @@ def test_a_start_at_rate_zero_is_an_error():
 def test_another_dtype_is_an_error():
     with pytest.raises(ValueError, match=r"dtype=torch.float16: expected one of torch.float32"):
         ExponentialDecay(0.5, 1, 0.5)(0, torch.float16)
-
-
-def test_a_schedule_of_ones_own_is_a_subclass():
-    class Halves(LearningRateSchedule):
-        def _rate(self, step, number):
-            return number(0.3) / (step + number(1))
-
-    assert Halves()(2) == float(np.float32(0.3) / np.float32(3))
-    assert schedule.LearningRateSchedule is LearningRateSchedule

@@ -120,17 +120,6 @@ def test_a_rule_goes_on(name, kind, split):
     assert second.rule.get_last_lr() == [group["lr"] for group in second.optimizer.param_groups]
 
 
-def test_the_last_rate_is_that_of_the_last_step():
-    rate = ExponentialDecay(0.5, 1, 0.5)
-    assert rate.get_last_lr() == [0.5]
-    weight = nn.Parameter(torch.ones(1))
-    optimizer = SGD([weight], rate)
-    for _ in range(3):
-        optimizer.step()
-    assert rate.get_last_lr() == [0.125]
-    assert rate.get_last_lr() == [group["lr"] for group in optimizer.param_groups]
-
-
 def test_settings_of_numpy_are_stored_as_plain_numbers():
     weight = nn.Parameter(torch.ones(1))
     optimizer = SGD([weight], np.float64(0.5), momentum=np.float32(0.5), weight_decay=np.float64(1))

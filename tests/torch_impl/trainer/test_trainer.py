@@ -79,22 +79,6 @@ def test_class_weights_count_in_given_batches_and_are_those_of_the_port_unless_g
     assert worst(trained(without, X, Y, batch_size=20, **settings), theirs) > 1e-3
 
 
-def test_steps_by_hand():
-    """The outputs are 3 and 5, the targets 0: the loss is (9 + 25) / 2, and its slopes 13 and 8.
-
-    At rate 0, in batches of 2 and 1, the squares are 9, 25, 49; the mean of means would be 33.
-    """
-    port = line()
-    history = Trainer(port).fit(COLUMN, 0 * COLUMN, shuffle=False)
-    assert history.history == {"loss": [17.0]}
-    assert history.epoch == [0]
-    assert port.module.w.item() == pytest.approx(2 - 1.3)
-    assert port.module.b.item() == pytest.approx(1 - 0.8)
-    x = np.array([[1.0], [2.0], [3.0]], np.float32)
-    found = Trainer(line(rate=0.0)).fit(x, 0 * x, batch_size=2, shuffle=False).history
-    assert found["loss"] == [pytest.approx(83 / 3)]
-
-
 @one_test
 @pytest.mark.parametrize("given", [np.float32, np.float64])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

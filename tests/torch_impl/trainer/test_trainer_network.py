@@ -60,11 +60,3 @@ def test_it_is_called_in_training_evaluation_and_prediction_in_their_modes():
     assert port.network.modes == [True, False, False, False]
     assert port.module.num_calls == 0
     assert port.called is port.network
-
-
-def test_without_one_the_module_itself_is_called():
-    port = port_of(has_network=False)
-    predicted = Trainer(port).predict(X)
-    assert port.module.num_calls == 1
-    torch.testing.assert_close(predicted, port.module.layer(X).detach())
-    assert port.called is port.module

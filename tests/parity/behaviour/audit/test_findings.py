@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
+from rows import each_row
 
 from parity.behaviour.audit.audit import NearCopies, audit
 from parity.behaviour.audit.copies import Copies
@@ -24,10 +25,6 @@ def found(**changes):
 def only(**changes):
     (finding,) = found(**changes)
     return finding
-
-
-def test_an_honest_audit_has_nothing_to_tell():
-    assert found() == ()
 
 
 @pytest.mark.parametrize(
@@ -98,13 +95,33 @@ def test_of_many_missing_classes_five_are_named():
     assert finding.text == "no part has 12 classes (1, 2, 3, 4, 5, ...)"
 
 
-@pytest.mark.parametrize(
-    ("ratio", "p", "severity"),
-    [(50.0, 0, "high"), (10.0, 0, "medium"), (3.0, 0, "low"), (2.9, 0, None), (90.0, 2e-4, None)],
-)
-def test_imbalance_is_told_if_it_is_great_and_sure(ratio, p, severity):
-    findings = found(classes=classes(ratio=ratio, p_uneven=p))
-    assert [finding.severity for finding in findings] == ([severity] if severity else [])
+def graded(make, rows):
+    """Rows of a table: what is found, as `make` has it, and its severity."""
+    return [(make(*values), severity) for *values, severity in rows]
+
+
+GRADED = [
+    *graded(
+        lambda ratio, p: {"classes": classes(ratio=ratio, p_uneven=p)},
+        [(50.0, 0, "high"), (10.0, 0, "medium"), (3.0, 0, "low"), (2.9, 0, None)],
+    ),
+    *graded(
+        lambda variation, p: {"classes": classes(total_variation=variation, p_differs=p)},
+        [(0.2, 0, "high"), (0.1, 0, "medium"), (0.05, 0, "low"), (0.04, 0, None)],
+    ),
+    *graded(
+        lambda effect, p: {"pixels": (PixelTest("mean", 0.1, 0.2, effect, p),)},
+        [(-1.0, 0, "high"), (0.5, 0, "medium"), (0.3, 0, "low"), (0.29, 0, None)],
+    ),
+    ({"classes": classes(ratio=90.0, p_uneven=2e-4)}, None),
+    ({"classes": classes(total_variation=0.9, p_differs=2e-4)}, None),
+    ({"pixels": (PixelTest("mean", 0.1, 0.2, 9.0, 2e-4),)}, None),
+]
+
+
+@each_row(("changes", "severity"), GRADED)
+def test_what_is_great_and_sure_is_told(changes, severity):
+    assert [each.severity for each in found(**changes)] == ([severity] if severity else [])
 
 
 def test_the_sentence_on_imbalance_says_what_a_constant_guess_reaches():
@@ -114,15 +131,6 @@ def test_the_sentence_on_imbalance_says_what_a_constant_guess_reaches():
         "training has from 5 to 80 images of a class (ratio 16.0): always guessing class 1 is "
         "right on 25.0% of validation"
     )
-
-
-@pytest.mark.parametrize(
-    ("variation", "p", "severity"),
-    [(0.2, 0, "high"), (0.1, 0, "medium"), (0.05, 0, "low"), (0.04, 0, None), (0.9, 2e-4, None)],
-)
-def test_another_mix_of_classes_is_told_if_it_is_great_and_sure(variation, p, severity):
-    findings = found(classes=classes(total_variation=variation, p_differs=p))
-    assert [finding.severity for finding in findings] == ([severity] if severity else [])
 
 
 @pytest.mark.parametrize(
@@ -145,15 +153,6 @@ def test_two_ways_in_which_a_split_differs_are_one_finding():
     assert (finding.id, finding.severity) == ("split_differs", "high")
     assert "mix of classes" in finding.text
     assert "nearest training image" in finding.text
-
-
-@pytest.mark.parametrize(
-    ("effect", "p", "severity"),
-    [(-1.0, 0, "high"), (0.5, 0, "medium"), (0.3, 0, "low"), (0.29, 0, None), (9.0, 2e-4, None)],
-)
-def test_pixels_are_told_if_they_differ_much_and_surely(effect, p, severity):
-    findings = found(pixels=(PixelTest("mean", 0.1, 0.2, effect, p),))
-    assert [finding.severity for finding in findings] == ([severity] if severity else [])
 
 
 def test_the_greatest_difference_of_pixels_is_told():

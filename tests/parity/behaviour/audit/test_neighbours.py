@@ -27,14 +27,6 @@ def test_neighbours_are_those_of_all_distances(k, offset, scale):
     np.testing.assert_allclose(found.distance, expected, rtol=1e-4)
 
 
-def test_an_image_is_not_its_own_neighbour():
-    base = vectors(60, 8)
-    distances = cdist(base.astype(np.float64), base.astype(np.float64))
-    np.fill_diagonal(distances, np.inf)
-    found = nearest(base, base, 5, own=np.arange(60))
-    np.testing.assert_array_equal(found.index, np.argsort(distances, axis=1)[:, :5])
-
-
 def test_it_does_not_matter_where_blocks_end(monkeypatch):
     queries, base = vectors(50, 6, seed=1), vectors(40, 6, seed=2)
     whole = nearest(queries, base, 4)

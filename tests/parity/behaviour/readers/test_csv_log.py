@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from helpers import refusal
 from hypothesis import given
@@ -117,17 +116,6 @@ def test_every_cut_of_a_file_gives_the_epochs_before_it(separated, path):
 )
 def test_files_from_other_hands_are_read(path, text):
     np.testing.assert_equal(read(path, text), {"loss": [1.5, 0.5], "val_loss": [2.0, nan]})
-
-
-def test_a_single_column_is_read(path):
-    assert read(path, "loss\n1.5\n-inf\n") == {"loss": [1.5, -math.inf]}
-
-
-def test_what_pandas_writes_is_read(path):
-    frame = pd.DataFrame({"loss": [0.1, 0.2], "val_acc": [nan, 0.5]})
-    for options in ({}, {"index": False}, {"sep": ";"}):
-        history = read(path, frame.to_csv(**options))
-        np.testing.assert_equal(history, {"loss": [0.1, 0.2], "val_accuracy": [nan, 0.5]})
 
 
 @pytest.mark.parametrize(

@@ -80,10 +80,6 @@ def test_json_of_every_form_is_the_history(path, content):
     assert read(path, content) == HISTORY
 
 
-def test_the_name_of_a_file_does_not_matter(tmp_path):
-    assert read(tmp_path / "log.txt", HISTORY) == HISTORY
-
-
 def test_epochs_that_pandas_writes_as_text_are_ordered_as_numbers(path):
     losses = np.linspace(2, 1, 12)
     frame = pd.DataFrame({"loss": losses}, index=range(12)).sort_index(key=lambda i: i.astype(str))
@@ -150,11 +146,6 @@ def test_a_name_of_keras_3_wins_over_another_one_of_the_same_number(path):
     content = {"binary_accuracy": [0.1], "accuracy": [0.2], "val_acc": [0.3], "Accuracy": [0.4]}
     expected = {"binary_accuracy": [0.1], "accuracy": [0.2], "val_accuracy": [0.3]}
     assert read(path, content) == {**expected, "Accuracy": [0.4]}
-
-
-def test_of_two_other_names_the_first_of_the_table_wins():
-    columns = {"categorical_accuracy": 1, "acc": 2, "loss": 3}
-    assert keras_names(columns) == {"categorical_accuracy": 1, "accuracy": 2, "loss": 3}
 
 
 def test_the_result_of_a_pair_holds_two_histories(tmp_path, path):
@@ -250,16 +241,6 @@ def test_a_path_without_a_history_is_refused(tmp_path):
     assert "No such file" in refused(tmp_path / "nothing.json")
     (tmp_path / "file").write_text("{}")
     assert "Not a directory" in refused(tmp_path / "file" / "history.json")
-
-
-def test_a_file_that_may_not_be_read_is_refused(path, monkeypatch):
-    path.write_text("{}")
-
-    def forbidden(*_):
-        raise PermissionError(13, "Permission denied", str(path))
-
-    monkeypatch.setattr(type(path), "open", forbidden)
-    assert "Permission denied" in refused(path)
 
 
 def test_a_large_file_is_refused_unread(path):

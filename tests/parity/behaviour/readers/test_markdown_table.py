@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from helpers import refusal
 
@@ -53,19 +52,6 @@ def refused(path, text):
 )
 def test_tables_as_people_write_them_are_read(path, text):
     np.testing.assert_equal(read(path, text), EXPECTED)
-
-
-def test_what_pandas_prints_as_markdown_is_read(path):
-    """`frame.to_markdown()` of this frame (it needs a package that is not installed here)."""
-    frame = pd.DataFrame({"epoch": [0, 1], "loss": [0.9, 0.25], "val_acc": [0.5, nan]})
-    text = (
-        "|    |   epoch |   loss |   val_acc |\n"
-        "|---:|--------:|-------:|----------:|\n"
-        "|  0 |       0 |   0.9  |       0.5 |\n"
-        "|  1 |       1 |   0.25 |     nan   |"
-    )
-    expected = {"loss": list(frame["loss"]), "val_accuracy": list(frame["val_acc"])}
-    np.testing.assert_equal(read(path, text), expected)
 
 
 def test_percent_signs_and_units_of_the_header_are_taken_off(path):
@@ -119,10 +105,6 @@ def test_columns_of_texts_and_unknown_ones_are_told(path):
 )
 def test_what_is_no_training_log_is_refused_with_the_reason(path, text, reason):
     assert reason in refused(path, text)
-
-
-def test_a_log_that_keras_writes_with_bars_is_still_a_table_of_csv(path):
-    assert read(path, "epoch|loss\n0|1.5\n1|0.5\n") == {"loss": [1.5, 0.5]}
 
 
 def test_a_printed_log_with_a_table_of_something_else_is_still_a_printed_log(path):

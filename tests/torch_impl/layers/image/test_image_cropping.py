@@ -75,16 +75,6 @@ def test_a_model_crops_as_the_module_does_and_rounds_to_float32(seed):
         assert same(turn_back(ours(turn(x))), run(tf.constant(x)))
 
 
-def test_one_place_is_drawn_for_a_batch_and_none_in_eval_mode():
-    layer = layers.RandomCrop(3, 3, seed=1)
-    x = torch.arange(64.0).reshape(1, 1, 8, 8).expand(5, 2, 8, 8)
-    cropped = layer(x)
-    assert (cropped == cropped[0, 0]).all()
-    assert layer.num_draws == 2
-    assert torch.equal(layer.eval()(x), x)
-    assert layer.num_draws == 2
-
-
 @one_test
 @pytest.mark.parametrize(
     ("make", "message"),

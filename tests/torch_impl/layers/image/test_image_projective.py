@@ -18,22 +18,6 @@ def shifted(by, fill_mode, interpolation="nearest", fill_value=0.0):
     return transform(ROW, maps, **options)[0, 0, 0].tolist()
 
 
-@one_test
-@pytest.mark.parametrize(
-    ("fill_mode", "left", "right"),
-    [
-        ("reflect", [3, 2, 1, 1], [4, 4, 3, 2]),
-        # By TensorFlow's turns of three pixels: -3 + 2 * 4 is beyond the end, as 6 - 2 * 4 is.
-        ("wrap", [4, 3, 4, 1], [4, 1, 2, 1]),
-        ("constant", [9, 9, 9, 1], [4, 9, 9, 9]),
-        ("nearest", [1, 1, 1, 1], [4, 4, 4, 4]),
-    ],
-)
-def test_an_image_continues_as_its_fill_mode_says(fill_mode, left, right):
-    assert shifted(-3.0, fill_mode, fill_value=9.0) == left
-    assert shifted(3.0, fill_mode, fill_value=9.0) == right
-
-
 def test_halves_are_rounded_away_from_zero_and_interpolated_between_pixels():
     assert shifted(0.5, "nearest") == [2, 3, 4, 4]
     assert shifted(-0.5, "constant", fill_value=9.0) == [9, 2, 3, 4]

@@ -9,7 +9,6 @@ from image_pairs import SEEDS, compiled, pair, pixels, same, turn, turn_back
 from torch import nn
 
 from torch_impl import layers
-from torch_impl.layers.image.random_layer import as_batch, as_floating, bounds_of
 from torch_impl.seeds import KerasSeeds
 
 KERAS_SEEDS = [seed for seed in SEEDS if 0 <= seed < 2**32]
@@ -72,24 +71,3 @@ def test_uniform_numbers_are_those_of_keras_from_any_seed():
             expected = keras.random.uniform((3, 5), -0.3, 1.7, dtype=dtype, seed=generator)
             found = layer.uniform((3, 5), -0.3, 1.7, getattr(torch, dtype))
             np.testing.assert_array_equal(found.numpy(), expected)
-
-
-@one_test
-@pytest.mark.parametrize(
-    ("factor", "options", "expected"),
-    [
-        (0.3, {}, (-0.3, 0.3)),
-        (-0.3, {}, (-0.3, 0.3)),
-        ([0.5, -0.2], {}, (-0.2, 0.5)),
-        ((-3, 0.5), {"pairs_may_reach_out": True}, (-3, 0.5)),
-        (0, {}, (0, 0)),
-    ],
-)
-def test_a_factor_is_read_as_keras_reads_it(factor, options, expected):
-    assert bounds_of(factor, "factor", -1, 1, **options) == expected
-
-
-def test_one_image_becomes_a_batch_and_whole_numbers_floating_ones():
-    assert as_batch(torch.ones(3, 4, 5)).shape == (1, 3, 4, 5)
-    assert as_floating(torch.ones(2, dtype=torch.uint8)).dtype == torch.get_default_dtype()
-    assert as_floating(torch.ones(2, dtype=torch.float64)).dtype == torch.float64

@@ -1,1 +1,0 @@
-"""Nadam moves weights as Keras's Nadam does, up to rounding."""
