@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from parity.halves.torch.calls import recorded_calls
-from parity.halves.torch.port.inner_calls import parts_of, scaled_dot_product
+from parity.halves.torch.port.inner_calls import scaled_dot_product
 
 BAR = 1e-14
 
@@ -94,8 +94,3 @@ def test_what_keras_has_not_runs_as_it_is():
         output = net(x, x, x)[0]
     torch.testing.assert_close(output, net(x, x, x)[0])
     assert all(call.kind != "activation:softmax" for call in calls)
-
-
-def test_other_functions_have_no_parts():
-    assert parts_of(F.softmax, (normal(2, 2),), {}) is None
-    assert parts_of(F.scaled_dot_product_attention, (), {}) is scaled_dot_product

@@ -4,7 +4,6 @@ All sides of the tensors are of one length, so that no shape tells where the cha
 """
 
 import keras
-import numpy as np
 import pytest
 import torch.nn.functional as F
 from both_halves import levels, recorded
@@ -107,20 +106,8 @@ def test_a_dropout_of_rows_is_none_of_channels(spatial, tmp_path):
     assert drops(spatial, "keras_last", tmp_path)[0] == "pass"
 
 
-def test_a_dropout_of_values_is_one_in_either_layout(plain, tmp_path):
-    assert drops(plain, "channels_of_rows", tmp_path)[0] == "fail"
-    assert drops(plain, "values_last", tmp_path)[0] == "pass"
-
-
 def test_alpha_dropout_may_drop_whole_channels_as_well(tmp_path):
     trace = recorded(model(L.AlphaDropout), tmp_path / "keras", steps=1)
     for kind, axes in ((nn.AlphaDropout, VALUES), (nn.FeatureAlphaDropout, CHANNELS)):
         found = PortUnderTest(lambda kind=kind: net_of(kind(0.5), False), 0, trace)
         assert dropped_axes(found) == {"drop": axes}
-
-
-def test_the_generator_of_torch_is_left_as_it_was(plain):
-    made = PortUnderTest(port("channels"), 0, plain)
-    before = F.torch.get_rng_state()
-    dropped_axes(made)
-    np.testing.assert_array_equal(F.torch.get_rng_state(), before)

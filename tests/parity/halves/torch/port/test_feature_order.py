@@ -67,15 +67,6 @@ def test_a_joined_vector_has_the_order_of_its_parts():
     np.testing.assert_array_equal(found.rows[2], [0, 1, 2, 3, *(4 + order(2, 1, 3))])
 
 
-def test_the_order_of_one_branch_is_not_that_of_another():
-    nodes = [
-        node("flatten", [(2, 2, 1, 3)], (2, 6), [-1]),
-        node("dense", [(2, 6)], (2, 6), [-1], ["dense.kernel"]),
-    ]
-    calls = calls_of(nn.Flatten(), torch.randn(2, 3, 2, 1))
-    assert orders_of(nodes, calls, {0: 0}).rows == {}
-
-
 def up(shape):
     whole = int(np.prod(shape))
     return [
@@ -100,11 +91,6 @@ def test_a_view_as_channels_first_gives_its_order_to_the_layers_that_make_the_ve
     assert sorted(found.features) == [0, 1]
     assert sorted(found.rows) == [1, 2]
     assert (found.features[0] == expected).all()
-
-
-def test_a_view_as_keras_has_no_other_order():
-    found = orders_of(up((4, 3, 5)), viewed((4, 3, 5)), {0: 0, 2: 2})
-    assert found.features == {}
 
 
 def test_where_both_shapes_are_the_same_what_takes_the_view_decides():

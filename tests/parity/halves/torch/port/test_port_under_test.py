@@ -97,18 +97,6 @@ def test_a_dropout_keeps_what_keras_keeps_at_its_own_rate(keras, recorded):
     np.testing.assert_array_equal(calls[3].inputs[0].numpy(), calls[2].inputs[0].numpy())
 
 
-def test_a_functional_dropout_keeps_the_same(keras, recorded):
-    def run(net, x):
-        x = nn.functional.relu(net.net[0](x), inplace=True)
-        x = nn.functional.dropout(x, 0.5, net.training, inplace=True)
-        return torch.sigmoid(net.net[3](x))
-
-    port = PortUnderTest(lambda: Net(run, net=check_factories.torch_module()), 3, keras)
-    _, output = port.forward("train", "probe", training=True)
-    expected = recorded.arrays["forward/train/output"]
-    np.testing.assert_allclose(output.detach().numpy(), expected, **CLOSE)
-
-
 @each_row("made", [torch.from_numpy, np.asarray], ids=["tensors", "arrays"])
 def test_the_ports_own_ways_are_taken(keras, recorded, made):
     loaded = []
@@ -282,30 +270,6 @@ def test_slopes_that_are_shared_have_axes_in_keras_that_torch_leaves_out(num):
     np.testing.assert_array_equal(
         port.gradients()["prelu.alpha"].reshape(-1), np.arange(1, num + 1)
     )
-
-
-def test_both_parts_of_a_separable_convolution_get_their_kernel():
-    weights = {
-        "sep.depthwise_kernel": draw(3, 3, 3, 2),
-        "sep.pointwise_kernel": draw(1, 1, 6, 2),
-        "sep.bias": draw(2),
-    }
-    first, *rest = weights
-    nodes = [
-        ("sep.depthwise", "depthwise_conv", (4, 6, 7, 3), (4, 4, 5, 6), [first]),
-        ("sep.pointwise", "conv", (4, 4, 5, 6), (4, 4, 5, 2), rest),
-    ]
-    recorded = Record(draw(4, 6, 7, 3), nodes, weights)
-    port = PortUnderTest(
-        lambda: nn.Sequential(nn.Conv2d(3, 6, 3, groups=3, bias=False), nn.Conv2d(6, 2, 1)),
-        3,
-        recorded,
-    )
-    assert port.problems == []
-    found = port.weights()
-    assert sorted(found) == sorted(weights)
-    for name, weight in found.items():
-        np.testing.assert_array_equal(weight, weights[name])
 
 
 @each_row("dtype", ["float32", "float64"])

@@ -9,7 +9,6 @@ from torch.overrides import TorchFunctionMode
 
 from parity.halves.torch.calls import recorded_calls
 from parity.halves.torch.port.inner_calls import is_stacked, run_stacked, single_layer
-from torch_impl.layouts import recurrent_variables
 
 KINDS = list(itertools.product((nn.LSTM, nn.GRU, nn.RNN), (1, 2), (True, False)))
 
@@ -79,16 +78,6 @@ def test_what_has_one_layer_and_the_batch_first_is_left_to_torch():
     assert not is_stacked(nn.LSTM(5, 4, 2), (x[0],))
     assert not is_stacked(nn.Linear(5, 4), (x,))
     assert is_stacked(nn.LSTM(5, 4), (x,))
-
-
-def test_a_layer_has_keras_names_and_layout():
-    net = nn.GRU(5, 4, 2, bidirectional=True)
-    found = {v.name: tuple(v.to_keras(v.tensors).shape) for v in recurrent_variables(net, 1)}
-    assert found == {
-        f"{way}_gru/gru_cell/{name}": shape
-        for way in ("forward", "backward")
-        for name, shape in (("kernel", (8, 12)), ("recurrent_kernel", (4, 12)), ("bias", (2, 12)))
-    }
 
 
 def test_a_layer_that_is_taken_out_draws_no_weights_of_its_own():

@@ -8,7 +8,7 @@ from small_nets import Net
 from torch import nn
 
 from parity.halves.torch.port.port_under_test import PortUnderTest
-from parity.halves.torch.port.unpaired import left_over, told_nodes, told_pairs
+from parity.halves.torch.port.unpaired import left_over, told_pairs
 from parity.ladder.items import FAIL, PASS
 from parity.traces.trace import Trace
 
@@ -96,21 +96,6 @@ def test_random_numbers_are_told_only_if_keras_draws_some_too():
     assert "own" in entry["why"]
     _, found = told(Record({}, lambda x: x), noisy)
     assert found["incomplete"] == []
-
-
-def test_a_call_has_the_weights_of_its_partner_if_some_are_carried_elsewhere():
-    recorded = Record({}, lambda x: x)
-    recorded.facts["nodes"].pop()
-    recorded.facts["nodes"][0]["weights"].append("dense.bias")
-    recorded["weights/dense.bias"] = draw(3, seed=5)
-    recorded.facts["weights"]["dense.bias"] = {"shape": [3], "trainable": True}
-    recorded["forward/eval/output"] = recorded["forward/eval/output"] + draw(3, seed=5)
-    recorded["forward/eval/dense/output"] = recorded["forward/eval/output"]
-    port, found = told(recorded, lambda net, x: x + net.free, 3)
-    assert found["torch_left"] == []
-    (row, _), *_ = pairs = told_pairs(port)
-    assert row == 0
-    assert told_nodes(port, pairs)[0]["weights"] == {"kernel": [3, 3], "bias": [3]}
 
 
 def test_a_computed_weight_is_told_by_its_parts():
