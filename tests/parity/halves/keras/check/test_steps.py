@@ -124,7 +124,7 @@ def on_a_full_disk(**arguments):
             raise OSError(errno.ENOSPC, "No space left on device")
         return file.write(content)
 
-    same = {name: getattr(file, name) for name in ("seek", "tell", "fileno", "close")}
+    same = {name: getattr(file, name) for name in ("seek", "tell", "fileno", "flush", "close")}
     return SimpleNamespace(write=write, **same)
 
 
