@@ -56,18 +56,6 @@ def test_the_weights_are_those_that_keras_returns(rate, causal):
     np.testing.assert_allclose(weights, expected, rtol=0, atol=1e-15)
 
 
-def test_the_mask_of_the_dropout_is_noted():
-    calls, _, _ = watched(model(dropout=0.5), training=True)
-    (dropout,) = (call for call in calls if call.kind == "dropout")
-    assert dropout.mask.shape == (4, 2, 5, 5)
-    assert 0 < dropout.mask.mean() < 1
-
-
-def test_sources_lead_from_the_projections_to_the_output():
-    calls, _, _ = watched(model())
-    assert [call.sources for call in calls] == [[-1], [-1], [-1], [0, 1], [3, 2]]
-
-
 @each_row("options", [{"use_gate": True}, {"output_shape": (2, 3)}])
 def test_what_has_no_parts_of_a_port_is_one_call(options):
     calls, _, _ = watched(model(**options))

@@ -2,11 +2,9 @@
 
 import keras
 import numpy as np
-import tensorflow as tf
 from rows import each_row
 
 from parity.halves.keras.calls import recorded_calls
-from parity.halves.keras.inner_calls import cells_of
 
 L = keras.layers
 X = np.random.default_rng(0).normal(size=(3, 5, 2)).astype("float32")
@@ -92,18 +90,3 @@ def test_a_rate_of_1_drops_nothing_of_cells_with_gates():
     assert [call.kind for call in told(lambda: L.LSTM(4, dropout=1.0))[1]] == ["lstm"]
     _, calls = told(lambda: L.SimpleRNN(4, dropout=1.0))
     assert not calls[0].mask.any()
-
-
-def test_masks_are_drawn_again_until_they_drop_and_keep_something():
-    layer = L.LSTM(4, dropout=0.05, seed=1)
-    x = tf.ones((1, 5, 2))
-    with recorded_calls(x, mask_tries=64) as calls:
-        layer(x, training=True)
-    assert calls[0].mask.any()
-    assert not calls[0].mask.all()
-
-
-def test_a_layer_without_dropout_has_no_such_cells():
-    assert cells_of(L.LSTM(4)) == []
-    assert cells_of(L.Dense(4)) == []
-    assert len(cells_of(L.Bidirectional(L.GRU(3, dropout=0.1)))) == 2

@@ -5,7 +5,6 @@ import numpy as np
 from rows import each_row
 
 from parity.halves.keras.calls import recorded_calls
-from parity.halves.keras.inner_calls import layers_of
 
 L = keras.layers
 X = np.random.default_rng(0).normal(size=(3, 5, 2)).astype("float32")
@@ -35,12 +34,3 @@ def test_first_states_go_to_their_cells():
     with recorded_calls(X):
         output = layer(X, initial_state=states)
     np.testing.assert_allclose(output.numpy(), expected, rtol=0, atol=1e-6)
-
-
-def test_other_layers_stay_whole():
-    assert layers_of(L.RNN(L.LSTMCell(4)), {}) == []
-    assert layers_of(L.LSTM(4), {}) == []
-    stacked = L.RNN([L.LSTMCell(4), L.GRUCell(3)])
-    assert len(layers_of(stacked, {})) == 2
-    assert layers_of(stacked, {"mask": np.ones((3, 5), bool)}) == []
-    assert layers_of(L.RNN([L.LSTMCell(4), L.GRUCell(3)], stateful=True), {}) == []
