@@ -33,16 +33,6 @@ def test_the_network_is_the_same_one_of_stock_layers(model):
     assert rates == [layer.rate for layer in ours if isinstance(layer, Dropout)]
 
 
-def test_the_same_seed_repeats_it_and_another_does_not():
-    weights = []
-    for seed in (1, 1, 2):
-        training = prepared(seed=seed)
-        training.epoch()
-        weights.append(training.model[0].weight.detach().clone())
-    assert torch.equal(weights[0], weights[1])
-    assert not torch.equal(weights[0], weights[2])
-
-
 def test_an_epoch_takes_every_sample_once_in_a_new_order():
     training = prepared()
     orders = []

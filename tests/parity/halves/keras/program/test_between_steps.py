@@ -119,18 +119,6 @@ class Model:
         self.model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
 
 
-def test_slots_that_come_with_the_first_step_are_read_from_then_on():
-    model = Model().model
-    values = Values(model)
-    before = values.read()
-    model.optimizer.build(model.trainable_variables)
-    now = values.read()
-    # Of the trained kernel and bias.
-    assert len(now) - len(before) == 2
-    model.optimizer.momentums[0].assign(np.ones((2, 2)))
-    assert num_changed(now, values.read()) == 4
-
-
 def test_a_layer_that_is_unfrozen_on_the_way_has_its_slots_read():
     made = Model()
     model = made.model
@@ -144,16 +132,3 @@ def test_a_layer_that_is_unfrozen_on_the_way_has_its_slots_read():
     assert len(now) - before == 2
     model.optimizer.momentums[0].assign(np.ones((3, 2)))  # of the unfrozen kernel
     assert num_changed(now, values.read()) == 6
-
-
-def test_values_that_were_read_stay_as_they_were():
-    model = Model().model
-    values = Values(model)
-    before = values.read()
-    kernel = model.layers[-1].kernel
-    kernel.assign(kernel.numpy() + 1)
-    assert num_changed(before, values.read()) == 4
-
-
-def test_in_front_of_the_first_step_nothing_has_changed():
-    assert num_changed({}, Values(Model().model).read()) == 0

@@ -68,15 +68,6 @@ def test_fit_gets_its_own_arguments_but_for_validation_and_callbacks(
     assert [type(each).__name__ for each in given["callbacks"]] == ["Rounds"]
 
 
-def test_steps_are_made_on_one_batch(fits, tmp_path):
-    assert rounds_of(tmp_path, part="step").samples == [64, 64]
-    ((model, given),) = fits
-    assert int(model.optimizer.iterations) == 8
-    _, y, weight = next(iter(given["x"]))
-    expected = np.array([{0: 0.7, 1: 2.1}.get(label, 1.0) for label in y.numpy()], np.float32)
-    assert weight.numpy().tolist() == expected.tolist()
-
-
 def test_written_batches_are_fed_from_memory_with_their_weights(fits, tmp_path):
     draw = np.random.default_rng(0)
     weight = draw.uniform(size=48)

@@ -51,12 +51,6 @@ def test_the_layers_have_keras_3s_order_afterwards(renewed):
     assert [v.path for v in model.variables] == [v.path for v in again.variables]
 
 
-def test_the_model_is_compiled_as_it_was(renewed):
-    model = model_in_old_order(renewed, SHORT)
-    assert isinstance(model.optimizer, keras.optimizers.Adam)
-    assert model.loss is SHORT["mse"]
-
-
 def test_a_model_in_a_model_has_its_own_order(tmp_path):
     model = model_in_old_order(renewed_file(FOLDER / "inside.h5", tmp_path), SHORT)
     inner = model.get_layer("inner")

@@ -72,17 +72,6 @@ def test_no_handler_of_the_script_keeps_it_from_ending_at_fit(handler, tmp_path)
     assert (script.num_fits, script.broke_off) == (1, None)
 
 
-def test_another_seed_takes_the_place_of_its_own(tmp_path):
-    def drawn(seed):
-        found = []
-        script = script_of(tmp_path, "model.fit(x, y)", seed=seed)
-        script.run(lambda reference: found.append(random.random()))
-        return found
-
-    assert drawn(None) == drawn(5)
-    assert drawn(6) != drawn(5)
-
-
 LOOP = "for _ in range(3):\n    model.train_on_batch(x, y)\n"
 OWN_FIT = """
 class Mine(keras.Sequential):

@@ -83,14 +83,6 @@ def test_an_activation_behind_a_dropout_is_style(written):
     assert writer.facts["style"]
 
 
-def test_beside_another_fault_it_is_style_as_well(written, recorded):
-    writer = written(port(activation_last=True, last="tanh"))
-    assert set(writer.facts["style"]) <= {"dense1.activation", "dropout"}
-    assert writer.facts["style"]
-    found = {name.removeprefix("input of ") for name in differing(writer, recorded)}
-    assert found - set(writer.facts["style"]) == {"dense2.activation"}
-
-
 def test_a_wrong_layer_is_no_style(written, recorded):
     writer = written(port(last="tanh"))
     assert writer.facts["style"] == []
@@ -151,12 +143,6 @@ def test_the_layers_are_judged_though_the_loss_raises(written, recorded):
     assert set(writer.facts["targets"]["train"]) == NAMES
     assert "loss/own" not in writer.arrays
     assert not [key for key in writer.arrays if key.startswith("forced/gradient")]
-
-
-def test_a_mode_in_which_the_port_raises_is_left_out(written):
-    writer = written(port(), modes=["eval"])
-    assert list(writer.facts["targets"]) == ["eval"]
-    assert writer.facts["style"] == []
 
 
 @each_row(

@@ -73,11 +73,6 @@ PORTS = {
 
 
 @pytest.fixture(scope="module")
-def spatial(tmp_path_factory):
-    return recorded(model(L.SpatialDropout2D), tmp_path_factory.mktemp("a") / "k")
-
-
-@pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     return recorded(model(L.Dropout), tmp_path_factory.mktemp("b") / "k")
 
@@ -96,14 +91,6 @@ def drops(keras_half, name, folder):
     level = levels(keras_half, port(name), folder / name)["forward"]
     (item,) = (item for item in level.items if item.name == "drop drops")
     return level.status, item.keras, item.torch
-
-
-def test_a_dropout_of_rows_is_none_of_channels(spatial, tmp_path):
-    said = ("fail", "whole channels", "the same along axes 2, 3")
-    assert drops(spatial, "channels_of_rows", tmp_path) == said
-    assert drops(spatial, "values", tmp_path)[::2] == ("fail", "single values")
-    assert drops(spatial, "channels", tmp_path)[0] == "pass"
-    assert drops(spatial, "keras_last", tmp_path)[0] == "pass"
 
 
 def test_alpha_dropout_may_drop_whole_channels_as_well(tmp_path):
