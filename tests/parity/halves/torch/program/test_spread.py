@@ -131,6 +131,7 @@ NORMALIZED = node("normalization", [0], mean=[3.0, -5.0], variance=[1.0])
     "nodes, moved_by",
     [
         ([node("rescaling", [-1], scale=0.5, offset=-4.0)], X + 8),
+        ([node("rescaling", [-1], scale=[1.0, 2.0], offset=0.0)], X),
         ([node("flatten", [-1]), NORMALIZED], X + 5),
         ([node("dense", [-1], ["kernel"]), node("rescaling", [0], scale=2.0, offset=0.0)], None),
         ([node("normalization", [-1], ["mean"], mean=None, variance=None)], None),
