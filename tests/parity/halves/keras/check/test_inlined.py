@@ -92,12 +92,6 @@ def test_a_model_inside_that_has_a_layer_of_ones_own_is_replaced_by_its_layers()
     assert [each.name for each in outer.layers] == ["first", "other"]
 
 
-def test_a_model_inside_whose_layer_of_ones_own_does_more_stays_a_model():
-    _, found = graph_of(Nested(KEPT["another mode"](), name="nested"))
-    assert "nested_net" in {each.name for each in found.model.layers}
-    assert len(own_of(found.model)) == 1
-
-
 class Scaled(L.Layer):
     """Has weights of its own, one of them in a list and one that does not train."""
 

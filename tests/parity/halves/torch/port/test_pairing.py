@@ -267,6 +267,21 @@ def test_branches_in_another_order_are_paired_with_their_own(nodes, order, other
     assert (left, len(more)) == ([], len(other) - len(order))
 
 
+def test_a_sum_of_three_may_be_two_sums():
+    """Two layers are told apart by what they are added to alone."""
+    layers = [
+        (dense(name, width, 4),) for name, width in zip("pabqcd", (5, 3, 6, 5, 7, 9), strict=True)
+    ]
+    end = merged("all", "concatenate", "s", "t")
+    of_three = [*layers, merged("s", "add", *"pab"), merged("t", "add", *"qcd"), end]
+    firsts = [merged("u", "add", *"pa"), merged("v", "add", *"qc")]
+    of_two = [*layers, *firsts, merged("s", "add", *"ub"), merged("t", "add", *"vd"), end]
+    keras = program(of_three, [*"pabsqcdt", "all"])
+    torch = program(of_two, [*"qcvdtpaubs", "all"], is_port=True)
+    pairs = dict(names(keras, torch)[0])
+    assert (pairs["p"], pairs["q"]) == (codecs.encode("p", "rot13"), codecs.encode("q", "rot13"))
+
+
 def test_branches_that_are_added_are_paired_in_the_order_in_which_they_run():
     nodes = [*JOINED[:2], merged("join", "add", "p", "q")]
     keras, torch = program(nodes, ["q", "p", "join"]), program(nodes, ["p", "q", "join"])
