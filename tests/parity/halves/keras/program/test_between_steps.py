@@ -108,27 +108,3 @@ def test_what_is_changed_between_steps_is_counted_and_what_a_step_changes_is_not
     assert min(found.within[1:]) >= 3 * 15
     # A frozen weight is watched too.
     assert watched([nothing, kernel, unfrozen], frozen=True).between == [0, 0, 20, 0, 0, 0]
-
-
-class Model:
-    """A stand-in whose optimizer builds its slots, and whose layers are unfrozen, when told."""
-
-    def __init__(self):
-        self.frozen = keras.layers.Dense(2, trainable=False)
-        self.model = keras.Sequential([keras.Input((3,)), self.frozen, keras.layers.Dense(2)])
-        self.model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
-
-
-def test_a_layer_that_is_unfrozen_on_the_way_has_its_slots_read():
-    made = Model()
-    model = made.model
-    values = Values(model)
-    model.optimizer.build(model.trainable_variables)
-    before = len(values.read())
-    made.frozen.trainable = True
-    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
-    model.optimizer.build(model.trainable_variables)
-    now = values.read()
-    assert len(now) - before == 2
-    model.optimizer.momentums[0].assign(np.ones((3, 2)))  # of the unfrozen kernel
-    assert num_changed(now, values.read()) == 6

@@ -98,17 +98,3 @@ def test_predictions_are_made_after_the_best_weights_were_restored():
     callbacks = [Restores(), Evaluation(reference, writer)]
     net.fit(X, Y, verbose=0, callbacks=callbacks)
     assert (writer.arrays["predictions/val"][:, 0] > 0.9).all()
-
-
-def test_what_is_fed_otherwise_is_left_out():
-    class Fed(keras.utils.PyDataset):
-        def __len__(self):
-            return 2
-
-        def __getitem__(self, number):
-            return X[:8], Y[:8]
-
-    reference = Reference(model(), x=Fed(), validation_data=Fed())
-    writer, _, _ = evaluated(reference, epochs=1)
-    assert writer.columns == {}
-    assert writer.arrays == {}

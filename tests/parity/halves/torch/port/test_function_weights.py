@@ -70,16 +70,6 @@ def test_a_part_of_a_parameter_is_set_alone():
     assert torch.equal(net.table[:, 3:], rest)
 
 
-def test_the_parts_of_a_split_are_two_kernels():
-    def call(x, w):
-        a, b = w.chunk(2)
-        return F.linear(x, a) * F.linear(x, b)
-
-    _, found, output = variables_of((4, 3), call, X)
-    a, b = (variable.to_keras(variable.tensors) for variable in found)
-    assert torch.allclose((X @ a) * (X @ b), output)
-
-
 def test_a_convolution_has_the_layout_of_the_module():
     x = torch.randn(2, 4, 6, 5)
     _, (dense, *_), _ = variables_of((3, 4, 2, 2), lambda x, w: F.conv2d(x, w), x)

@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
-from rows import each_row
 
 from parity.halves.torch.port.random_masks import given_masks, inner_dropouts
 from torch_impl import layers
@@ -60,20 +59,6 @@ def test_one_mask_for_all_steps_is_that_of_each():
         (mask,) = module.dropouts.draw(torch.ones(N, FEATURES), torch.ones(N, UNITS)).inputs
     np.testing.assert_array_equal(mask.numpy(), step * 2.0)
     assert inner_dropouts(port) == {"memory.dropout": 0.5}
-
-
-@each_row("shared", [True, False])
-def test_each_direction_is_given_its_own(shared):
-    parts = [layers.LSTM(FEATURES, UNITS, dropout=0.5, go_backwards=b) for b in (False, True)]
-    names = ["dropout"] if shared else ["forward_lstm.dropout", "backward_lstm.dropout"]
-    given = {
-        name: np.random.default_rng(n).random((N, FEATURES)) > 0.5 for n, name in enumerate(names)
-    }
-    port = port_of(layers.Bidirectional(*parts), names, given)
-    with given_masks(port, "train"):
-        for part, name in zip(parts, names * (2 if shared else 1), strict=True):
-            (mask,) = part.dropouts.draw(torch.ones(N, FEATURES), torch.ones(N, UNITS)).inputs
-            np.testing.assert_array_equal(mask.numpy(), given[name] * 2.0)
 
 
 def test_a_dropout_that_only_the_port_has_is_told_with_its_rate():

@@ -102,16 +102,6 @@ def test_a_permutation_that_is_keras_s_too_is_not_followed():
     assert traced(calls, [as_keras(3)], keras).made == (None, None)
 
 
-def test_a_subclass_of_the_user_may_move_axes_inside():
-    class LayerNorm2d(nn.LayerNorm):
-        def forward(self, x):
-            return super().forward(x.movedim(1, -1)).movedim(-1, 1)
-
-    net = nn.Sequential(LayerNorm2d(3), nn.Conv2d(3, 3, 1))
-    found = traced(calls_of(net, torch.randn(3, 3, 3, 3)), [traced_channels_first(4)])
-    assert found.made == (traced_channels_first(4), traced_channels_first(4))
-
-
 @each_row("order", [as_keras, traced_channels_first, steps_first])
 def test_values_tell_the_order_within_rounding(order):
     theirs = np.random.default_rng(0).normal(size=(3, 3, 3, 3))
