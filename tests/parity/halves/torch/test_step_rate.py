@@ -105,6 +105,26 @@ def test_a_watched_optimizer_has_its_own_groups_afterwards_and_can_be_copied():
     assert type(optimizer.param_groups[0]) is dict
 
 
+def test_watches_may_end_in_any_order():
+    optimizer = Scheduled([parameter()], lr=9.0)
+    outer, inner = StepRate(optimizer), StepRate(optimizer)
+    outer.begin()
+    inner.begin()
+    optimizer.step()
+    assert (outer.end(), inner.end()) == (0.5, 0.5)
+    assert type(optimizer.param_groups[0]) is dict
+
+
+def test_a_state_that_is_loaded_between_two_steps_is_watched_as_well():
+    optimizer = Scheduled([parameter()], lr=9.0)
+    watch = StepRate(optimizer)
+    for expected in (0.5, 0.25):
+        watch.begin()
+        optimizer.step()
+        assert watch.end() == expected
+        optimizer.load_state_dict(optimizer.state_dict())
+
+
 class ByTheNormOfAll(torch.optim.SGD):
     """Reads the gradient of each weight, and sets them to None behind the step."""
 

@@ -245,33 +245,6 @@ def test_a_network_that_cannot_be_fed_either_way_is_told_by_its_first_words():
 # --- layers that torch has otherwise -------------------------------------------------------------
 
 
-def sloped(*shape):
-    """An image of 6 by 7 with 3 channels, and slopes that its pixels may share."""
-    node = ("prelu", "prelu", (4, 6, 7, 3), (4, 6, 7, 3), ["prelu.alpha"])
-    return Record(draw(4, 6, 7, 3), [node], {"prelu.alpha": draw(*shape)})
-
-
-@each_row("num", [3, 1], ids=["channels", "one"])
-def test_slopes_that_are_shared_have_axes_in_keras_that_torch_leaves_out(num):
-    # Slopes of every pixel are no slopes of channels.
-    port = PortUnderTest(lambda: nn.Sequential(nn.PReLU(3)), 3, sloped(6, 7, 3))
-    assert [each.partition(":")[0] for each in port.problems] == ["prelu"]
-    recorded = sloped(1, 1, num)
-    port = PortUnderTest(lambda: nn.Sequential(nn.PReLU(num)), 3, recorded)
-    assert port.problems == []
-    np.testing.assert_array_equal(
-        port.module[0].weight.detach(), recorded["weights/prelu.alpha"].reshape(-1)
-    )
-    assert port.nodes[0]["weights"] == {"alpha": [1, 1, num]}
-    assert port.weights()["prelu.alpha"].shape == (1, 1, num)
-    slopes = np.arange(1.0, num + 1)
-    port.set_gradients(["prelu.alpha"], lambda name: slopes.reshape(1, 1, num))
-    np.testing.assert_array_equal(port.module[0].weight.grad, np.arange(1.0, num + 1))
-    np.testing.assert_array_equal(
-        port.gradients()["prelu.alpha"].reshape(-1), np.arange(1, num + 1)
-    )
-
-
 @each_row("dtype", ["float32", "float64"])
 def test_a_port_computes_in_the_dtype_that_is_asked_for_whatever_keras_probed_in(keras, dtype):
     port = PortUnderTest(check_factories.torch_net, 3, keras, dtype=dtype)
