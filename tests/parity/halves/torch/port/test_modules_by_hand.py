@@ -99,6 +99,13 @@ def test_the_module_of_each_layer_is_found_by_its_weights():
     assert found == {"lower": ["lower", "lower.cell"], "upper": ["upper", "upper.cell"]}
 
 
+def test_a_module_with_the_weights_of_two_layers_is_neither():
+    net = nn.ModuleDict({"both": stacked()})
+    net.forward = net["both"].forward
+    found = modules_by_hand(port_of(net, [(f"both.{name}", *rest) for name, *rest in NODES]))
+    assert found["both.lower"][0] == "both.lower"
+
+
 def test_a_layer_with_a_partner_is_left():
     port = port_of(stacked())
     port.pairing.pairs = ((0, 3),)
