@@ -92,11 +92,6 @@ def test_each_event_is_a_line(events, expected):
     assert re.sub(r"in \d+\.\d s", "in T s", show(io.StringIO(), *events)) == expected
 
 
-def test_what_a_child_tells_is_a_line():
-    text = show(io.StringIO(), (FIRST, at(10, 10, 0.5, 1.0, note="comparison is close")))
-    assert text.splitlines()[-1] == f"{FIRST.name}: comparison is close"
-
-
 def test_quiet_prints_nothing_and_standard_error_is_the_default(capfd):
     assert show(io.StringIO(), *STORY, quiet=True) == show(Terminal(), *STORY, quiet=True) == ""
     assert capfd.readouterr() == ("", "")

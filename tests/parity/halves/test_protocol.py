@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 import time
 
 import pytest
@@ -30,13 +29,6 @@ def test_progress_is_limited_by_time_and_the_last_step_is_printed(capfd, monkeyp
 def test_progress_of_any_loss_is_short(capfd, loss, text):
     protocol.ProgressLines("a")(1, 1, loss)
     assert capfd.readouterr().out == f"progress a 1/1 loss={text}\n"
-
-
-def test_a_line_of_progress_is_one_write(capfd, monkeypatch):
-    writes = []
-    monkeypatch.setattr(sys.stdout, "write", writes.append)
-    protocol.ProgressLines("a")(1, 2, 1.0)
-    assert writes == ["progress a 1/2 loss=1\n"]
 
 
 def test_the_parent_is_looked_at_even_when_nothing_is_printed(monkeypatch):

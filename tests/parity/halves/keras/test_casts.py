@@ -1,13 +1,10 @@
 """A check computes in float64, whatever dtype the layers of a program ask for."""
 
-from functools import partial
-
 import keras
 import numpy as np
 import odd_nets as nets
 import pytest
 import tensorflow as tf
-import torch
 from both_halves import levels, recorded
 from own_classes import own_class
 from rows import each_row
@@ -108,33 +105,7 @@ def ported(between):
     return lambda: initialised(Net(run, first=nn.Linear(6, 4), out=nn.Linear(4, 3)))
 
 
-class Rotated(L.Layer):
-    """Turns halves by angles of a table in float32, between casts."""
-
-    def __init__(self, **settings):
-        super().__init__(**settings)
-        self.angles = 100.0 * tf.cast(tf.range(2), tf.float32) ** 1.5 / 10000.0**0.3
-
-    def call(self, x):
-        a, b = tf.split(keras.ops.cast(x, "float32"), 2, -1)
-        cos, sin = tf.cos(self.angles), tf.sin(self.angles)
-        return keras.ops.cast(tf.concat([a * cos - b * sin, b * cos + a * sin], -1), x.dtype)
-
-
-def rotated(x, *, sign=1, dtype=torch.float32):
-    angles = 100 * torch.arange(2, dtype=torch.int64).numpy().astype(str(dtype)[6:]) ** 1.5
-    angles = torch.from_numpy(np.asarray(angles / 10000**0.3, str(dtype)[6:]))
-    (a, b), cos, sin = x.float().chunk(2, -1), angles.cos(), sign * angles.sin()
-    return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
-
-
 CHECKS = {
-    "table": (Rotated, rotated, partial(rotated, sign=-1)),
-    "table in float64": (
-        Rotated,
-        partial(rotated, dtype=torch.float64),
-        lambda x: rotated(x) * 1.0001,
-    ),
     "cast": (nets.InFloat32, lambda x: x / 3, lambda x: x / 3.0001),
 }
 

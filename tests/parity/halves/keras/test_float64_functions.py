@@ -53,12 +53,6 @@ def test_whole_numbers_stay(name):
         assert WHOLE[name]().dtype == tf.int32
 
 
-def test_keras_gets_what_it_asks_for():
-    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
-    with functions_in_float64():
-        assert schedule(tf.range(3)[1]).dtype == tf.float32
-
-
 def in_graph():
     return tf.function(lambda x: tf.cast(x, tf.float32) * tf.constant(0.3))(X)
 

@@ -1,7 +1,5 @@
 """What the Keras half does in a benchmark: its rounds are `model.fit`, no more and no less."""
 
-from dataclasses import replace
-
 import keras
 import numpy as np
 import pytest
@@ -61,22 +59,6 @@ def test_rounds_of_training_are_the_epochs_of_the_unmodified_program_to_the_bit(
     assert rounds.samples == [70] * 2
 
 
-@pytest.mark.long
-def test_rounds_of_accuracy_are_whole_trainings_of_one_seed_after_the_other(built, monkeypatch):
-    seeds, right = [], keras.utils.set_random_seed
-
-    def seed(value):
-        seeds.append(value)
-        right(value)
-
-    monkeypatch.setattr(keras.utils, "set_random_seed", seed)
-    rounds = timed(task("keras", part="accuracy", model="underfit", epochs=3, seed=7))
-    assert seeds == [7, 8]
-    assert [int(model.optimizer.iterations) for model in built] == [9, 9]  # 3 steps an epoch
-    assert rounds.samples == [210, 210]
-    assert len(rounds.accuracies) == 2
-
-
 @pytest.mark.parametrize(
     ("variant", "part", "batch_size", "count", "samples"),
     [
@@ -103,22 +85,6 @@ def test_steps_an_execution_divide_the_steps_of_a_round(num_steps, expected):
     data = make_data((1, 1, 1), num_classes=2, num_train=num_steps, num_val=2)
     given = task("keras-tuned", part="step", batch_size=1)
     assert bench._steps_per_execution(given, data) == expected
-
-
-@pytest.mark.long
-def test_the_tuned_program_learns_from_every_batch_of_an_epoch(built):
-    """Where a bright stripe is, which a network learns in a few steps."""
-    arrays = {name: np.zeros_like(getattr(DATA, f"x_{name}")) for name in ("train", "val")}
-    for name, x in arrays.items():
-        for image, label in zip(x, getattr(DATA, f"y_{name}"), strict=True):
-            image[2 * label : 2 * label + 2] = 1.0
-    data = replace(DATA, x_train=arrays["train"], x_val=arrays["val"])
-    rounds = Rounds(2)
-    with pytest.raises(NoMoreRounds):
-        run_bench(task("keras-tuned", model="capacity", batch_size=4), data, rounds)
-    assert rounds.accuracies[-1] > 0.9  # of five classes
-    assert int(built[0].optimizer.iterations) == 2 * 18  # no multiple of 16
-    assert rounds.samples == [70, 70]
 
 
 @pytest.mark.parametrize("variant", ["keras", "keras-tuned"])

@@ -1,4 +1,7 @@
-"""Watching a Keras model changes nothing that it computes, and leaves nothing behind."""
+"""What is watched of a Keras model: the trace contract of layers, of their parts, and of masks.
+
+Watching changes nothing that a model computes, and leaves nothing behind.
+"""
 
 from types import SimpleNamespace
 
@@ -11,13 +14,23 @@ from rows import each_row
 
 from parity.halves.keras import versions
 from parity.halves.keras.calls import recorded_calls
+from parity.halves.keras.kinds import perturb_scale, scale_of
 
 L = keras.layers
 CLASS_CALLS = keras.Layer.__call__, keras.Operation.__call__
 
 
-def images():
-    return tf.constant(np.random.default_rng(0).normal(size=(3, 9, 7, 2)))
+@pytest.fixture(autouse=True)
+def _float64():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+
+
+def draw(*shape):
+    return tf.constant(np.random.default_rng(0).normal(size=shape))
+
+
+IMAGES, STEPS = draw(3, 9, 7, 2), draw(4, 5, 6)
 
 
 def sequential():
@@ -37,14 +50,14 @@ def shared():
     """A layer that is called twice, an operation that is no layer, and a nested model."""
     x = keras.Input((9, 7, 2))
     conv = L.Conv2D(2, 3, padding="same", activation="tanh", name="conv")
-    inner = keras.Sequential([keras.Input((9, 7, 2)), L.Dropout(0.3, name="drop"), L.Flatten()])
+    drop, flat = L.Dropout(0.3, name="drop"), L.Flatten(name="flat")
+    inner = keras.Sequential([keras.Input((9, 7, 2)), drop, flat])
     y = keras.ops.add(conv(x), conv(conv(x)))
     return keras.Model(x, L.Dense(3, name="dense")(inner(y)))
 
 
 def convolved(self, x, training=None):
-    x = keras.activations.relu(self.conv(x))
-    x = self.drop(x, training=training)
+    x = self.drop(keras.activations.relu(self.conv(x)), training=training)
     return self.dense(keras.ops.mean(x, axis=(1, 2)))
 
 
@@ -55,124 +68,196 @@ Subclassed = own_class(
     drop=lambda: L.SpatialDropout2D(0.5, name="drop"),
     dense=lambda: L.Dense(2, name="dense"),
 )
-MODELS = {"sequential": sequential, "shared": shared, "subclassed": Subclassed}
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+def attention(*, causal=False, **options):
+    def make():
+        x = keras.Input((5, 6))
+        layer = L.MultiHeadAttention(2, 3, seed=1, name="attn", **options)
+        return keras.Model(x, layer(x, x, use_causal_mask=causal))
+
+    return make
 
 
-def built(name):
+PROJECTED = [(f"attn.{name}", "dense", [-1]) for name in ("query", "key", "value")]
+PROJECTED += [("attn.softmax", "attention", [0, 1])]
+DROP, SEEDED = {"dropout": 0.5, "seed": 3}, {"seed": 3, "name": "memory"}
+
+
+def stacked():
+    cells = [L.LSTMCell(4, name="a"), L.GRUCell(3, name="b"), L.SimpleRNNCell(2, name="c")]
+    return L.RNN(cells, name="memory", go_backwards=True, return_state=True)
+
+
+def gates(kind, names):
+    """Dropouts of ones, for each gate."""
+    return [(f"memory.{kind}.{gate}", "dropout", [None]) for gate in names]
+
+
+# What is watched -> a model, its input, and (name, kind, calls that its inputs come from) of calls.
+MODELS = {
+    "sequential": (
+        *(sequential, IMAGES),
+        [
+            *[("conv", "conv", [-1]), ("conv.activation", "activation:relu", [0])],
+            *[("norm", "batch_norm", [1]), ("drop", "dropout", [2]), ("flat", "flatten", [3])],
+            *[("dense", "dense", [4]), ("dense.activation", "activation:softmax", [5])],
+        ],
+    ),
+    "shared": (
+        *(shared, IMAGES),
+        [
+            *[("conv", "conv", [-1]), ("conv.activation", "activation:tanh", [0])],
+            *[("conv#2", "conv", [-1]), ("conv#2.activation", "activation:tanh", [2])],
+            *[("conv#3", "conv", [3]), ("conv#3.activation", "activation:tanh", [4])],
+            *[("add", "add", [1, 5]), ("drop", "dropout", [6]), ("flat", "flatten", [7])],
+            ("dense", "dense", [8]),
+        ],
+    ),
+    "subclassed": (
+        *(Subclassed, IMAGES),
+        [("conv", "conv", [-1]), ("drop", "dropout", [None]), ("dense", "dense", [None])],
+    ),
+    "attention": (
+        *(attention(), STEPS),
+        [*PROJECTED, ("attn.attention_output", "dense", [3, 2])],
+    ),
+    "attention that drops": (
+        *(attention(causal=True, dropout=0.4), STEPS),
+        [
+            *(*PROJECTED, ("attn.dropout", "dropout", [3])),
+            ("attn.attention_output", "dense", [4, 2]),
+        ],
+    ),
+    # What has no parts of a port is one call.
+    "attention with a gate": (
+        *(attention(use_gate=True), STEPS),
+        [("attn", "unknown:MultiHeadAttention", [-1, -1])],
+    ),
+    "attention of another shape": (
+        *(attention(output_shape=(2, 3)), STEPS),
+        [("attn", "unknown:MultiHeadAttention", [-1, -1])],
+    ),
+    # One mask for all gates is a dropout of the input.
+    "lstm": (
+        *(lambda: L.LSTM(4, dropout=0.5, **SEEDED), STEPS),
+        [("memory.dropout", "dropout", [-1]), ("memory", "lstm", [0])],
+    ),
+    "lstm of states": (
+        *(lambda: L.LSTM(4, recurrent_dropout=0.5, **SEEDED), STEPS),
+        [*gates("recurrent_dropout", "ifco"), ("memory", "lstm", [-1])],
+    ),
+    "gru of both": (
+        *(lambda: L.GRU(4, dropout=0.3, recurrent_dropout=0.5, **SEEDED), STEPS),
+        [*gates("dropout", "zrh"), *gates("recurrent_dropout", "zrh"), ("memory", "gru", [-1])],
+    ),
+    "simple rnn of both": (
+        *(lambda: L.SimpleRNN(4, dropout=0.3, recurrent_dropout=0.5, **SEEDED), STEPS),
+        [
+            *[("memory.dropout", "dropout", [-1]), ("memory.recurrent_dropout", "dropout", [None])],
+            ("memory", "simple_rnn", [0]),
+        ],
+    ),
+    # Both directions have masks of their own without a seed, and the same with one.
+    "directions": (
+        *(lambda: L.Bidirectional(L.LSTM(4, dropout=0.5, name="lstm"), name="both"), STEPS),
+        [
+            *[(f"both.{way}_lstm.dropout", "dropout", [None]) for way in ("forward", "backward")],
+            ("both", "bidirectional", [-1]),
+        ],
+    ),
+    "directions with a seed": (
+        *(lambda: L.Bidirectional(L.LSTM(4, **DROP), name="both"), STEPS),
+        [("both.dropout", "dropout", [-1]), ("both", "bidirectional", [0])],
+    ),
+    # A rate of 1 drops nothing of cells with gates.
+    "all of an lstm": (
+        *(lambda: L.LSTM(4, dropout=1.0, name="memory"), STEPS),
+        [("memory", "lstm", [-1])],
+    ),
+    "cells": (
+        *(stacked, STEPS),
+        [("memory.a", "lstm", [-1]), ("memory.b", "gru", [0]), ("memory.c", "simple_rnn", [1])],
+    ),
+}
+
+
+def passed(name, *, training, is_watched):
+    """Outputs, gradients and the state of a new model after two passes; calls of the second."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(7)
-    model = MODELS[name]()
-    model(images(), training=False)
-    return model
-
-
-def trained(model, watch):
-    """Output, gradients and state after two passes in train mode, watched or not."""
-    found = []
+    make, x, _ = MODELS[name]
+    model, found, calls = make(), [], []
+    model(x, training=False)
     for _ in range(2):
         with tf.GradientTape() as tape:
-            if watch:
-                with recorded_calls(images()):
-                    output = model(images(), training=True)
+            if is_watched:
+                with recorded_calls(x) as calls:
+                    outputs = keras.tree.flatten(model(x, training=training))
             else:
-                output = model(images(), training=True)
-            loss = tf.reduce_sum(output**2)
-        gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
-        found += [output, *gradients]
-    return [np.asarray(value) for value in (*found, *(v.numpy() for v in model.variables))]
+                outputs = keras.tree.flatten(model(x, training=training))
+            loss = sum(tf.reduce_sum(output**2) for output in outputs)
+        found += [*outputs, *tape.gradient(loss, [v.value for v in model.trainable_variables])]
+    return [*found, *(v.numpy() for v in model.variables)], calls
 
 
 @each_row("name", MODELS)
-def test_a_watched_model_computes_the_same_bits(name):
+def test_calls_are_told_with_their_sources_and_masks_and_the_model_computes_the_same_bits(name):
     """Its generators stand where they stood, too: they are variables of the model."""
-    plain, watched = (trained(built(name), watch) for watch in (False, True))
-    assert len(plain) == len(watched)
-    for a, b in zip(plain, watched, strict=True):
-        np.testing.assert_array_equal(a, b)
+    for training in (False, True):
+        plain, _ = passed(name, training=training, is_watched=False)
+        watched, calls = passed(name, training=training, is_watched=True)
+        for ours, theirs in zip(watched, plain, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        assert [(call.name, call.kind, call.sources) for call in calls] == MODELS[name][-1]
+        for call in (call for call in calls if call.kind == "dropout"):
+            assert (call.mask is not None) == training
+            given, kept = np.asarray(call.inputs[0]), True if call.mask is None else call.mask
+            rate = call.config["rate"] if training else 0.0
+            expected = np.where(kept, given / (1 - rate), 0)  # 1 - rate is a float32 in Keras
+            np.testing.assert_allclose(call.output, expected, rtol=1e-7)
+            if training and not isinstance(call.layer, L.SpatialDropout2D):
+                sides = call.config.get("noise_shape") or [None] * given.ndim
+                same = [(kept == kept.take([0], axis)).all() for axis in range(given.ndim)]
+                assert (kept.shape, same) == (given.shape, [side == 1 for side in sides])
 
 
-@each_row("name", MODELS)
-def test_every_call_is_what_it_says(name):
-    model = built(name)
-    with recorded_calls(images()) as calls:
-        output = model(images(), training=False)
-    assert calls[-1].output is output
-    for call in calls:
-        if call.layer is not None and call.kind not in ("conv", "dense"):
-            again = call.layer(*call.inputs)
-            np.testing.assert_array_equal(again, call.output)
-    assert len({call.name for call in calls}) == len(calls)
+@each_row("rate", [0.0, 0.4])
+@each_row("causal", [False, True])
+def test_the_weights_of_an_attention_are_those_that_keras_returns(rate, causal):
+    net = attention(causal=causal, dropout=rate)()
+    with recorded_calls(STEPS) as calls:
+        net(STEPS, training=False)
+    options = {"return_attention_scores": True, "use_causal_mask": causal}
+    expected = net.get_layer("attn")(STEPS, STEPS, training=False, **options)[1]
+    weights = next(call for call in calls if call.kind == "attention").output
+    np.testing.assert_allclose(weights, expected, rtol=0, atol=1e-15)
 
 
-def test_calls_come_in_order_with_their_sources():
-    model = built("sequential")
-    with recorded_calls(x := images()) as calls:
-        model(x, training=False)
-    names = [call.name for call in calls]
-    assert names == ["conv", "conv.activation", "norm", "drop", "flat", "dense", "dense.activation"]
-    assert [call.sources for call in calls] == [[n] for n in range(-1, 6)]
-    kinds = [call.kind for call in calls]
-    assert kinds == [
-        *["conv", "activation:relu", "batch_norm", "dropout", "flatten", "dense"],
-        "activation:softmax",
-    ]
+def test_the_factor_of_an_attention_is_moved_towards_what_it_is_in_float64():
+    layer = attention()().get_layer("attn")
+    exact, rounded = 3**-0.5, float(np.float32(3**-0.5))
+    before = layer(STEPS, STEPS)
+    assert scale_of(layer) == rounded
+    perturb_scale(layer)
+    assert 0 < (scale_of(layer) - rounded) / (exact - rounded) < 0.1
+    assert (layer(STEPS, STEPS) != before).numpy().any()
 
 
-def test_a_shared_layer_is_counted_and_its_sources_are_told():
-    model = built("shared")
-    with recorded_calls(x := images()) as calls:
-        model(x, training=False)
-    by_name = {call.name: n for n, call in enumerate(calls)}
-    assert {"conv", "conv#2", "conv#3"} <= set(by_name)
-    add = next(call for call in calls if call.kind == "add")
-    assert all(source is not None and source >= 0 for source in add.sources)
-    assert [calls[source].kind for source in add.sources] == ["activation:tanh"] * 2
-
-
-@each_row("name", MODELS)
-def test_a_mask_is_what_the_dropout_keeps(name):
-    model = built(name)
-    with recorded_calls(images()) as calls:
-        model(images(), training=True)
-    drops = [call for call in calls if call.kind == "dropout"]
-    assert drops
-    for call in drops:
-        x, y = call.inputs[0].numpy(), call.output.numpy()
-        assert call.mask.shape == x.shape
-        assert 0 < call.mask.mean() < 1
-        np.testing.assert_allclose(
-            y, np.where(call.mask, x / (1 - call.layer.rate), 0), rtol=1e-7
-        )  # 1 - rate is a float32 in Keras
-    with recorded_calls(images()) as calls:
-        model(images(), training=False)
-    assert all(call.mask is None for call in calls)
-
-
-def test_masks_are_drawn_anew_until_they_drop_and_keep_and_the_call_uses_the_last():
-    layer = L.Dropout(0.02, name="drop", seed=4)
-    x = images()[:, 0, 0]  # 6 values, of which none is dropped in 9 of 10 draws
-    plain = []
-    for tries in (1, 500):
-        layer.seed_generator.state.assign([4, 0])
-        with recorded_calls(x, mask_tries=tries) as calls:
-            output = layer(x, training=True).numpy()
-        plain.append(calls[0].mask)
-        np.testing.assert_array_equal(output != 0, calls[0].mask)
-    assert plain[0].all()
-    assert 0 < plain[1].mean() < 1
+def test_first_states_go_to_their_cells():
+    layer = L.RNN([L.LSTMCell(4), L.GRUCell(3)])
+    states = [[tf.ones((4, 4)), -tf.ones((4, 4))], [tf.ones((4, 3))]]
+    states = keras.tree.map_structure(lambda x: tf.cast(x, tf.float64), states)
+    expected = layer(STEPS, initial_state=states)
+    with recorded_calls(STEPS):
+        np.testing.assert_array_equal(layer(STEPS, initial_state=states), expected)
 
 
 def test_nothing_stays_patched_whatever_is_raised():
     layer = L.Dense(3, activation="relu")
     layer.build((None, 5))
     activation = layer.activation
-    with pytest.raises(RuntimeError, match="inside"), recorded_calls(images()):
+    with pytest.raises(RuntimeError, match="inside"), recorded_calls(IMAGES):
         raise RuntimeError("inside")
     with pytest.raises(Exception), recorded_calls():  # noqa: B017, PT011 - TensorFlow's own kind
         layer(tf.zeros((2, 4), tf.float64))
@@ -180,53 +265,42 @@ def test_nothing_stays_patched_whatever_is_raised():
     assert (keras.Layer.__call__, keras.Operation.__call__) == CLASS_CALLS
 
 
-def images_of(*shape):
-    return tf.constant(np.random.default_rng(1).normal(size=(2, *shape)))
-
-
 SEPARABLE = {
-    "valid": (lambda **s: L.SeparableConv2D(5, 3, **s), images_of(9, 7, 2)),
+    "valid": (lambda **s: L.SeparableConv2D(5, 3, **s), draw(2, 9, 7, 2)),
     "same_stride": (
         lambda **s: L.SeparableConv2D(5, (3, 4), strides=2, padding="same", **s),
-        images_of(9, 8, 2),
+        draw(2, 9, 8, 2),
     ),
     "dilation": (
         lambda **s: L.SeparableConv2D(5, 3, dilation_rate=2, padding="same", **s),
-        images_of(9, 7, 2),
+        draw(2, 9, 7, 2),
     ),
     "multiplier": (
         lambda **s: L.SeparableConv2D(7, 3, depth_multiplier=3, use_bias=False, **s),
-        images_of(9, 7, 2),
+        draw(2, 9, 7, 2),
     ),
     "signal_same": (
         lambda **s: L.SeparableConv1D(4, 4, strides=3, padding="same", **s),
-        images_of(13, 3),
+        draw(2, 13, 3),
     ),
     "signal_dilation": (
         lambda **s: L.SeparableConv1D(4, 3, dilation_rate=2, **s),
-        images_of(13, 3),
+        draw(2, 13, 3),
     ),
 }
 
 
-def watched_separable(make, x):
+@each_row("make, x", SEPARABLE.values(), ids=SEPARABLE)
+def test_a_separable_convolution_is_two_calls_that_make_its_output(make, x):
     layer = make(name="sep", activation="tanh")
     layer.build(x.shape)
     if layer.use_bias:
         layer.bias.assign(np.arange(1.0, layer.filters + 1))
-    plain = layer(x)
     with recorded_calls(x) as calls:
         output = layer(x)
-    np.testing.assert_array_equal(output, plain)
-    return layer, calls, output
-
-
-@each_row("make, x", SEPARABLE.values(), ids=SEPARABLE)
-def test_a_separable_convolution_is_two_calls_that_make_its_output(make, x):
-    layer, (depthwise, pointwise, activation), output = watched_separable(make, x)
-    assert [
-        (call.name, call.kind, call.sources) for call in (depthwise, pointwise, activation)
-    ] == [
+    np.testing.assert_array_equal(output, layer(x))
+    depthwise, pointwise, _ = calls
+    assert [(call.name, call.kind, call.sources) for call in calls] == [
         ("sep.depthwise", "depthwise_conv", [-1]),
         ("sep.pointwise", "conv", [0]),
         ("sep.activation", "activation:tanh", [1]),
@@ -261,7 +335,7 @@ def test_a_causal_first_part_sees_the_past_only():
         dilation_rate=(2,),
         padding="causal",
     )
-    x = images_of(9, 2).numpy()
+    x = draw(2, 9, 2).numpy()
     found = versions.depthwise(layer, tf.constant(x)).numpy()
     expected = np.zeros((2, 9, 2, 2))
     for step in range(9):

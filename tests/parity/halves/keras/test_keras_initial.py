@@ -129,14 +129,3 @@ def test_a_weight_that_its_layer_tells_nothing_of_is_drawn_by_what_it_began_with
 def test_a_weight_that_began_with_values_is_drawn_with_the_model(written):
     assert written["scaled.offset"].shape == (5, 4)
     assert len(np.unique(written["scaled.offset"], axis=0)) == 5
-
-
-def test_a_large_weight_leaves_a_part():
-    def wide():
-        return keras.Sequential([keras.Input((50,)), keras.layers.Dense(400)])
-
-    spec = CheckSpec()
-    reference = call_factory(wide, 0)
-    writer = TraceWriter()
-    write_init(spec, wide, reference, Samples(spec, inputs_of(reference, 4).each), writer)
-    assert writer.arrays["init/dense.kernel"].shape == (1, 1_000)

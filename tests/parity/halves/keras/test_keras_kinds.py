@@ -34,14 +34,6 @@ def test_a_kind_is_the_word_of_both_halves(layer, kind):
     assert kind_of(layer()) == kind
 
 
-def test_an_activation_of_the_users_has_its_own_name():
-    def cubed(x):
-        return x**3
-
-    assert activation_kind(cubed) == "activation:cubed"
-    assert activation_kind(keras.activations.relu) == "activation:relu"
-
-
 def test_an_activation_is_that_of_the_partial_or_the_layer_that_is_given():
     leaky = partial(partial(keras.activations.leaky_relu, negative_slope=0.1))
     assert activation_kind(leaky) == "activation:leaky_relu"

@@ -1,15 +1,13 @@
 """Of an operation between layers, what decides its numbers is told as of a layer."""
 
 import json
-from functools import partial
 
-import keras
 import numpy as np
 from keras import layers as L
 from keras import ops
 from rows import each_row
 
-from parity.halves.keras.kinds import activation_config, operation_config, plain_config
+from parity.halves.keras.kinds import operation_config, plain_config
 
 
 def operation(made):
@@ -42,8 +40,3 @@ def test_constants_of_activations_and_the_axis_of_a_softmax(made, expected):
 def test_scalars_of_numpy_are_the_numbers_that_they_are(layer, name, expected):
     found = plain_config(layer)[name]
     assert json.loads(json.dumps(found)) == expected
-
-
-def test_so_are_those_of_an_activation():
-    activation = partial(keras.activations.leaky_relu, negative_slope=np.float32(0.5))
-    assert json.dumps(activation_config(activation)) == '{"negative_slope": 0.5}'

@@ -63,12 +63,3 @@ def test_a_loss_without_such_constants_is_not_moved(name):
     loss = keras.losses.get(name)
     y, output = np.abs(np.tanh(Y)), tf.sigmoid(tf.constant(OUTPUT))
     np.testing.assert_array_equal(move_of(lambda: loss(y, output)), 0)
-
-
-def test_a_loss_that_needs_float32_somewhere_stays_as_it_is():
-    half = tf.constant(0.5)
-
-    def loss():
-        return tf.cast(ops.sum(tf.convert_to_tensor(0.1) * half), tf.float64)
-
-    assert move_of(loss) == 0

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from parity.halves.keras.casts import in_float64
-from parity.halves.keras.check.weights import all_initializers, initializers
+from parity.halves.keras.check.weights import all_initializers
 
 
 class Own(keras.layers.Layer):
@@ -40,11 +40,6 @@ def test_the_initialiser_of_each_weight_of_a_layer_of_the_user_is_known(model):
         "own.count": "Zeros",
     }
     assert all_initializers(model)["own.token"].config["stddev"] == 0.02
-
-
-def test_layers_of_keras_tell_theirs_themselves(model):
-    assert initializers(model).keys() == {"last.kernel", "last.bias"}
-    assert all_initializers(model).keys() >= initializers(model).keys()
 
 
 def test_what_was_adapted_began_as_a_constant():

@@ -40,11 +40,6 @@ class Exact(Schedule):
         return 1.0 / (3.0 + keras.ops.cast(step, keras.config.floatx()))
 
 
-class Broken(Schedule):
-    def __call__(self, step):
-        raise ValueError("no rate for you")
-
-
 def optimizer_of(schedule, dtype="float64"):
     def build():
         model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
@@ -71,11 +66,6 @@ def test_code_in_float32_runs_whether_it_mixes_that_with_float64_or_not(schedule
     assert keras.config.floatx() == "float64"
 
 
-def test_the_rate_is_that_of_the_optimizer_in_a_compiled_step_too():
-    found = optimizer_of(Powers())
-    assert float(tf.function(lambda: found.learning_rate)()) == 0.5
-
-
 def test_code_that_does_not_mix_keeps_its_precision():
     rate = float(optimizer_of(Exact())._learning_rate(0))
     assert rate == 1 / 3 != float(np.float32(1 / 3))
@@ -89,8 +79,3 @@ def test_a_config_is_that_of_the_user_or_the_plain_attributes():
     assert optimizer_of(Powers())._learning_rate.get_config() == {"mine": 1}
     told = optimizer_of(Warm(16, 4)).get_config()["learning_rate"]
     assert (told["class_name"], told["config"]) == ("Warm", {"warmup": 4})
-
-
-def test_what_else_goes_wrong_in_a_schedule_is_raised_as_it_is():
-    with pytest.raises(ValueError, match="no rate for you"):
-        optimizer_of(Broken())._learning_rate(0)

@@ -102,11 +102,6 @@ def test_a_sum_of_gradients_is_off_by_a_unit_for_each_of_them():
     assert (share < (1000 + 4 * FACTOR_OF_FLOAT32) * UNIT).all()
 
 
-@each_row("output", [None, 3.0, "text"])
-def test_what_is_no_tensor_is_left_alone(output):
-    assert rounded_layer("unknown:Own", None, output, fresh()) is output
-
-
 @each_row("dtype, factor", [("float64", NOISE_FACTOR), ("float32", 10)])
 def test_gradients_of_moved_images_are_off_by_a_share_of_the_sides(dtype, factor):
     images = tf.constant(np.random.default_rng(1).normal(size=(2, 9, 6, 3)))
@@ -120,9 +115,3 @@ def test_gradients_of_moved_images_are_off_by_a_share_of_the_sides(dtype, factor
     largest = np.abs(upstream).max()
     assert change.max() <= 15 * UNIT / factor * 5 * largest
     assert 15 * UNIT / factor * 3 * largest < change.max()
-
-
-@each_row("value", [np.ones((2, 3)), np.ones((1, 2, 2, 1), "int64"), "no tensor"])
-def test_what_is_no_image_keeps_its_gradient(value):
-    given = value if isinstance(value, str) else tf.constant(value)
-    assert with_rounded_gradient(given, "float64", fresh()) is given

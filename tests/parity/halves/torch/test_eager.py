@@ -5,17 +5,14 @@ import torch
 from helpers import small_data
 from rows import each_row
 from torch import nn
-from torchvision.transforms import v2
 
 from parity.errors import InputError
 from parity.halves.torch.bench import prepare_eager
 from parity.programs.run_spec import MODELS, RunSpec
-from parity.programs.scenarios import scenario
 from torch_impl.layers import Dropout, Flatten
 from torch_impl.models import build_model
 
 DATA = small_data()
-AUGMENTATION = scenario("augmentation").augmentation
 
 
 def prepared(**settings):
@@ -33,16 +30,6 @@ def test_the_network_is_the_same_one_of_stock_layers(model):
     assert rates == [layer.rate for layer in ours if isinstance(layer, Dropout)]
 
 
-def test_the_same_seed_repeats_it_and_another_does_not():
-    weights = []
-    for seed in (1, 1, 2):
-        training = prepared(seed=seed)
-        training.epoch()
-        weights.append(training.model[0].weight.detach().clone())
-    assert torch.equal(weights[0], weights[1])
-    assert not torch.equal(weights[0], weights[2])
-
-
 def test_an_epoch_takes_every_sample_once_in_a_new_order():
     training = prepared()
     orders = []
@@ -55,18 +42,6 @@ def test_an_epoch_takes_every_sample_once_in_a_new_order():
     assert sorted(orders[0]) == sorted(orders[1]) == list(range(70))
     assert orders[0] != orders[1]
     assert [len(y) for _, y in training.batches()] == [32, 32, 6]
-
-
-def test_images_are_augmented_one_by_one_and_labels_kept():
-    training = prepared(augmentation=AUGMENTATION, batch_size=70)
-    affine, flip = training.loader.dataset._transform.transforms
-    assert isinstance(flip, v2.RandomHorizontalFlip)
-    assert (affine.degrees, tuple(affine.translate)) == ([-10.0, 10.0], (0.1, 0.1))
-    assert tuple(affine.scale) == (0.9, 1.1)
-    ((x, y),) = training.batches()
-    assert sorted(y.tolist()) == sorted(DATA.y_train.tolist())
-    known = {image.tobytes() for image in DATA.x_train}
-    assert not known & {image.permute(1, 2, 0).contiguous().numpy().tobytes() for image in x}
 
 
 def test_the_accuracy_is_that_of_all_validation_samples_in_eval_mode():

@@ -66,12 +66,6 @@ def test_rounds_of_training_are_the_epochs_of_fit_to_the_bit(built, variant, nam
     assert rounds.samples == [70] * 3
 
 
-def test_an_accuracy_that_is_asked_for_changes_nothing(built):
-    for asks in (True, False):
-        timed(task(model="dropout"), asks=asks)
-    assert_same_weights(*(get_weights(training.model) for training in built))
-
-
 def test_rounds_of_accuracy_are_whole_trainings_of_one_seed_after_the_other():
     given = task(part="accuracy", model="underfit", epochs=2, seed=7)
     rounds = timed(given)
@@ -211,16 +205,6 @@ def test_the_compiled_variant_trains_and_evaluates_with_the_compiled_network(bui
     assert calls == ([True] * 3 + [False]) * 2
     (training,) = built
     assert_same_weights(get_weights(training.model), expected.weights)
-
-
-@each_row("variant", ["torch", "torch-eager"])
-def test_a_child_says_what_it_runs_on(variant):
-    rounds = timed(task(variant, model="underfit"), 1)
-    environment = rounds.environment
-    assert (environment["framework"], environment["variant"]) == ("torch", variant)
-    assert (environment["precision"], environment["device"]) == ("fp32", "cpu")
-    assert torch.__version__.startswith(environment["versions"]["torch"])
-    assert rounds.memory is None  # of the process
 
 
 def test_the_device_that_works_is_waited_for_and_asked_for_its_memory(monkeypatch):

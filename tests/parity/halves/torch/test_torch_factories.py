@@ -16,14 +16,6 @@ from torch_impl.port import Port
 from torch_impl.schedule import ReduceLROnPlateau
 
 
-def test_a_seed_repeats_and_another_differs():
-    def weights(seed):
-        return call_factory(lambda: nn.Linear(3, 2), seed).module.weight.detach().numpy()
-
-    np.testing.assert_array_equal(weights(4), weights(4))
-    assert not np.array_equal(weights(4), weights(5))
-
-
 def test_a_module_of_any_type_becomes_float64_and_the_optimizer_keeps_its_parameters():
     def build():
         module = nn.Linear(3, 2, dtype=torch.float32)

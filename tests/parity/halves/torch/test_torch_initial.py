@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from rows import each_row
-from torch import nn
 
 from parity.halves.torch.check import facts
 from parity.halves.torch.port.port_under_test import PortUnderTest
@@ -77,13 +76,3 @@ def test_after_the_largest_seed_comes_the_first(draws):
 def test_a_slow_or_large_port_is_built_less(name, value, settings, count, draws, monkeypatch):
     monkeypatch.setattr(facts, name, value)
     assert draws(check_factories.torch_net, **settings)["dense1.kernel"].shape == (count, 20)
-
-
-def test_a_lazy_module_is_called_first(draws):
-    def lazy():
-        return nn.Sequential(
-            nn.LazyLinear(4), nn.ReLU(), nn.Dropout(0.5), nn.LazyLinear(3), nn.Sigmoid()
-        )
-
-    found = draws(lazy, check_factories.torch_net)
-    assert found["dense1.kernel"].shape == (64, 20)

@@ -61,25 +61,3 @@ RELUS = {
 @each_row("layer, kind", RELUS.values(), ids=RELUS)
 def test_a_relu_of_keras_has_the_word_of_what_it_is_by_its_settings(layer, kind):
     assert kind_of(layer) == kind
-
-
-@each_row(
-    "layer, kind",
-    [
-        (layers.Activation("swish"), "activation:silu"),
-        (layers.Activation("hard_silu"), "activation:hard_silu"),
-        (layers.Activation("leaky_relu", negative_slope=0.1), "activation:leaky_relu"),
-        (layers.Activation("softmax"), "activation:softmax"),
-        (layers.Activation(None), "activation:linear"),
-    ],
-)
-def test_an_activation_by_its_name_has_the_word_of_its_function(layer, kind):
-    assert kind_of(layer) == kind
-
-
-def test_a_users_activation_may_be_any_function():
-    class Own(layers.Activation):
-        def forward(self, x):
-            return x.sin()
-
-    assert kind_of(Own("relu")) == "unknown:Own"

@@ -53,12 +53,6 @@ def test_statistics_of_data_stay_to_the_last_bit():
     assert weights["dense.bias"].any()
 
 
-def test_a_normalisation_without_data_gets_statistics_that_show():
-    weights, _ = drawn(normalised(adapted=False))
-    assert weights["normalization.mean"] != 0
-    assert kept_as_built(planned(normalised(adapted=False))[0]) == []
-
-
 @each_row(
     "factory, kept",
     [

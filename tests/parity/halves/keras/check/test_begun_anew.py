@@ -62,18 +62,6 @@ def test_a_schedule_begins_anew_and_a_rate_that_was_changed_in_training_stays():
     assert float(made.learning_rate) == 1.0
 
 
-def test_an_optimizer_that_has_made_no_step_is_left_as_it_is():
-    built = []
-
-    def optimizer():
-        built.append(keras.optimizers.Adam(0.5))
-        return built[-1]
-
-    model = called_anew(trained(optimizer, epochs=0), 0).model
-    assert model.optimizer is built[-1]
-    assert (trained_steps(model), left_out(model)) == (0, [])
-
-
 def test_the_scale_of_a_loss_is_left_out():
     def optimizer():
         return keras.mixed_precision.LossScaleOptimizer(keras.optimizers.Adam(0.5))

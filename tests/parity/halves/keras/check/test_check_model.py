@@ -10,13 +10,10 @@ from rows import each_row
 from keras_impl import Reference
 from parity.data.samples import Samples
 from parity.halves.keras import versions
-from parity.halves.keras.check.forward_backward import write_gradients
 from parity.halves.keras.check.inputs import inputs_of
-from parity.halves.keras.check.objective import Batch, Objective
 from parity.halves.keras.check.weights import build, get_weights, is_built, set_weights, trainable
 from parity.halves.keras.factories import call_factory
 from parity.programs.check_spec import CheckSpec
-from parity.traces.trace import TraceWriter
 
 L = keras.layers
 
@@ -97,50 +94,3 @@ def test_every_weight_has_a_name_by_which_it_is_set_and_trained(factory, names):
     set_weights(model, given)
     for name, array in get_weights(model).items():
         np.testing.assert_array_equal(array, given[name])
-
-
-def test_penalties_of_outputs_are_in_the_loss_and_have_gradients():
-    """By hand: Keras divides the penalty of an output by the size of the batch."""
-    kernel_l2, l1, l2, last = 0.05, 0.01, 0.02, 0.03
-    reference, _ = prepared(
-        nets.chain(
-            lambda: L.Dense(
-                4,
-                activation="relu",
-                name="hidden",
-                activity_regularizer=keras.regularizers.L1L2(l1, l2),
-                kernel_regularizer=keras.regularizers.L2(kernel_l2),
-            ),
-            lambda: L.ActivityRegularization(l2=last, name="active"),
-            lambda: L.Dense(2, name="out"),
-        )
-    )
-    draw = np.random.default_rng(3)
-    x, y = draw.normal(size=(5, 6)), draw.normal(size=(5, 2))
-    weights = {n: draw.normal(size=a.shape) for n, a in get_weights(reference.model).items()}
-    set_weights(reference.model, weights)
-    writer = TraceWriter()
-    samples = Samples(CheckSpec(), inputs_of(reference, 5).each)
-    objective = Objective(reference, samples, reference.model(x))
-    write_gradients(objective, [x], Batch({"": y}), writer, None)
-    linear = x @ weights["hidden.kernel"] + weights["hidden.bias"]
-    hidden = np.maximum(linear, 0)
-    output = hidden @ weights["out.kernel"] + weights["out.bias"]
-    of_kernel = kernel_l2 * (weights["hidden.kernel"] ** 2).sum()
-    of_outputs = (l1 * np.abs(hidden).sum() + (l2 + last) * (hidden**2).sum()) / len(x)
-    penalty = of_kernel + of_outputs
-    slope = (l1 + 2 * (l2 + last) * hidden) * (linear > 0) / len(x)
-    by_kernel = x.T @ slope + 2 * kernel_l2 * weights["hidden.kernel"]
-    rounded = {"rtol": 1e-6, "atol": 1e-9}  # the factors are float32 in Keras
-    np.testing.assert_allclose(writer.arrays["loss/penalty"], penalty, **rounded)
-    np.testing.assert_allclose(
-        writer.arrays["loss/value"], ((output - y) ** 2).mean() + penalty, **rounded
-    )
-    found = writer.arrays
-    np.testing.assert_allclose(found["penalty_gradient/hidden.kernel"], by_kernel, **rounded)
-    np.testing.assert_allclose(found["penalty_gradient/hidden.bias"], slope.sum(0), **rounded)
-    back = 2 * (output - y) / y.size @ weights["out.kernel"].T * (linear > 0)
-    np.testing.assert_allclose(found["gradient/hidden.kernel"], x.T @ back + by_kernel, **rounded)
-    assert (
-        "penalty_gradient/out.kernel" not in found or not found["penalty_gradient/out.kernel"].any()
-    )

@@ -8,7 +8,6 @@ from rows import each_row
 from parity.halves.keras.check.noise import (
     constrained,
     constraints_of,
-    leave_out_epsilon,
     perturb_constants,
 )
 
@@ -62,10 +61,3 @@ def test_a_perturbed_model_adds_nothing_to_the_norm():
     np.testing.assert_allclose(kept, w, rtol=1e-15)
     np.testing.assert_allclose(shrunk / w, 1 - 1e-7 / norms(w) * np.ones_like(w), rtol=1e-12)
     assert kernel.constraint.get_config() == before.get_config()
-
-
-def test_code_of_the_users_is_left_as_it_is():
-    net = model()
-    own = net.layers[0].bias.constraint
-    leave_out_epsilon(net.layers[0])
-    assert net.layers[0].bias.constraint is own

@@ -42,14 +42,6 @@ def test_masked_steps_count_where_something_uses_them():
     assert not [key for key in arrays if key.startswith("counted/") and "/given/" not in key]
 
 
-def test_a_masked_loss_keeps_its_mask_behind_an_activation():
-    arrays = probed(lambda: L.Dense(2, activation="softmax", name="out"))
-    np.testing.assert_array_equal(arrays["counted/train/output"], arrays["input/probe/0"] != 0)
-    slope = arrays["output_gradient/out.activation"]
-    assert not slope[arrays["input/probe/0"] == 0].any()
-    assert slope[arrays["input/probe/0"] != 0].any()
-
-
 def test_class_0_is_the_target_of_masked_steps_alone():
     y = np.array([[0, 2, 1], [1, 0, 2]])
     assert targets_of(y, "classes", COUNTS, 3).tolist() == [[1, 2, 0], [1, 0, 0]]

@@ -2,7 +2,6 @@
 
 import keras
 import numpy as np
-from own_classes import own_class
 from rows import each_row
 
 from keras_impl import Reference
@@ -64,24 +63,6 @@ def test_an_input_is_no_layer_that_two_models_share_and_a_dense_is_one():
         return keras.Model(x, L.Add()([one(x), shared(x)]))
 
     assert described(twice, CheckSpec())[1]["shared"] == ["shared"]
-
-
-def test_a_subclassed_model_is_told_written_out_and_as_a_layer_of_a_graph():
-    Net = own_class(
-        lambda self, x: self.dense(x), keras.Model, name="Net", dense=lambda: L.Dense(2)
-    )
-    _, found, own = described(lambda: Reference(Net(), input_shapes=[(5,)]), CheckSpec())
-    names = [each["class_name"] for each in found["model"]["config"]["layers"]]
-    assert names == ["InputLayer", "Dense"]
-    assert own["layers"] == {}
-    assert own["inlined"] == {"dense.kernel": "dense/kernel", "dense.bias": "dense/bias"}
-    found, own = found["stubbed"]
-    names = [each["class_name"] for each in found["model"]["config"]["layers"]]
-    assert names == ["InputLayer", "Net"]
-    assert own["layers"]["net"]["calls"] == [
-        {"inputs": [[None, 5]], "outputs": [[None, 2]], "dtypes": [keras.config.floatx()]}
-    ]
-    assert own["layers"]["net"]["is_model"]
 
 
 def test_a_subclassed_model_that_bears_no_batch_of_any_size_is_a_problem_in_one_line():

@@ -70,61 +70,44 @@ def test_a_model_that_tensorflow_cannot_compute_is_bad_input():
         probed(build)
 
 
-@pytest.mark.long
-def test_layers_that_draw_are_named_unless_what_they_draw_is_told():
-    writer = probed(
-        nets.chain(
-            lambda: L.GaussianNoise(0.1, name="noise"),
-            lambda: L.GaussianDropout(0.2, name="gaussian"),
-            lambda: L.GaussianNoise(0.0, name="silent"),
-            lambda: L.Reshape((3, 2)),
-            lambda: L.Dropout(0.4, noise_shape=(None, 1, 2), name="rows"),
-            lambda: L.LSTM(5, dropout=0.3, return_sequences=True, name="lstm"),
-            lambda: L.Reshape((3, 5, 1)),
-            lambda: L.TimeDistributed(L.LSTM(4, dropout=0.3), name="each_row"),
-            lambda: L.TimeDistributed(L.GaussianNoise(0.1), name="each"),
-            lambda: L.Flatten(),
-            lambda: L.Dropout(0.3, name="drop"),
-            lambda: L.Dense(1),
-        )
-    )
-    assert named(writer) == ["each"]
-    first = writer.facts["incomplete"][0]
-    assert first["what"] == "each (TimeDistributed)"
-    assert "draws random numbers" in first["why"]
-    assert first["do"]
-    assert writer.facts["replayable"] == {}
-    assert "mask/train/silent" not in writer.arrays
-    assert "mask/train/lstm.dropout" in writer.arrays
-    assert writer.arrays["mask/train/each_row.dropout#3"].shape[1:] == (5, 1)
-    rows = writer.arrays["mask/train/rows"]
-    assert (rows == rows[:, :1]).all()
-    # Both passes draw the same, so that the noise is rounding.
-    assert max(writer.facts["noise"].values()) < 1e-9
+def both(x):
+    shape = keras.ops.shape(x)
+    return x + keras.random.normal(shape) * keras.random.uniform(shape)
 
 
-def test_noise_of_a_model_itself_is_told_and_the_same_in_both_passes():
-    def build():
-        model = nets.Sampled()
-        model.compile("sgd", "mse")
-        return Reference(model, input_shapes=[(3,)])
+def sampled():
+    model = nets.Sampled()
+    model.compile("sgd", "mse")
+    return Reference(model, input_shapes=[(3,)])
 
+
+EACH = nets.chain(
+    lambda: L.Reshape((2, 3)),
+    lambda: L.TimeDistributed(L.GaussianNoise(0.1), name="each"),
+    lambda: L.GaussianNoise(0.0, name="silent"),
+    lambda: L.Flatten(),
+    lambda: L.Dense(1),
+)
+
+
+@each_row(
+    "build, name, drawn",
+    [
+        (sampled, "sampled", ["normal/sampled"]),
+        (nets.chain(lambda: L.Lambda(both, name="both")), "both", ["normal/both", "uniform/both"]),
+        (EACH, "each", ["normal/each"] * 2),
+    ],
+)
+def test_what_draws_is_named_with_all_that_it_draws_which_is_the_same_in_both_passes(
+    build, name, drawn
+):
     writer = probed(build)
-    assert named(writer) == ["sampled"]
+    assert named(writer) == [name]
+    for mode in ("train", "step2"):
+        found = [key for key in writer.arrays if key.startswith(f"draw/{mode}/")]
+        assert found == [f"draw/{mode}/{n}/{each}" for n, each in enumerate(drawn)]
+    assert "draws random numbers" in writer.facts["incomplete"][0]["why"]
     assert max(writer.facts["noise"].values()) < 1e-9
-    for mode in ("eval", "train", "step2"):
-        assert writer.arrays[f"draw/{mode}/0/normal/sampled"].shape[1:] == (4,)
-
-
-def test_all_that_a_layer_draws_is_told_in_order():
-    def both(x):
-        shape = keras.ops.shape(x)
-        return x + keras.random.normal(shape) * keras.random.uniform(shape)
-
-    writer = probed(nets.chain(lambda: L.Lambda(both, name="both"), lambda: L.Dense(2)))
-    assert named(writer) == ["both"]
-    drawn = [key for key in writer.arrays if key.startswith("draw/train/")]
-    assert drawn == ["draw/train/0/normal/both", "draw/train/1/uniform/both"]
 
 
 def test_what_keeps_whole_samples_has_masks_and_its_factor():

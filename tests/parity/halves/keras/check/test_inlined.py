@@ -5,13 +5,12 @@ import numpy as np
 import pytest
 from keras import layers as L
 from keras import ops
-from own_classes import own_class
 from rows import each_row
 
 from parity.halves.keras import versions
 from parity.halves.keras.casts import initializers_noted
 from parity.halves.keras.check.inlined import inlined
-from parity.halves.keras.check.symbolic import EachSample, HeldWeight, in_graph, is_own
+from parity.halves.keras.check.symbolic import EachSample, in_graph, is_own
 
 X = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
 
@@ -50,41 +49,6 @@ def test_a_layer_is_replaced_by_what_its_code_calls():
     found.restore()
     assert not any(layer.name.startswith("block_") for layer in model._flatten_layers())
     assert (versions.Layer.__call__, keras.Variable.value) == before
-
-
-def test_layers_in_a_model_that_is_an_attribute_have_its_name_in_front():
-    inner = [L.RandomFlip, lambda: keras.Sequential([L.Dropout(0.5)])]
-    model = own_class(
-        lambda self, x: self.head(self.augment(x)),
-        keras.Model,
-        augment=lambda: keras.Sequential([make() for make in inner]),
-        head=lambda: L.Dense(2),
-    )()
-    model(np.zeros((1, 4, 4, 3)))
-    found = inlined(model, keras.Input((4, 4, 3)))
-    flip, inner = model.augment.layers
-    paths = found.paths()
-    assert paths[id(flip)] == f"augment/{flip.name}"
-    assert paths[id(inner.layers[0])] == f"augment/{inner.name}/{inner.layers[0].name}"
-    found.restore()
-
-
-# Two layers of one name, and an operation that has it, too.
-Alike = own_class(
-    lambda self, x: ops.mean(self.second(ops.relu(self.first(x))), axis=-1, keepdims=True),
-    first=lambda: L.Dense(5, name="mean"),
-    second=lambda: L.Dense(5, name="mean"),
-)
-
-
-def test_inner_layers_of_one_name_are_told_apart_by_their_attributes():
-    layer = Alike(name="alike")
-    model, found = graph_of(layer)
-    names = [each.name for each in found.model.layers if isinstance(each, L.Dense)]
-    assert names == ["alike_first", "alike_second", "end"]
-    np.testing.assert_array_equal(found.model(X), model(X))
-    found.restore()
-    assert (layer.first.name, layer.second.name) == ("mean", "mean")
 
 
 def test_a_layer_in_a_sequential_is_written_out_and_in_one_without_an_input_it_stays():
@@ -128,12 +92,6 @@ def test_a_model_inside_that_has_a_layer_of_ones_own_is_replaced_by_its_layers()
     assert [each.name for each in outer.layers] == ["first", "other"]
 
 
-def test_a_model_inside_whose_layer_of_ones_own_does_more_stays_a_model():
-    _, found = graph_of(Nested(KEPT["another mode"](), name="nested"))
-    assert "nested_net" in {each.name for each in found.model.layers}
-    assert len(own_of(found.model)) == 1
-
-
 class Scaled(L.Layer):
     """Has weights of its own, one of them in a list and one that does not train."""
 
@@ -146,15 +104,6 @@ class Scaled(L.Layer):
 
     def call(self, x):
         return x * self.scale + self.more[0] * self.more[1]
-
-
-def test_a_layer_that_is_called_twice_has_its_weights_once():
-    inputs, layer = keras.Input((6,)), Scaled(name="scaled")
-    with initializers_noted():
-        model = keras.Model(inputs, layer(layer(inputs)))
-    found = inlined(model, None)
-    assert sum(isinstance(x, HeldWeight) for x in found.model.layers) == 3
-    np.testing.assert_allclose(found.model(X), model(X), rtol=1e-6)
 
 
 class Token(L.Layer):

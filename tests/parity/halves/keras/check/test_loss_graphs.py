@@ -11,12 +11,8 @@ from keras import layers as L
 from keras import ops
 from rows import each_row
 
-import keras_impl
-from parity.data.samples import Samples
-from parity.halves.keras.check.custom_losses import loss_graph, write_loss_graphs
-from parity.halves.keras.check.objective import Objective
+from parity.halves.keras.check.custom_losses import loss_graph
 from parity.halves.keras.float64 import functions_in_float64
-from parity.programs.check_spec import CheckSpec
 
 Y = np.random.default_rng(0).normal(size=(4, 3))
 calls = 0
@@ -38,13 +34,6 @@ def squares(y, p, power=2):
 class Squares(keras.losses.Loss):
     def call(self, y_true, y_pred):
         return squares(y_true, y_pred)
-
-
-class Holder:
-    power = 3
-
-    def cubes(self, y, p):
-        return squares(y, p, self.power)
 
 
 class Counting(Squares):
@@ -109,26 +98,6 @@ def made(loss):
     return loss() if isinstance(loss, type) or type(loss) is partial else loss
 
 
-@each_row(
-    "loss",
-    [
-        *(squares, Squares, Holder().cubes, keras.losses.MeanSquaredError),
-        partial(partial, squares, power=4),
-        partial(Squares, reduction="sum_over_batch_size"),
-    ],
-)
-def test_code_that_only_calls_operations_has_a_graph(loss):
-    found = loss_graph(made(loss), Y, (3,))
-    names = [each["config"]["name"] for each in found["config"]["layers"]]
-    assert {"y_true", "y_pred"} <= set(names)
-    assert found["is_column"] is False
-    assert found["reduction"] == "sum_over_batch_size"
-
-
-def test_variables_have_the_names_of_the_code():
-    assert list(loss_graph(squares, Y, (3,))["variables"].values()) == ["error"]
-
-
 def of_named_dtypes(y, p):
     y = ops.cast(y, "float32")
     is_told = ops.cast(ops.not_equal(y, -1.0), "float32")
@@ -156,19 +125,6 @@ def test_what_a_loss_keeps_is_as_before():
     assert "steps" not in vars(loss)
 
 
-def test_a_function_gets_targets_of_a_column_as_keras_gives_them_and_a_class_does_not():
-    y = np.arange(4.0)
-    found = {each: loss_graph(each, y, (1,)) for each in (squares, Squares())}
-    shapes = [
-        each["config"]["batch_shape"]
-        for told in found.values()
-        for each in told["config"]["layers"]
-        if each["config"]["name"] == "y_true"
-    ]
-    assert [told["is_column"] for told in found.values()] == [True, False]
-    assert shapes == [[None, 1], [None]]
-
-
 def test_an_axis_that_may_have_any_length_stays_open():
     found = loss_graph(squares, np.ones((4, 7, 2)), (7, 2), (None, 2))
     shapes = {
@@ -177,18 +133,3 @@ def test_an_axis_that_may_have_any_length_stays_open():
     }
     assert shapes["y_true"] == shapes["y_pred"] == [None, None, 2]
     assert loss_graph(lambda y, p: ops.reshape(p, (-1, ops.shape(p)[1])), Y, (3,), (None,)) is None
-
-
-def test_each_output_of_a_model_has_a_graph_of_its_loss():
-    x = inputs = L.Input((4,))
-    ends = [L.Dense(3, name="a")(x), L.Dense(1, name="b")(x), L.Dense(2, name="c")(x)]
-    model = keras.Model(inputs, ends)
-    model.compile("sgd", [squares, squares, "mse"])
-    reference = keras_impl.Reference(model)
-    spec = CheckSpec(keras="a:b")
-    samples = Samples(spec, [], 4)
-    objective = Objective(reference, samples, model(np.ones((4, 4))))
-    told = {"squares": {}}
-    write_loss_graphs(objective, told)
-    assert set(told["squares"]["graphs"]) == {"a", "b"}
-    assert told["squares"]["graphs"]["b"]["is_column"]

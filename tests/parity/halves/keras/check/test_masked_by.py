@@ -61,15 +61,6 @@ class Residual(Masking):
         return self.norm(x + self.attention(x, x))
 
 
-class Kept(Masking):
-    """Returns what a layer inside has masked already."""
-
-    held = MappingProxyType({"inner": lambda: L.Dense(4)})
-
-    def call(self, x):
-        return self.inner(x)
-
-
 class Both(Masking):
     """Is told the masks of a list."""
 
@@ -84,24 +75,6 @@ class Named(L.Layer):
     def call(self, query, value, query_mask=None, value_mask=None):
         both = ops.logical_and(query_mask, value_mask)
         return query + value * ops.cast(both, query.dtype)[..., None]
-
-
-class OfNumbers(L.Layer):
-    """Tells a layer in it a mask of numbers, which is none of the graph."""
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.inner = Summed()
-
-    def call(self, x):
-        return self.inner(x, mask=ops.convert_to_tensor([[1, 1, 0, 0, 1]], "float32"))
-
-
-class Whole(Words):
-    """Its mask has whole numbers."""
-
-    def compute_mask(self, x, mask=None):
-        return ops.cast(ops.not_equal(x, 0), "int32")
 
 
 def model_of(*layers):
@@ -124,11 +97,9 @@ MODELS = {
     "given_on": lambda: model_of(Words(), Residual(True), L.GlobalAveragePooling1D()),
     "ended": lambda: model_of(Words(), Residual(False), L.GlobalAveragePooling1D()),
     "twice": lambda: model_of(Words(), Residual(True), Residual(True), Summed()),
-    "kept": lambda: model_of(Words(), Kept(), L.GlobalAveragePooling1D()),
     "of_keras": lambda: model_of(L.Embedding(7, 4, mask_zero=True), Residual(True), L.GRU(2)),
     "list": lambda: pair_of(Both(), in_list=True),
     "named": lambda: pair_of(Named(), in_list=False),
-    "of_numbers": lambda: model_of(L.Embedding(7, 4), OfNumbers()),
     "at_the_end": lambda: model_of(Words(), Residual(True)),
 }
 
@@ -157,10 +128,6 @@ def test_a_mask_counts_in_these_models(name, monkeypatch):
     if found is not None and not any(map(is_own, in_graph(found.model))):
         found, expected = (np.asarray(each(given_to(model))) for each in (found.model, model))
         assert np.abs(found - expected).max() > 1e-4
-
-
-def test_a_mask_of_other_numbers_leaves_the_layer_whole():
-    assert inlined(model_of(Whole(), L.LSTM(3)), None) is None
 
 
 def test_the_tensors_of_the_program_have_their_masks_again():

@@ -56,35 +56,44 @@ def equal(inputs):
     return {name: L.Dense(2, name=name)(inputs) for name in "abc"}
 
 
-@each_row("outputs", [two, mapped])
-@each_row("loss", [{"a": "mse", "b": "mae"}, None])
-def test_each_output_has_its_loss_whatever_the_order(outputs, loss):
-    in_order = ["mae", "mse"] if outputs is two else ["mse", "mae"]  # a mapping is sorted
-    found, _ = objective_of(outputs, loss=loss or in_order)
-    assert found.losses == {"a": "mse", "b": "mae"}
-    targets = found.batch("probe", N).targets
-    assert {name: array.shape for name, array in targets.items()} == {"a": (N, 2), "b": (N, 3)}
+BOTH = {"a": "mse", "b": "mae"}
+WEIGHTS = {"a": 0.25, "b": 2.0}
+
+
+# A mapping of outputs is sorted; one of several may lack a loss.
+@each_row(
+    "outputs, loss, losses, shapes",
+    [
+        (two, BOTH, BOTH, {"a": (N, 2), "b": (N, 3)}),
+        (two, ["mae", "mse"], BOTH, {"a": (N, 2), "b": (N, 3)}),
+        (mapped, BOTH, BOTH, {"a": (N, 2), "b": (N, 3)}),
+        (mapped, ["mse", "mae"], BOTH, {"a": (N, 2), "b": (N, 3)}),
+        (
+            nested,
+            {"z": {"b": "mse"}, "a": None},
+            {"z/b": "mse", "a": None},
+            {"z/b": (N, 3), "a": (N, 2)},
+        ),
+    ],
+)
+def test_each_output_has_its_loss_by_its_path_whatever_the_order(outputs, loss, losses, shapes):
+    found, output = objective_of(outputs, loss=loss)
+    assert found.losses == losses
+    batch = found.batch("probe", N)
+    assert {name: array.shape for name, array in batch.targets.items()} == shapes
+    assert {*found.parts(output, batch)} == {name for name in losses if losses[name]}
 
 
 def test_the_sum_of_the_parts_with_their_weights_is_what_keras_minimises():
-    weights = {"a": 0.25, "b": 2.0}
-    found, output = objective_of(two, loss={"a": "mse", "b": "mae"}, loss_weights=weights)
+    found, output = objective_of(two, loss=BOTH, loss_weights=WEIGHTS)
     batch = found.batch("probe", N)
     b, a = (np.asarray(part) for part in output)
-    parts = found.parts(output, batch)
-    np.testing.assert_allclose(parts["a"], ((a - batch.targets["a"]) ** 2).mean(), rtol=1e-14)
-    np.testing.assert_allclose(parts["b"], np.abs(b - batch.targets["b"]).mean(), rtol=1e-14)
-    total = 0.25 * float(parts["a"]) + 2.0 * float(parts["b"])
+    squared, absolute = (a - batch.targets["a"]) ** 2, np.abs(b - batch.targets["b"])
+    parts = {name: float(part) for name, part in found.parts(output, batch).items()}
+    assert parts == pytest.approx({"a": squared.mean(), "b": absolute.mean()}, rel=1e-14)
+    total = 0.25 * squared.mean() + 2.0 * absolute.mean()
     np.testing.assert_allclose(found.value(output, batch), total, rtol=1e-14)
-    assert found.loss_weights == weights
-
-
-def test_nested_outputs_have_paths_and_one_may_lack_a_loss():
-    found, output = objective_of(nested, loss={"z": {"b": "mse"}, "a": None})
-    assert found.losses == {"z/b": "mse", "a": None}
-    batch = found.batch("probe", N)
-    assert set(batch.targets) == {"z/b", "a"}
-    assert list(found.parts(output, batch)) == ["z/b"]
+    assert found.loss_weights == WEIGHTS
 
 
 # --- forms of targets ----------------------------------------------------------------------------
@@ -168,13 +177,11 @@ def test_weights_have_the_form_of_those_that_fit_gets():
     np.testing.assert_allclose(found.parts(output, batch)["a"], expected, rtol=1e-14)
 
 
-def test_outputs_of_one_shape_have_other_targets_and_the_weights_of_an_array():
-    """These are written once."""
+def test_outputs_of_one_shape_have_other_targets_and_the_weights_of_an_array_once():
     found, _ = objective_of(equal, {"sample_weight": np.ones(9)}, loss="mse")
-    batch = found.batch("probe", N)
+    batch, writer = found.batch("probe", N), CheckWriter()
     assert not np.array_equal(batch.targets["a"], batch.targets["b"])
     np.testing.assert_array_equal(batch.weights["a"], batch.weights["b"])
-    writer = CheckWriter()
     found.put(batch, "probe", writer)
     assert [key for key in writer.arrays if key.startswith("weight/")] == ["weight/probe"]
 

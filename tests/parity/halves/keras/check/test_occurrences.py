@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 from rows import each_row
 
-from parity.halves.keras.check.optimizer import has_repeated_rows, taken_apart
+from parity.halves.keras.check.optimizer import taken_apart
 from parity.halves.keras.check.run import run_check
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
@@ -20,20 +20,6 @@ def sliced(rows, indices):
 
 def table():
     return keras.Variable(np.ones((3, 2)), dtype="float32", name="table")
-
-
-def test_rows_are_repeated_if_an_index_is():
-    assert has_repeated_rows([tf.zeros(2), sliced(ROWS, [1, 1, 2])])
-    assert not has_repeated_rows([tf.zeros(2), sliced(ROWS, [0, 1, 2])])
-    assert not has_repeated_rows([tf.zeros(2)])
-
-
-def test_adam_of_keras_squares_each_occurrence_by_itself():
-    """The step of row 1: m is the sum of its rows, v is the sum of their squares."""
-    variable, optimizer = table(), keras.optimizers.Adam(RATE, epsilon=EPSILON)
-    optimizer.apply([sliced(ROWS, [1, 1, 2])], [variable])
-    m, v = np.array([1.0 + 3, 2.0 - 1]), np.array([1.0 + 9, 4.0 + 1])
-    np.testing.assert_allclose(variable.numpy()[1], 1 - RATE * m / np.sqrt(v), rtol=1e-5)
 
 
 @each_row(

@@ -38,7 +38,7 @@ def own(x):
     return x.UNUSED + SMOOTH
 
 
-def test_values_of_enclosing_functions_and_of_the_module_are_found():
+def test_values_of_enclosing_functions_and_of_the_module_are_found_and_own_names_are_none():
     assert outer_values(margin_loss(np.float32(1.5))) == {
         "SMOOTH": "1e-07",
         "TABLE": "... (400 values)",
@@ -46,15 +46,8 @@ def test_values_of_enclosing_functions_and_of_the_module_are_found():
         "weights": "(0.5, 2.0)",
         "low": 'float("-inf")',
     }
-
-
-def test_those_of_a_class_are_those_of_its_methods():
     assert outer_values(layer_of(0.25)) == {"rate": "0.25", "SMOOTH": "1e-07"}
-
-
-def test_names_of_its_own_and_attributes_are_none():
-    assert outer_values(own) == {}
-    assert outer_values(len) == {}
+    assert outer_values(own) == outer_values(len) == {}
 
 
 def test_what_is_not_plain_is_not_shown():

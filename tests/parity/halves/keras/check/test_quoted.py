@@ -41,14 +41,6 @@ def test_a_class_of_a_script_that_has_ended_is_quoted_from_its_file(tmp_path):
     assert told["text"].splitlines()[-1] == "        return x"
 
 
-def test_functions_are_quoted_too(tmp_path):
-    found = runpy.run_path(str(written(tmp_path, "train.py", CLASS)))
-    told = quoted(found["apply"], tmp_path)
-    text = "def apply(x):\n    return x + 1"
-    assert told == {"file": "train.py", "line": 12, "text": text, "values": {}}
-    assert quoted(found["double"], tmp_path)["text"] == "double = lambda x: 2 * x"
-
-
 def test_a_file_elsewhere_is_named_without_its_folder(tmp_path):
     path = written(tmp_path, "site-packages/theirs/layers.py", CLASS)
     found = runpy.run_path(str(path))

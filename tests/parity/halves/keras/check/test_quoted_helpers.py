@@ -79,11 +79,6 @@ def test_what_a_function_calls_comes_with_what_that_calls(names, tmp_path):
     assert (found[1]["file"], found[1]["line"]) == ("app.py", 8)
 
 
-def test_a_class_comes_with_its_bases_and_a_closure_with_what_it_holds(names, tmp_path):
-    assert heads(names["Own"], tmp_path)[:2] == ["class Base:", "def combined(y, p):"]
-    assert heads(names["around"](names["combined"]), tmp_path)[0] == "def combined(y, p):"
-
-
 def test_no_library_and_nothing_twice_is_quoted(names, tmp_path):
     assert heads(names["deep"], tmp_path) == []
     assert quoted_helpers(np.mean, tmp_path) == quoted_helpers(OrderedDict, tmp_path) == []

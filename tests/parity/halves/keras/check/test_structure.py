@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from rows import each_row
 
-from keras_impl import Input, Reference
 from parity.errors import InputError
 from parity.halves.keras import versions
 from parity.halves.keras.check.structure import as_fed, as_taken, in_order, slots_of
@@ -59,15 +58,6 @@ def test_what_fit_gets_by_name_is_put_in_order_and_back(factory):
         in_order(reference, {"user": x["user"]})
 
 
-def test_a_list_of_inputs_takes_a_dictionary_by_their_names():
-    reference = reference_of(inputs_keras.text_and_numbers)
-    x = {"numbers": np.ones((3, 4)), "text": np.zeros((3, 6))}
-    ordered = in_order(reference, x)
-    assert [array.shape for array in ordered] == [(3, 6), (3, 4)]
-    assert as_taken(reference, ordered) is ordered
-    assert in_order(reference, x["text"]) is x["text"]
-
-
 def test_the_key_of_a_dictionary_comes_before_the_name_of_its_tensor():
     def build():
         given = {"b": keras.Input((2,), name="first"), "a": keras.Input((3,), name="second")}
@@ -81,13 +71,6 @@ def test_the_key_of_a_dictionary_comes_before_the_name_of_its_tensor():
     ]
     ordered = in_order(reference, {"a": np.zeros((5, 3)), "b": np.ones((5, 2))})
     assert [array.shape for array in ordered] == [(5, 3), (5, 2)]
-
-
-def test_a_subclassed_model_is_told_its_inputs_in_lists():
-    reference = Reference(inputs_keras.Rated(), inputs=[Input((2,)), Input((3,))])
-    structure, slots = slots_of(reference)
-    assert structure == [0, 1]
-    assert [slot.name for slot in slots] == ["input0", "input1"]
 
 
 def test_an_input_without_a_name_has_that_of_its_layer():

@@ -21,12 +21,6 @@ Rated = own_class(rated, keras.Model, table=lambda: L.Embedding(7, 4), dense=lam
 Single = own_class(lambda self, x: self.dense(x), keras.Model, dense=lambda: L.Dense(2))
 
 
-def test_a_model_with_a_graph_is_its_own():
-    inputs = keras.Input((3,))
-    model = keras.Model(inputs, L.Dense(1)(inputs))
-    assert as_graph(Reference(model), 4) is model
-
-
 def test_inputs_have_the_structure_and_the_dtypes_of_the_model():
     model = Rated()
     given = {"item": Input((), dtype="int32"), "numbers": Input((3,))}

@@ -46,9 +46,3 @@ SOFTMAX = SHARES / SHARES.sum(-1, keepdims=True)
 )
 def test_outputs_from_0_to_1_get_targets_from_0_to_1(loss, output, form):
     assert form_of(loss, output) == form
-
-
-def test_shares_are_drawn_from_0_to_1():
-    drawn = Samples.drawn_targets(0, "a", 1000, "shares", (2,))
-    assert 0 <= drawn.min() < 0.01
-    assert 0.99 < drawn.max() <= 1

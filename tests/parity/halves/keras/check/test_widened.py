@@ -2,12 +2,8 @@
 
 import keras
 import numpy as np
-from both_halves import levels, recorded
+from both_halves import recorded
 from rows import each_row
-from torch import nn
-from torch.nn import functional as F
-
-from torch_impl import Port
 
 L, ops = keras.layers, keras.ops
 
@@ -90,23 +86,6 @@ def test_an_activation_with_numbers_of_one_sign_is_met_from_both(names, tmp_path
     for name in names:
         given = trace[f"forward/train/{name}/input/0"]
         assert given.min() < ONE_SIDED[name][1] < given.max(), name
-
-
-class Net(nn.Module):
-    def __init__(self, activation):
-        super().__init__()
-        self.first, self.last, self.activation = nn.Linear(5, 4), nn.Linear(4, 3), activation
-
-    def forward(self, x):
-        return self.last(self.activation(self.first(x)))
-
-
-def test_a_port_without_the_limit_fails(tmp_path):
-    layers = [lambda: L.Dense(4), LIMITED["relu6"][0], lambda: L.Dense(3)]
-    trace = recorded(model(*layers), tmp_path / "keras", steps=1)
-    for activation, status in ((F.relu6, "pass"), (F.relu, "fail")):
-        port = lambda each=activation: Port(Net(each))  # noqa: E731
-        assert levels(trace, port, tmp_path / status)["forward"].status == status
 
 
 def test_the_gates_of_a_recurrent_layer_get_numbers_beyond_theirs(tmp_path):

@@ -1,5 +1,7 @@
 """What `fit` is fed: the order of arrays, and batches as they come."""
 
+from contextlib import nullcontext
+
 import keras
 import numpy as np
 import pytest
@@ -93,30 +95,25 @@ def test_inputs_by_name_are_in_the_order_of_the_model():
         assert np.array_equal(x[1], X)
 
 
-@each_row("given", [{"validation_freq": 2}, {"validation_freq": [1, 3]}])
-def test_a_validation_that_leaves_out_epochs_is_refused(given):
-    with pytest.raises(InputError, match=r"validation_freq=.* leaves out epochs; expected a valid"):
-        check_validations(reference(validation_split=0.2, epochs=3, **given))
+SPLIT = {"validation_split": 0.2}
+LEAVES_OUT = r"validation_freq=.* leaves out epochs; expected a valid"
+NO_EPOCH = r"fit trains no epoch \(epochs=.*; expected at least one"
 
 
 @each_row(
-    "given",
+    "check, given, told",
     [
-        {"validation_split": 0.2},
-        {"validation_freq": 2},  # there is nothing to validate on
-        {"validation_freq": [1, 2, 3], "validation_split": 0.2},
-        {"validation_freq": [3], "validation_split": 0.2, "initial_epoch": 2},
+        (check_validations, {"validation_freq": 2, **SPLIT}, LEAVES_OUT),
+        (check_validations, {"validation_freq": [1, 3], **SPLIT}, LEAVES_OUT),
+        (check_validations, SPLIT, None),
+        (check_validations, {"validation_freq": 2}, None),  # there is nothing to validate on
+        (check_validations, {"validation_freq": [1, 2, 3], **SPLIT}, None),
+        (check_validations, {"validation_freq": [3], "initial_epoch": 2, **SPLIT}, None),
+        (check_epochs, {"epochs": 0}, NO_EPOCH),
+        (check_epochs, {"initial_epoch": 3}, NO_EPOCH),
+        (check_epochs, {"initial_epoch": 2}, None),
     ],
 )
-def test_a_validation_in_every_epoch_is_not(given):
-    check_validations(reference(epochs=3, **given))
-
-
-@each_row("given", [{"epochs": 0}, {"epochs": 3, "initial_epoch": 3}])
-def test_a_training_without_an_epoch_is_refused(given):
-    with pytest.raises(InputError, match=r"fit trains no epoch \(epochs=.*; expected at least one"):
-        check_epochs(reference(**given))
-
-
-def test_a_training_of_the_last_epoch_alone_is_not():
-    check_epochs(reference(epochs=3, initial_epoch=2))
+def test_a_training_without_an_epoch_or_a_validation_in_some_is_refused(check, given, told):
+    with nullcontext() if told is None else pytest.raises(InputError, match=told):
+        check(reference(**{"epochs": 3, **given}))

@@ -69,15 +69,6 @@ def test_it_is_what_evaluate_says_of_all_samples_after_the_epoch():
     assert abs(history["accuracy"][-1] - accuracy) > 1e-6
 
 
-def test_watching_does_not_change_a_training():
-    reference, _, _, watched = of_arrays()
-    alone = model()
-    history = alone.fit(X, Y, validation_data=(X_VAL, Y_VAL), epochs=2, verbose=0).history
-    assert watched == history
-    for ours, theirs in zip(reference.model.weights, alone.weights, strict=True):
-        assert np.array_equal(ours.numpy(), theirs.numpy())
-
-
 def test_of_a_flow_the_images_before_their_augmentation_are_evaluated():
     flow = ImageDataGenerator(rotation_range=180, rescale=0.1).flow(X, Y, batch_size=32)
     reference = Reference(model(), x=flow, validation_data=(X_VAL, Y_VAL))
@@ -107,17 +98,3 @@ def test_predictions_are_made_after_the_best_weights_were_restored():
     callbacks = [Restores(), Evaluation(reference, writer)]
     net.fit(X, Y, verbose=0, callbacks=callbacks)
     assert (writer.arrays["predictions/val"][:, 0] > 0.9).all()
-
-
-def test_what_is_fed_otherwise_is_left_out():
-    class Fed(keras.utils.PyDataset):
-        def __len__(self):
-            return 2
-
-        def __getitem__(self, number):
-            return X[:8], Y[:8]
-
-    reference = Reference(model(), x=Fed(), validation_data=Fed())
-    writer, _, _ = evaluated(reference, epochs=1)
-    assert writer.columns == {}
-    assert writer.arrays == {}

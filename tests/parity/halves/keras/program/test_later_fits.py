@@ -110,26 +110,6 @@ def test_another_call_of_the_function_that_trains_is_told(tmp_path):
     assert lines(found["calls"][0]["changes"]) == [9]
 
 
-def test_a_call_in_a_function_that_runs_later_is_told(tmp_path):
-    source = (
-        "def tune(net):\n    net.compile('adam', 'mse')\n    net.fit(x, y)\n\n"
-        "model.fit(x, y)\ntune(model)\n"
-    )
-    (call,) = later_of(tmp_path, HEAD + source)["calls"]
-    assert (call["line"], lines(call["changes"])) == (7, [6])
-
-
-def test_the_first_call_of_a_class_of_the_users_own_is_not_told_again(tmp_path):
-    source = (
-        "class Net(keras.Sequential):\n"
-        "    def fit(self, *given):\n        return super().fit(*given)\n\n"
-        "net = Net(model.layers)\nnet.compile('sgd', 'mse')\nnet.fit(x, y)\n"
-    )
-    assert later_of(tmp_path, HEAD + source) is None
-    found = later_of(tmp_path, HEAD + source + "net.fit(x, y)\n")
-    assert (found["first"]["line"], lines(found["calls"])) == (11, [12])
-
-
 def test_calls_in_a_module_beside_the_script_are_told_with_its_name(tmp_path):
     (tmp_path / "phases_beside.py").write_text(
         "def first(model, x, y):\n    model.fit(x, y)\n\n"

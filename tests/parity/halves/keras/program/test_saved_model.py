@@ -3,7 +3,6 @@
 import json
 import zipfile
 
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -40,33 +39,6 @@ def test_a_model_is_what_was_saved(tmp_path, name):
         np.testing.assert_array_equal(ours, theirs)
     assert loaded.compiled
     assert type(loaded.optimizer).__name__ == "SGD"
-
-
-def test_a_file_in_the_form_of_keras_2_is_loaded(tmp_path):
-    """Calls are lists, an input has `batch_input_shape`, and no class has a module."""
-    x = inputs = L.Input((3,), name="in")
-    model = keras.Model(inputs, L.Dense(2, activation="tanh", name="out")(x), name="old")
-    model.compile("sgd", "mse")
-    model.save(tmp_path / "m.h5")
-    first = {"batch_input_shape": [None, 3], "dtype": "float32", "name": "in", "sparse": False}
-    last = {"name": "out", "trainable": True, "dtype": "float32", "units": 2}
-    last |= {"activation": "tanh", "use_bias": True}
-    last["kernel_initializer"] = {"class_name": "GlorotUniform", "config": {"seed": None}}
-    layers = [
-        {"class_name": "InputLayer", "config": first, "name": "in", "inbound_nodes": []},
-        {"class_name": "Dense", "config": last, "name": "out"},
-    ]
-    layers[1]["inbound_nodes"] = [[["in", 0, 0, {}]]]
-    config = {"name": "old", "layers": layers}
-    config |= {"input_layers": [["in", 0, 0]], "output_layers": [["out", 0, 0]]}
-    with h5py.File(tmp_path / "m.h5", "a") as file:
-        old = {"class_name": "Functional", "config": config}
-        file.attrs["model_config"] = json.dumps(old).encode()
-        file.attrs["keras_version"] = "2.15.0"
-    loaded = saved_model(tmp_path / "m.h5")()
-    for ours, theirs in zip(loaded.get_weights(), model.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    assert loaded.get_layer("out").activation is keras.activations.tanh
 
 
 def test_the_rate_is_that_of_the_program_and_not_what_float32_left_of_it(tmp_path):

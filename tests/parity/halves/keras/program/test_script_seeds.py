@@ -6,11 +6,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from rows import each_row
 
 from parity.halves.keras.program.script import Script, seeded
-from torch_impl import KerasSeeds
 
 WAYS = {
     "keras": "keras.utils.set_random_seed(5)",
@@ -84,29 +82,8 @@ def test_it_is_known_whether_a_script_fixes_the_order_of_its_samples(way, sets_s
     assert found.sets_seed == sets_seed
 
 
-def test_what_keras_seeds_itself_stays_as_it_is():
-    images, labels = np.random.default_rng(0).random((8, 6, 6, 1)), np.arange(8)
-
-    def batches(seed):
-        with seeded(seed):
-            flow = ImageDataGenerator(rotation_range=30).flow(images, labels, 4, seed=11)
-            return [flow[0], flow[1], flow[0]]
-
-    for (x, y), (x_own, y_own) in zip(batches(7), batches(None), strict=True):
-        assert np.array_equal(x, x_own)
-        assert np.array_equal(y, y_own)
-
-
 def test_all_is_put_back_after_an_error():
     before = keras.utils.set_random_seed, tf.random.set_seed, np.random.seed, random.seed
     with pytest.raises(ZeroDivisionError), seeded(1):
         1 / 0  # noqa: B018
     assert (keras.utils.set_random_seed, tf.random.set_seed, np.random.seed, random.seed) == before
-
-
-def test_the_order_of_fit_is_that_of_the_seed(tmp_path):
-    from parity.halves.keras.program.feed import order_of
-
-    for way in ("keras", "in a row"):
-        drawn(tmp_path, WAYS[way], seed=7)
-        assert order_of(20).tolist() == KerasSeeds(7).fit_order(20).tolist()

@@ -1,15 +1,12 @@
 """A loss that makes more numbers of an output and targets than either has is seen in its calls."""
 
-import keras
 import pytest
 import torch
-from both_halves import levels, recorded
 from rows import each_row
 from torch import nn
 from torch.nn import functional as F
 
 from parity.halves.torch.check.loss import seen_broadcasts
-from torch_impl import Port
 
 IMAGES, TURNED = (8, 12, 12, 1), (8, 1, 12, 12)
 SEEN = {
@@ -49,33 +46,3 @@ def test_shapes_that_broadcast_are_seen(name):
 @each_row("name", NOT_SEEN)
 def test_other_losses_are_left(name):
     assert seen(*NOT_SEEN[name]) == []
-
-
-def model():
-    keras.utils.set_random_seed(1)
-    given = keras.Input((12, 12, 3))
-    made = keras.Model(given, keras.layers.Conv2D(1, 3, padding="same")(given))
-    made.compile("sgd", "mse")
-    return made
-
-
-def port(**settings):
-    net = nn.Sequential(nn.Conv2d(3, 1, 3, padding=1))
-    return lambda: Port(net, **settings)
-
-
-@pytest.mark.filterwarnings("ignore:Using a target size")
-def test_a_loss_that_broadcasts_images_fails_by_the_shapes(tmp_path):
-    trace = recorded(model, tmp_path / "keras", steps=1)
-
-    def items(name, **settings):
-        level = levels(trace, port(**settings), tmp_path / name)["loss"]
-        assert level.status in ("pass", "fail")
-        return [item for item in level.items if item.status != "pass"]
-
-    wrong = items("wrong", loss=nn.MSELoss())
-    assert wrong[0].name == "shapes that meet in the loss"
-    assert wrong[0].torch.endswith("(4, 1, 12, 12) against targets (4, 12, 12, 1)")
-    turned = lambda y: torch.as_tensor(y).movedim(-1, 1)  # noqa: E731
-    assert items("target", loss=nn.MSELoss(), target=turned) == []
-    assert items("loss", loss=lambda o, t: F.mse_loss(o, t.movedim(-1, 1))) == []

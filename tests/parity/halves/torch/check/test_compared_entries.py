@@ -97,18 +97,6 @@ def test_the_parameters_are_whole_again_afterwards_also_after_an_error(keras):
         assert same is port
 
 
-def test_a_frozen_weight_stays_as_it_is(keras):
-    def frozen(net):
-        net[0].weight.requires_grad_(False)
-        return OPTIMIZERS["torch_adam"](net)
-
-    brief = CheckWriter()
-    write_optimizer(port_of(keras, frozen), brief, is_brief=True)
-    start = probe_inputs.of_step(keras["weights/dense1.kernel"])
-    assert_same_bits(brief.arrays["optimizer/12/weights/dense1.kernel"], start)
-    assert (brief.arrays["optimizer/12/weights/dense1.bias"] != keras["weights/dense1.bias"]).all()
-
-
 class ClippingAdam(torch.optim.Adam):
     """An Adam of the user's own, which looks at all gradients of a weight."""
 

@@ -3,8 +3,6 @@
 The expected numbers are those of `check_pairs`, computed in NumPy.
 """
 
-from collections import namedtuple
-
 import check_factories
 import check_pairs
 import numpy as np
@@ -12,9 +10,8 @@ import pytest
 import torch
 from rows import each_row
 from torch import nn
-from torch.utils._pytree import tree_leaves, tree_map
 
-from parity.halves.torch.check.layers import _order_of_inputs, _with_first, forced_pass
+from parity.halves.torch.check.layers import forced_pass
 from parity.halves.torch.check.loss import Loss
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from torch_impl import Port
@@ -50,11 +47,6 @@ class Detached(nn.Linear):
         return super().forward(x.detach())
 
 
-class Shifted(nn.Linear):
-    def forward(self, x):
-        return super().forward(x) + 1
-
-
 @each_row("mode", ["eval", "train"])
 def test_a_right_port_makes_of_keras_values_what_keras_makes(forced, recorded, mode):
     found = forced(net, mode)
@@ -81,11 +73,6 @@ def test_its_loss_and_all_gradients_are_keras_own(forced, recorded):
         np.testing.assert_allclose(slope, recorded.arrays[f"output_gradient/{name}"], **CLOSE)
 
 
-def test_in_eval_mode_nothing_is_differentiated(forced):
-    found = forced(net, "eval")
-    assert (found.loss, found.gradient, found.arrived, found.state) == (None, {}, {}, {})
-
-
 def test_a_wrong_layer_is_wrong_alone(forced, recorded):
     found = forced(lambda: net(nn.Tanh()))
     arrays = recorded.arrays
@@ -99,15 +86,6 @@ def test_a_wrong_layer_is_wrong_alone(forced, recorded):
     np.testing.assert_allclose(found.arrived["dense1"], expected, **CLOSE)
     for name in check_pairs.SHAPES:
         np.testing.assert_allclose(found.gradient[name], arrays[f"gradient/{name}"], **CLOSE)
-
-
-def test_what_is_added_to_one_layer_reaches_no_other(forced, recorded):
-    found = forced(lambda: net(dense2=Shifted(4, 3)))
-    theirs = recorded.arrays["forward/train/dense2/output"]
-    np.testing.assert_allclose(found.own["dense2"], theirs + 1, **CLOSE)
-    theirs = recorded.arrays["forward/train/dense2.activation/output"]
-    np.testing.assert_allclose(found.own["dense2.activation"], theirs, **CLOSE)
-    np.testing.assert_allclose(found.loss, recorded.arrays["loss/value"], **CLOSE)
 
 
 def test_a_gradient_that_is_cut_off_is_missing_before_the_cut_alone(forced):
@@ -124,48 +102,7 @@ def test_a_layer_that_is_left_out_hands_on_its_own_value(forced, recorded):
     np.testing.assert_allclose(given, np.tanh(linear), **CLOSE)
 
 
-def test_the_port_is_left_as_it_was(recorded, tmp_path):
-    port = PortUnderTest(net, 3, recorded.read(tmp_path / "keras"))
-    before = {name: value.clone() for name, value in port.module.state_dict().items()}
-    outputs = [port.forward("train", "probe", training=True)[1]]
-    forced_pass(port, "train", (), Loss(port, "same"))
-    outputs.append(port.forward("train", "probe", training=True)[1])
-    assert torch.equal(*outputs)
-    for name, value in port.module.state_dict().items():
-        assert torch.equal(value, before[name])
-
-
-def test_what_the_loss_raises_is_raised(forced):
-    with pytest.raises(ArithmeticError):
-        forced(check_factories.torch_raises_in_loss)
-
-
 # --- parts ---------------------------------------------------------------------------------------
-
-Pair = namedtuple("Pair", "first second")
-
-
-@each_row(
-    "output",
-    [(1, 2), [1, 2], {"a": 1, "b": 2}, Pair(1, 2), ((1, 3), 2)],
-    ids=["tuple", "list", "mapping", "named", "nested"],
-)
-def test_only_the_first_tensor_of_an_output_is_replaced(output):
-    given = tree_map(lambda number: torch.tensor(float(number)), output)
-    changed = _with_first(given, torch.tensor(9.0))
-    assert type(changed) is type(given)
-    assert tree_leaves(changed) == [9.0, *tree_leaves(given)[1:]]
-
-
-@each_row(
-    "kind, order",
-    [("add", [1, 0]), ("multiply", [1, 0]), ("concatenate", [0, 1]), ("subtract", [0, 1])],
-)
-def test_inputs_may_come_in_any_order_where_it_makes_no_difference(kind, order):
-    a, b = np.arange(6.0).reshape(2, 3), -np.ones((2, 3))
-    assert _order_of_inputs(kind, [b, a], [a, b]) == order
-    assert _order_of_inputs(kind, [a, b], [a, b]) == [0, 1]
-    assert _order_of_inputs(kind, [a, b], [a + 5, b]) == [0, 1]
 
 
 class Frozen(nn.Linear):

@@ -15,7 +15,6 @@ from torch_impl import Port
 from torch_impl.schedule import EarlyStopping
 
 L = keras.layers
-PLATEAU = torch.optim.lr_scheduler.ReduceLROnPlateau
 
 
 def model(callback):
@@ -72,13 +71,6 @@ def stopping(tmp_path_factory):
     return recorded(model(lambda: keras.callbacks.EarlyStopping(**rule)), folder, steps=1)
 
 
-@pytest.fixture(scope="module")
-def plateau(tmp_path_factory):
-    rule = {"factor": 0.1, "patience": 3, "min_delta": 1e-3, "cooldown": 2, "min_lr": 1e-5}
-    folder = tmp_path_factory.mktemp("plateau") / "keras"
-    return recorded(model(lambda: keras.callbacks.ReduceLROnPlateau(**rule)), folder, steps=1)
-
-
 def failed(trace, made, folder):
     level = levels(trace, made, folder)["schedule"]
     return {item.name.partition(" (")[0] for item in level.items if item.status != "pass"}
@@ -104,19 +96,3 @@ def test_a_right_rule_stops_where_keras_does_and_keeps_the_same_weights(name, st
 def test_a_wrong_rule_is_seen(name, stopping, tmp_path):
     stopper, item = WRONG[name]
     assert item in failed(stopping, port(stopper), tmp_path / "port")
-
-
-@each_row(
-    "settings, found",
-    [
-        ({"threshold_mode": "abs", "cooldown": 1}, set()),  # as Keras counts
-        ({"threshold_mode": "abs", "cooldown": 2}, {"learning_rate"}),
-    ],
-    ids=["right", "cooldown"],
-)
-def test_the_rule_of_torch_is_right_with_settings_for_the_same_epochs(
-    settings, found, plateau, tmp_path
-):
-    rule = {"factor": 0.1, "patience": 2, "threshold": 1e-3, "min_lr": 1e-5, **settings}
-    made = port(scheduler=lambda optimizer: PLATEAU(optimizer, **rule))
-    assert failed(plateau, made, tmp_path / "port") == found

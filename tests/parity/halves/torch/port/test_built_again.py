@@ -4,7 +4,6 @@ import check_factories
 import numpy as np
 import pytest
 import torch
-from small_nets import Net
 from torch import nn
 
 from parity.halves.torch.port import port_under_test as built
@@ -72,14 +71,3 @@ def test_a_module_that_a_factory_returns_again_is_kept(keras, large):
 
     again = built_again(stepped(PortUnderTest(same, 3, keras)), same, 3, is_last=True)
     assert_is_new(again, keras)
-
-
-def test_another_structure_is_paired_anew(keras, large):
-    again = built_again(PortUnderTest(adam, 3, keras), lambda: Port(wrapped(), nn.MSELoss()), 3)
-    assert len(again.weights()) == 4
-    for name, weight in again.weights().items():
-        np.testing.assert_array_equal(weight, keras[f"weights/{name}"])
-
-
-def wrapped():
-    return Net(lambda net, x: net.inner(x), inner=check_factories.torch_module())

@@ -8,7 +8,7 @@ from torch import nn
 
 from parity.halves.torch.call import Calls, as_it_is
 from parity.halves.torch.port.carried import Carried, ordered
-from parity.halves.torch.port.carrying import Cargo, carry, needs_of, sources_of
+from parity.halves.torch.port.carrying import carry, needs_of, sources_of
 from parity.halves.torch.port.pairing import Pairing
 
 NONE = Pairing((), (), ())
@@ -71,17 +71,6 @@ def test_where_no_assignment_agrees_the_likeliest_stays():
     values = {item.name: item.value() for item in cargo.carried}
     np.testing.assert_array_equal(values["one.table"], a)
     np.testing.assert_array_equal(values["two.table"], b)
-
-
-def test_a_port_that_raises_is_carried_all_the_same():
-    keras = Record({"one.table": draw(3, 3)}, draw(4, 3))
-    net = net_of_two()
-    found = sources_of(net, Calls(), NONE)
-
-    def output():
-        raise KeyError
-
-    assert isinstance(carry(keras, [], found, needs_of(keras.facts, NONE), output), Cargo)
 
 
 def test_weights_are_in_the_order_of_their_numbers_where_no_layer_tells():

@@ -58,11 +58,6 @@ def test_weights_that_no_pass_uses_are_a_copy_of_the_part_with_their_shapes(unus
     assert found == dict(zip(named(first, last), named("dense", "dense_1"), strict=True))
 
 
-def test_two_copies_are_told_by_their_numbers():
-    found = copies_in(facts_of(("dense",), ("dense#2", "dense#3")))
-    assert [set(each) for each in found] == [set(named("dense#2")), set(named("dense#3"))]
-
-
 def test_what_could_be_a_copy_of_two_parts_or_of_none_is_no_copy():
     assert copies_in(facts_of(("dense",), ("dense_2",), others=[("dense_1",)])) == []
     assert copies_in(facts_of(("dense",), ("dense_1", "dense_2"))) == []

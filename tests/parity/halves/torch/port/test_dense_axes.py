@@ -43,11 +43,6 @@ def test_a_kernel_is_set_and_read_in_kerass_shape():
     assert torch.equal(kernel.to_keras(kernel.tensors), value)
 
 
-def test_other_numbers_of_values_stay_as_they_are():
-    kernel = next(variables(nn.Linear(4, 6)))
-    assert shaped(kernel, (4, 2, 4)) is kernel
-
-
 def test_the_last_two_axes_may_be_the_last_one():
     assert is_split((3, 5, 2, 3), (3, 5, 6))
     assert is_split((3, 5, 6), (3, 5, 2, 3))

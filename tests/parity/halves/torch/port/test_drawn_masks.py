@@ -32,9 +32,3 @@ def test_a_mask_that_differs_from_step_to_step_has_no_form_of_one_step():
     mask[0, 0, 0] = ~mask[0, 0, 0]
     assert mask_like(mask, torch.ones(N, 1, FEATURES)) is None
     assert mask_like(STEP, torch.ones(N, FEATURES + 1)) is None
-
-
-def test_a_mask_of_whole_samples_is_one_value_each():
-    kept = np.array([True, False, True])
-    whole = np.broadcast_to(kept[:, None, None], (N, STEPS, FEATURES))
-    np.testing.assert_array_equal(mask_like(whole, torch.ones(N, 1, 1)).flatten().numpy(), kept)

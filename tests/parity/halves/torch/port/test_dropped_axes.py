@@ -4,7 +4,6 @@ All sides of the tensors are of one length, so that no shape tells where the cha
 """
 
 import keras
-import numpy as np
 import pytest
 import torch.nn.functional as F
 from both_halves import levels, recorded
@@ -74,11 +73,6 @@ PORTS = {
 
 
 @pytest.fixture(scope="module")
-def spatial(tmp_path_factory):
-    return recorded(model(L.SpatialDropout2D), tmp_path_factory.mktemp("a") / "k")
-
-
-@pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     return recorded(model(L.Dropout), tmp_path_factory.mktemp("b") / "k")
 
@@ -99,28 +93,8 @@ def drops(keras_half, name, folder):
     return level.status, item.keras, item.torch
 
 
-def test_a_dropout_of_rows_is_none_of_channels(spatial, tmp_path):
-    said = ("fail", "whole channels", "the same along axes 2, 3")
-    assert drops(spatial, "channels_of_rows", tmp_path) == said
-    assert drops(spatial, "values", tmp_path)[::2] == ("fail", "single values")
-    assert drops(spatial, "channels", tmp_path)[0] == "pass"
-    assert drops(spatial, "keras_last", tmp_path)[0] == "pass"
-
-
-def test_a_dropout_of_values_is_one_in_either_layout(plain, tmp_path):
-    assert drops(plain, "channels_of_rows", tmp_path)[0] == "fail"
-    assert drops(plain, "values_last", tmp_path)[0] == "pass"
-
-
 def test_alpha_dropout_may_drop_whole_channels_as_well(tmp_path):
     trace = recorded(model(L.AlphaDropout), tmp_path / "keras", steps=1)
     for kind, axes in ((nn.AlphaDropout, VALUES), (nn.FeatureAlphaDropout, CHANNELS)):
         found = PortUnderTest(lambda kind=kind: net_of(kind(0.5), False), 0, trace)
         assert dropped_axes(found) == {"drop": axes}
-
-
-def test_the_generator_of_torch_is_left_as_it_was(plain):
-    made = PortUnderTest(port("channels"), 0, plain)
-    before = F.torch.get_rng_state()
-    dropped_axes(made)
-    np.testing.assert_array_equal(F.torch.get_rng_state(), before)

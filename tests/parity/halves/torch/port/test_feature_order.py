@@ -6,7 +6,7 @@ from torch import nn
 
 from parity.halves.torch.calls import recorded_calls
 from parity.halves.torch.port.paired_layer import feature_orders
-from parity.halves.torch.port.portable import as_keras, traced, traced_channels_first
+from parity.halves.torch.port.portable import traced
 
 
 def node(kind, given, made, sources, weights=()):
@@ -67,15 +67,6 @@ def test_a_joined_vector_has_the_order_of_its_parts():
     np.testing.assert_array_equal(found.rows[2], [0, 1, 2, 3, *(4 + order(2, 1, 3))])
 
 
-def test_the_order_of_one_branch_is_not_that_of_another():
-    nodes = [
-        node("flatten", [(2, 2, 1, 3)], (2, 6), [-1]),
-        node("dense", [(2, 6)], (2, 6), [-1], ["dense.kernel"]),
-    ]
-    calls = calls_of(nn.Flatten(), torch.randn(2, 3, 2, 1))
-    assert orders_of(nodes, calls, {0: 0}).rows == {}
-
-
 def up(shape):
     whole = int(np.prod(shape))
     return [
@@ -100,36 +91,3 @@ def test_a_view_as_channels_first_gives_its_order_to_the_layers_that_make_the_ve
     assert sorted(found.features) == [0, 1]
     assert sorted(found.rows) == [1, 2]
     assert (found.features[0] == expected).all()
-
-
-def test_a_view_as_keras_has_no_other_order():
-    found = orders_of(up((4, 3, 5)), viewed((4, 3, 5)), {0: 0, 2: 2})
-    assert found.features == {}
-
-
-def test_where_both_shapes_are_the_same_what_takes_the_view_decides():
-    class Turned(nn.Module):
-        def forward(self, x):
-            return x.permute(0, 3, 1, 2)
-
-    partners = {0: 0, 2: 2}
-    conv = orders_of(up((4, 4, 4)), viewed((4, 4, 4), nn.Conv2d(4, 1, 1)), partners)
-    assert (conv.features[0] == order(4, 4, 4)).all()
-    for after in (Turned(), nn.Linear(4, 2)):
-        calls = viewed((4, 4, 4), after)
-        assert orders_of(up((4, 4, 4)), calls, partners).features == {}
-
-
-def test_how_a_cube_came_about_decides_and_else_the_caller():
-    nodes = [
-        node("flatten", [(2, 4, 4, 4)], (2, 64), [-1]),
-        node("dense", [(2, 64)], (2, 2), [0], ["dense.kernel"]),
-    ]
-    calls = calls_of(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), torch.randn(2, 4, 4, 4))
-    partners = {0: 0, 1: 1}
-    assert (
-        orders_of(nodes, calls, partners, given=traced_channels_first(4)).rows[1] == order(4, 4, 4)
-    ).all()
-    assert orders_of(nodes, calls, partners, given=as_keras(4)).rows == {}
-    assert (orders_of(nodes, calls, partners).rows[1] == order(4, 4, 4)).all()
-    assert orders_of(nodes, calls, partners, is_first=False).rows == {}

@@ -70,16 +70,6 @@ def test_a_part_of_a_parameter_is_set_alone():
     assert torch.equal(net.table[:, 3:], rest)
 
 
-def test_the_parts_of_a_split_are_two_kernels():
-    def call(x, w):
-        a, b = w.chunk(2)
-        return F.linear(x, a) * F.linear(x, b)
-
-    _, found, output = variables_of((4, 3), call, X)
-    a, b = (variable.to_keras(variable.tensors) for variable in found)
-    assert torch.allclose((X @ a) * (X @ b), output)
-
-
 def test_a_convolution_has_the_layout_of_the_module():
     x = torch.randn(2, 4, 6, 5)
     _, (dense, *_), _ = variables_of((3, 4, 2, 2), lambda x, w: F.conv2d(x, w), x)
@@ -110,19 +100,3 @@ def test_statistics_and_their_weights_are_those_of_batch_normalisation():
 def test_a_parameter_that_is_added_is_listed_as_it_is():
     _, (variable,), _ = variables_of((1, 3), lambda x, w: x + w.expand(2, -1), X)
     assert (variable.name, tuple(variable.tensors[0].shape)) == ("table", (1, 3))
-
-
-def test_a_product_of_two_activations_is_no_layer():
-    net, found, _ = variables_of((3,), lambda x, w: (x * w) @ x.T, X)
-    assert [v.name for v in found] == ["table"]
-    with torch.no_grad(), recorded_calls(net, lambda number, x, rate: x) as calls:
-        net(X)
-    assert [call.kind for call in calls] == ["multiply"]
-
-
-def test_a_call_is_repeated_with_other_inputs_and_the_same_weights():
-    net = net_of((4, 3), F.linear)
-    with torch.no_grad(), recorded_calls(net, lambda number, x, rate: x) as (calls):
-        net(X)
-    assert torch.equal(calls[0].run(2 * X), F.linear(2 * X, net.table))
-    assert [tuple(x.shape) for x in calls[0].inputs] == [(2, 3)]

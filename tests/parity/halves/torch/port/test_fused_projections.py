@@ -69,11 +69,6 @@ def test_key_and_value_may_be_together():
     assert first == {"kv.weight": [list(range(6)), list(range(6, 12))]}
 
 
-def test_separate_layers_are_not_fused():
-    module, calls = called(**{name: nn.Linear(FEATURES, 6) for name in "qkv"})
-    assert list(fused_orders(facts(), module, calls)) == []
-
-
 def test_the_parts_together_are_the_layer():
     torch.manual_seed(0)
     layer, x = nn.Linear(4, 6), torch.randn(2, 3, 4)

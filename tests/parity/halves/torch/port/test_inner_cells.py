@@ -61,13 +61,6 @@ def test_every_recurrent_layer_is_a_seat(gates, layer):
     assert len(items) == 3
 
 
-def test_two_cells_of_the_same_shapes_take_two_layers_in_both_orders():
-    net = nn.ModuleDict({name: nn.RNN(FEATURES, UNITS) for name in "ab"})
-    found = list(seatings([*needs(1, "x/cell"), *needs(1, "y/cell")], sources(net)))
-    modules = [(places(way)["x/cell/kernel"][0], places(way)["y/cell/kernel"][0]) for way in found]
-    assert modules == [(net["a"], net["b"]), (net["b"], net["a"])]
-
-
 def test_a_stack_with_two_directions_has_a_seat_for_each():
     net = nn.ModuleDict({"stack": nn.LSTM(FEATURES, UNITS, num_layers=2, bidirectional=True)})
     ways = list(seatings([*needs(4, "x/cell"), *needs(4, "y/cell")], sources(net)))

@@ -3,20 +3,10 @@
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 import torch
-from paths import SUPPORT
-from rows import each_row
 
-from parity.halves.job import ChildOptions
 from parity.halves.torch.port.random_masks import given_masks, inner_dropouts
-from parity.ladder.items import LEVEL_IDS
-from parity.programs.check_spec import CheckSpec
-from parity.runs.check import check_all
-from parity.runs.check_halves import CheckOptions
 from torch_impl import layers
-
-pytestmark = pytest.mark.long
 
 N, FEATURES, UNITS = 3, 2, 4
 GATES = "ifco"
@@ -71,20 +61,6 @@ def test_one_mask_for_all_steps_is_that_of_each():
     assert inner_dropouts(port) == {"memory.dropout": 0.5}
 
 
-@each_row("shared", [True, False])
-def test_each_direction_is_given_its_own(shared):
-    parts = [layers.LSTM(FEATURES, UNITS, dropout=0.5, go_backwards=b) for b in (False, True)]
-    names = ["dropout"] if shared else ["forward_lstm.dropout", "backward_lstm.dropout"]
-    given = {
-        name: np.random.default_rng(n).random((N, FEATURES)) > 0.5 for n, name in enumerate(names)
-    }
-    port = port_of(layers.Bidirectional(*parts), names, given)
-    with given_masks(port, "train"):
-        for part, name in zip(parts, names * (2 if shared else 1), strict=True):
-            (mask,) = part.dropouts.draw(torch.ones(N, FEATURES), torch.ones(N, UNITS)).inputs
-            np.testing.assert_array_equal(mask.numpy(), given[name] * 2.0)
-
-
 def test_a_dropout_that_only_the_port_has_is_told_with_its_rate():
     module = layers.LSTM(FEATURES, UNITS, recurrent_dropout=0.3)
     assert inner_dropouts(port_of(module, [], {})) == {"memory.recurrent_dropout": 0.3}
@@ -114,24 +90,3 @@ def test_steps_that_are_one_batch_get_all_masks_at_once():
         drawn = module.dropouts.draw(torch.ones(N * 2, FEATURES), torch.ones(N * 2, UNITS))
     found = drawn.states[0].numpy().reshape(N, 2, UNITS)
     np.testing.assert_array_equal(found, kept.swapaxes(0, 1) * 2.0)
-
-
-PORTS = {"looped": "pass", "folded": "pass", "other_rate": "fail"}
-PORTS |= {"without_states": "fail", "backwards": "fail"}
-
-
-def test_rows_with_a_recurrent_layer_that_drops_pass_and_others_fail(warm_halves):
-    """Ports of a layer that runs a recurrent layer over rows."""
-    specs = [
-        CheckSpec(
-            keras="rows_keras.py:rows",
-            torch=f"rows_torch.py:rows__{port}",
-            folder=str(SUPPORT),
-            steps=2,
-        )
-        for port in PORTS
-    ]
-    levels = [name for name in LEVEL_IDS if name != "init"]  # torch draws other weights
-    options = CheckOptions(children=ChildOptions(workers=1), levels=levels)
-    found = check_all(specs, options)
-    assert [each.verdict for each in found] == list(PORTS.values())

@@ -9,7 +9,6 @@ from parity.halves.torch.port.carried import Need, Source
 from parity.halves.torch.port.cell_weights import Way, cells_of, placings, ways
 
 UNITS, FEATURES = 2, 3
-WINDOW = (3, 3)
 
 
 def needs(window=()):
@@ -53,23 +52,6 @@ def test_a_linear_of_both_holds_both_kernels(gates, state_first):
     for place, gate in enumerate(gates):
         part = found[:, place * UNITS : (place + 1) * UNITS]
         np.testing.assert_allclose(part, expected[gate], rtol=0, atol=1e-12)
-
-
-def test_convolutions_may_be_one_or_two():
-    one = nn.ModuleDict({"conv": nn.Conv2d(FEATURES + UNITS, 4 * UNITS, 3)}).double()
-    two = nn.ModuleDict(
-        {
-            "of_input": nn.Conv2d(FEATURES, 4 * UNITS, 3),
-            "of_state": nn.Conv2d(UNITS, 4 * UNITS, 3, bias=False),
-        }
-    ).double()
-    given = arrays(WINDOW)
-    for net, count in ((one, 1), (two, 2)):
-        (cell,) = cells_of(needs(WINDOW), sources(net))
-        assert len(cell.sources) == count
-        for item in cell.carried(Way((0, 1, 3, 2))):
-            item.set(given[item.name])
-            np.testing.assert_array_equal(item.value(), given[item.name])
 
 
 def test_the_usual_orders_come_first_and_all_are_tried():
@@ -176,18 +158,6 @@ def test_a_square_kernel_is_the_same_way_round_as_the_others(as_keras):
     np.testing.assert_array_equal(item.value(), given)
 
 
-def test_each_cell_gets_the_parameters_of_one_module():
-    net = nn.ModuleDict({"one": raw(is_turned=False), "two": raw(is_turned=True)})
-    wanted = [
-        Need(need.name.replace("memory", name), need.shape)
-        for name in ("first", "second")
-        for need in gru_needs()
-    ]
-    found = cells_of(wanted, gru_sources(net))
-    names = [[source.name for group in cell.sources for source in group] for cell in found]
-    assert names == [["one.w", "one.u"], ["two.w", "two.u"]]
-
-
 def test_cells_of_three_and_of_four_gates_are_laid_out_each_in_its_way():
     net = nn.ModuleDict(
         {"gru": raw(is_turned=False), "lstm": linears((FEATURES + UNITS, 4 * UNITS, True))}
@@ -197,8 +167,3 @@ def test_cells_of_three_and_of_four_gates_are_laid_out_each_in_its_way():
     assert [cell.num_gates for cell in cells] == [3, 4]
     # Six orders of three gates, 24 of four, and two of these with the state in front.
     assert sum(1 for _ in placings(cells)) == 6 * 26
-
-
-def test_a_gate_too_few_is_no_cell():
-    net = nn.ModuleDict({"memory": linears((FEATURES, 3 * UNITS, True), (UNITS, 2 * UNITS, False))})
-    assert cells_of(gru_needs(), gru_sources(net)) == []

@@ -102,8 +102,7 @@ def test_the_module_of_each_layer_is_found_by_its_weights():
 def test_a_module_with_the_weights_of_two_layers_is_neither():
     net = nn.ModuleDict({"both": stacked()})
     net.forward = net["both"].forward
-    nodes = [(f"both.{name}", *rest) for name, *rest in NODES]
-    found = modules_by_hand(port_of(net, nodes))
+    found = modules_by_hand(port_of(net, [(f"both.{name}", *rest) for name, *rest in NODES]))
     assert found["both.lower"][0] == "both.lower"
 
 
@@ -120,12 +119,6 @@ def test_the_module_that_is_called_once_is_taken_and_not_that_of_a_step():
         "lower": "lower",
         "upper": "upper",  # which returns the last state beside all outputs, as Keras's does
     }
-
-
-def test_a_module_that_makes_another_shape_is_not_taken():
-    net = stacked()
-    port = port_of(net, [("lower", "simple_rnn", [4, 6, 3], [4, 7, 5]), NODES[1]])
-    assert called_once(port, modules_by_hand(port), called(net)) == {"upper": "upper"}
 
 
 def test_a_module_in_which_a_dropout_is_called_is_not_taken():

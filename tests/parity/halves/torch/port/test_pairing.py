@@ -1,10 +1,12 @@
 """Layers of two programs are paired by weights, shapes, kinds and names, in that order."""
 
+import codecs
+
 import pytest
 from rows import each_row
 
 from parity.errors import InputError
-from parity.halves.torch.port.pairing import exchanged, pair_calls
+from parity.halves.torch.port.pairing import Neighbourhoods, exchanged, pair_calls
 
 
 def node(name, kind, output=(4, 8), weights=(), inputs=((4, 5),)):
@@ -180,51 +182,112 @@ def test_layers_are_paired_by_weights_shapes_kinds_and_names(keras, torch, expec
     ]
 
 
-def _branches(order, length=9):
-    """Two chains of equal layers, which begin with layers of different shapes and end in a sum."""
-    nodes, last = [], {}
-    for name in order:
-        branch, number = name[0], int(name[1:])
-        made = dense(name, ({"a": 3, "b": 5}[branch], 4)[number > 0], 4)
-        made["sources"] = [last.get(branch, -1)]
-        last[branch] = len(nodes)
-        nodes.append(made)
-    total = node("sum", "add", (4, 4), (), [(4, 4), (4, 4)])
-    return [*nodes, {**total, "sources": [last["a"], last["b"]]}]
+def program(nodes, order, *, is_port=False):
+    """Calls in an order; of each a node, and the names of what feeds it. A port has other names."""
+    made = {each["name"]: (each, fed) for each, *fed in nodes}
+    places = {name: number for number, name in enumerate(order)}
+    return [
+        {
+            **made[name][0],
+            "name": codecs.encode(name, "rot13") if is_port else name,
+            "sources": [places.get(source, -1) for source in made[name][1]],
+        }
+        for name in order
+    ]
 
 
-def test_layers_far_from_what_differs_stay_in_the_branch_of_their_neighbours():
-    steps = range(9)
-    keras = _branches([f"{branch}{n}" for n in steps for branch in "ab"])
-    torch = _branches([*(f"b{n}" for n in steps), *(f"a{n}" for n in steps)])
-    for each in torch:
-        each["name"] = f"port_{each['name']}"
+def merged(name, kind, *fed):
+    return (node(name, kind, (4, 4), (), [(4, 4)] * len(fed)), *fed)
+
+
+def chain_of(name, width, length=9):
+    """Equal layers, of which the first one has a width of its own."""
+    return [
+        (dense(f"{name}{n}", 4 if n else width, 4), *([f"{name}{n - 1}"] if n else []))
+        for n in range(length)
+    ]
+
+
+LONG = [*chain_of("a", 3), *chain_of("b", 5), merged("sum", "add", "a8", "b8")]
+SUMS = [
+    # Each sum is of a layer that has an equal one, and of one that has none.
+    *[(dense("equal", 5, 4),), (dense("other", 3, 4),), merged("sum", "add", "equal", "other")],
+    *[(dense("equally", 5, 4),), (dense("odd", 6, 4),), merged("sums", "add", "equally", "odd")],
+    merged("all", "concatenate", "sum", "sums"),
+]
+POOLED = [
+    *[(node("pool", "max_pool", (4, 5)),), (dense("left", 5, 8), "pool")],
+    *[(node("pools", "max_pool", (4, 3)),), (dense("right", 3, 6), "pools")],
+]
+ACTIVATED = [
+    *[(dense("left", 5, 8),), (act("bend"), "left")],
+    *[(dense("right", 3, 6),), (act("bends", width=6), "right")],
+]
+ENDED = [
+    *[(dense("u", 5, 8),), (act("uact"), "u"), (dense("ulast", 8, 5), "uact")],
+    *[(dense("v", 5, 8),), (act("vact"), "v"), (dense("vlast", 8, 5), "vact")],
+    (act("vend", "tanh", 5), "vlast"),
+    merged("mul", "multiply", "ulast", "vend"),
+]
+JOINED = [(dense("p", 5, 4),), (dense("q", 5, 4),), merged("join", "concatenate", "p", "q")]
+# What tells branches apart -> the calls, and their order in Keras and in the port.
+REORDERED = {
+    "neighbours far away": (
+        LONG,
+        [*(f"{branch}{n}" for n in range(9) for branch in "ab"), "sum"],
+        [*(f"b{n}" for n in range(9)), *(f"a{n}" for n in range(9)), "sum"],
+    ),
+    "what they are added to": (
+        SUMS,
+        ["equal", "other", "sum", "equally", "odd", "sums", "all"],
+        ["equally", "odd", "sums", "equal", "other", "sum", "all"],
+    ),
+    "the layers that pools feed": (
+        *(POOLED, ["pool", "left", "pools", "right"], ["pools", "right", "pool", "left"]),
+    ),
+    "the layers that feed activations": (
+        *(ACTIVATED, ["left", "bend", "right", "bends"], ["right", "bends", "left", "bend"]),
+    ),
+    # In Keras the code of a model takes both, which is not watched.
+    "their last activations": (
+        ENDED,
+        ["u", "uact", "ulast", "v", "vact", "vlast", "vend"],
+        ["v", "vact", "vlast", "vend", "u", "uact", "ulast", "mul"],
+    ),
+    "the places at which they are joined": (JOINED, ["q", "p", "join"], ["p", "q", "join"]),
+    "nothing, where they are in order": (JOINED, ["p", "q", "join"], ["p", "q", "join"]),
+}
+
+
+@each_row("nodes, order, other", REORDERED.values(), ids=REORDERED)
+def test_branches_in_another_order_are_paired_with_their_own(nodes, order, other):
+    keras, torch = program(nodes, order), program(nodes, other, is_port=True)
     pairs, left, more = names(keras, torch)
-    assert [theirs for _, theirs in pairs] == [f"port_{ours}" for ours, _ in pairs]
-    assert (left, more) == ([], [])
+    assert dict(pairs) == {name: codecs.encode(name, "rot13") for name in order}
+    assert (left, len(more)) == ([], len(other) - len(order))
 
 
-def test_branches_of_one_input_are_told_apart_by_what_they_are_added_to():
-    def program(prefix, first, second):
-        """Each sum is of a layer that has an equal one, and of one that has none."""
-        kinds = {"a": 3, "b": 6}
-        nodes = []
-        for name in (first, second):
-            nodes += [
-                {**dense(f"{prefix}{name}_equal", 5, 4), "sources": [-1]},
-                {**dense(f"{prefix}{name}_other", kinds[name], 4), "sources": [-1]},
-                {
-                    **node(f"{prefix}{name}_sum", "add", (4, 4), (), [(4, 4), (4, 4)]),
-                    "sources": [len(nodes), len(nodes) + 1],
-                },
-            ]
-        joined = node(f"{prefix}all", "concatenate", (4, 8), (), [(4, 4), (4, 4)])
-        order = (2, 5) if first == "a" else (5, 2)
-        return [*nodes, {**joined, "sources": list(order)}]
+def test_a_sum_of_three_may_be_two_sums():
+    """Two layers are told apart by what they are added to alone."""
+    layers = [
+        (dense(name, width, 4),) for name, width in zip("pabqcd", (5, 3, 6, 5, 7, 9), strict=True)
+    ]
+    end = merged("all", "concatenate", "s", "t")
+    of_three = [*layers, merged("s", "add", *"pab"), merged("t", "add", *"qcd"), end]
+    firsts = [merged("u", "add", *"pa"), merged("v", "add", *"qc")]
+    of_two = [*layers, *firsts, merged("s", "add", *"ub"), merged("t", "add", *"vd"), end]
+    keras = program(of_three, [*"pabsqcdt", "all"])
+    torch = program(of_two, [*"qcvdtpaubs", "all"], is_port=True)
+    pairs = dict(names(keras, torch)[0])
+    assert (pairs["p"], pairs["q"]) == (codecs.encode("p", "rot13"), codecs.encode("q", "rot13"))
 
-    pairs, left, more = names(program("", "a", "b"), program("port_", "b", "a"))
-    assert [theirs for _, theirs in pairs] == [f"port_{ours}" for ours, _ in pairs]
-    assert (left, more) == ([], [])
+
+def test_branches_that_are_added_are_paired_in_the_order_in_which_they_run():
+    nodes = [*JOINED[:2], merged("join", "add", "p", "q")]
+    keras, torch = program(nodes, ["q", "p", "join"]), program(nodes, ["p", "q", "join"])
+    for each in torch:
+        each["name"] = each["name"].upper()
+    assert names(keras, torch)[0][:2] == [("q", "P"), ("p", "Q")]
 
 
 def test_what_the_user_says_goes_first():
@@ -266,35 +329,6 @@ def fed_by(layer, *sources):
     return {**layer, "sources": list(sources)}
 
 
-PARTS = {
-    "pooled": {
-        "p": (node("pool", "max_pool", (4, 5)), dense("left", 5, 8)),
-        "q": (node("pool_2", "max_pool", (4, 3)), dense("right", 3, 6)),
-    },
-    "activated": {
-        "p": (dense("left", 5, 8), act("left_act")),
-        "q": (dense("right", 3, 6), act("right_act", width=6)),
-    },
-}
-
-
-def branches(parts, order):
-    """Two branches of two calls each, in one order or the other."""
-    found = []
-    for which in order:
-        first, second = PARTS[parts][which]
-        found += [fed_by(first, -1), fed_by(second, len(found))]
-    return found
-
-
-@each_row("parts", PARTS)
-def test_calls_without_weights_follow_the_layers_that_feed_them_or_are_fed(parts):
-    keras, torch = branches(parts, "pq"), branches(parts, "qp")
-    pairs, left, more = names(keras, torch)
-    assert all(a == b for a, b in pairs)
-    assert (len(pairs), left, more) == (4, [], [])
-
-
 def test_what_takes_a_permuted_tensor_follows_the_layer_before():
     """Two dropouts of one shape, in branches that run in another order, with channels moved."""
     keras = [
@@ -314,23 +348,15 @@ def test_what_takes_a_permuted_tensor_follows_the_layer_before():
     assert ("drop_b", "drop1") in pairs
 
 
-def test_of_several_takers_none_follows():
-    """Which of them it would be, nobody can tell."""
-    left = [dense("left", 5, 8), node("l_pool", "max_pool"), node("l_drop", "dropout")]
-    right = [
-        *[dense("right", 5, 6), node("r_pool", "average_pool", (4, 6))],
-        node("r_drop", "dropout", (4, 6)),
-    ]
-
-    def half(first, second):
-        found = [fed_by(first[0], -1), fed_by(first[1], 0)]
-        found += [fed_by(second[0], -1), fed_by(second[1], 2)]
-        return [*found, fed_by(first[2], 0), fed_by(second[2], 2)]
-
-    pairs, left_over, _ = names(half(left, right), half(right, left))
-    assert {("left", "left"), ("right", "right")} <= set(pairs)
-    assert all(a == b for a, b in pairs)
-    assert len(left_over) == 2  # one of each: the alignment keeps the order
+def test_a_signature_of_many_neighbours_is_no_longer_in_each_round():
+    """x = x + conv(x), again and again: each convolution follows all before it."""
+    conv = node("conv", "conv", weights=[(3, 3)])
+    nodes = [fed_by(conv, -1)]
+    for last in range(0, 80, 2):
+        nodes += [fed_by(conv, last), fed_by(node("add", "add"), last, last + 1)]
+    found = Neighbourhoods(nodes).signatures({})
+    longest = [max(len(repr(signature)) for signature in each.values()) for each in found]
+    assert max(longest) < 200 * 42  # a line for each neighbour
 
 
 def test_layers_of_one_shape_may_be_exchanged_and_no_others():
@@ -340,60 +366,6 @@ def test_layers_of_one_shape_may_be_exchanged_and_no_others():
     (other,) = exchanged(keras, torch, pairing, {})
     assert other.pairs == ((0, 1), (1, 0), (2, 2), (3, 3))
     assert list(exchanged(keras, torch, pairing, {"q": "0"})) == []
-
-
-def branch(name, *end):
-    return chained(dense(f"{name}1", 5, 8), act(f"{name}2"), dense(f"{name}3", 8, 5), *end)
-
-
-def behind(first, second):
-    """The nodes of two programs, one after the other."""
-    moved = [s if s is None else s + len(first) for each in second for s in each["sources"]]
-    return first + [{**each, "sources": [s]} for each, s in zip(second, moved, strict=True)]
-
-
-def test_branches_of_the_same_shapes_are_told_by_their_last_activations():
-    keras = behind(branch("shift"), branch("scale", act("scale4", "tanh", 5)))
-    torch = behind(branch("s", act("s4", "tanh", 5)), branch("t"))
-    # In the port something takes both; in Keras the code of a model does, which is not watched.
-    both = {**node("mul", "multiply", (4, 5), (), [(4, 5), (4, 5)]), "sources": [3, 6]}
-    pairs = {"shift": "t", "scale": "s"}
-    found = dict(names(keras, [*torch, both])[0])
-    assert found == {
-        f"{keras_name}{n}": f"{torch_name}{n}"
-        for keras_name, torch_name in pairs.items()
-        for n in (1, 2, 3, 4)
-        if (keras_name, n) != ("shift", 4)
-    }
-
-
-def test_another_activation_at_the_end_leaves_the_order():
-    keras = behind(branch("first"), branch("second", act("second4", "tanh", 5)))
-    torch = behind(branch("a"), branch("b", act("b4", "sigmoid", 5)))
-    found = dict(names(keras, torch)[0])
-    assert (found["first1"], found["second3"]) == ("a1", "b3")
-    assert found["second4"] == "b4"
-
-
-def joined_branches(order, joined, *, kind="concatenate"):
-    """Two layers of one shape that run in one order, and are joined in another."""
-    nodes = [dense(name, 5, 4) for name in order]
-    for each in nodes:
-        each["sources"] = [-1]
-    merge = node("join", kind, (4, 8), (), [(4, 4)] * len(joined))
-    merge["sources"] = [order.index(name) for name in joined]
-    return [*nodes, merge]
-
-
-def test_branches_of_one_shape_are_paired_by_the_places_at_which_they_are_joined():
-    keras, torch = joined_branches("ba", "ab"), joined_branches("xy", "xy")
-    assert names(keras, torch)[0][:2] == [("b", "y"), ("a", "x")]
-    assert names(joined_branches("ab", "ab"), torch)[0][:2] == [("a", "x"), ("b", "y")]
-
-
-def test_branches_that_are_added_are_paired_in_the_order_in_which_they_run():
-    keras, torch = joined_branches("ba", "ab", kind="add"), joined_branches("xy", "xy", kind="add")
-    assert names(keras, torch)[0][:2] == [("b", "x"), ("a", "y")]
 
 
 def windows(order, joined, widths, sizes="345", *, bias=True):

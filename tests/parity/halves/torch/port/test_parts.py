@@ -8,7 +8,6 @@ from torch import nn
 
 from parity.errors import InputError
 from parity.halves.torch.port.parts import (
-    as_written,
     called_by_parts,
     parts_in,
     parts_left_out,
@@ -52,14 +51,6 @@ def test_a_part_is_found(names, layers):
     }
     assert port.layers == {}
     assert list(parts_in(module)) == ["generator", "critic"]
-
-
-def test_the_module_is_called_as_it_is_written_in_a_block():
-    module = holder(net=nn.Linear(3, 2))
-    parted(module, {"net": PLAIN})
-    with as_written(module):
-        assert module(torch.ones(1)).item() == 2
-    assert list(module(torch.ones(1, 3))) == ["net"]
 
 
 def test_a_model_whose_call_reaches_all_weights_has_no_parts():
@@ -124,10 +115,3 @@ def test_a_port_may_compute_a_part_of_constants_by_itself():
     assert list(made) == list(parts_in(module)) == ["network"]
     assert parts_left_out(module) == ["normalizer"]
     assert weights_left_out(module) == {"layer.w"}
-
-
-def test_networks_are_found_in_order_beside_what_needs_no_module():
-    module = holder(netG=nn.Linear(3, 2))
-    told = {"generator": {**PLAIN, "weights": ["dense.kernel"]}, "normalizer": PLAIN}
-    parted(module, told, STEADY)
-    assert list(parts_in(module)) == ["generator"]

@@ -1,13 +1,8 @@
 """A port gets its inputs by name, in a row, or in one, whatever its arguments are."""
 
-import inputs_keras
-import keras
-import numpy as np
-import torch
 from rows import each_row
 
 from parity.halves.torch.port.feeding import Feeding, positional
-from torch_impl.keras_config import from_keras_config
 
 PAIR = {"inputs": [{"name": "age"}, {"name": "user"}], "input_structure": {"age": 0, "user": 1}}
 LIST = {"inputs": PAIR["inputs"], "input_structure": [0, 1]}
@@ -88,16 +83,3 @@ def test_a_module_gets_what_its_arguments_say(facts, forward, first, number):
 def test_a_function_that_does_not_tell_its_arguments_takes_any():
     assert positional(dict.fromkeys) == (["iterable", "value"], False)
     assert positional(min)[1]
-
-
-def test_the_twin_takes_a_dictionary():
-    keras.utils.set_random_seed(0)
-    model = inputs_keras.dictionary()
-    twin = from_keras_config(model.get_config())
-    twin.load_keras_weights({w.path: w.numpy() for w in model.weights})
-    draw = np.random.default_rng(0)
-    arrays = [draw.normal(size=(5, 4)).astype(np.float32), draw.integers(0, 8, (5, 3))]
-    facts = PAIR
-    (given,) = Feeding(facts).forms(twin.forward)[0]([torch.from_numpy(x) for x in arrays])
-    expected = model({"age": arrays[0], "user": arrays[1]}).numpy()
-    np.testing.assert_allclose(twin(given).detach().numpy(), expected, rtol=0, atol=1e-6)

@@ -97,18 +97,6 @@ def test_a_dropout_keeps_what_keras_keeps_at_its_own_rate(keras, recorded):
     np.testing.assert_array_equal(calls[3].inputs[0].numpy(), calls[2].inputs[0].numpy())
 
 
-def test_a_functional_dropout_keeps_the_same(keras, recorded):
-    def run(net, x):
-        x = nn.functional.relu(net.net[0](x), inplace=True)
-        x = nn.functional.dropout(x, 0.5, net.training, inplace=True)
-        return torch.sigmoid(net.net[3](x))
-
-    port = PortUnderTest(lambda: Net(run, net=check_factories.torch_module()), 3, keras)
-    _, output = port.forward("train", "probe", training=True)
-    expected = recorded.arrays["forward/train/output"]
-    np.testing.assert_allclose(output.detach().numpy(), expected, **CLOSE)
-
-
 @each_row("made", [torch.from_numpy, np.asarray], ids=["tensors", "arrays"])
 def test_the_ports_own_ways_are_taken(keras, recorded, made):
     loaded = []
@@ -255,57 +243,6 @@ def test_a_network_that_cannot_be_fed_either_way_is_told_by_its_first_words():
 
 
 # --- layers that torch has otherwise -------------------------------------------------------------
-
-
-def sloped(*shape):
-    """An image of 6 by 7 with 3 channels, and slopes that its pixels may share."""
-    node = ("prelu", "prelu", (4, 6, 7, 3), (4, 6, 7, 3), ["prelu.alpha"])
-    return Record(draw(4, 6, 7, 3), [node], {"prelu.alpha": draw(*shape)})
-
-
-@each_row("num", [3, 1], ids=["channels", "one"])
-def test_slopes_that_are_shared_have_axes_in_keras_that_torch_leaves_out(num):
-    # Slopes of every pixel are no slopes of channels.
-    port = PortUnderTest(lambda: nn.Sequential(nn.PReLU(3)), 3, sloped(6, 7, 3))
-    assert [each.partition(":")[0] for each in port.problems] == ["prelu"]
-    recorded = sloped(1, 1, num)
-    port = PortUnderTest(lambda: nn.Sequential(nn.PReLU(num)), 3, recorded)
-    assert port.problems == []
-    np.testing.assert_array_equal(
-        port.module[0].weight.detach(), recorded["weights/prelu.alpha"].reshape(-1)
-    )
-    assert port.nodes[0]["weights"] == {"alpha": [1, 1, num]}
-    assert port.weights()["prelu.alpha"].shape == (1, 1, num)
-    slopes = np.arange(1.0, num + 1)
-    port.set_gradients(["prelu.alpha"], lambda name: slopes.reshape(1, 1, num))
-    np.testing.assert_array_equal(port.module[0].weight.grad, np.arange(1.0, num + 1))
-    np.testing.assert_array_equal(
-        port.gradients()["prelu.alpha"].reshape(-1), np.arange(1, num + 1)
-    )
-
-
-def test_both_parts_of_a_separable_convolution_get_their_kernel():
-    weights = {
-        "sep.depthwise_kernel": draw(3, 3, 3, 2),
-        "sep.pointwise_kernel": draw(1, 1, 6, 2),
-        "sep.bias": draw(2),
-    }
-    first, *rest = weights
-    nodes = [
-        ("sep.depthwise", "depthwise_conv", (4, 6, 7, 3), (4, 4, 5, 6), [first]),
-        ("sep.pointwise", "conv", (4, 4, 5, 6), (4, 4, 5, 2), rest),
-    ]
-    recorded = Record(draw(4, 6, 7, 3), nodes, weights)
-    port = PortUnderTest(
-        lambda: nn.Sequential(nn.Conv2d(3, 6, 3, groups=3, bias=False), nn.Conv2d(6, 2, 1)),
-        3,
-        recorded,
-    )
-    assert port.problems == []
-    found = port.weights()
-    assert sorted(found) == sorted(weights)
-    for name, weight in found.items():
-        np.testing.assert_array_equal(weight, weights[name])
 
 
 @each_row("dtype", ["float32", "float64"])

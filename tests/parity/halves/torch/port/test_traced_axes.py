@@ -81,12 +81,6 @@ def test_the_axes_of_cubes_are_followed_through_any_layers(data, rank):
     assert list(traced(calls, [traced_channels_first(rank)]).made) == orders
 
 
-def test_what_comes_later_tells_the_order_of_what_is_fed():
-    net = nn.Sequential(nn.Dropout(0.5), nn.ReLU(), nn.Conv2d(3, 3, 1))
-    found = traced(calls_of(net, torch.randn(3, 3, 3, 3)), [None])
-    assert set(found.taken) == set(found.made) == {traced_channels_first(4)}
-
-
 def test_around_a_recurrent_module_the_steps_may_be_first():
     def run(net, x):
         return net.drop(net.gru(net.drop(x))[0])
@@ -108,16 +102,6 @@ def test_a_permutation_that_is_keras_s_too_is_not_followed():
     assert traced(calls, [as_keras(3)], keras).made == (None, None)
 
 
-def test_a_subclass_of_the_user_may_move_axes_inside():
-    class LayerNorm2d(nn.LayerNorm):
-        def forward(self, x):
-            return super().forward(x.movedim(1, -1)).movedim(-1, 1)
-
-    net = nn.Sequential(LayerNorm2d(3), nn.Conv2d(3, 3, 1))
-    found = traced(calls_of(net, torch.randn(3, 3, 3, 3)), [traced_channels_first(4)])
-    assert found.made == (traced_channels_first(4), traced_channels_first(4))
-
-
 @each_row("order", [as_keras, traced_channels_first, steps_first])
 def test_values_tell_the_order_within_rounding(order):
     theirs = np.random.default_rng(0).normal(size=(3, 3, 3, 3))
@@ -126,8 +110,4 @@ def test_values_tell_the_order_within_rounding(order):
     assert nearest(ours.float(), theirs) == order(4)
     assert nearest(ours + 1, theirs) is None  # a wrong port's values tell nothing
     assert nearest(ours * torch.nan, theirs) is None
-
-
-def test_values_that_are_alike_in_all_orders_tell_nothing():
-    assert nearest(torch.ones(3, 3, 3), np.ones((3, 3, 3))) is None
-    assert nearest(torch.zeros(3, 3), np.zeros((3, 3))) is None
+    assert nearest(torch.ones(3, 3, 3), np.ones((3, 3, 3))) is None  # as alike in all orders

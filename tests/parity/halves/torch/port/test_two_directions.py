@@ -45,9 +45,3 @@ def test_two_calls_with_half_of_the_weights_are_the_layer_together(partner):
 def test_other_calls_are_left_as_they_are(nodes):
     before = paired(nodes, partner=True)
     assert with_directions(keras_nodes(), nodes, before) is before
-
-
-def test_a_layer_of_one_direction_is_left_as_it_is():
-    nodes = calls("gru", "gru")
-    before = paired(nodes, partner=True)
-    assert with_directions(keras_nodes("gru"), nodes, before) is before

@@ -1,16 +1,12 @@
 """What has no partner is told, with what to do; what only has its weights elsewhere is not."""
 
-import keras
 import numpy as np
 import torch
-from both_halves import levels, recorded
 from small_nets import Net
 from torch import nn
 
 from parity.halves.torch.port.port_under_test import PortUnderTest
-from parity.halves.torch.port.unpaired import left_over, told_nodes, told_pairs
-from parity.ladder.items import FAIL, PASS
-from parity.traces.trace import Trace
+from parity.halves.torch.port.unpaired import left_over, told_pairs
 
 
 def draw(*shape, seed=0):
@@ -98,21 +94,6 @@ def test_random_numbers_are_told_only_if_keras_draws_some_too():
     assert found["incomplete"] == []
 
 
-def test_a_call_has_the_weights_of_its_partner_if_some_are_carried_elsewhere():
-    recorded = Record({}, lambda x: x)
-    recorded.facts["nodes"].pop()
-    recorded.facts["nodes"][0]["weights"].append("dense.bias")
-    recorded["weights/dense.bias"] = draw(3, seed=5)
-    recorded.facts["weights"]["dense.bias"] = {"shape": [3], "trainable": True}
-    recorded["forward/eval/output"] = recorded["forward/eval/output"] + draw(3, seed=5)
-    recorded["forward/eval/dense/output"] = recorded["forward/eval/output"]
-    port, found = told(recorded, lambda net, x: x + net.free, 3)
-    assert found["torch_left"] == []
-    (row, _), *_ = pairs = told_pairs(port)
-    assert row == 0
-    assert told_nodes(port, pairs)[0]["weights"] == {"kernel": [3, 3], "bias": [3]}
-
-
 def test_a_computed_weight_is_told_by_its_parts():
     def normed():
         net = net_of(lambda net, x: x)
@@ -123,42 +104,3 @@ def test_a_computed_weight_is_told_by_its_parts():
     port = PortUnderTest(normed, 3, recorded)
     (entry,) = left_over(port, told_pairs(port))["not_compared"]
     assert entry["what"] == "the gradients of the parts of dense.kernel"
-
-
-def gate_by_gate():
-    """A GRU of two layers, each of which takes the input and the state as one tensor."""
-
-    def run(net, x):
-        h = x.new_zeros(len(x), 4)
-        for step in x.unbind(1):
-            z, r = net.gates(torch.cat([step, h], -1)).sigmoid().chunk(2, dim=-1)
-            h = z * h + (1 - z) * torch.tanh(net.candidate(torch.cat([step, r * h], -1)))
-        return net.head(h)
-
-    return Net(run, gates=nn.Linear(7, 8), candidate=nn.Linear(7, 4), head=nn.Linear(4, 2))
-
-
-def last_step():
-    """Has no GRU, and no parameters that could be one."""
-    return Net(lambda net, x: net.head(x[:, -1]), head=nn.Linear(3, 2))
-
-
-def test_a_cell_by_hand_whose_weights_have_no_place_is_not_called_missing(tmp_path):
-    def reference():
-        x = keras.Input((5, 3))
-        memory = keras.layers.GRU(4, reset_after=False, name="memory")
-        model = keras.Model(x, keras.layers.Dense(2, name="head")(memory(x)))
-        model.compile("sgd", "mse")
-        return model
-
-    trace = recorded(reference, tmp_path / "keras", steps=1)
-    found = levels(trace, gate_by_gate, tmp_path / "by_hand")
-    assert found["structure"].status == PASS
-    facts = Trace(tmp_path / "by_hand").facts
-    told = [entry["what"] for entry in facts["incomplete"]]
-    assert told == [f"memory.gru_cell/{name}" for name in ("kernel", "recurrent_kernel", "bias")]
-    assert facts["by_hand"] == [
-        f"{layer}.{name}" for layer in ("gates", "candidate") for name in ("weight", "bias")
-    ]
-    without = levels(trace, last_step, tmp_path / "without")
-    assert "memory" in [item.name for item in without["structure"].items if item.status == FAIL]

@@ -40,18 +40,3 @@ def test_a_limit_that_keras_does_not_have_is_told(tmp_path):
 def test_a_limit_that_keras_has_is_met(limit, tmp_path):
     trace = recorded(model(lambda: L.ReLU(limit)), tmp_path / "keras", steps=1)
     assert told(trace, nn.ReLU6() if limit == 6 else nn.Hardtanh(0.0, 4.0)) == []
-
-
-def test_what_keras_tells_is_told_once(tmp_path):
-    def make():
-        keras.utils.set_random_seed(1)
-        layers = [L.Dense(4, activation="sigmoid"), L.ReLU(6.0, name="cut"), L.Dense(2)]
-        made = keras.Sequential([keras.Input((5,)), *layers])
-        made.compile("sgd", "mse")
-        return made
-
-    trace = recorded(make, tmp_path / "keras", steps=1)
-    whats = [each["what"] for each in trace.facts["not_compared"]]
-    assert whats == ["numbers below 0 in cut", "numbers above 6 in cut"]
-    net = nn.Sequential(nn.Linear(5, 4), nn.Sigmoid(), nn.ReLU6(), nn.Linear(4, 2))
-    assert list(unreached(PortUnderTest(lambda: net, 0, trace))) == []

@@ -38,16 +38,6 @@ def test_the_module_in_a_wrapper_is_itself(wrap):
     assert list(outer.state_dict()) == ["0.0.weight", "0.0.bias"]
 
 
-def test_a_module_of_the_same_name_is_no_wrapper():
-    class DataParallel(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.module = inner()
-
-    net = DataParallel()
-    assert unwrapped(net) is net
-
-
 def test_what_is_compiled_in_place_is_run_as_it_is():
     net = inner()
     net[0].compile()

@@ -69,23 +69,6 @@ def test_weights_and_further_inputs_come_with_their_images():
         assert np.array_equal(weight, expected[2])
 
 
-@each_row("subset", ["training", "validation"])
-def test_a_subset_is_what_the_flow_has_of_it(subset):
-    arguments = {**ALL, "validation_split": 0.4}
-    generator = ImageDataGenerator(**arguments)
-    flow = generator.flow(X, Y, batch_size=2, subset=subset, ignore_class_split=True)
-    found = Flow(flow)
-    with found.watched():
-        found.begin()
-        batches = [flow[number] for number in range(len(flow))]
-        found.end()
-    made = FlowBatches(found.told(), found.settings())
-    assert len(made) == (3 if subset == "training" else 2)
-    for (x, y), (expected, labels) in zip(made[:], batches, strict=True):
-        same_images(x, expected)
-        assert y.tolist() == labels.tolist()
-
-
 def test_images_that_are_not_keras_images_are_an_error():
     told, settings, _ = noted(ALL)
     told["x"] = told["x"][::-1].copy()
@@ -110,15 +93,6 @@ def test_the_images_of_the_port_are_fed_and_kept():
     assert sums == pytest.approx([x.sum(dtype=float) for x in fed])
     assert writer.facts["augment"]["rotation_range"] == 40.0
     assert writer.facts["augment_explained"]["told"].startswith("fill_mode='reflect'")
-
-
-def test_the_right_augmentation_needs_no_explanation():
-    told, settings, batches = noted(ALL)
-    made = FlowBatches(told, settings, KerasTransform(**ALL))
-    same_images(made.batch(0)[0], batches[0][0])
-    writer = CheckWriter()
-    made.write(writer)
-    assert writer.facts["augment_explained"] is None
 
 
 def test_only_the_flow_of_training_is_augmented_by_the_port():

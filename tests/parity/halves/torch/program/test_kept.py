@@ -87,16 +87,6 @@ def test_the_objects_that_code_of_the_user_holds_stay_the_same():
     assert not given.optimizer.state
 
 
-def test_random_numbers_go_on_where_they_were():
-    given = port()
-    torch.manual_seed(1)
-    expected = torch.rand(3)
-    torch.manual_seed(1)
-    with kept(given):
-        torch.rand(5)
-    assert torch.equal(torch.rand(3), expected)
-
-
 class Casting(nn.Linear):
     """Notes the dtype of its parameters whenever they change, and casts its inputs to it."""
 

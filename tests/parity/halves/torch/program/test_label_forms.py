@@ -57,11 +57,6 @@ def test_a_loss_that_turns_the_images_itself_gets_them_as_keras_does(channels):
     assert fed(loss, output(5, channels, 6, 6), labels) is labels
 
 
-def test_signals_are_turned_likewise():
-    labels = IMAGES[:, :, 0][:, :, [0, 1, 2, 0, 1, 2, 0, 1]]  # (5, 6, 8)
-    assert fed(nn.MSELoss(), output(5, 8, 6), labels).shape == (5, 8, 6)
-
-
 @each_row(
     "output_shape, labels",
     [

@@ -92,37 +92,6 @@ def test_functions_and_dropout_between_recurrent_layers_get_keras_masks(referenc
     assert next(level for level in wrong.levels if level.id == "trajectory").status == "fail"
 
 
-# A port that trains another network over its layers, which begins each pass anew.
-WITH_NETWORK = """
-class Other(nn.Module):
-    def __init__(self, net):
-        super().__init__()
-        self.net = nn.ModuleList([net])
-
-    def forward(self, x):
-        net = self.net[0]
-        h, _ = net.lstm(x)
-        h = F.dropout1d(h.transpose(1, 2), 0.3, self.training).transpose(1, 2)
-        h = torch.tanh(net.hidden(h.flatten(1)))
-        return net.out(FACTOR * F.dropout(h, 0.5, self.training))
-
-def with_network():
-    made = port()
-    return Port(made.module, made.loss, made.optimizer, network=Other(made.module))
-"""
-
-
-@each_row("factor, status", [("1", "pass"), ("1.01", "fail")])
-def test_another_network_that_is_trained_gets_them_in_every_pass(
-    factor, status, reference, tmp_path
-):
-    source = SOURCE + WITH_NETWORK.replace("FACTOR", factor)
-    spec = spec_in(tmp_path, source, "with_network")
-    result = result_of(spec, tmp_path / "run", reference)
-    trajectory = next(level for level in result.levels if level.id == "trajectory")
-    assert trajectory.status == status
-
-
 def port_of(*pairs):
     """A paired port: (layer of Keras, module of the port) for each call."""
     made = [

@@ -78,21 +78,6 @@ def test_a_round_is_so_many_steps(bench_of, monkeypatch, part, samples, steps, t
     assert len(made) == 2 * steps
 
 
-def test_it_is_timed_in_float32_from_kerass_weights_without_rules_of_epochs(
-    bench_of, monkeypatch, run
-):
-    ports, made = (collected(monkeypatch, bench, name) for name in ("_port", "_without_rules"))
-    steps = collected(monkeypatch, ReplayedStepper, "step")
-    server = bench_of(rounds=1)
-    assert {p.dtype for p in ports[0].module.parameters()} == {torch.float32}
-    assert (made[0].scheduler, made[0].early_stopping) == (None, None)
-    # Without dropout the first loss would be Keras's; with masks of its own it is near.
-    first = Trace(RunFolder(run).half("keras").training.path)["training/loss"][0]
-    assert float(steps[0][0]) == pytest.approx(float(first), rel=0.3)
-    assert server.environment["variant"] == "torch-eager"
-    assert server.environment["has_own_loop"] is False
-
-
 def test_a_loop_of_the_ports_own_is_timed(bench_of, monkeypatch):
     made = collected(monkeypatch, ReplayedStepper, "step")
     server = bench_of(port="own_loop")
@@ -146,14 +131,6 @@ def statuses(run, tmp_path):
     return {name: compare_level(name, OF_TRAINING, *sides).status for name in OF_TRAINING}
 
 
-@pytest.mark.parametrize("variant", ["torch-fused", "torch-compiled"])
-def test_a_right_variant_is_the_same_training(bench_of, run, tmp_path, variant):
-    bench_of(variant, part="judged", rounds=1)
-    found = statuses(run, tmp_path)
-    assert found.pop("data") == "skipped"  # no images are augmented
-    assert set(found.values()) == {"pass"}
-
-
 @pytest.fixture
 def run_without_spread(run, tmp_path):
     """Copies the run as one whose port was so near that it was not trained again."""
@@ -168,16 +145,6 @@ def run_without_spread(run, tmp_path):
         return tmp_path / "run", spread
 
     return copied
-
-
-def test_a_variant_that_is_not_near_is_allowed_what_a_second_training_shows(
-    bench_of, run_without_spread, tmp_path
-):
-    run, spread = run_without_spread()
-    bench_of("torch-fused", part="judged", rounds=1, run=run)
-    found = Trace(RunFolder(tmp_path / "child").training.path).facts["spread"]
-    assert found == pytest.approx(spread)
-    assert statuses(run, tmp_path)["trajectory"] == "pass"
 
 
 def test_no_more_than_rounding_is_allowed_where_the_probes_leave_nothing_open(
