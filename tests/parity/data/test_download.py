@@ -199,3 +199,12 @@ def test_without_a_home_the_message_says_what_to_set(monkeypatch):
     monkeypatch.setattr(Path, "home", homeless)
     with pytest.raises(InputError, match="set PARITY_DATA_DIR"):
         mnist_folder()
+
+
+def test_a_mirror_may_be_a_folder(tmp_path, folder):
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    for name, body in BODIES.items():
+        (mirror / name).write_bytes(body)
+    fetch_mnist(folder, mirrors=[f"{mirror.as_uri()}/"], files=FILES)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(NAMES)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rows import each_row
+from scipy import stats
 
 from parity.data.load import load_data, run_data
 from parity.errors import InputError
@@ -200,3 +201,22 @@ def test_the_data_of_a_run_are_those_that_its_spec_describes(numbered):
     assert run_data(spec).sha256 == load_data(numbered, train=7, val=4, **given).sha256
     whole = spec.replace(train_size=None, val_size=None, split="last", label_noise=0, leakage=0)
     assert run_data(whole).sha256 == load_data(numbered, split="last").sha256
+
+
+def test_the_embedded_data_are_the_default():
+    data = load_data()
+    assert (data.source, data.input_shape, data.num_classes) == ("embedded", (28, 28, 1), 10)
+    assert [len(x) for x in (data.x_train, data.x_val, data.x_test)] == [5000, 1000, 2000]
+
+
+def test_with_noise_1_labels_are_uniform_and_say_nothing_of_those_before():
+    plain, noisy = load_data(**SIZES, seed=2), load_data(**SIZES, seed=2, label_noise=1)
+    table = np.zeros((10, 10))
+    np.add.at(table, (labels_of(plain), labels_of(noisy)), 1)
+    assert stats.chi2_contingency(table).pvalue > 1e-3
+    assert stats.chisquare(table.sum(0)).pvalue > 1e-3
+    # The check sees a dependence: a tenth of the labels left as they were.
+    kept = np.where(np.arange(3000) % 10 == 0, labels_of(plain), labels_of(noisy))
+    table = np.zeros((10, 10))
+    np.add.at(table, (labels_of(plain), kept), 1)
+    assert stats.chi2_contingency(table).pvalue < 1e-6

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import torch
 from rows import each_row
 
@@ -10,6 +11,7 @@ from torch_impl.plain import (
     attention,
     categories,
     conv_lstm,
+    noise,
     recurrent,
     resizing,
 )
@@ -156,3 +158,14 @@ def test_an_lstm_of_images_is_that_of_the_library(name, sides, settings):
     x = torch.randn(2, 5, 3, *sides)
     assert_same(plain(x), full(x))
     assert "_ih" in "".join(dict(plain.named_parameters()))
+
+
+def test_noise_has_its_spread_and_only_in_train_mode():
+    x = torch.full((400, 500), 3.0)
+    # The deviation of the spread of n normal numbers is 1 / sqrt(2 n) of it: 5 of them.
+    share = 5 / (2 * x.numel()) ** 0.5
+    for module, stddev in ((noise.GaussianNoise(0.3), 0.3), (noise.GaussianDropout(0.2), 1.5)):
+        made = module(x)
+        assert made.std() == pytest.approx(stddev, rel=share)
+        assert made.mean() == pytest.approx(3.0, abs=5 * stddev / x.numel() ** 0.5)
+        assert module.eval()(x) is x

@@ -5,7 +5,9 @@ import pytest
 import torch
 from rows import each_row
 
+from parity.ports.plain_rules import metric
 from torch_impl import losses, metrics, optim, schedule
+from torch_impl.keras_config.training import planned_metric
 from torch_impl.plain import callbacks, clipping, schedules, training, weights
 from torch_impl.plain import losses as plain_losses
 from torch_impl.plain import metrics as plain_metrics
@@ -342,3 +344,32 @@ def test_penalties_are_in_float32_and_without_a_half():
     weight = torch.tensor([3.0, -4.0])
     factor = float(np.float32(0.1))
     assert weights.l1_l2(0.1, 0.1)(weight) == pytest.approx(factor * 7 + factor * 25, abs=1e-15)
+
+
+@each_row("name", CLIPS)
+def test_a_step_without_gradients_is_taken(name):
+    """It trains nothing, and counts; with a gradient, the weight moves."""
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer = plain_optim.SGD([weight], 0.5, clip=CLIPS[name](1.0))
+    optimizer.step()
+    assert (weight.tolist(), optimizer.param_groups[0]["step"]) == ([1.0] * 3, 1)
+    weight.grad = torch.tensor([1.0, 0.0, 0.0])
+    optimizer.step()
+    assert weight.tolist() == [0.5, 1.0, 1.0]
+
+
+@each_row("name", ["Hinge", "SquaredHinge", "CategoricalHinge", "KLDivergence", "Poisson"])
+def test_metrics_that_are_losses_are_keras_ones(name):
+    assert metric(planned_metric({"class_name": name, "config": {"name": "m"}})) == (
+        f'rules.Average("m", rules.{name}().per_sample)'
+    )
+    ours = plain_metrics.Average("m", getattr(plain_losses, name)().per_sample)
+    theirs = getattr(metrics, name)()
+    generator = torch.Generator().manual_seed(4)
+    for size in (5, 8, 1):
+        output = probabilities((size, 3), generator)
+        target = torch.nn.functional.one_hot(torch.arange(size) % 3, 3).double()
+        ours.update(output, target)
+        theirs.update(output, target)
+    assert float(ours.compute()) == pytest.approx(float(theirs.result()), abs=1e-14)
+    assert abs(float(ours.compute())) > 0.1

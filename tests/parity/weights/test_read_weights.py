@@ -110,3 +110,17 @@ def test_a_checkpoint_has_the_slots_of_the_optimizer_in_its_order(name, files, t
 def test_a_missing_file_is_told_in_one_line(name, tmp_path):
     with pytest.raises(InputError, match="there is no such file"):
         read_weights(tmp_path / name)
+
+
+def test_the_prefix_and_the_index_of_a_checkpoint_mean_the_same(files):
+    folder = files / "rows_saved_model"
+    one, two, three = (
+        read_weights(path)
+        for path in (
+            folder,
+            folder / "variables" / "variables",
+            folder / "variables" / "variables.index",
+        )
+    )
+    assert one.keys() == two.keys() == three.keys()
+    assert len(one) == 6

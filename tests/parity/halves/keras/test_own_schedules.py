@@ -79,3 +79,13 @@ def test_a_config_is_that_of_the_user_or_the_plain_attributes():
     assert optimizer_of(Powers())._learning_rate.get_config() == {"mine": 1}
     told = optimizer_of(Warm(16, 4)).get_config()["learning_rate"]
     assert (told["class_name"], told["config"]) == ("Warm", {"warmup": 4})
+
+
+class Broken(Schedule):
+    def __call__(self, step):
+        raise ValueError("no rate for you")
+
+
+def test_what_else_goes_wrong_in_a_schedule_is_raised_as_it_is():
+    with pytest.raises(ValueError, match="no rate for you"):
+        optimizer_of(Broken())._learning_rate(0)

@@ -70,3 +70,11 @@ def test_confident_outputs_for_a_masked_batch_keep_how_right_they_are():
         for step in np.flatnonzero(COUNTS[row]):
             assert made[row, step, labels[row, step]] == linear[source, step, y[source, step]]
             assert sorted(made[row, step]) == sorted(linear[source, step])
+
+
+def test_a_masked_loss_keeps_its_mask_behind_an_activation():
+    arrays = probed(lambda: L.Dense(2, activation="softmax", name="out"))
+    np.testing.assert_array_equal(arrays["counted/train/output"], arrays["input/probe/0"] != 0)
+    slope = arrays["output_gradient/out.activation"]
+    assert not slope[arrays["input/probe/0"] == 0].any()
+    assert slope[arrays["input/probe/0"] != 0].any()

@@ -8,6 +8,7 @@ import tensorflow as tf
 from both_halves import levels, recorded
 from rows import each_row
 
+from parity.data import probe_inputs
 from parity.data.samples import Samples
 from parity.halves.keras import versions
 from parity.halves.keras.check.inputs import inputs_of
@@ -210,3 +211,26 @@ def test_what_rounding_changes_too_much_is_told():
         ("gradient of b", ["gradient/b"])
     ]
     assert found[0]["why"] == "rounding may change it by 3.0e-06 of its size"
+
+
+class Root(L.Layer):
+    """Takes the root of its weight, which begins as a constant, and is drawn around zero."""
+
+    def build(self, shape):
+        self.size = self.add_weight(shape=(), initializer="ones", name="size")
+
+    def call(self, x):
+        return x * keras.ops.sqrt(self.size)
+
+
+@pytest.mark.long
+def test_a_draw_that_makes_nan_is_never_taken_for_one_that_shows_more():
+    """NaN has every effect that is looked for. Here, a part stays dead in each draw of numbers."""
+    seeds = [probe_inputs.redrawn(3, number) for number in range(8)]
+    drawn = [probe_inputs.filled(seed, {"root.size": np.ones(1)})["root.size"] for seed in seeds]
+    assert drawn[0] > 0  # of the seed itself
+    assert min(drawn) < 0
+    dead = [lambda: L.Lambda(lambda x: -keras.ops.square(x) - 1), lambda: L.ReLU(name="dead")]
+    writer = probed(chain(lambda: Root(name="root"), *dead, lambda: L.Dense(1)), seed=3)
+    assert not np.isnan(writer.arrays["forward/eval/output"]).any()
+    assert "dead" in str(told(writer))

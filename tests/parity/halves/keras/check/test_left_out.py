@@ -160,3 +160,11 @@ def test_a_loop_of_the_users_own_leaves_a_check_open():
     assert entry["what"] == "the model's own make_train_function"
     assert "parity run" in entry["do"]
     assert left_open(compiled()) == []
+
+
+def test_a_strategy_and_a_distribution_are_told():
+    model = compiled()
+    import tensorflow as tf
+
+    model._distribute_strategy = tf.distribute.OneDeviceStrategy("/cpu:0")
+    assert list(told(model)) == ["the strategy OneDeviceStrategy"]

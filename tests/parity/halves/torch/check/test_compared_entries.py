@@ -147,3 +147,15 @@ def test_steps_that_may_look_at_more_than_one_number_are_whole(keras, optimizer,
     with compared_entries(port, NAMES) as same:
         assert same is port
         assert port.module[0].weight.shape == (4, 5)
+
+
+def test_a_frozen_weight_stays_as_it_is(keras):
+    def frozen(net):
+        net[0].weight.requires_grad_(False)
+        return OPTIMIZERS["torch_adam"](net)
+
+    brief = CheckWriter()
+    write_optimizer(port_of(keras, frozen), brief, is_brief=True)
+    start = probe_inputs.of_step(keras["weights/dense1.kernel"])
+    assert_same_bits(brief.arrays["optimizer/12/weights/dense1.kernel"], start)
+    assert (brief.arrays["optimizer/12/weights/dense1.bias"] != keras["weights/dense1.bias"]).all()
