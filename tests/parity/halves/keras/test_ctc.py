@@ -48,3 +48,8 @@ def test_keras_loss_and_gradient_are_those_of_its_own_kernel_in_more_digits():
     for a, b in zip(single, double, strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6)
     assert single[0] != double[0]
+
+
+def test_labels_that_do_not_fit_are_impossible():
+    logits = np.zeros((1, 2, 3))
+    assert np.isposinf(ctc_loss(np.array([[1, 1]]), logits, [2], [2]).numpy())  # needs a blank

@@ -1,5 +1,7 @@
 """What the Keras half does in a benchmark: its rounds are `model.fit`, no more and no less."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -171,3 +173,19 @@ def test_keras_on_torch_gets_arrays_in_fp32_and_tells_no_memory(monkeypatch):
     assert (len(fed["x"]), len(fed["y"]), samples) == (64, 64, 64)
     assert (fed["batch_size"], fed["shuffle"]) == (8, False)
     np.testing.assert_array_equal(fed["x"][8:16], DATA.x_train[:8])
+
+
+@pytest.mark.long
+def test_the_tuned_program_learns_from_every_batch_of_an_epoch(built):
+    """Where a bright stripe is, which a network learns in a few steps."""
+    arrays = {name: np.zeros_like(getattr(DATA, f"x_{name}")) for name in ("train", "val")}
+    for name, x in arrays.items():
+        for image, label in zip(x, getattr(DATA, f"y_{name}"), strict=True):
+            image[2 * label : 2 * label + 2] = 1.0
+    data = replace(DATA, x_train=arrays["train"], x_val=arrays["val"])
+    rounds = Rounds(2)
+    with pytest.raises(NoMoreRounds):
+        run_bench(task("keras-tuned", model="capacity", batch_size=4), data, rounds)
+    assert rounds.accuracies[-1] > 0.9  # of five classes
+    assert int(built[0].optimizer.iterations) == 2 * 18  # no multiple of 16
+    assert rounds.samples == [70, 70]
