@@ -291,17 +291,17 @@ def _told(kind: type, value: Any, text: str, place: str) -> str:
     for step in _STEP.finditer(path):
         key: Any = _only_wrong(kind, value, here, text) if step[3] else step[1] or int(step[2])
         here = here[key]
-        place += f"[{key}]" if step[2] else f"{'.' if place else ''}{_shown(key, quoted=False)}"
+        place += f"[{key}]" if step[2] else f"{'.' if place else ''}{shown(key, quoted=False)}"
     if is_key:
-        key = _shown(_only_wrong(kind, value, here, text))
+        key = shown(_only_wrong(kind, value, here, text))
         return f"a key of {place} is {key}; {_expected(problem)}"
     whole = place or "the file"
     if problem.startswith("Object missing required field"):
         return f"{whole} has no {problem.split('`')[1]!r}"
     if problem.startswith("Object contains unknown field"):
         key = problem.removeprefix("Object contains unknown field `").removesuffix("`")
-        return f"{whole} has the unknown key {_shown(key)}"
-    return f"{whole} is {_shown(here)}; {_expected(problem)}"
+        return f"{whole} has the unknown key {shown(key)}"
+    return f"{whole} is {shown(here)}; {_expected(problem)}"
 
 
 def _only_wrong(kind: type, whole: Any, mapping: dict[str, Any], text: str) -> str:
@@ -334,7 +334,7 @@ def _expected(problem: str) -> str:
     return f"expected {' or '.join(map(repr, names))}"
 
 
-def _shown(value: Any, *, quoted: bool = True) -> str:
+def shown(value: Any, *, quoted: bool = True) -> str:
     """Returns a value, shortened; a key has no quotes if it cannot be misread."""
     if not quoted and value.isascii() and value.isprintable() and len(value) <= MAX_SHOWN:
         return str(value)

@@ -124,7 +124,7 @@ def weights_after(
         if weight in unknown:
             yield weight, None, False
             continue
-        limit = allowed_in_training(keras, step, weight)
+        limit = allowed_in_training(keras, step, key)
         item = close(keras, port, key, weight, most=limit, step=step)
         yield weight, item, limit > most and item.agrees
 

@@ -172,14 +172,16 @@ def allowed_by_float32(keras: Recorded, key: str) -> float:
     return min(limits.factor * _measured(keras, key, "float32_noise"), most)
 
 
-def allowed_in_training(keras: Recorded, step: int, weight: str) -> float:
-    """Returns the allowed difference of a weight after a step of a probe's training, from 1.
+def allowed_in_training(keras: Recorded, step: int, key: str) -> float:
+    """Returns the allowed difference of an array after a step of a probe's training, from 1.
+
+    It is a weight, or a number that the own step of a model returns, such as its loss; this counts
+    as changed as what the networks of the model return in the first step.
 
     Up to `most_in_training` it is that of `allowed`. Of a network with many normalisations, whose
     last ones see few values, rounding decides more than that after some steps; then the array is
     not compared, unless it differs by even more. The first steps are certain in every network.
     """
-    key = f"trajectory/{step}/{weight}"
     return _grown(keras, step, key, _measured(keras, key))
 
 
@@ -190,14 +192,6 @@ def allowed_loss(keras: Recorded, step: int) -> float:
     own, largest = abs(float(keras[key][step - 1])) or 1.0, keras.largest(key)
     noise = max(keras.facts.get("loss_noise", [])[:step], default=0.0)
     return _grown(keras, step, key, noise) * max(1.0, largest / own)
-
-
-def allowed_log(keras: Recorded, step: int, key: str) -> float:
-    """Returns the same of a number that the own step of a model returns, such as its loss.
-
-    It counts as changed as what the networks of the model return in the first step.
-    """
-    return _grown(keras, step, key, _measured(keras, key))
 
 
 def _grown(keras: Recorded, step: int, key: str, noise: float) -> float:

@@ -427,9 +427,9 @@ def inherited_text(result: Result) -> str:
     return "; ".join(told)
 
 
-def _more(levels: Sequence[str], word: str = "more") -> str:
+def _more(levels: Sequence[str]) -> str:
     number = len(levels)
-    return f"{number:,} {word} {'item differs' if number == 1 else 'items differ'}"
+    return f"{number:,} more {'item differs' if number == 1 else 'items differ'}"
 
 
 def _by_level(levels: Sequence[str]) -> str:

@@ -8,13 +8,15 @@ so that a child that dies tells which one killed it; `failed/KEY` has the reason
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parity.errors import told
 from parity.files.atomic import write_bytes
 from parity.files.json_io import write_json
+from parity.halves.protocol import is_installable
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 
@@ -74,7 +76,17 @@ def spec_from(values: Mapping[str, Any]) -> RunSpec | ProgramSpec:
     return kind.from_dict(values)
 
 
-def write_failure(directory: Path, key: str, error: Exception) -> None:
-    """Writes why a task has failed, with the traceback on standard error, which is the log."""
-    traceback.print_exception(error)
-    write_bytes(directory / FAILED / key, told(error).encode("utf-8", "backslashreplace"))
+@contextmanager
+def failing_alone(directory: Path, key: str) -> Iterator[None]:
+    """Lets an error in the block be the failure of one task, so that the others have their turn.
+
+    The reason is written into the folder, and the traceback on standard error, which is the log.
+    Without its framework no task can run: that error stays.
+    """
+    try:
+        yield
+    except Exception as error:  # the user's code may raise anything
+        if isinstance(error, ModuleNotFoundError) and is_installable(error):
+            raise
+        traceback.print_exception(error)
+        write_bytes(directory / FAILED / key, told(error).encode("utf-8", "backslashreplace"))

@@ -8,6 +8,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from parity.files.floats import encode_floats
 from parity.files.json_io import read_json
 from parity.halves.job import wait_for
 from parity.halves.memory import kept_for_good
-from parity.halves.protocol import Half, is_installable, say_progress, stop_if_orphaned
+from parity.halves.protocol import Half, say_progress, stop_if_orphaned
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.sweeps.batch import (
@@ -33,8 +34,8 @@ from parity.sweeps.batch import (
     TELL,
     TOLD,
     NotTold,
+    failing_alone,
     spec_from,
-    write_failure,
 )
 from parity.sweeps.store import open_store
 from parity.traces.feed_file import read_feed, write_feed
@@ -97,7 +98,8 @@ def train_program(
         "half": name,
         "spec": {key: value for key, value in spec.to_dict().items() if key != "folder"},
         "history": encode_floats(result.history),
-        **_sizes(task.nests),
+        "num_train": _length(task.nests.get("x")),
+        "num_val": _length(task.nests.get("val")),
         "outputs": [each["name"] for each in task.settings["outputs"]],
         "fed_sha256": content_digest(task.nests) if _is_whole(task.nests) else None,
         "versions": half.describe_environment(spec)["versions"],
@@ -158,7 +160,7 @@ def tell_batch(half: Half, directory: Path, parent: int) -> None:
         if len(compared) == NUM_COMPARED and len({*compared}) == 1 and compared[0]:
             write_bytes(directory / TOLD / key, compared[0].encode())
         elif size <= told["max_bytes"]:
-            try:
+            with failing_alone(directory, key):
                 task = SweptProgram(spec, lambda: stop_if_orphaned(parent), trains=False)
                 half.fit_program(task)
                 digest, added = _kept(directory, task)
@@ -166,12 +168,6 @@ def tell_batch(half: Half, directory: Path, parent: int) -> None:
                 write_bytes(directory / TOLD / key, digest.encode())
                 # Of generators every seed is told by itself.
                 found.append(digest if _is_whole(task.nests) else "")
-            except ModuleNotFoundError as error:
-                if is_installable(error):
-                    raise
-                write_failure(directory, key, error)
-            except Exception as error:  # the user's code may raise anything
-                write_failure(directory, key, error)
         say_progress(directory.name, number, len(rows), loss=0)
     RunFolder(directory).complete()
 
@@ -217,12 +213,8 @@ def _is_whole(nests: Mapping[str, Any]) -> bool:
     return bool(nests) and not any(name.endswith("_batches") for name in nests)
 
 
-def _sizes(nests: Mapping[str, Any]) -> dict[str, int | None]:
-    """Returns the numbers of samples, where arrays are fed."""
-    return {"num_train": _length(nests.get("x")), "num_val": _length(nests.get("val"))}
-
-
 def _length(nest: Any) -> int | None:
+    """Returns the number of samples, where arrays are fed."""
     while isinstance(nest, Mapping | Sequence) and len(nest):
         nest = next(iter(nest.values())) if isinstance(nest, Mapping) else nest[0]
     return None if nest is None or not hasattr(nest, "shape") else int(nest.shape[0])
@@ -281,16 +273,8 @@ def run_batch(directory: Path, run: Run, parent: int) -> None:
         key, spec = row["key"], spec_from(row["spec"])
         if key not in store:
             write_bytes(directory / CURRENT, key.encode())
-            try:
+            with failing_alone(directory, key), suppress(NotTold):
                 store.put(key, {"key": key, **run(spec)})
-            except NotTold:
-                pass
-            except ModuleNotFoundError as error:
-                if is_installable(error):
-                    raise  # no task of this batch can run
-                write_failure(directory, key, error)
-            except Exception as error:  # one run that breaks is no reason to lose the others
-                write_failure(directory, key, error)
         say_progress(directory.name, number, len(batch["tasks"]), loss=0)
     RunFolder(directory).complete()
 

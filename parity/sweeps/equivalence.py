@@ -21,7 +21,7 @@ from parity.sweeps.pairs import (
     p_of_t,
     step_down,
 )
-from parity.sweeps.samples import Sample, level_of, margin_of, quantities_of, samples_of
+from parity.sweeps.samples import Sample, level_of, margin_and_scale, quantities_of, samples_of
 from parity.sweeps.verdicts import (
     Collapses,
     Pairs,
@@ -362,21 +362,16 @@ class _Group:
         longest = max(run.num_epochs for runs in self._halves for run in runs)
         pairs = dict(enumerate(zip(*trained, strict=False)))
         for quantity in quantities_of(pairs, judged):
-            margin = margin_of(quantity)
             a, b = (
                 [v for run in runs if (v := level_of(run, quantity)) is not None]
                 for runs in trained
             )
             if min(len(a), len(b)) < 2:
                 continue
-            scale = 1.0
-            limit = float(getattr(margins, margin))
-            if margin == "epochs":
-                limit *= longest
-            elif margin == "loss":
-                scale = float(np.mean([np.mean(np.abs(a)), np.mean(np.abs(b))])) or 1.0
+            sizes = [float(np.mean(np.abs(each))) for each in (a, b)]
+            margin, scale = margin_and_scale(quantity, margins, longest, sizes)
             x, y = (list(np.array(each) / scale) for each in (a, b))
-            self.tests[quantity] = (a, b, equivalence_of_groups(x, y, limit, alpha))
+            self.tests[quantity] = (a, b, equivalence_of_groups(x, y, margin, alpha))
 
     @property
     def p_values(self) -> list[float]:

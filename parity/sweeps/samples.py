@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,10 +93,11 @@ def samples_of(
     for name, seeds in trained.items():
         of_both = set(pairs[name])
         longest = max((run.num_epochs for pair in seeds.values() for run in pair), default=0)
+        sample = partial(_sample, name, margins[name], longest)
         for quantity in quantities_of(seeds, scenarios[name]):
             value = _level(seeds, quantity)
-            made = _Making(margins[name], longest, {name} & diverged)
-            found.append(made.sample(name, quantity, None, list(seeds), of_both, value, value))
+            has_diverged = name in diverged
+            found.append(sample(quantity, None, list(seeds), of_both, value, value, has_diverged))
         base = scenarios[name].cures
         if base is None or base not in trained:
             continue
@@ -103,67 +105,76 @@ def samples_of(
         for quantity in _cured(seeds, scenarios[base]):
             cured = _level(trained[base], quantity)
             effect = _difference(_level(seeds, quantity), cured)
-            made = _Making(margins[name], longest, {name, base} & diverged)
             both = of_both & set(pairs[base])
-            found.append(
-                made.sample(name, f"effect on {quantity}", base, common, both, effect, cured)
-            )
+            has_diverged = not diverged.isdisjoint((name, base))
+            what = f"effect on {quantity}"
+            found.append(sample(what, base, common, both, effect, cured, has_diverged))
     return [sample for sample in found if sample is not None]
 
 
-@dataclass(frozen=True)
-class _Making:
-    """What the samples of a scenario have in common: margins, most epochs, what diverged."""
+def _sample(
+    name: str,
+    margins: Margins,
+    longest: int,
+    quantity: str,
+    against: str | None,
+    seeds: Sequence[int],
+    of_both: Set[int],
+    value: _Value,
+    size: _Value,
+    has_diverged: bool,
+) -> Sample | None:
+    """Returns a comparison; None if fewer than two seeds have a value in both halves.
 
-    margins: Margins
-    longest: int
-    diverged: Set[str]
+    Args:
+        name: of the scenario.
+        margins: of the scenario.
+        longest: most epochs of its runs.
+        quantity: of the comparison.
+        against: for an effect, the scenario that is cured.
+        seeds: those whose runs trained.
+        of_both: those with both runs.
+        value: what is compared.
+        size: of a loss, of what its margin is a share.
+        has_diverged: whether a run did.
+    """
+    both = [(seed, value(seed, 0), value(seed, 1)) for seed in seeds]
+    known = [(s, a, b) for s, a, b in both if a is not None and b is not None]
+    if len(known) < 2:
+        return None
+    numbers, keras, torch = zip(*known, strict=True)
+    sizes = [abs(size(seed, half) or 0.0) for seed in numbers for half in (0, 1)]
+    margin, scale = margin_and_scale(quantity, margins, longest, sizes)
+    return Sample(
+        scenario=name,
+        quantity=quantity,
+        against=against,
+        margin=margin,
+        seeds=numbers,
+        keras=keras,
+        torch=torch,
+        num_left_out=len(of_both) - len(known),
+        has_diverged=has_diverged,
+        scale=scale,
+    )
 
-    def sample(
-        self,
-        name: str,
-        quantity: str,
-        against: str | None,
-        seeds: Sequence[int],
-        of_both: Set[int],
-        value: _Value,
-        size: _Value,
-    ) -> Sample | None:
-        """Returns a comparison; None if fewer than two seeds have a value in both halves.
 
-        Args:
-            name: of the scenario.
-            quantity: of the comparison.
-            against: for an effect, the scenario that is cured.
-            seeds: those whose runs trained.
-            of_both: those with both runs.
-            value: what is compared.
-            size: of a loss, of what its margin is a share.
-        """
-        both = [(seed, value(seed, 0), value(seed, 1)) for seed in seeds]
-        known = [(s, a, b) for s, a, b in both if a is not None and b is not None]
-        if len(known) < 2:
-            return None
-        margin = margin_of(quantity.removeprefix("effect on "))
-        limit, scale = float(getattr(self.margins, margin)), 1.0
-        numbers, keras, torch = zip(*known, strict=True)
-        if margin == "epochs":
-            limit *= self.longest
-        elif margin == "loss":
-            sizes = [abs(size(seed, half) or 0.0) for seed in numbers for half in (0, 1)]
-            scale = sum(sizes) / len(sizes) or 1.0
-        return Sample(
-            scenario=name,
-            quantity=quantity,
-            against=against,
-            margin=limit,
-            seeds=numbers,
-            keras=keras,
-            torch=torch,
-            num_left_out=len(of_both) - len(known),
-            has_diverged=bool(self.diverged),
-            scale=scale,
-        )
+def margin_and_scale(
+    quantity: str, margins: Margins, longest: int, sizes: Sequence[float]
+) -> tuple[float, float]:
+    """Returns the margin of a quantity, and the size of the values of which it is a share.
+
+    Args:
+        quantity: of a comparison.
+        margins: of the scenario.
+        longest: most epochs of its runs, of which the margin of "epochs" is a share.
+        sizes: absolute values, whose mean the margin of a loss is a share of.
+    """
+    name = margin_of(quantity.removeprefix("effect on "))
+    margin = float(getattr(margins, name))
+    if name == "epochs":
+        margin *= longest
+    return margin, (sum(sizes) / len(sizes) or 1.0) if name == "loss" else 1.0
 
 
 def quantities_of(seeds: Pairs, judged: Judged) -> list[str]:

@@ -166,7 +166,7 @@ def unlike(found: StoredRun, half: str, spec: RunSpec | ProgramSpec) -> str:
     there, here = deciding(found.spec, half), deciding(spec, half)
     for name in here:
         if there[name] != here[name]:
-            return f"{name} is {_shown(there[name])}; expected {_shown(here[name])}"
+            return f"{name} is {records.shown(there[name])}; expected {records.shown(here[name])}"
     return ""
 
 
@@ -271,8 +271,3 @@ def _check_losses(name: str, column: list[float], *, returns: bool = False) -> N
     for number, (before, value) in enumerate(itertools.pairwise(column), start=1):
         if math.isnan(before) and not math.isnan(value) and not returns:
             raise ValueError(f"history.{name} is NaN in epoch {number}, and a number after it")
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= records.MAX_SHOWN else text[: records.MAX_SHOWN - 3] + "..."

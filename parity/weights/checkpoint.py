@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.weights.stored import MAX_NAME, Stored, StoredArray, check_array
+from parity.weights.stored import MAX_NAME, Stored, StoredArray, check_array, widened
 
 # --------------------------------------------------------------------------------------------------
 #
@@ -431,10 +431,11 @@ def _array(key: str, name: str, entry: _Entry, data: list[Path], number: int) ->
         raise ValueError(f"{key[:80]!r} has {entry.size:,} bytes; its shape says another number")
 
     def load() -> np.ndarray:
-        array = np.frombuffer(_bytes(data, entry, key), dtype).reshape(entry.shape)
-        if is_half:
-            return (array.astype(np.uint32) << 16).view(np.float32)
-        return array
+        content = _bytes(data, entry, key)
+        if crc32c(content) != unmasked(entry.checksum):
+            raise ValueError(f"{key[:80]!r} has another checksum than the index says")
+        array = np.frombuffer(content, dtype).reshape(entry.shape)
+        return widened(array) if is_half else array
 
     holder, _, last = name.removesuffix(":0").rpartition("/")
     told = np.dtype(np.float32) if is_half else dtype
@@ -449,14 +450,7 @@ def _bytes(data: list[Path], entry: _Entry, key: str) -> bytes:
         raise ValueError(f"{path.name} is cut off: it lacks bytes of {key[:80]!r}")
     with path.open("rb") as file:
         file.seek(entry.start)
-        found = file.read(entry.size)
-    return _checked(found, entry, key)
-
-
-def _checked(found: bytes, entry: _Entry, key: str) -> bytes:
-    if crc32c(found) != unmasked(entry.checksum):
-        raise ValueError(f"{key[:80]!r} has another checksum than the index says")
-    return found
+        return file.read(entry.size)
 
 
 def _text(data: list[Path], entry: _Entry) -> bytes:

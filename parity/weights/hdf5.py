@@ -23,6 +23,7 @@ from parity.weights.stored import (
     Stored,
     StoredArray,
     check_array,
+    widened,
 )
 
 # --- HDF5 from anyone: groups, arrays and texts, looked at before they are read -------------------
@@ -127,8 +128,8 @@ def stored_array(
 
     def load() -> np.ndarray:
         array = np.asarray(dataset[()])
-        if is_half:  # the upper half of a float32, which holds it exactly
-            return (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+        if is_half:
+            return widened(array.view(np.uint16))
         return np.ascontiguousarray(array, dtype=dtype).reshape(dataset.shape)
 
     told = np.dtype(np.float32) if is_half else dtype

@@ -97,7 +97,7 @@ class _Reader:
     def read(self) -> Operations:
         """Reads calls in the order in which they take tensors of each other."""
         waiting = [
-            (layer, number, call) for layer in self.layers for number, call in _calls_of(layer)
+            (layer, *numbered) for layer in self.layers for numbered in _numbered_calls(layer)
         ]
         while waiting:
             left = [each for each in waiting if not self._read(*each)]
@@ -205,18 +205,23 @@ def _settings(layer: Layer) -> Mapping[str, Any]:
     return settings if isinstance(settings, Mapping) else {}
 
 
-def _calls_of(layer: Layer) -> list[tuple[int, Any]]:
+def _calls(layer: Layer) -> list[Any]:
+    calls = layer.get("inbound_nodes")
+    return calls if isinstance(calls, list) else []
+
+
+def _numbered_calls(layer: Layer) -> list[tuple[int, Any]]:
     """Returns the calls of a layer with their numbers in Keras 2.
 
     An input has no call. Call 0 of a model in a model is the one that made it.
     """
-    calls = layer.get("inbound_nodes")
-    calls = calls if isinstance(calls, list) else []
-    first = [] if calls and not _made_in_a_call(layer) else [None]
+    calls = _calls(layer)
+    first = [] if calls and not _begins_with_input(layer) else [None]
     return list(enumerate([*first, *calls]))
 
 
-def _made_in_a_call(layer: Layer) -> bool:
+def _begins_with_input(layer: Layer) -> bool:
+    """Whether a layer is a model that Keras 2 has called once with its own input."""
     layers = _settings(layer).get("layers")
     first = layers[0] if isinstance(layers, list) and layers else None
     return isinstance(first, Mapping) and first.get("class_name") == "InputLayer"
@@ -339,13 +344,8 @@ def is_old(config: Any) -> bool:
     return "batch_input_shape" in config or any(map(is_old, config.values()))
 
 
-def as_it_is(name: Any) -> Any:
-    """Returns a name."""
-    return name
-
-
 def renewed_graph(
-    settings: Mapping[str, Any], rename: Callable[[Any], Any] = as_it_is
+    settings: Mapping[str, Any], rename: Callable[[Any], Any] = lambda name: name
 ) -> dict[str, Any]:
     """Returns the configuration of a functional model as Keras 3 has it.
 
@@ -423,19 +423,6 @@ def _operations_of(
 ) -> Operations:
     """Returns the operations of TensorFlow in a graph, if it has any."""
     return operations_in(layers, counted) if any(map(is_operation, layers)) else Operations()
-
-
-def _calls(layer: Mapping[str, Any]) -> list[Any]:
-    calls = layer.get("inbound_nodes")
-    return calls if isinstance(calls, list) else []
-
-
-def _begins_with_input(layer: Mapping[str, Any]) -> bool:
-    """Whether a layer is a model that Keras 2 has called once with its own input."""
-    settings = layer.get("config")
-    layers = settings.get("layers") if isinstance(settings, Mapping) else None
-    first = layers[0] if isinstance(layers, list) and layers else None
-    return isinstance(first, Mapping) and first.get("class_name") == "InputLayer"
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,15 @@ class Stored:
                 raise ValueError("two of its arrays have one name")
 
 
+def widened(array: np.ndarray) -> np.ndarray:
+    """Returns bfloat16 as float32, of which it is the upper half.
+
+    Args:
+        array: the bits, as uint16.
+    """
+    return (array.astype(np.uint32) << 16).view(np.float32)
+
+
 def check_array(key: str, shape: Sequence[int], dtype: np.dtype[Any], stored: int) -> None:
     """Rejects an array that no layer has, or that claims more than its file can hold.
 

@@ -9,7 +9,7 @@ from parity.ladder.comparers.probe import HELD_OTHERWISE, measured, raised, with
 from parity.ladder.custom_steps import FACT, GRADIENTS
 from parity.ladder.items import Outcome, judged_if_any
 from parity.ladder.recorded import close, held_otherwise, weights_after
-from parity.ladder.rounding import allowed, allowed_log, limits_of
+from parity.ladder.rounding import allowed, allowed_in_training, limits_of
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -81,5 +81,5 @@ def of_trajectory(keras: KerasTrace, port: PortTrace) -> Outcome:
 
 def _log(keras: KerasTrace, port: PortTrace, step: int, name: str) -> Item:
     key = f"log/{step}/{name}"
-    most = allowed_log(keras, step, key)
+    most = allowed_in_training(keras, step, key)
     return compare_close(name, keras[key], port[key], allowed=most, unit="rel", step=step)

@@ -31,12 +31,12 @@ def one(kind: str) -> Rule:
     return lambda op, x: op(kind, x)
 
 
-def one_float(kind: str) -> Rule:
+def one_float(kind: str, **settings: Any) -> Rule:
     """Returns the rule of a function of one tensor, of floating point."""
 
     def rule(op: Nodes, x: Tensor) -> Tensor:
         floats(x)
-        return op(kind, x)
+        return op(kind, x, **settings)
 
     return rule
 
@@ -73,13 +73,9 @@ def _same(kind: str) -> Rule:
 def _divided(op: Nodes, x: Any, y: Any) -> Tensor:
     """A quotient of integers is of float64 in TensorFlow, and of float32 in Keras 3."""
     if dtype_of(x, y) in ("int32", "int64"):
-        x, y = (_in_float64(op, each) for each in (x, y))
+        x, y = (_cast(op, each, "float64") if isinstance(each, Tensor) else each for each in (x, y))
     floats(x, y)
     return op("Divide", *beside(x, y))
-
-
-def _in_float64(op: Nodes, x: Any) -> Any:
-    return op("Cast", x, result="float64", dtype="float64") if isinstance(x, Tensor) else x
 
 
 def _atan2(op: Nodes, y: Any, x: Any) -> Tensor:
@@ -152,11 +148,6 @@ def _chosen(op: Nodes, condition: Tensor, x: Any = None, y: Any = None) -> Tenso
 def _leaky(op: Nodes, features: Tensor, alpha: float = 0.2) -> Tensor:
     floats(features)
     return op("LeakyRelu", features, negative_slope=alpha)
-
-
-def _elu(op: Nodes, features: Tensor) -> Tensor:
-    floats(features)
-    return op("Elu", features, alpha=1.0)
 
 
 def _gelu(op: Nodes, features: Tensor, approximate: bool = False) -> Tensor:
@@ -234,7 +225,7 @@ ROWS: dict[str, Rule] = {
             *("tanh", "sigmoid", "softplus", "softsign", "erf", "erfc", "selu"),
         )
     },
-    "elu": _elu,
+    "elu": one_float("Elu", alpha=1.0),
     "gelu": _gelu,
     "silu": _silu,
     "swish": _silu,
@@ -325,28 +316,21 @@ def _place(kind: str) -> Rule:
     return rule
 
 
-def _cumulative_sum(
-    op: Nodes, x: Tensor, axis: Any = 0, exclusive: bool = False, reverse: bool = False
-) -> Tensor:
-    numbers(x)
-    axis = axes_in(axis, several=False)
-    turned = op("Flip", x, axis=axis) if reverse else x
-    total = op("Cumsum", turned, axis=axis)
-    if exclusive:
-        total = op("Subtract", total, turned)
-    return op("Flip", total, axis=axis) if reverse else total
+def _cumulative(kind: str) -> Rule:
+    def rule(
+        op: Nodes, x: Tensor, axis: Any = 0, exclusive: bool = False, reverse: bool = False
+    ) -> Tensor:
+        numbers(x)
+        if exclusive and kind == "Cumprod":
+            raise Refused("with exclusive=True: expected False")
+        axis = axes_in(axis, several=False)
+        turned = op("Flip", x, axis=axis) if reverse else x
+        total = op(kind, turned, axis=axis)
+        if exclusive:
+            total = op("Subtract", total, turned)
+        return op("Flip", total, axis=axis) if reverse else total
 
-
-def _cumulative_product(
-    op: Nodes, x: Tensor, axis: Any = 0, exclusive: bool = False, reverse: bool = False
-) -> Tensor:
-    numbers(x)
-    if exclusive:
-        raise Refused("with exclusive=True: expected False")
-    axis = axes_in(axis, several=False)
-    turned = op("Flip", x, axis=axis) if reverse else x
-    total = op("Cumprod", turned, axis=axis)
-    return op("Flip", total, axis=axis) if reverse else total
+    return rule
 
 
 def _count(
@@ -425,11 +409,6 @@ def _diagonal(op: Nodes, input: Tensor, k: int = 0) -> Tensor:
     return op("Diagonal", input, leads=False, offset=0, axis1=-2, axis2=-1)
 
 
-def _trace(op: Nodes, x: Tensor) -> Tensor:
-    floats(x)
-    return op("Trace", x, leads=False, offset=0, axis1=-2, axis2=-1)
-
-
 def _band(op: Nodes, input: Tensor, num_lower: int, num_upper: int) -> Tensor:
     kinds = {(-1, 0): "Tril", (0, -1): "Triu"}
     if (num_lower, num_upper) not in kinds:
@@ -466,15 +445,15 @@ ROWS_OF_REDUCTIONS: dict[str, Rule] = {
     "l2_normalize": _unit,
     "argmax": _place("Argmax"),
     "argmin": _place("Argmin"),
-    "cumsum": _cumulative_sum,
-    "cumprod": _cumulative_product,
+    "cumsum": _cumulative("Cumsum"),
+    "cumprod": _cumulative("Cumprod"),
     "count_nonzero": _count,
     "matmul": _matmul,
     "tensordot": _tensordot,
     "einsum": _einsum,
     "matrix_transpose": _swapped,
     "diag_part": _diagonal,
-    "trace": _trace,
+    "trace": one_float("Trace", leads=False, offset=0, axis1=-2, axis2=-1),
     "band_part": _band,
     "image.rgb_to_grayscale": _grey,
 }

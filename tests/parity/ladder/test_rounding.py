@@ -91,7 +91,7 @@ def test_what_the_constants_of_an_optimizer_change_is_allowed_beside_rounding_an
     for key in changed.arrays:
         more = 2 * moved.get(key, 0.0)
         assert allowed(keras, key) == pytest.approx(allowed(without, key) + more, rel=1e-12, abs=0)
-    assert allowed_in_training(keras, 2, "dense1.kernel") == pytest.approx(4.803e-6)
+    assert allowed_in_training(keras, 2, "trajectory/2/dense1.kernel") == pytest.approx(4.803e-6)
     # What a beta of 0.99 in the place of 0.999 moves is a thousand times as much.
     changed.facts["constants"] = {"trajectory/2/dense1.kernel": 0.01}
     assert allowed(changed.read(tmp_path / "c"), "trajectory/2/dense1.kernel") > 0.02
@@ -187,7 +187,8 @@ def in_training(recorded, path, noise):
     sizes = np.abs(losses) / np.abs(losses).max()
     found = [allowed_loss(keras, number) * size for number, size in enumerate(sizes, start=1)]
     steps = range(1, len(losses) + 1)
-    return [allowed_in_training(keras, step, "dense1.kernel") for step in steps], found
+    keys = [f"trajectory/{step}/dense1.kernel" for step in steps]
+    return [allowed_in_training(keras, *each) for each in zip(steps, keys, strict=True)], found
 
 
 def test_what_rounding_decides_in_a_training_is_not_judged_by_a_millionth(recorded, tmp_path):
