@@ -60,6 +60,7 @@ def test_the_exit_code_is_that_of_the_verdict(benchmark, call, found, code):
     ended = call()
     assert ended.returncode == code
     assert "keras" in ended.stdout
+    assert ended.stderr == "bench: warming up\n"
 
 
 COMPARED = {
@@ -85,29 +86,6 @@ def test_only_what_got_slower_makes_a_comparison_fail(benchmark, call, tmp_path,
     ended = call("--compare", "old.json")
     assert ended.returncode == code
     assert f"{int(name == 'slower')} slower" in ended.stdout
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "old.json cannot be read"),
-        ("", "old.json is not what `parity bench --json` writes"),
-        ("{", "old.json is not what `parity bench --json` writes"),
-        ("[]", "old.json is not what `parity bench --json` writes"),
-        ('{"schema": "parity.result/1"}', "schema is 'parity.result/1'; expected 'parity.bench/1'"),
-    ],
-    ids=repr,
-)
-def test_a_file_that_is_no_benchmark_is_refused_before_anything_is_measured(
-    benchmark, call, tmp_path, content, message
-):
-    if content is not None:
-        (tmp_path / "old.json").write_text(content)
-    ended = call("--compare", "old.json")
-    assert ended.returncode == 2
-    assert message in ended.stderr
-    assert ended.stderr.count("\n") == 1
-    assert benchmark.spec is None
 
 
 WRONG = {
@@ -141,6 +119,7 @@ WRONG = {
     ),
     "markdown": (["--markdown", "."], "--markdown .: expected a file in an existing folder"),
     "workers": (["--workers", "2"], "No such option"),  # one at a time: that is what is measured
+    "no earlier benchmark": (["--compare", "old.json"], "old.json cannot be read"),
     "arguments": (["dropout", "capacity"], "unexpected extra argument"),
 }
 
@@ -195,12 +174,6 @@ def test_the_result_is_written_in_every_form_that_is_asked_for(benchmark, call, 
     assert {path.name for path in tmp_path.iterdir()} == {"a.json", "a.csv", "a.md"}
 
 
-def test_what_goes_on_is_told_apart_from_the_report(benchmark, call):
-    ended = call()
-    assert ended.stderr == "bench: warming up\n"
-    assert "warming up" not in ended.stdout
-
-
 ENDS = {
     "Ctrl-C": (KeyboardInterrupt("SIGINT"), 3, "interrupted: the child processes were stopped"),
     "bad data": (InputError("the data are gone"), 2, "the data are gone"),
@@ -220,21 +193,6 @@ def test_cells_that_were_measured_are_kept_whatever_comes_then(benchmark, call, 
     assert {path.name for path in tmp_path.iterdir()} == {"a.json"}
 
 
-def test_a_bug_ends_with_3_and_a_log_and_keeps_the_cells_too(
-    benchmark, call, tmp_path, tmp_path_factory, monkeypatch
-):
-    logs = tmp_path_factory.mktemp("logs")
-    monkeypatch.setattr("tempfile.tempdir", str(logs))
-    benchmark.error, benchmark.unfinished = ZeroDivisionError(), (noisy(1),)
-    ended = call("--json", "a.json")
-    assert ended.returncode == 3
-    assert "an unexpected error ended the command, which has no verdict" in ended.stderr
-    (log,) = logs.glob("parity-*.log")
-    assert str(log) in ended.stderr
-    assert "ZeroDivisionError" in log.read_text()
-    assert json.loads((tmp_path / "a.json").read_text())["verdict"] == "incomplete"
-
-
 def test_a_disk_that_fills_up_ends_no_benchmark_and_takes_no_report(
     benchmark, call, tmp_path, monkeypatch
 ):
@@ -249,30 +207,6 @@ def test_a_disk_that_fills_up_ends_no_benchmark_and_takes_no_report(
         "parity: --json a.json: cannot be written (No space left on device)\n"
     )
     assert "x keras, interval" in ended.stdout  # the report
-
-
-@pytest.mark.parametrize("option", ["--csv", "--markdown"])
-def test_a_form_that_cannot_be_written_leaves_the_others_and_no_half_of_a_file(
-    benchmark, call, tmp_path, monkeypatch, option
-):
-    def full(path, content):
-        raise OSError(28, "No space left on device")
-
-    (tmp_path / "b").write_text("what stood there before")
-    write_bytes, calls = full, []
-
-    def once(path, content):
-        calls.append(path.name)
-        if path.name == "b":
-            write_bytes(path, content)
-
-    for module in ("parity.cli.saved", "parity.files.json_io"):
-        monkeypatch.setattr(f"{module}.write_bytes", once)
-    ended = call("--json", "a.json", option, "b")
-    assert ended.returncode == 3
-    assert f"{option} b: cannot be written (No space left on device)" in ended.stderr
-    assert calls == ["a.json", "b"]
-    assert (tmp_path / "b").read_text() == "what stood there before"
 
 
 # --- programs of the user's ----------------------------------------------------------------------

@@ -5,15 +5,12 @@ import json
 import check_pairs
 import pytest
 from called import calling
-from paths import SUPPORT
 
 from parity.divergences import REGISTRY
 from parity.files.json_io import write_json
 from parity.halves.job import Failure, Progress
 
 pytestmark = pytest.mark.usefixtures("warm_halves")
-
-FILE = f"{SUPPORT / 'check_factories.py'}"
 
 
 @pytest.fixture
@@ -147,15 +144,6 @@ def test_what_a_child_could_not_do_decides_on_the_exit_code(
     assert ended.stderr.startswith(message)
     kept = {"results"} if out else set()
     assert {path.name for path in tmp_path.iterdir()} == {"a.parity", "nets.py"} | kept
-
-
-def test_a_factory_that_raises_ends_with_its_own_last_line(call, tmp_path):
-    ended = call("check", *AGAINST, "--torch", f"{FILE}:raises", "--quiet")
-    assert ended.returncode == 3
-    assert "LookupError: the factory is broken" in ended.stderr.splitlines()[0]
-    assert 'raise LookupError("the factory is broken' in ended.stderr
-    assert "PASS" not in ended.stdout
-    assert {path.name for path in tmp_path.iterdir()} == {"a.parity", "nets.py"}
 
 
 # --- programs of the table -----------------------------------------------------------------------

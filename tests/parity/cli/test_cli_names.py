@@ -32,12 +32,6 @@ def test_scenarios_are_completed(command):
     assert completed(command, "no-such") == []
 
 
-def test_a_scenario_that_is_given_is_not_offered_again():
-    assert completed("run", "dropout", "--epochs", "3", "") == [
-        name for name in SCENARIOS if name != "dropout"
-    ]
-
-
 def test_a_scenario_is_offered_with_what_it_is():
     shell = get_completion_class("zsh")(cli, {}, "parity", VARIABLE)
     (found,) = shell.get_completions(["run"], "dropout")
@@ -105,23 +99,19 @@ def test_data_have_names_or_are_files(command):
     assert completed(command, "--data", "emb") == ["embedded"]
 
 
-LINES = ["", "explain a", "check --levels fo"]
-
-
-@each_row("line", LINES)
-def test_completing_imports_nothing_slow_and_takes_little_time(line):
+def test_completing_imports_nothing_slow_and_takes_little_time():
     code = (
         "import sys; sys.argv = ['parity']\n"
         "from parity.cli.main import main\n"
         "try: main()\n"
         f"finally: print('', sorted({HEAVY!r} & set(sys.modules)))"
     )
-    words = f"parity {line}"
+    words = "parity explain a"
     environment = {
         **os.environ,
         VARIABLE: "bash_complete",
         "COMP_WORDS": words,
-        "COMP_CWORD": str(len(words.split()) - (not words.endswith(" "))),
+        "COMP_CWORD": "2",
     }
     started = time.perf_counter()
     ended = subprocess.run(

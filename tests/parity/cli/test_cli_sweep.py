@@ -102,34 +102,6 @@ def test_losses_are_judged_by_the_margin_of_the_table(shift, table, code, sweep,
     assert (tmp_path / "mine" / "parity-sweep" / "report.html").exists()
 
 
-def test_programs_and_scenarios_are_mixed_in_the_order_of_the_call(sweep):
-    def levels(task):
-        draw = random.Random(f"{task.spec.seed} {task.half}").gauss(0, 1e-3)
-        return {"loss": 0.3, "val_loss": 0.4, "accuracy": 0.9 + draw, "val_accuracy": 0.88 + draw}
-
-    ended = sweep(levels, "frozen", "leak", "small", "--seeds", "0:2")
-    names = [line.split()[0] for line in ended.stdout.splitlines() if "2/2" in line]
-    assert names == ["frozen", "leak", "small"]
-
-
-def test_a_remedy_is_compared_by_its_effect(sweep, tmp_path):
-    path = tmp_path / "mine" / "parity.toml"
-    path.write_text(path.read_text() + 'cures = "small"\n')  # of the last one, frozen
-
-    def levels(task):
-        draw = random.Random(f"{task.spec.seed} {task.half}").gauss(0, 1e-3)
-        gap = {"small": 0.2, "frozen": 0.05}[task.spec.name]
-        helps_less = 0.1 * (task.half == "torch" and task.spec.name == "frozen")
-        return {"loss": 0.3, "accuracy": 0.95, "val_accuracy": 0.95 - gap - helps_less + draw}
-
-    ended = sweep(levels, "small", "frozen", "--seeds", "0:8")
-    assert ended.returncode == 1
-    (effect,) = [line for line in ended.stdout.splitlines() if "Δgap" in line]
-    assert effect.split()[0] == "frozen"
-    assert effect.endswith("differs")
-    assert "good_fit" in ended.stdout  # what a remedy is expected to be
-
-
 WRONG = {
     "seeded": (("small", "--mode", "seeded"), "`parity run --seeds` trains a program with Keras's"),
     "both": (("small", *PAIR), "--keras and --torch give a program without a name"),

@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import pytest
+from called import calling
 from forked_calls import forked_calls, surround
 from rows import each_row
 from short_histories import GOOD_FIT, OVERFIT
@@ -178,28 +179,20 @@ def test_a_started_process_ends_as_a_fork_does(surroundings, tmp_path):
     check(here, words, usual, around, *started(given, **told))
 
 
-def test_an_error_that_nobody_foresaw_has_code_3_and_a_log(tmp_path):
+def test_an_error_that_nobody_foresaw_has_code_3_and_a_log(tmp_path, monkeypatch, capsys):
     """A seeded fault: a command that raises what is none of our errors."""
-    here = folder_in(tmp_path)
-    code = (
-        "import sys, parity.cli.lists as lists\n"
-        "def broken(*a, **k): raise KeyError('::error::x')\n"
-        "lists.own_programs = broken\n"
-        "sys.argv = ['parity', 'list']\n"
-        "from parity.cli.main import main\nmain()\n"
-    )
-    found = {"PYTHONPATH": PATHS, "TMPDIR": str(here / "tmp")}
-    process = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env=os.environ | found,
-        check=False,
-    )
-    assert (process.returncode, process.stdout) == (3, "")
-    (log,) = (here / "tmp").glob("parity-*.log")
-    assert process.stderr == (
+
+    def broken(*arguments, **settings):
+        raise KeyError("::error::x")
+
+    monkeypatch.setattr("parity.cli.lists.own_programs", broken)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended = calling(monkeypatch, capsys, tmp_path)("list")
+    assert (ended.returncode, ended.stdout) == (3, "")
+    (log,) = tmp_path.glob("parity-*.log")
+    line = broken.__code__.co_firstlineno + 1
+    assert ended.stderr == (
         "parity: an unexpected error ended the command, which has no verdict: "
-        f"KeyError: '::error::x'; the log is {log}\n"
+        f"KeyError: '::error::x' (test_surroundings.py:{line}); the log is {log}\n"
     )
     assert re.search(r"\$ parity list\n.*Traceback.*KeyError", log.read_text(), re.DOTALL)

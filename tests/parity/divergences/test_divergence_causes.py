@@ -73,15 +73,6 @@ def test_all_places_of_one_cause_are_told(named):
     assert place_text(found).endswith("in the port (ports.py:10); also module `3`")
 
 
-def test_divergences_without_a_known_cause_are_not_joined(named):
-    def other(port):
-        wrong_layer(port)
-        key = "forward/eval/dense1/own"
-        port.arrays[key] = port.arrays[key] + 0.125 * port.arrays[key] ** 2
-
-    assert len(named(other).divergences) == 2
-
-
 def test_causes_and_place_of_a_result_are_those_of_the_first_that_is_not_accepted(named):
     result = named(biases, wrong_layer, accept=["B9"])
     init, forward = result.divergences

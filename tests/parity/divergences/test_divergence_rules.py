@@ -156,25 +156,6 @@ def test_the_defaults_are_those_of_keras(name):
     assert {key: config[key] for key in CONFIGS[name]} == CONFIGS[name]
 
 
-def test_a_mean_of_accumulated_gradients_is_that_of_keras(numbers):
-    import keras
-
-    keras.config.set_floatx("float64")
-    w, gradients = numbers
-    variable = keras.Variable(w, dtype="float64")
-    optimizer = keras.optimizers.Adam(gradient_accumulation_steps=3, weight_decay=0.125)
-    optimizer.build([variable])
-    settings = arithmetic.keras_settings("adam", optimizer.get_config())
-    assert settings["accumulated"] == (3, "mean")
-    found = arithmetic.steps("adam", w, gradients, RATES, settings)
-    for rate, gradient, ours in zip(RATES, gradients, found, strict=True):
-        optimizer.learning_rate.assign(rate)
-        optimizer.apply([keras.ops.convert_to_tensor(gradient)])
-        theirs = np.asarray(variable)
-        assert np.abs(ours - theirs).max() <= CLOSE * np.abs(theirs).max()
-    assert np.abs(theirs - w).max() > 1e-4
-
-
 GRADIENTS = {"a": np.array([3.0, -4.0]), "b": np.array([[0.3], [-12.0]]), "c": np.zeros(2)}
 
 
@@ -201,25 +182,6 @@ def test_clipping_is_that_of_torch(how, clip, limit):
     found = arithmetic.clipped(GRADIENTS, how, limit)
     for gradient, parameter in zip(found.values(), expected, strict=True):
         np.testing.assert_allclose(gradient, parameter.grad.numpy(), rtol=1e-14, atol=0)
-
-
-def test_clipping_each_weight_is_that_of_torch():
-    expected = parameters()
-    for each in expected:
-        torch.nn.utils.clip_grad_norm_([each], 1.0)
-    found = arithmetic.clipped(GRADIENTS, "norm + 1e-6", 1.0)
-    for gradient, parameter in zip(found.values(), expected, strict=True):
-        np.testing.assert_allclose(gradient, parameter.grad.numpy(), rtol=1e-14, atol=0)
-
-
-@pytest.mark.parametrize("extra", [0.0, 1e-6])
-def test_clipping_of_parts_takes_the_norm_of_each_of_two_rows(extra):
-    """Rows of the norms 5 and 1, limited to 2."""
-    given = {"bias": np.array([[3.0, 4.0], [0.6, 0.8]]), "kernel": np.array([3.0, 4.0])}
-    found = arithmetic.clipped(given, arithmetic.OF_PARTS + (" + 1e-6" if extra else ""), 2.0)
-    shrunk = np.array([3.0, 4.0]) * 2 / (5 + extra)
-    np.testing.assert_allclose(found["bias"], [shrunk, [0.6, 0.8]], rtol=1e-15)
-    np.testing.assert_allclose(found["kernel"], shrunk, rtol=1e-15)
 
 
 def test_clipping_by_norms_is_that_of_keras():

@@ -97,16 +97,6 @@ def test_heads_in_another_order_are_named():
     assert "without a transpose" in told
 
 
-def test_another_number_of_heads_is_named():
-    q, k = (torch.tensor(x).view(4, STEPS, 3, 2).transpose(1, 2) for x in (Q, K))
-    told = named(RULES["A36"], found(weights(q @ k.mT / 2**0.5)))
-    assert told == "the port has 3 heads, Keras 2"
-
-
-def test_query_and_key_in_each_others_place_are_named():
-    assert "each other" in named(exchanged, found(weights(scores().mT * FACTOR)))
-
-
 @pytest.mark.parametrize("mask", [None, CAUSAL], ids=["whole", "causal"])
 def test_the_right_weights_and_unknown_ones_have_no_name(mask):
     draw = torch.randn(4, HEADS, STEPS, STEPS, generator=torch.Generator().manual_seed(0))

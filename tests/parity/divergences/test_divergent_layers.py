@@ -45,17 +45,6 @@ def test_inputs_in_another_order_are_told_so(tmp_path):
     assert found["A22"] == "the inputs of dense2 are in a different order"
 
 
-def test_a_tensor_that_is_right_but_for_a_billionth_is_no_other_one(tmp_path):
-    def change(arrays):
-        x = arrays["dense2/input/0"].copy()
-        x[0] += 1e-10 * np.abs(x).max()
-        return x
-
-    evidence = evidence_of(tmp_path, port=given(change), went_wrong=True)
-    assert evidence.is_input
-    assert list(names(evidence)) == ["N1"]
-
-
 @pytest.mark.parametrize("name", ["tanh", "sigmoid"])
 def test_an_activation_that_only_the_port_has_is_named(tmp_path, name):
     function = {"tanh": np.tanh, "sigmoid": check_pairs.sigmoid}[name]
@@ -64,45 +53,3 @@ def test_an_activation_that_only_the_port_has_is_named(tmp_path, name):
     found = names(evidence)
     assert next(iter(found)) == "A16"
     assert found["A16"] == f"only the port computes {name} before dense2"
-
-
-def whole_channels(recorded):
-    draw = np.random.default_rng(0).random((check_pairs.BATCH, 1, 9)) < 0.5
-    recorded.arrays["mask/train/dropout"] = np.broadcast_to(draw, (check_pairs.BATCH, 6, 9)).copy()
-
-
-def single_values(recorded):
-    shape = (check_pairs.BATCH, 6, 9)
-    recorded.arrays["mask/train/dropout"] = np.random.default_rng(0).random(shape) < 0.5
-
-
-def drops(whole):
-    return lambda port: port.facts.update(dropped_axes={"dropout": [1] if whole else []})
-
-
-@pytest.mark.parametrize(
-    ("reference", "port", "detail"),
-    [
-        (whole_channels, drops(False), "whole channels in Keras, single values in the port"),
-        (single_values, drops(True), "single values in Keras, whole channels in the port"),
-    ],
-    ids=["spatial", "plain"],
-)
-def test_a_dropout_of_another_grain_is_named(tmp_path, reference, port, detail):
-    evidence = evidence_of(tmp_path, reference, port)
-    assert names(evidence) == {"C15": detail}
-
-
-def test_a_formula_that_gives_what_keras_gives_explains_nothing(tmp_path):
-    """The layer is right for Keras's input, and wrong as it is reached."""
-
-    def change(port):
-        given = port.arrays["forward/eval/dense1.activation/input/0"]
-        given += np.cos(np.arange(given.size)).reshape(given.shape)
-
-    evidence = evidence_of(tmp_path, port=change, went_wrong=True)
-    assert evidence.item.name == "input of dense1.activation (eval)"
-    relu = np.maximum(evidence.keras_input(), 0)
-    np.testing.assert_array_equal(evidence.own_output(), relu)
-    assert not evidence.gives(relu)
-    assert list(names(evidence)) == ["N1"]

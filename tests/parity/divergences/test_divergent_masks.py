@@ -3,10 +3,7 @@
 import numpy as np
 import one_layer
 import pytest
-import torch
 from scipy import special
-from torch import nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from parity.divergences import recognised
 from parity.divergences.masks import other_masks, other_means, values_of
@@ -73,72 +70,6 @@ def test_replaced_steps_are_told_where_they_count_in_keras():
     )
     text = one_layer.names(found)["A66"]
     assert text == "the masked steps of the input of most are replaced in the port"
-
-
-def both_ways(layer, x, mask=None):
-    """All outputs of torch's layer, and the sum of the last ones of both directions."""
-    given = torch.from_numpy(x)
-    if mask is not None:
-        given = pack_padded_sequence(
-            given, torch.tensor(mask.sum(1)), batch_first=True, enforce_sorted=False
-        )
-    outputs, last = layer(given)
-    if mask is not None:
-        outputs = pad_packed_sequence(outputs, batch_first=True)[0]
-    return outputs.detach().numpy(), last.sum(0).detach().numpy()
-
-
-def in_both_directions(*, keeps=()):
-    """Evidence behind two bidirectional layers; the port has the mask in some of them alone."""
-    torch.manual_seed(5)
-    layers = [nn.RNN(5, 2, **SHAPE).double(), nn.RNN(4, 3, **SHAPE).double()]
-    whole, _ = both_ways(layers[0], X, MASK)
-    weights, nodes = {}, []
-    for name, layer in zip(("lower", "upper"), layers, strict=True):
-        for of, end in (("forward", ""), ("backward", "_reverse")):
-            parts = [getattr(layer, f"{part}_l0{end}").detach().numpy() for part in PARTS]
-            weights[f"{name}.{of}/kernel"] = parts[0].T
-            weights[f"{name}.{of}/recurrent_kernel"] = parts[1].T
-            weights[f"{name}.{of}/bias"] = parts[2] + parts[3]
-        inner = {"activation": "tanh", "return_sequences": name == "lower"}
-        config = {
-            "layer": {"class_name": "SimpleRNN", "config": inner},
-            "merge_mode": "concat" if name == "lower" else "sum",
-        }
-        own = [each for each in weights if each.startswith(name)]
-        nodes.append(one_layer.node(name, "bidirectional", [len(nodes) - 1], config, own))
-    nodes.append(one_layer.node("here", "dense", [1]))
-    keras, port = one_layer.facts(nodes[2:], [one_layer.call("there", "dense", [-1])])
-    keras["nodes"] = nodes
-    given = {"lower": X, "upper": whole}
-    theirs = both_ways(layers[1], whole, MASK)[1]
-    lower = both_ways(layers[0], X, MASK if "lower" in keeps else None)[0]
-    ours = both_ways(layers[1], lower, MASK if "upper" in keeps else None)[1]
-    arrays = {f"weights/{name}": value for name, value in weights.items()}
-    arrays |= {f"forward/eval/{name}/input/0": value for name, value in given.items()}
-    arrays |= {f"counted/eval/{name}/given/0": MASK for name in given}
-    arrays |= {"forward/eval/here/input/0": theirs}
-    own = {"forward/eval/here/input/0": ours}
-    return one_layer.evidence((keras, arrays), (port, own), "input of here (eval)", theirs, ours)
-
-
-SHAPE = {"batch_first": True, "bidirectional": True}
-PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-
-
-def test_two_layers_of_both_directions_miss_the_mask():
-    """Neither direction has it anywhere: not "in the forward direction alone"."""
-    found = one_layer.names(in_both_directions())
-    assert found["A64"] == "in the port, each of lower, upper takes all steps, the masked ones too"
-
-
-def test_one_of_two_layers_of_both_directions_misses_the_mask():
-    found = one_layer.names(in_both_directions(keeps=("lower",)))
-    assert found["A64"] == "in the port, upper takes all steps, the masked ones too"
-
-
-def test_layers_of_both_directions_with_their_masks_miss_none():
-    assert "A64" not in one_layer.names(in_both_directions(keeps=("lower", "upper")))
 
 
 EACH = np.array([[1.0, 2.0, 3.0], [10.0, 20.0, 60.0]])

@@ -3,11 +3,9 @@
 import check_pairs
 import numpy as np
 import pytest
-import torch
 from check_evidence import evidence_of, names
 
 from parity.data import probe_inputs
-from torch_impl import optim
 
 DECAY = 0.125  # which float32 has as it is
 
@@ -53,34 +51,6 @@ def test_a_decay_of_weights_that_keras_excludes_is_told(tmp_path):
     assert found["C11"].startswith("dense1.bias: none in Keras, which excludes it")
 
 
-@pytest.mark.parametrize("excluded", [[], ["dense1.bias"]])
-def test_it_is_told_only_of_weights_that_keras_says_it_excludes(excluded, tmp_path):
-    """Something else, such as a constraint, may keep a weight of Keras from the rule."""
-
-    def reference(recorded):
-        optimizer("SGD", momentum=0.0, weight_decay=DECAY)(recorded)
-        optimized(recorded, decayed, only="kernel")
-        recorded.facts["undecayed"] = excluded
-
-    found = names(evidence_of(tmp_path, reference, lambda parts: optimized(parts, decayed)))
-    assert ("C11" in found) == bool(excluded)
-
-
-def test_a_decay_that_both_have_explains_no_last_digits(tmp_path):
-    def reference(recorded):
-        optimizer("SGD", momentum=0.0, weight_decay=DECAY)(recorded)
-        optimized(recorded, decayed)
-
-    def port(parts):
-        for key in parts.arrays:
-            if key.startswith("optimizer/12/"):
-                parts.arrays[key] = parts.arrays[key] * (1 + 1e-10)
-
-    evidence = evidence_of(tmp_path, reference, port)
-    assert evidence.level.id == "optimizer"
-    assert "C11" not in names(evidence)
-
-
 def accumulated(divisor, num_steps=3):
     """Plain descent that collects the gradients of some steps."""
 
@@ -103,55 +73,6 @@ def test_the_sum_of_accumulated_gradients_is_told_from_their_mean(tmp_path):
     found = names(evidence)
     assert next(iter(found)) == "E3"
     assert found["E3"] == "the mean gradient of 3 steps in Keras, their sum in the port"
-
-
-def test_gradients_that_are_not_accumulated_are_told(tmp_path):
-    evidence = evidence_of(
-        tmp_path, accumulating, lambda parts: optimized(parts, accumulated(1, num_steps=1))
-    )
-    assert names(evidence)["E3"] == (
-        "the mean gradient of 3 steps in Keras, each step by itself in the port"
-    )
-
-
-def steps_of(build):
-    """The update of a torch optimizer."""
-
-    def update(w, g, rate, step, state):
-        if "w" not in state:
-            state["w"] = torch.nn.Parameter(torch.from_numpy(np.array(w)))
-            state["optimizer"] = build([state["w"]])
-        for group in state["optimizer"].param_groups:
-            group["lr"] = rate
-        state["w"].grad = torch.from_numpy(g.copy())
-        state["optimizer"].step()
-        return state["w"].detach().numpy().copy()
-
-    return update
-
-
-@pytest.fixture
-def _counters_in_float64():
-    """As in a check: torch's NAdam keeps a product of all steps in the default type."""
-    torch.set_default_dtype(torch.float64)
-
-
-@pytest.mark.usefixtures("_counters_in_float64")
-def test_the_momentum_decay_of_torchs_nadam_is_told(tmp_path):
-    def reference(recorded):
-        optimizer("Nadam", beta_1=0.875, beta_2=0.9375, epsilon=1e-7)(recorded)
-        betas = {"beta_1": 0.875, "beta_2": 0.9375}  # which float32 has as they are
-        optimized(recorded, steps_of(lambda p: optim.Nadam(p, **betas)))
-
-    def port(parts):
-        stock = steps_of(lambda p: torch.optim.NAdam(p, betas=(0.875, 0.9375), eps=1e-7))
-        optimized(parts, stock)
-        parts.facts["optimizer"]["groups"] = [{"momentum_decay": 0.004, "betas": [0.875, 0.9375]}]
-
-    evidence = evidence_of(tmp_path, reference, port)
-    found = names(evidence)
-    assert next(iter(found)) == "F14"
-    assert found["F14"] == "momentum_decay 1.0 in Keras, 0.004 in the port"
 
 
 def adam(beta_2=0.999, clip=None, rates=None, decay=0.0):
@@ -204,21 +125,3 @@ def test_an_optimizer_by_hand_is_named_whether_it_rounds_its_betas_or_not(
     )
     assert next(iter(found)) == cause
     assert found[cause].startswith(told)
-
-
-def test_a_schedule_inside_of_an_optimizer_is_no_other_optimizer(tmp_path):
-    """What differs is the rate alone, also where Keras decays the weights."""
-
-    def reference(recorded):
-        optimizer("Adam", **OF_ADAM, weight_decay=DECAY)(recorded)
-        optimized(recorded, adam(ROUNDED, decay=DECAY))
-
-    def port(parts):
-        rates = [0.25 / step for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1)]
-        parts.arrays["optimizer/learning_rate"] = np.array(rates)
-        optimized(parts, adam(ROUNDED, rates=lambda step: rates[step - 1], decay=DECAY))
-
-    evidence = evidence_of(tmp_path, reference, port)
-    found = names(evidence)
-    assert not {"C11", "F9", "F13"} & set(found)
-    assert found["F6"].startswith("0.25 in Keras, 0.125 in the port")

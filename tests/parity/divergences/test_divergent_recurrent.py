@@ -1,7 +1,5 @@
 """What a recurrent layer has set otherwise is named; torch's own layers compute the numbers."""
 
-from dataclasses import replace
-
 import numpy as np
 import one_layer
 import pytest
@@ -9,8 +7,6 @@ import torch
 from torch import nn
 
 from parity.divergences.recurrent_steps import cell_of, walked
-from torch_impl import layers
-from torch_impl.weights import read
 
 UNITS, FEATURES = 3, 4
 X = np.random.default_rng(0).normal(size=(2, 5, FEATURES))
@@ -121,58 +117,3 @@ def test_another_merge_of_both_directions_is_named(ours, name, words):
     theirs = np.concatenate(sides(), -1)
     found = one_layer.at_layer("bidirectional", config, X, theirs, ours, of_both)
     assert words in one_layer.names(found)[name]
-
-
-def test_other_windows_of_images_are_named():
-    torch.manual_seed(0)
-    x = torch.randn(2, 3, 2, 5, 5, dtype=torch.float64)
-    made = [layers.ConvLSTM2D(2, 3, 3, padding=padding).double() for padding in ("valid", "same")]
-    made[1].load_state_dict(made[0].state_dict())
-    theirs, ours = (layer(x).detach().movedim(1, -1).numpy() for layer in made)
-    given, config = x.movedim(2, -1).numpy(), {**CONFIG, "padding": "valid"}
-    cut = ours[:, :3, :3]
-    found = one_layer.at_layer("conv_lstm", config, given, theirs, cut, read(made[0]))
-    assert one_layer.names(found)["A18"] == "padding same in the port, and cut"
-
-
-def dropouts(item, keras, torchs):
-    """What is named of a dropout inside of a layer whose gates have masks of their own."""
-    names = [f"memory.dropout.{gate}" for gate in "if"]
-    nodes = [one_layer.node(name, "dropout", [-1]) for name in names]
-    calls = [{**one_layer.call(name, "dropout", [-1]), "where": "a.py:1"} for name in names]
-    nodes.append(one_layer.node("memory", "lstm", [0]))
-    sides = ((facts, {}) for facts in one_layer.facts(nodes, calls[:1]))
-    found = one_layer.evidence(*sides, item, X, X + 1)
-    found.item = replace(found.item, keras=keras, torch=torchs)
-    return one_layer.names(found)
-
-
-@pytest.mark.parametrize(
-    ("given", "name", "words"),
-    [
-        (("memory.dropout.i.rate", 0.4, 0.0), "R6", "does not drop the inputs of memory"),
-        (("memory.dropout.i", "dropout", "absent"), "R6", "does not drop the inputs of memory"),
-        (("memory.dropout.f", "dropout", "absent"), "R5", "a mask for each gate, the port fewer"),
-        (("dropout()#2", "absent", "dropout at a.py:1"), "R5", "the line a.py:1 draws more masks"),
-        (("x drops", "the same in all steps", "others"), "R5", "the same in all steps in Keras"),
-    ],
-)
-def test_a_dropout_inside_of_a_layer_that_draws_otherwise_is_named(given, name, words):
-    assert words in dropouts(*given)[name]
-
-
-def test_a_dropout_of_another_layer_is_none_of_these():
-    assert not {"R5", "R6"} & set(dropouts("dropout()#2", "absent", "dropout at b.py:7"))
-
-
-@pytest.mark.parametrize(("factor", "is_named"), [(1.0, True), (0.5, False)])
-def test_the_last_states_of_another_layer_are_named(factor, is_named):
-    x = X[:, ::-1] + 1
-    h, c = both(x=x)
-    made = [both(is_whole=True, hands=hands)[0] for hands in ((), (h, factor * c))]
-    found = layer(*made, return_sequences=True)
-    names = found.node["weights"]
-    found.keras.facts["nodes"].append(one_layer.node("encoder", "lstm", [None], CONFIG, names))
-    found.keras["forward/eval/encoder/input/0"] = x
-    told = one_layer.names(found).get("R1", "")
-    assert (told == "the port begins with the last states of encoder, Keras with zeros") is is_named

@@ -35,10 +35,3 @@ def test_other_constants_are_told(tmp_path, keras, torch, detail):
     found = names(evidence)
     assert next(iter(found)) == "B9"
     assert found["B9"] == detail
-
-
-def test_of_one_draw_nobody_can_tell_what_is_drawn(tmp_path):
-    torch = starts(np.linspace(-1, 0, 20), num_draws=1)
-    evidence = evidence_of(tmp_path, starts(HALVES, num_draws=1), torch)
-    assert evidence.item.name == "dense1.kernel"
-    assert "B9" not in names(evidence)

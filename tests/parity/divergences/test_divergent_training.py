@@ -81,15 +81,6 @@ def test_a_binary_smoothing_is_told_by_its_formula(tmp_path, soft, told):
     assert found["D4"] == f"0.12 / 2 in Keras, {told} in the port"
 
 
-def test_of_two_labels_both_formulas_of_a_smoothing_are_one(tmp_path):
-    def port(parts):
-        parts.arrays["loss/confident/gradient"] *= 2
-
-    evidence = evidence_of(tmp_path, binary(2, {"label_smoothing": SMOOTHING}), port)
-    assert evidence.item.name == "its gradient"
-    assert "D4" not in names(evidence)
-
-
 WEIGHTS = {"0": 0.4, "1": 2.6}
 
 
@@ -163,46 +154,3 @@ def test_a_penalty_of_other_parts_is_told(tmp_path, formula, detail):
     found = names(evidence)
     assert next(iter(found)) == "C8"
     assert found["C8"] == detail
-
-
-def squares(name):
-    return float((check_pairs.recorded().arrays[f"weights/{name}"] ** 2).sum())
-
-
-BIASES = L2 * (squares("dense1.bias") + squares("dense2.bias"))
-OTHERS = BIASES + L2 * squares("dense2.kernel")
-
-
-@pytest.mark.parametrize(
-    ("more", "detail"),
-    [
-        (BIASES, "the port penalises all biases, too"),
-        (OTHERS, "the port penalises all other parameters, too"),
-        (L2 * squares("dense2.kernel"), "the port penalises dense2.kernel, too"),
-        (0.0417, "the losses differ by 0.0417, whatever the outputs are"),
-    ],
-    ids=["biases", "all", "one", "unknown"],
-)
-def test_a_penalty_of_more_weights_is_told_whatever_else_is_penalised(tmp_path, more, detail):
-    def port(parts):
-        whole = L1 * np.abs(parts.arrays["weights/dense1.kernel"]).sum()
-        whole += L2 * squares("dense1.kernel")
-        port_with_penalty(lambda w: whole + more)(parts)
-
-    assert names(evidence_of(tmp_path, penalised(0), port))["C8"] == detail
-
-
-def both_have_weights(port):
-    """As where a layer is called twice: the second call has the same weights."""
-    port.facts["nodes"][1]["weights"] = port.facts["nodes"][0]["weights"]
-
-
-def test_the_penalty_of_a_layer_that_is_called_twice_counts_once(tmp_path):
-    formula, detail = PENALTIES["l1"]
-
-    def port(parts):
-        both_have_weights(parts)
-        port_with_penalty(formula)(parts)
-
-    evidence = evidence_of(tmp_path, penalised(0, 1), port)
-    assert names(evidence)["C8"] == detail

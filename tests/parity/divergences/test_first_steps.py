@@ -12,7 +12,6 @@ from parity.divergences.recurrent_steps import cell_of, walked
 
 DRAW = np.random.default_rng(0)
 X = DRAW.normal(size=(2, 5, 3))
-SETTINGS = {"activation": "tanh", "recurrent_activation": "sigmoid"}
 MASK = np.array([[True] * 4 + [False], [True, False] * 2 + [True]])
 CELLS = {
     "lstm": ("LSTM", {}),
@@ -51,13 +50,6 @@ def test_the_equations_and_the_walk_are_what_keras_computes(name):
         scope["x"] = x
         exec("\n".join(lines), scope)  # noqa: S102 - it is what is printed
         np.testing.assert_allclose(scope["h"], expected[:, step], rtol=0, atol=1e-6)
-
-
-def test_of_images_both_products_are_convolutions_and_of_own_layers_nothing_is_said():
-    lines = equations({"kind": "conv_lstm", "config": SETTINGS})
-    assert lines[0] == "i, f, g, o = split(conv(x, kernel) + conv(h, recurrent_kernel) + bias, 4)"
-    config = {"layer": {"class_name": "RNN", "config": {}}}
-    assert equations({"kind": "bidirectional", "config": config}) == []
 
 
 def wrong_from(step, name="gru", order=None, **config):
@@ -111,39 +103,3 @@ def test_a_step_is_not_guessed(known, config, text):
     found = wrong_from(4, **config)
     (found.port if "steps" in str(known) else found.keras).update(known)
     assert text in told(found)[0]
-
-
-@pytest.mark.parametrize(
-    ("merge", "text"),
-    [
-        ("concat", "first at step 2 of the forward direction and first at step 3 of the backward"),
-        ("sum", "in one direction"),
-    ],
-)
-def test_both_directions_are_told(merge, text):
-    theirs, noise = DRAW.normal(size=(2, 2, 5, 8))
-    noise[:, :1, :4] = noise[:, 3:, 4:] = 0
-    layer = {"class_name": "LSTM", "config": {"return_sequences": True}}
-    config = {"merge_mode": merge, "layer": layer}
-    found = one_layer.at_layer("bidirectional", config, X, theirs, theirs + noise)
-    assert text in told(found)[0]
-
-
-def behind(kind="gru", **arrays):
-    """Evidence of an input of a dense layer, which comes from a layer without a module."""
-    noise = DRAW.normal(size=X.shape)
-    noise[:, :3] = 0
-    found = one_layer.behind(kind, {"return_sequences": True}, X, X, X, X + noise)
-    found.port.update(arrays)
-    return found
-
-
-def test_a_loop_without_a_module_is_seen_by_what_comes_of_it():
-    assert "the cell here differs first at step 4" in told(behind())[0]
-    last = one_layer.behind("gru", {}, X, X[:, -1], X[:, -1], DRAW.normal(size=(2, 3)))
-    assert "a module that gets all steps in one call" in told(last)[0]
-
-
-def test_a_right_layer_is_not_called_wrong_for_what_comes_later():
-    assert "R8" not in one_layer.names(behind(**{"forward/eval/here/own": X}))
-    assert "R8" not in one_layer.names(behind("dense"))

@@ -63,12 +63,6 @@ def test_the_registry_speaks_where_nothing_was_tried(keras, port):
     assert with_fix(before, keras, port(elsewhere)) == before
 
 
-def test_advice_stays_though_other_changes_were_tried_in_vain(keras, port):
-    vain = {"level": "forward", "layer": "dense1", "item": "forward"}
-    before = found("A22", "N1")
-    assert with_fix(before, keras, port(no_fixes=[vain])) == before
-
-
 def test_one_change_that_ends_all_is_enough(keras, port):
     other = "dense1.kernel (after a batch in train mode)"
     trace = port(
@@ -100,20 +94,6 @@ def test_every_module_is_listed_whose_code_is_another(keras, port, monkeypatch):
     told = told_of_all(keras, port, lambda number: f"eps={number}  # module `{number}`")
     lines = [f"eps={number}  # module `{number}`" for number in range(3)]
     assert told == [*lines, "# and likewise in modules `3`, `4`"]
-
-
-def test_a_level_of_the_whole_model_has_one_place(keras, port):
-    trace = port([fix("epsilon=1e-7", layer="", item="optimizer", level="optimizer")])
-    told = with_fix(found("F1", level="optimizer", items=("dense1.kernel",)), keras, trace)
-    assert told.causes[0]["fix"] == "epsilon=1e-7"
-
-
-def test_advice_is_not_mechanical():
-    """These say where to look, or change more than a setting."""
-    for name in ("H7", "A3", "A17", "A22", "N1", "N2", "C7", "D1", "E7"):
-        assert not REGISTRY[name].is_mechanical, name
-    for name in ("A5", "C1", "A13", "D12", "F2", "G1"):
-        assert REGISTRY[name].is_mechanical, name
 
 
 @pytest.mark.parametrize(("tried", "told"), [(True, "(tried) eps=0.001"), (False, "eps=0.001")])

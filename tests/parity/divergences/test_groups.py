@@ -2,7 +2,6 @@
 
 import check_pairs
 import numpy as np
-import one_layer
 import pytest
 
 from parity.divergences.groups import following, grouped
@@ -193,41 +192,7 @@ def test_optimizer_and_schedule_are_judged_whatever_is_wrong_before(groups):
     assert [level for level, _ in found] == ["forward", "optimizer", "schedule"]
 
 
-def test_moving_statistics_are_groups_beside_their_layer(groups):
-    def statistics(r):
-        r.arrays["state/dense1.bias"] = np.ones(4)
-
-    state = add("state/dense1.bias"), add("forced/state/dense1.bias")
-    found, _ = groups(wrong_layer("dense1"), *state, reference=statistics)
-    moved = ("forward", ["dense1.bias (after a batch in train mode)"])
-    assert found == [WRONG["dense1"], moved]
-
-
 # --- places --------------------------------------------------------------------------------------
-
-
-def with_inner_dropout():
-    """Places of an LSTM without a partner that drops its input; a dense layer is behind it."""
-    nodes = [
-        one_layer.node("before", "dense", [-1]),
-        one_layer.node("memory.dropout", "dropout", [0]),
-        one_layer.node("memory", "lstm", [1]),
-        one_layer.node("after", "dense", [2]),
-    ]
-    calls = [one_layer.call("a", "dense", [-1]), one_layer.call("b", "dense", [0])]
-    keras, port = one_layer.facts(nodes, calls)
-    port["pairs"] = [["before", "a"], ["after", "b"]]
-    return Places(one_layer.Arrays(keras, {}), one_layer.Arrays(port, {}))
-
-
-def test_a_dropout_in_a_recurrent_layer_changes_what_comes_behind_that_layer():
-    places = with_inner_dropout()
-    inner = ("memory.dropout", "memory.dropout.rate", "memory.dropout drops")
-    found = [(places.around(item), places.behind(item)) for item in inner]
-    assert found == [("memory", {"after"})] * 3
-    assert places.around("memory") is None
-    assert places.before("memory.dropout") == {"before"}
-    assert places.before("after") == {"before"}
 
 
 @pytest.fixture(scope="module")
@@ -258,10 +223,3 @@ def places(recorded, tmp_path_factory):
 )
 def test_an_item_belongs_to_the_layer_with_the_longest_name_in_it(places, item, layer):
     assert places.layer_of(item) == layer
-
-
-def test_the_next_judged_layers_are_found_past_those_that_are_not(places):
-    assert list(places.next_to("dense1", {"dropout", "dense2"})) == ["dropout"]
-    assert list(places.next_to("dense1", {"dense2.activation"})) == ["dense2.activation"]
-    assert list(places.next_to("dense2", {"dense1"})) == [None]
-    assert list(places.next_to("dense2.activation", set())) == [None]

@@ -350,14 +350,6 @@ def test_padding_beside_the_layer_is_not_held_against_it():
         assert told(K.Conv2D(6, 3, 2, padding="same"), conv, around=around) == {}
 
 
-def test_a_layer_that_computes_by_itself_may_pad_by_itself():
-    class Same(nn.Conv2d):
-        def forward(self, x):
-            return super().forward(F.pad(x, (1, 1, 1, 1)))
-
-    assert told(K.Conv2D(6, 3, padding="same"), Same(4, 6, 3)) == {}
-
-
 def test_a_turned_sequence_is_told_only_if_the_values_differ():
     layer, port = K.LSTM(3, go_backwards=True), nn.LSTM(5, 3, batch_first=True)
     assert told(layer, port, (2, 4, 5)) == {}

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from benchmarks.accuracy.initial_weights import CONFIGS, IN_TORCH, _port
-from parity.divergences.initial import fit, fix_of, gain_of, name_of
+from parity.divergences.initial import fit, fix_of, name_of
 from parity.ladder.initial_weights import law_of
 
 SHAPE = (3, 3, 4, 12)  # fan in 36, fan out 108
@@ -59,16 +59,6 @@ def test_what_has_no_name_is_described(say, name):
     assert name_of(drawn(say), SHAPE).startswith(name)
 
 
-def test_a_form_that_is_not_known_is_not_named():
-    values = np.random.default_rng(0).exponential(size=(4, 432))
-    assert name_of(values, SHAPE) is None
-
-
-def test_the_gain_of_an_orthogonal_matrix_is_measured():
-    assert gain_of(drawn(lambda w: INIT.orthogonal_(w, gain=1.3)), SHAPE) == pytest.approx(1.3)
-    assert gain_of(drawn(INIT.normal_), SHAPE) is None
-
-
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_fix_draws_what_keras_draws(name):
     config = {"class": name, **CONFIGS[name]}
@@ -91,11 +81,3 @@ def test_the_fix_of_constants_sets_them():
     assert fix_of("d.bias", {}, (3,), np.zeros(3), "dense") == "nn.init.zeros_(layer.bias)"
     assert fix_of("n.gamma", {}, (3,), np.ones(3), "batch_norm") == "nn.init.ones_(layer.weight)"
     assert fix_of("d.bias", {}, (3,), np.full(3, 0.1), "dense").endswith("layer.bias, 0.1)")
-
-
-def test_the_depthwise_kernel_has_other_fans_in_torch():
-    """Keras counts every channel, torch one: a line with a bound of its own."""
-    line = fix_of("d.kernel", {"class": "GlorotUniform"}, (3, 3, 6, 1), np.array([1, 2]), "x")
-    assert line == "nn.init.xavier_uniform_(layer.weight)"
-    args = ("d.depthwise_kernel", {"class": "GlorotUniform"}, (3, 3, 6, 1), np.array([1, 2]), "x")
-    assert fix_of(*args) == "nn.init.uniform_(layer.weight, -0.3086067, 0.3086067)"

@@ -110,8 +110,3 @@ def raised(text):
 def test_a_loss_that_is_a_value_for_each_sample_is_named_and_not_called_one_of_other_targets():
     text = "ValueError: the loss returned several numbers, a tensor of shape (8,), from own; ..."
     assert raised(text) == {"D21": text.removeprefix("ValueError: ")}
-
-
-def test_another_error_of_a_loss_is_one_of_its_targets():
-    text = "RuntimeError: 0D or 1D target tensor expected"
-    assert raised(text) == {"D15": f"for targets float64 (8, 3): {text}"}

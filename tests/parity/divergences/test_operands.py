@@ -4,7 +4,7 @@ import numpy as np
 import one_layer
 import pytest
 
-from parity.divergences.relations import OUTER, Unit, tensors_before, units_along
+from parity.divergences.relations import OUTER, Unit, tensors_before
 
 X = np.random.default_rng(0).normal(size=(3, 5, 4))
 
@@ -32,13 +32,6 @@ def test_an_inverse_takes_back_its_function_where_it_is_known(name):
     np.testing.assert_allclose(back[known], x[known], atol=1e-12)
 
 
-def test_units_go_along_each_set_of_axes_once():
-    units = list(units_along("x", 3))
-    assert len(units) == len(set(units))
-    assert {unit.axes for unit in units} == {(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)}
-    assert all(len(unit.axes) == 1 for unit in units if unit.function == "running sum")
-
-
 def before(kind, x, made):
     """The tensors before a layer "next" that comes behind a layer of this input and output."""
     nodes = [one_layer.node("here", kind, [-1]), one_layer.node("next", "dense", [0])]
@@ -60,13 +53,3 @@ def test_tensors_before_a_place_are_outputs_inputs_and_their_sum():
     np.testing.assert_array_equal(tensors["here"], X + 1)
     np.testing.assert_array_equal(tensors["what here gets"], X)
     np.testing.assert_allclose(tensors["here + what here gets"], 2 * X + 1)
-
-
-def test_parts_of_a_wider_tensor_are_tensors_before_a_place():
-    tensors = before("unknown", X, np.concatenate([X + 1, X + 2], axis=-1))
-    np.testing.assert_array_equal(tensors["part 1 of here"], X + 2)
-    assert all(value.shape == X.shape for value in tensors.values())
-
-
-def test_a_tensor_of_two_names_is_there_once():
-    assert [name for name in before("unknown", X, X) if " + " not in name] == ["here"]

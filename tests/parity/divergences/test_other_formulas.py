@@ -5,7 +5,6 @@ import one_layer
 import pytest
 from scipy import special
 
-from parity.divergences.formulas import Formula, distance, is_fused
 from parity.divergences.relations import Unit
 
 DRAW = np.random.default_rng(0)
@@ -71,40 +70,3 @@ UNKNOWN = DRAW.normal(size=A.shape)
 )
 def test_what_the_port_computes_otherwise_is_told(theirs, ours, text):
     assert one_layer.names(of_three(theirs, ours))["A39"].endswith(text)
-
-
-def at_gate(ours):
-    """Evidence of a sigmoid of Keras that is paired with F.glu."""
-    nodes = [one_layer.node("value", "dense", [-1]), one_layer.node("gate", "dense", [-1])]
-    nodes.append(one_layer.node("gate.activation", "activation:sigmoid", [1]))
-    calls = [one_layer.call(name, "dense", [-1]) for name in ("v", "g", "glu()")]
-    keras, port = one_layer.facts(nodes, calls)
-    theirs = special.expit(B)
-    arrays = {
-        "forward/eval/value/output": A,
-        "forward/eval/gate/output": B,
-        "forward/eval/gate.activation/input/0": B,
-        "forward/eval/gate.activation/output": theirs,
-    }
-    own = {"forward/eval/gate.activation/own": ours}
-    name = "gate.activation, with Keras's input (eval)"
-    return one_layer.evidence((keras, arrays), (port, own), name, theirs, ours)
-
-
-def test_a_gate_that_is_exchanged_with_its_value_is_told_at_its_layer():
-    found = one_layer.names(at_gate(B * special.expit(A)))
-    assert list(found) == ["A22"]
-    assert found["A22"].endswith("value and gate are exchanged")
-
-
-def test_a_function_that_does_what_keras_does_in_two_is_no_difference():
-    assert is_fused(at_gate(A * special.expit(B)))
-    assert not is_fused(at_gate(B * special.expit(A)))
-    assert not is_fused(at_gate(np.tanh(B)))
-
-
-def test_formulas_are_nearer_the_less_they_differ():
-    a = Formula(Unit("a"), "+", Unit("b", "relu"))
-    assert distance(a, a) == 0
-    near = Formula(Unit("a"), "-", Unit("b", "relu"))
-    assert distance(a, near) < distance(a, Formula(Unit("c"), "+", Unit("b", "tanh")))

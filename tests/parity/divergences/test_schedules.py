@@ -73,16 +73,6 @@ def test_the_rule_of_keras_is_that_of_keras(seed):
         np.testing.assert_allclose(found, rates(scheduler, of, values(seed)), rtol=1e-6)
 
 
-def test_the_metrics_of_the_probe_tell_the_two_rules_apart():
-    for settings in SETTINGS:
-        s = {**settings, "min_delta": 1e-4, "min_lr": 0.0, "relative": False}
-        if settings["mode"] == "min":
-            both = [
-                plateau_rates(values(0), FIRST, {**s, "torch": is_torch}) for is_torch in (0, 1)
-            ]
-            assert not np.allclose(*both, rtol=1e-6, atol=0)
-
-
 PLATEAU = {"class": "ReduceLROnPlateau", "factor": 0.5, "patience": 2, "monitor": "val_loss"}
 RULE = {
     **{"factor": 0.5, "patience": 2, "cooldown": 0, "mode": "min", "monitor": "val_loss"},
@@ -92,24 +82,6 @@ RULE = {
 
 def epochs(rule, seed=3):
     return plateau_rates(probe_inputs.metrics(seed)["val_loss"], FIRST, rule)
-
-
-def test_a_port_that_goes_on_where_keras_stops_cuts_no_rate_late(tmp_path):
-    """Keras stops after some epochs, and the port has the same rates up to there and beyond."""
-
-    def reference(recorded):
-        stops = {"class": "EarlyStopping", "monitor": "val_loss", "patience": 5}
-        recorded.facts["schedule"] |= {"kind": "epoch", "callbacks": [PLATEAU, stops]}
-        recorded.arrays["schedule/epochs"] = epochs(RULE)[:8]
-        recorded.arrays["schedule/stopped"] = np.array(7)
-
-    def port(parts):
-        parts.arrays["schedule/epochs"] = epochs(RULE)
-        parts.arrays["schedule/stopped"] = np.array(-1)
-        parts.facts["given"]["schedulers"] = True
-
-    found = names(evidence_of(tmp_path, reference, port))
-    assert found.keys() & {"G1", "G2", "G3", "G4", "G6"} == set()
 
 
 @pytest.mark.parametrize("falls", [1.0, 0.9], ids=["alone", "beside_a_scheduler"])

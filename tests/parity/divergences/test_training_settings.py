@@ -11,7 +11,6 @@ from torch.optim import lr_scheduler
 from keras_impl.reference import Reference
 from parity.divergences.evidence import settings_differ
 from parity.divergences.layer_settings import (
-    constraint_rows,
     loss_rows,
     optimizer_rows,
     schedule_rows,
@@ -156,12 +155,6 @@ def test_what_may_be_done_elsewhere_is_not_told():
     assert of_optimizers(O.SGD(0.1), T.SGD(p, 0.5), callbacks=[callback]) == {}
 
 
-def test_the_rate_is_the_one_before_a_scheduler_changed_it():
-    optimizer = T.SGD(parameters(), 0.1)
-    lr_scheduler.LambdaLR(optimizer, lambda epoch: 0.5)
-    assert of_optimizers(O.SGD(0.1), optimizer) == {}
-
-
 # --- losses --------------------------------------------------------------------------------------
 
 
@@ -252,13 +245,6 @@ def of_schedules(theirs, make, interval="step", steps=100, **given):
         "early_stopping": given.get("early_stopping"),
     }
     return different(row for _, row in schedule_rows({"schedule": facts}, port))
-
-
-def test_what_the_port_lacks_is_in_keras_and_in_no_other_callback():
-    facts = {"callbacks": [{"class": "EarlyStopping"}, {"class": "LearningRateScheduler"}]}
-    port = {"optimizer": {"schedule": False}, "clips": False}
-    (told,) = schedule_rows({"schedule": facts}, port)
-    assert told == (("Keras", "the port"), ("schedule", "LearningRateScheduler", "none", "G12"))
 
 
 PLATEAU = keras.callbacks.ReduceLROnPlateau
@@ -362,10 +348,3 @@ def test_early_stopping_of_this_package_has_keras_settings():
     own = ported_schedule.EarlyStopping(nn.Linear(1, 1), patience=2)
     given = {"early_stopping": _object_facts(own)}
     assert of_schedules(theirs, None, **given) == {"patience": (3, 2)}
-
-
-def test_a_constraint_is_told_since_torch_has_none():
-    config = keras.layers.Dense(3, kernel_constraint="max_norm").get_config()
-    assert different(constraint_rows({"config": config})) == {
-        "kernel_constraint": ("MaxNorm", "none")
-    }

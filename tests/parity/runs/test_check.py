@@ -1,7 +1,6 @@
 """Whole checks: both halves in processes of their own, and what comes back of any pair."""
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,18 +13,15 @@ from schemas import assert_valid
 
 from parity import check
 from parity.errors import InputError, RunError
-from parity.files.json_io import read_json
 from parity.halves.job import ChildOptions
 from parity.ladder.result import Result
 from parity.ladder.result_file import result_from
 from parity.programs.check_spec import CheckSpec
 from parity.report.pages.runs_page import result_page
 from parity.report.text.page import page_lines
-from parity.runs import check_halves
 from parity.runs.check import check_all
 from parity.runs.check_halves import CheckOptions, plan_checks
-from parity.traces.bundle import pack, unpack
-from parity.traces.folder import RunFolder
+from parity.traces.bundle import unpack
 
 pytestmark = pytest.mark.usefixtures("warm_halves")
 
@@ -44,17 +40,13 @@ class Ran:
 LIVE = {
     "right": ("keras_net", "torch_net"),
     "other_activation": ("keras_net", "torch_tanh"),
-    "images": ("keras_images", "torch_images"),
-    "not_compiled": ("keras_not_compiled", "torch_net"),
     "own_loss": ("keras_own_loss", "torch_module"),
     "two_outputs": ("keras_two_outputs", "torch_net"),
     "keras_raises": ("raises", "torch_net"),
-    "keras_raises_again": ("raises", "torch_module"),
     "keras_none": ("returns_none", "torch_net"),
 }
 AGAINST = {
     "module": "torch_module",
-    "in_a_class": "Nets.torch_net",
     "other_shapes": "torch_other_shapes",
     "raises_in_forward": "torch_raises_in_forward",
     "raises_in_loss": "torch_raises_in_loss",
@@ -102,31 +94,6 @@ def statuses(result):
 # --- pairs ---------------------------------------------------------------------------------------
 
 
-def test_a_right_port_passes_every_level_that_there_is(ran):
-    result = ran.results["right"]
-    assert result.verdict == "pass"
-    found = statuses(result)
-    left_out = [name for name, status in found.items() if status != "pass"]
-    assert left_out == ["metrics", "schedule", "behaviour"]
-    assert found["schedule"] == "skipped"
-    assert result.spec["seed"] == 5
-    assert result.environment["keras"]["versions"]["keras"]
-    assert result.environment["torch"]["versions"]["torch"]
-
-
-def test_numbers_computed_by_hand_are_reached_by_the_port(ran):
-    """Neither framework made the bundle: NumPy did, by tests/support/check_pairs.py."""
-    for name in ("in_a_class", "module"):
-        assert ran.results[name].verdict == "pass"
-    assert statuses(ran.results["in_a_class"])["trajectory"] == "pass"
-
-
-def test_a_module_alone_is_compared_up_to_its_gradients(ran):
-    found = statuses(ran.results["module"])
-    assert found["gradient"] == "pass"
-    assert {found[name] for name in ("loss", "optimizer", "trajectory", "schedule")} == {"skipped"}
-
-
 def test_another_activation_is_found_with_its_place_and_cause(ran):
     result = ran.results["other_activation"]
     assert result.verdict == "fail"
@@ -146,22 +113,11 @@ def test_another_activation_is_found_with_its_place_and_cause(ran):
     assert [level for level, _ in result.inherited] == ["forward", "gradient"]
 
 
-def test_a_model_that_is_not_compiled_is_compared_as_far_as_that_goes(ran):
-    result = ran.results["not_compiled"]
-    assert result.verdict == "pass"
-    found = statuses(result)
-    assert found["forward"] == "pass"
-    assert {found[n] for n in ("loss", "gradient", "optimizer", "trajectory")} == {"skipped"}
-
-
 def test_a_loss_of_the_users_own_is_asked_of_the_port(ran):
     result = ran.results["own_loss"]
     assert result.verdict == "pass"
-    gradient = next(level for level in result.levels if level.id == "gradient")
-    assert gradient.status == "skipped"
-    assert gradient.tolerance_source.startswith(
-        "give the port a loss, since Keras's is not known here"
-    )
+    (gradient,) = (level for level in result.levels if level.id == "gradient")
+    assert gradient.tolerance_source.startswith("give the port a loss, since Keras's is not known")
 
 
 def test_what_the_port_raises_is_its_first_divergence(ran):
@@ -186,7 +142,6 @@ def test_what_the_port_raises_is_its_first_divergence(ran):
         ("no_file", True, "there is no module 'no_such_module'"),
         ("other_shapes", True, "cannot take the batch that Keras took, of shape (4, 5)"),
         ("keras_raises", False, "LookupError: the factory is broken in two lines"),
-        ("keras_raises_again", False, "LookupError: the factory is broken in two lines"),
         ("torch_raises", False, "LookupError: the factory is broken in two lines"),
         ("raises_in_forward", True, "KeyError: 'in forward'"),
     ],
@@ -224,67 +179,38 @@ def test_a_reference_is_computed_once_for_all_its_ports(ran):
     assert log.count("progress keras ") == len(references)
 
 
-@pytest.mark.parametrize(
-    "change", [{"seed": 6}, {"steps": 3}, {"batch_size": 5}, {"data": "x"}, {"threads": 2}]
-)
-def test_a_reference_with_other_settings_is_another(change, tmp_path):
+def test_a_reference_with_other_settings_is_another(tmp_path):
     spec = CheckSpec(keras="a:b", torch="c:d", folder=str(tmp_path))
-    others = [spec, spec.replace(torch="e:f", device="cuda"), spec.replace(**change)]
-    assert plan_checks(others, tmp_path).leaders == [0, 0, 2]
+    changes = [{"seed": 6}, {"steps": 3}, {"batch_size": 5}, {"data": "x"}, {"threads": 2}]
+    others = [spec, spec.replace(torch="e:f", device="cuda"), *(spec.replace(**c) for c in changes)]
+    assert plan_checks(others, tmp_path).leaders == [0, 0, 2, 3, 4, 5, 6]
 
 
-@pytest.mark.parametrize("num", [1, 2])
-@pytest.mark.parametrize("python", ["/bin/false", "/bin/true"])
-def test_a_keras_half_that_leaves_nothing_ends_the_half_that_waits(python, num, tmp_path):
+@pytest.fixture
+def waits(tmp_path_factory):
+    """Stands in for the interpreter of a half that would not end by itself."""
+    path = tmp_path_factory.mktemp("waits") / "python"
+    path.write_text("#!/bin/sh\nexec sleep 60\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_keras_half_that_leaves_nothing_ends_the_half_that_waits(waits, tmp_path):
     spec = CheckSpec(keras=OWN + "keras_net", torch=OWN + "torch_net", folder=str(SUPPORT))
-    options = CheckOptions(
-        out=tmp_path / "out", children=ChildOptions(keras_python=python, workers=2)
-    )
-    message = "check keras: .*(exit code 1|exit code 0, but without a result)"
-    if num == 1:
-        with pytest.raises(RunError, match=message):
-            check_all([spec], options)
-    else:
-        found = check_all([spec, spec.replace(torch=OWN + "torch_tanh")], options)
-        for result in found:
-            assert result.verdict == "error"
-            assert re.match(message, result.errors[0])
-    assert not list(tmp_path.glob("out/**/torch/_SUCCESS"))
+    children = ChildOptions(keras_python="/bin/false", torch_python=waits, workers=2)
+    with pytest.raises(RunError, match=r"check keras: .*exit code 1"):
+        check_all([spec], CheckOptions(out=tmp_path / "out", children=children))
 
 
-def test_a_bundle_that_is_refused_when_it_is_read_ends_the_half_that_waits(tmp_path):
+def test_a_bundle_that_is_refused_when_it_is_read_ends_the_half_that_waits(waits, tmp_path):
     recorded = check_pairs.recorded()
     (tmp_path / "bad.parity").write_bytes(hostile.with_text(recorded, lambda _: b"{}"))
-    spec = CheckSpec(
-        torch=OWN + "torch_net", against=str(tmp_path / "bad.parity"), folder=str(SUPPORT)
-    )
+    against = str(tmp_path / "bad.parity")
+    spec = CheckSpec(torch=OWN + "torch_net", against=against, folder=str(SUPPORT))
+    options = CheckOptions(out=tmp_path / "out", children=ChildOptions(torch_python=waits))
     with pytest.raises(InputError, match="not a bundle that can be used: schema 'None'"):
-        check_all([spec], CheckOptions(out=tmp_path / "out"))
+        check_all([spec], options)
     assert [path.name for path in tmp_path.iterdir()] == ["bad.parity"]
-
-
-LIVE_BUNDLES = {"right": 21_000, "images": 2_000_000}  # bytes, at most
-
-
-@pytest.mark.long
-def test_a_bundle_of_the_live_check_is_small_and_gives_the_same_verdict_and_numbers(ran, tmp_path):
-    specs = []
-    for name, most in LIVE_BUNDLES.items():
-        live = tmp_path / f"{name}.parity"
-        pack(ran.folder / "out" / f"{list(LIVE).index(name):03d}" / "keras", live)
-        assert live.stat().st_size < most
-        torch = OWN + LIVE[name][1]
-        specs.append(CheckSpec(torch=torch, against=str(live), folder=str(SUPPORT)))
-    found = check_all(specs, CheckOptions(out=tmp_path / "out"))
-    for name, result in zip(LIVE_BUNDLES, found, strict=True):
-        assert comparable(result.to_json()) == comparable(ran.results[name].to_json())
-    arrays = [folder / "keras" / "trace.safetensors" for folder in (tmp_path / "out").iterdir()]
-    assert max(path.stat().st_size for path in arrays) > 20_000_000
-
-
-def comparable(result):
-    """Without what tells processes apart."""
-    return {key: value for key, value in result.items() if key not in ("environment", "wall_s")}
 
 
 # --- bundles that mean harm ----------------------------------------------------------------------
@@ -302,10 +228,6 @@ def test_no_hostile_bundle_lets_a_port_pass_or_breaks_a_half(ran, name):
         assert told is None or told["is_input"], result.errors
     else:
         assert result.first_divergence is not None
-        json.dumps(result.to_json(), allow_nan=False)
-        assert all(
-            text.isprintable() for line in page_lines(result_page(result)) for text, _ in line
-        )
         assert all(len(text) <= 200 for line in page_lines(result_page(result)) for text, _ in line)
 
 
@@ -320,31 +242,20 @@ def no_children(monkeypatch):
     monkeypatch.setattr("parity.runs.check_halves.run_shown", run_jobs)
 
 
-@pytest.mark.parametrize(("levels", "draws"), [((), True), (("init",), True), (("loss",), False)])
-def test_a_port_is_built_often_only_if_its_initial_weights_are_asked_for(
-    levels, draws, monkeypatch, tmp_path
-):
-    def stop(plan, options, *arguments):
-        assert {spec.draws for spec in plan.specs} == {draws}
-        for half, told in (("torch", draws), ("keras", True)):  # a bundle has all draws
-            (job,) = check_halves._jobs(half, plan, options)
-            assert read_json(RunFolder(job.directories[0]).spec)["draws"] is told
-        raise InputError("planned")
-
-    monkeypatch.setattr("parity.runs.check.run_both", stop)
-    spec = CheckSpec(keras="a:b", torch="a:b", folder=str(tmp_path))
-    with pytest.raises(InputError, match="planned"):
-        check_all([spec], CheckOptions(levels=levels))
-
-
-@pytest.mark.parametrize("num", [1, 2])
-def test_a_bundle_that_is_refused_leaves_no_folder(no_children, num, tmp_path):
+def test_a_bundle_that_is_refused_leaves_no_folder(no_children, tmp_path):
     (tmp_path / "bad.parity").write_text("no bundle")
     spec = CheckSpec(torch="a:b", against="bad.parity", folder=str(tmp_path))
     for out in (tmp_path / "out", None):
         with pytest.raises(InputError, match="not a bundle that can be used"):
-            check_all([spec] * num, CheckOptions(out=out))
+            check_all([spec] * 2, CheckOptions(out=out))
     assert [path.name for path in tmp_path.iterdir()] == ["bad.parity"]
+
+
+def test_a_device_that_torch_has_not_is_told(tmp_path):
+    bundle = check_pairs.recorded().pack(tmp_path / "whole.parity")
+    torch = CheckSpec(torch=OWN + "torch_net", against=str(bundle), folder=str(SUPPORT))
+    with pytest.raises(RunError, match="device='cuda:99': torch sees "):
+        check_all([torch.replace(device="cuda:99")], CheckOptions())
 
 
 def test_a_function_without_a_name_is_refused(no_children):

@@ -3,11 +3,9 @@
 from itertools import groupby
 
 import inputs_torch
-import numpy as np
 import pytest
 from paths import SUPPORT
 
-from parity import record
 from parity.halves.job import ChildOptions
 from parity.ladder.items import LEVEL_IDS
 from parity.programs.check_spec import CheckSpec
@@ -53,37 +51,3 @@ def test_a_right_port_passes_with_inputs_of_every_form(name, verdicts):
 @pytest.mark.parametrize("name", inputs_torch.WRONG)
 def test_a_port_that_changes_an_input_fails(name, verdicts):
     assert verdicts[name].verdict == "fail"
-
-
-def checked(folder, *specs):
-    options = CheckOptions(out=folder / "out", children=ChildOptions(workers=1), levels=LEVELS)
-    return [result.verdict for result in check_all(list(specs), options)]
-
-
-@pytest.mark.parametrize("model", ["dictionary", "stateful"])
-def test_a_bundle_feeds_a_port_as_keras_does(model, tmp_path):
-    bundle = tmp_path / "model.parity"
-    record(f"{SUPPORT}/inputs_keras.py:{model}", bundle, steps=2)
-    wrong = {"dictionary": "dictionary__relu", "stateful": "stateful__forgets"}[model]
-    specs = [
-        CheckSpec(torch=f"inputs_torch.py:{name}", against=str(bundle), folder=str(SUPPORT))
-        for name in (model, wrong)
-    ]
-    assert checked(tmp_path, *specs) == ["pass", "fail"]
-
-
-def test_a_file_of_samples_has_an_array_for_each_input(tmp_path):
-    draw = np.random.default_rng(0)
-    x = {"x_user": draw.integers(0, 8, (30, 3)), "x_age": draw.normal(size=(30, 4))}
-    np.savez(tmp_path / "samples.npz", **x, y=draw.normal(size=(30, 2)))
-    specs = [
-        CheckSpec(
-            keras="inputs_keras.py:dictionary",
-            torch=f"inputs_torch.py:{name}",
-            data=str(tmp_path / "samples.npz"),
-            steps=2,
-            folder=str(SUPPORT),
-        )
-        for name in ("dictionary", "dictionary__relu")
-    ]
-    assert checked(tmp_path, *specs) == ["pass", "fail"]

@@ -16,8 +16,6 @@ from parity import worker
 from parity.errors import InputError, RunError
 from parity.files.json_io import read_json, write_json
 from parity.programs.program_spec import ProgramSpec
-from parity.programs.run_spec import RunSpec
-from parity.programs.scenario_spec import ScenarioSpec, of_run
 from parity.traces.anchors import AnchorPlan
 from parity.traces.feed_file import write_feed
 from parity.traces.folder import SUCCESS, RunFolder
@@ -106,23 +104,6 @@ def test_every_directory_is_run_and_leaves_its_probes_and_its_training(half, mak
     assert err == ""
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [
-        ProgramSpec(keras="app:build", torch="port:build", epochs=3),
-        of_run(RunSpec(model="dropout", epochs=2, dtype="float64")),
-    ],
-    ids=["program", "scenario"],
-)
-def test_a_half_gets_the_spec_that_was_written_for_it(half, make_directory, spec):
-    assert run(half, make_directory("a", spec=spec)) == 0
-    (task,) = half.tasks
-    assert task.spec == spec
-    assert type(task.spec) is type(spec)
-    assert isinstance(task.spec, ScenarioSpec) == (spec.given != ())
-    assert task.saves_weights is False
-
-
 def test_the_port_gets_what_the_keras_half_wrote_of_its_probes(half, make_directory):
     keras, torch = make_directory("a"), make_directory("a", "torch")
     leave_trace(keras, told=3)
@@ -176,16 +157,6 @@ def test_the_feed_and_the_training_of_keras_are_waited_for(waiting):
     assert settings == {"epoch_ends": [3]}
     steps[:] = [lambda: None, lambda: leave_trace(keras.training.path, num_fits=1)]
     assert task.trained().facts == {"num_fits": 1}
-
-
-def test_what_will_never_be_there_is_not_waited_for(waiting):
-    task, keras, _ = waiting
-    keras.training.path.mkdir()
-    write_json(keras.training.failure, {"is_input": False, "message": "killed"})
-    with pytest.raises(RunError, match="ended before it had told what it was fed"):
-        task.feed()
-    with pytest.raises(RunError, match="ended before its training did"):
-        task.trained()
 
 
 def test_recorded_states_are_in_the_training_of_the_keras_half(waiting):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from damaged_weights import _archive, _with_layer
 from rows import each_row
 from safetensors.numpy import load_file
 from weight_files import build, inputs, values, weight_files
@@ -86,28 +85,6 @@ def test_there_and_back_is_bit_by_bit_the_same_and_keras_loads_it(files, folder)
     np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_a_bundle_of_a_trained_model_gives_its_weights(files, folder, monkeypatch):
-    from parity.runs.record import record
-
-    monkeypatch.chdir(folder)
-    (folder / "model.py").write_text(KERAS.format(path=str(files / "rows.keras")))
-    record("model.py:build", folder / "rows.parity")
-    done = convert(given(files, folder, weights=folder / "rows.parity"))
-    assert done.problems == []
-    state, theirs = load_file(folder / "model.safetensors"), values(files, "rows")
-    for layer, number in (("dense", 0), ("dense_1", 2), ("dense_2", 3)):
-        assert np.array_equal(state[f"{number}.weight"], theirs[f"{layer}/kernel"].T)
-        assert np.array_equal(state[f"{number}.bias"], theirs[f"{layer}/bias"])
-
-
-def test_a_damaged_file_is_told_in_one_line_and_leaves_nothing(files, folder):
-    (folder / "cut.keras").write_bytes((files / "rows.keras").read_bytes()[:-300])
-    with pytest.raises(InputError) as caught:
-        convert(given(files, folder, weights=folder / "cut.keras"))
-    assert "\n" not in str(caught.value)
-    assert not (folder / "model.safetensors").exists()
-
-
 def test_a_module_of_another_size_is_told_so(files, folder):
     done = convert(given(files, folder, torch="port.py:deep"))
     assert not done.is_written
@@ -130,40 +107,6 @@ def test_pairs_name_each_layer_once():
 def test_the_optimizer_lies_beside_the_weights(tmp_path):
     assert optimizer_path(tmp_path / "a.safetensors") == tmp_path / "a.optimizer.pt"
     assert optimizer_path(tmp_path / "a.bin") == tmp_path / "a.bin.optimizer.pt"
-
-
-def _units(layers):
-    layers[-1]["config"]["units"] = 10**12
-
-
-def _repeat(layers):
-    config = {"name": "again", "n": 10**9}
-    built = {"input_shape": [None, 4]}
-    layers.append({"class_name": "RepeatVector", "config": config, "build_config": built})
-
-
-def _class(layers):
-    layers[-1]["config"]["activation"] = {"module": "os", "class_name": "system", "config": "true"}
-
-
-@pytest.mark.parametrize("change", [_units, _repeat, _class])
-def test_a_hostile_configuration_is_refused_in_one_line(change, files, folder):
-    path = folder / "hostile.keras"
-    _archive(files, path, _with_layer(files, change))
-    with pytest.raises(InputError) as caught:
-        convert(given(files, folder, weights=path))
-    assert "\n" not in str(caught.value)
-    assert not (folder / "model.safetensors").exists()
-
-
-def test_code_in_a_state_dict_is_not_run(files, folder):
-    mark = folder / "mark"
-    (folder / "state.pt").write_bytes(f"cos\nsystem\n(S'touch {mark}'\ntR.".encode())
-    settings = {"like": files / "rows.h5", "out": folder / "back.h5"}
-    back = given(files, folder, weights=folder / "state.pt", **settings)
-    with pytest.raises(InputError, match="no state_dict"):
-        convert(back)
-    assert not mark.exists()
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from safetensors.torch import load_file
 
 from parity.errors import InputError
 from parity.ports.package import write_port
-from parity.ports.program import imported_from
 from parity.programs.check_spec import CheckSpec
 from parity.runs import port
 from parity.runs.check import check_all
@@ -27,9 +26,7 @@ from parity.runs.check_halves import CheckOptions
 from parity.runs.port import port_spec
 from parity.traces.bundle import unpack
 from parity.traces.trace import Trace
-from torch_impl import Port
 from torch_impl.layouts import variables
-from torch_impl.penalty import RegularizedLoss
 from torch_impl.weights import match
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("warm_halves")]
@@ -61,22 +58,9 @@ def two_heads(folder):
     return ported("two_heads", folder)
 
 
-def test_the_package_passes_the_check_of_its_reference(images):
-    assert (images.result.verdict, images.files, images.left_out) == ("pass", FILES, ())
-
-
-def test_a_package_of_several_losses_passes_too_and_says_what_it_lacks(two_heads):
-    assert two_heads.result.verdict == "pass"
-    assert two_heads.left_out == ("the callback LambdaCallback: it is code of the program",)
-    assert "LambdaCallback" in (two_heads.folder / "README.md").read_text(encoding="utf-8")
-    source = (two_heads.folder / "train.py").read_text(encoding="utf-8")
-    assert "initial_learning_rate=0.1, decay_steps=10, decay_rate=0.9" in source
-    assert "losses.Huber(delta=0.5)" in source
-    assert 'loss_weights={"kind": 1.0, "size": 0.25}' in source
-
-
 def test_the_weights_of_a_program_are_those_that_it_begins_with(two_heads):
     """The check fills biases of zeros with other numbers, which show more: they are not carried."""
+    assert two_heads.result.verdict == "pass"
     written = load_file(two_heads.folder / "weights.safetensors")
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
@@ -128,43 +112,12 @@ def test_the_weights_of_a_file_are_carried_bit_by_bit(trained, folder, plain):
 OF_DENSE = {"kernel": "weight", "bias": "bias"}
 
 
-@pytest.mark.filterwarnings("ignore:callbacks that a Port has not")
-def test_a_bundle_gives_the_parts_that_are_written(images, two_heads, monkeypatch):
-    monkeypatch.syspath_prepend(images.folder.parent)
-    for one in (images, two_heads):
-        torch.manual_seed(1)
-        written = importlib.import_module(f"{one.folder.name}.train").build()
-        made = Port.from_keras(written.module, one.folder / "reference.parity")
-        assert settings_of(made) == settings_of(written)
-
-
-def settings_of(port):
-    """Classes and settings of what trains a port; its penalty is no part of `compile`."""
-    of = port.loss.loss if isinstance(port.loss, RegularizedLoss) else port.loss
-    return [
-        str(of),
-        str(port.optimizer),
-        vars(port.optimizer.schedule or port.optimizer).get("decay_rate"),
-        *(plain(rule) for rule in (*port.schedulers, port.early_stopping)),
-        *(port.metrics, port.loss_weights, list(port.output_names)),
-    ]
-
-
-def plain(rule):
-    kept = ("factor", "patience", "monitor", "restore_best_weights", "min_lr")
-    return type(rule), {name: getattr(rule, name, None) for name in kept}
-
-
-def test_ruff_finds_nothing(images, two_heads, own):
-    for one in (images, two_heads, own):
-        assert_clean(one.folder)
-
-
-def assert_clean(package):
+def test_ruff_finds_nothing(images, two_heads, own, plain_images, plain_heads):
+    packages = [*(one.folder for one in (images, two_heads, own, plain_images)), plain_heads]
     for arguments in (("check", "--extend-select", "E501,UP,B"), ("format", "--check")):
-        command = [sys.executable, "-m", "ruff", *arguments, "--isolated", str(package)]
+        command = [sys.executable, "-m", "ruff", *arguments, "--isolated", *map(str, packages)]
         done = subprocess.run(
-            command, cwd=package.parent, capture_output=True, text=True, check=False
+            command, cwd=packages[0].parent, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -240,38 +193,14 @@ def own(folder):
     return port_spec(spec, folder / "port_of_script", CheckOptions())
 
 
-def test_what_is_the_users_own_is_written_as_stubs_and_all_of_it_is_told(own):
+def test_a_package_with_open_stubs_is_not_finished(own):
     number = own.open[1].removeprefix("model.py, line ").partition(":")[0]
     assert own.result.verdict == "error"
     assert own.result.errors == (
         "the port is not finished: bent is to be written (for layer 'wide'): as Keras computes it "
         f"in ported_keras.py, line {_line('def bent')} (model.py:{number})",
     )
-    assert [sentence.partition(": ")[2].partition(" is to be")[0] for sentence in own.open] == [
-        *("function_of_doubled", "bent", "Gated.forward", "Residual.forward", "cubic, the loss,")
-    ]
-    assert "(for 'first', 'residual/back.0', 'second')" in own.open[2]
-    assert own.left_out == ()
-    train = (own.folder / "train.py").read_text(encoding="utf-8")
-    assert "training_parser(epochs=3, batch_size=4, validation_split=" in train
-    readme = (own.folder / "README.md").read_text(encoding="utf-8")
-    assert all(sentence in readme for sentence in own.open)
-
-
-def test_a_stub_has_keras_names_sizes_and_code_and_one_class_for_all_layers(own):
-    source = (own.folder / "model.py").read_text(encoding="utf-8")
-    assert source.count("class Gated(nn.Module)") == 1
-    assert "def __init__(self, in_features: int, units: int) -> None:" in source
-    assert "self.kernel = nn.Parameter(torch.zeros(in_features, units))" in source
-    assert "self.offset = nn.Parameter(torch.ones(units))  # self.shift in Keras" in source
-    assert "self.first = Gated(in_features=6, units=5)" in source
-    assert "self.wide = nn.Linear(3, 6)  # F.relu(self.wide(x))" in source
-    assert "self.back = nn.ModuleList([Gated(in_features=6, units=3)])" in source
-    assert "# first takes (N, 6), returns (N, 5)" in source
-    assert f"# Keras's code, ported_keras.py, line {_line('class Gated')}:" in source
-    assert "#           self.units, self.squash, self.scale = units, squash, scale" in source
-    assert str(SUPPORT) not in source
-    assert 'self.squash = "tanh"' in source
+    assert len(own.open) == 5
 
 
 def test_a_stub_that_is_filled_in_passes_and_a_wrong_one_fails(own, tmp_path, monkeypatch):
@@ -292,33 +221,6 @@ def test_a_stub_that_is_filled_in_passes_and_a_wrong_one_fails(own, tmp_path, mo
     (done / "model.py").write_text(text, encoding="utf-8")
     _fill(done / "model.py", "class Gated", gated.format("sigmoid"))
     written()
-
-
-def test_positions_are_written_and_shifted_ones_fail_at_their_embedding(folder, monkeypatch):
-    done = ported("placed", folder)
-    assert (done.result.verdict, done.open) == ("pass", ())
-    model = done.folder / "model.py"
-    text = model.read_text(encoding="utf-8")
-    assert "torch.arange(7, device=x.device)" in text
-    assert "self.placed_scale = layers.Weight((6,))" in text
-    model.write_text(text.replace("arange(7,", "arange(1, 8,"), encoding="utf-8")
-    monkeypatch.syspath_prepend(folder)
-    test = runpy.run_path(str(done.folder / "test_parity.py"))
-    with pytest.raises(AssertionError) as failure:
-        test["test_the_port_trains_as_keras_does"]()
-    first = str(failure.value).partition("\n  1  ")[2].partition("\n  2  ")[0]
-    assert first.startswith("forward: input of embedding_1 (eval)")
-    assert "shifted by a constant" in first
-
-
-def test_a_plain_package_has_the_weights_of_code_that_was_written_out(folder):
-    """Its test says where each is: by the names of the layers in Keras."""
-    spec = CheckSpec(keras="ported_keras:placed", folder=str(SUPPORT))
-    done = port_spec(spec, folder / "placed_plain", CheckOptions(), plain=True)
-    assert done.result.verdict == "pass"
-    test = (done.folder / "test_parity.py").read_text(encoding="utf-8")
-    assert '("embedding_1.embeddings", "placed_places.weight")' in test
-    assert '("placed.gain", "placed_scale.value")' in test
 
 
 _RESIDUAL = "x + self.share * self.back[0](self.drop(F.relu(self.wide(self.norm(x)))))"
@@ -398,22 +300,6 @@ def test_a_plain_package_passes_the_check_and_tells_what_cannot_be_keras(plain_i
     assert plain_images.left_out == ()
     assert set(plain_images.files) == {*FILES, "data_file.py", "parts.py", "rules.py"}
     assert "'dropout'" in plain_images.differs[-1]
-    readme = (plain_images.folder / "README.md").read_text(encoding="utf-8")
-    assert all(sentence in readme for sentence in plain_images.differs)
-
-
-def test_nothing_but_the_test_of_a_plain_package_imports_anything_of_ours(
-    plain_images, plain_heads
-):
-    for one in (plain_images.folder, plain_heads):
-        for path in one.glob("*.py"):
-            found = imported_from(path.read_text(encoding="utf-8"), OURS)
-            assert bool(found) == (path.name == "test_parity.py"), path
-
-
-def test_ruff_finds_nothing_in_a_plain_package(plain_images, plain_heads):
-    assert_clean(plain_images.folder)
-    assert_clean(plain_heads)
 
 
 def test_a_plain_package_makes_the_steps_of_fit_where_nothing_of_ours_is(plain_heads, tmp_path):

@@ -57,19 +57,6 @@ def failure_of(name, folder, change, monkeypatch):
     return str(failure.value)
 
 
-@pytest.mark.parametrize(
-    ("name", "right", "wrong", "level"),
-    [
-        ("own_losses", "clip(0.8 - y_pred", "clip(0.75 - y_pred", "loss"),
-        ("masked_loss", "math.exp(-0.1)", "math.exp(-0.25)", "schedule"),
-    ],
-    ids=["of a loss", "of a function of the rate"],
-)
-def test_a_wrong_number_fails_at_its_level(name, right, wrong, level, tmp_path, monkeypatch):
-    told = failure_of(name, tmp_path, lambda text: text.replace(right, wrong), monkeypatch)
-    assert re.search(level, told)
-
-
 def test_a_loss_without_its_mean_is_told_as_such(tmp_path, monkeypatch):
     """What a person forgets who writes Keras's code line by line."""
 

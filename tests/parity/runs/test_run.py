@@ -99,15 +99,6 @@ def test_float32_is_judged_from_anchors_which_are_then_removed(tmp_path, color_n
     assert (directory / "keras" / "trace.safetensors").exists()
 
 
-def test_a_torch_half_does_not_wait_for_a_keras_half_that_died(tmp_path):
-    broken = interpreter(tmp_path, "broken", "sleep 2; kill -9 $$")
-    options = RunOptions(tmp_path / "out", ChildOptions(broken, workers=2, timeout_s=100.0))
-    (result,) = run_all([small("dropout", dtype="float32", epochs=1)], options)
-    assert result.verdict == "error"
-    (told,) = result.errors
-    assert "SIGKILL" in told
-
-
 def test_of_two_processes_with_the_same_runs_one_is_refused_and_spoils_nothing(tmp_path):
     out, specs = tmp_path / "out", [small("linear", seed=seed) for seed in (1, 2)]
     other = out / "linear-seed2"
@@ -138,10 +129,8 @@ def interpreter(tmp_path, name, script):
     [
         ("kill -9 $$", "SIGKILL"),
         ("sleep 60", "longer than|hung|timeout"),
-        ("echo 'MemoryError'; exit 1", "memory"),
-        ("exit 0", "without|no result|not written"),
     ],
-    ids=["killed", "hung", "out of memory", "ended without a result"],
+    ids=["killed", "hung"],
 )
 def test_a_half_that_fails_is_an_error_with_its_reason_and_the_other_half_is_kept(
     tmp_path, script, reason
@@ -165,22 +154,13 @@ def test_a_half_that_fails_is_an_error_with_its_reason_and_the_other_half_is_kep
         assert (directory / "keras" / "_SUCCESS").exists()
 
 
-@pytest.mark.parametrize(
-    ("half", "other", "told"),
-    [("keras", "torch", "TensorFlow sees no such GPU"), ("torch", "keras", "torch sees")],
-)
-def test_a_device_that_is_not_there_is_told_and_nothing_falls_back_to_the_cpu(
-    tmp_path, half, other, told
-):
+@pytest.mark.long
+def test_a_device_that_tensorflow_has_not_is_told_and_nothing_falls_back_to_the_cpu(tmp_path):
+    children = ChildOptions(torch_python=interpreter(tmp_path, "waits", "exec sleep 60"), workers=2)
     spec = small("dropout", epochs=1, device="cuda:99")
-    log = tmp_path / "out" / "dropout-seed42" / f"{half}.log"
-    # What a half says after the other one has failed is not told.
-    script = f"until grep -qs device= {log}; do sleep 0.05; done; sleep 1.5; exit 1"
-    late = interpreter(tmp_path, "late", script)
-    children = ChildOptions(**{f"{other}_python": late}, workers=2, timeout_s=200.0)
     (result,) = run_all([spec], RunOptions(tmp_path / "out", children))
     assert result.verdict == "error"
-    assert any(f" {half}: " in error and told in error for error in result.errors)
+    assert "TensorFlow sees no such GPU" in result.errors[0]
 
 
 @pytest.mark.usefixtures("signals_are_heard")

@@ -48,12 +48,6 @@ def test_a_port_with_keras_augmentation_is_the_same_training(port, reference, tm
     assert "an augmentation of the port" not in left_out(result)
 
 
-def test_a_port_without_one_is_fed_the_same_images_and_told(reference, tmp_path):
-    result = compared_with(reference, "fed", tmp_path)
-    assert_same_training(result)
-    assert "Port(augment=...) is missing" in left_out(result)["an augmentation of the port"]
-
-
 # What differs: the cause, and what is told of it.
 FAULTS = {
     "rotated_back": ("H15", "theta of the other sign gives the port's images"),
@@ -97,16 +91,6 @@ def test_a_port_with_the_seeds_of_keras_draws_samples_and_images_itself(port, re
     else:
         assert result.verdict == "fail"
         assert [result.first.item.name] == SEEDED[port]
-
-
-def test_a_port_in_float32_draws_the_same_images(tmp_path):
-    result = result_of(spec(torch="seeded", dtype="float32"), tmp_path / "run")
-    assert (result.verdict, result.mode) == ("pass", "seeded")
-    data = next(level for level in result.levels if level.id == "data")
-    named = {item.name: item for item in data.items}
-    assert named["samples of the batches"].num_compared == 3 * 50
-    assert named["augmented images"].agrees
-    assert named["augmented images"].allowed == 5e-7
 
 
 def test_a_transform_that_draws_by_itself_is_refused(reference, tmp_path):

@@ -156,36 +156,6 @@ def test_its_fault_is_named_with_file_and_line(port, results):
     assert place in json.dumps(found["place"]), found["place"]
 
 
-TRAIN = """
-import statistics
-
-import keras
-import numpy as np
-
-draw = np.random.default_rng(0)
-x, y = draw.normal(size=(40, 5)), draw.normal(size=(40, 2))
-model = keras.Sequential(
-    [keras.Input((5,)), keras.layers.Dense(3, activation="tanh"), keras.layers.Dense(2)]
-)
-model.compile(keras.optimizers.SGD(statistics.RATE), loss="mse")
-model.fit(x, y, epochs=1, batch_size=8)
-"""
-
-
-@pytest.mark.long
-def test_a_script_has_its_own_modules_as_python_gives_them_and_nobody_else_has(folder):
-    """Its folder is the first on the path, until it calls `fit`."""
-    own = folder / "script"
-    own.mkdir()
-    (own / "train.py").write_text(TRAIN)
-    for name in ("statistics.py", "shutil.py"):
-        (own / name).write_text("RATE = 0.1\n")
-    arguments = ["--keras", "train.py", "--torch", "../random.py:build", "--out", "out"]
-    ended = call(own, "run", *arguments)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "The port is right" in ended.stdout
-
-
 def test_the_command_line_starts_beside_files_with_such_names(tmp_path):
     """`python -m` puts the folder of the call first on the path; the script `parity` does not."""
     for name in ("random.py", "statistics.py", "click.py", "numpy.py"):

@@ -4,7 +4,7 @@ import numpy as np
 import one_layer
 import pytest
 
-from parity.divergences.groups import comes_of, is_cut_by, unused_states, wrong_by_hand
+from parity.divergences.groups import comes_of, wrong_by_hand
 from parity.ladder.result import Found
 
 STATE = np.ones((2, 4))
@@ -56,45 +56,3 @@ def test_a_layer_by_hand_is_known_to_be_wrong_by_its_cell_or_by_proof(
 )
 def test_an_unknown_difference_behind_such_a_layer_comes_of_it(identity, by_hand, expected):
     assert comes_of(*behind_a_loop(identity), by_hand) is expected
-
-
-def of_decoder(identity, weight="encoder.kernel", confidence=0.99):
-    """A divergence of a decoder that begins with an encoder's state, and of a lost gradient."""
-    nodes = [
-        one_layer.node("encoder", "gru", [-1], weights=["encoder.kernel"]),
-        one_layer.node("other", "dense", [-1], weights=["other.kernel"]),
-        one_layer.node("decoder", "gru", [-1, 0]),
-    ]
-    keras, port = one_layer.facts(
-        nodes, [one_layer.call(n["name"], n["kind"], [-1]) for n in nodes]
-    )
-    traces = (keras, {}), (port, {})
-    first = one_layer.evidence(*traces, "decoder, with Keras's input (eval)", STATE, STATE + 1)
-    lost = one_layer.evidence(*traces, weight, STATE, STATE + 1, "gradient")
-    causes = ({"id": identity, "confidence": confidence},)
-    return Found("forward", first.item, causes=causes), first, lost
-
-
-@pytest.mark.parametrize(
-    ("identity", "confidence", "expected"),
-    [("R1", 0.99, ["encoder"]), ("R1", 0.3, []), ("R8", 0.99, [])],
-)
-def test_a_layer_that_begins_with_other_states_leaves_those_of_another_unused(
-    identity, confidence, expected
-):
-    found, evidence, _ = of_decoder(identity, confidence=confidence)
-    assert list(unused_states(found, evidence, 0.9)) == expected
-
-
-@pytest.mark.parametrize(
-    ("identity", "weight", "unused", "expected"),
-    [
-        ("E6", "encoder.kernel", {"encoder"}, True),
-        ("E6", "other.kernel", {"encoder"}, False),
-        ("E6", "encoder.kernel", set(), False),
-        ("E7", "encoder.kernel", {"encoder"}, False),
-    ],
-)
-def test_no_gradient_reaches_a_layer_whose_states_are_unused(identity, weight, unused, expected):
-    found, _, lost = of_decoder(identity, weight)
-    assert is_cut_by(found, lost, unused) is expected
