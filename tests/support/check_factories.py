@@ -46,44 +46,6 @@ def keras_images():
     return model
 
 
-def torch_images():
-    """Torch's own moving variance and Adam, which differ from Keras's."""
-    import torch
-    from torch import nn
-
-    from torch_impl import Port
-
-    blocks = []
-    for taken, filters in ((3, 32), (32, 32), (32, 64)):
-        blocks += [
-            nn.Conv2d(taken, filters, 3, padding=1),
-            nn.BatchNorm2d(filters, 1e-3, 0.01),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-        ]
-    net = nn.Sequential(
-        *blocks,
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(64, 64),
-        nn.ReLU(),
-        nn.Dropout(0.3),
-        nn.Linear(64, 10),
-    )
-    for module in net:
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
-            nn.init.zeros_(module.bias)
-    return Port(net, nn.CrossEntropyLoss(), torch.optim.Adam(net.parameters(), 1e-3, eps=1e-7))
-
-
-def keras_not_compiled():
-    import keras
-
-    model = keras_net()
-    return keras.Sequential([keras.Input((5,)), *model.layers])
-
-
 def keras_own_loss():
     model = keras_net()
     model.compile("sgd", loss=cubed)

@@ -42,10 +42,6 @@ def decayed(is_known=False):
     return build(keras.optimizers.AdamW(0.01, weight_decay=0.1), is_known)
 
 
-def decayed_and_known():
-    return decayed(is_known=True)
-
-
 def nadam():
     return build(keras.optimizers.Nadam(0.01))
 

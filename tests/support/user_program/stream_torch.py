@@ -1,6 +1,5 @@
 """Their ports by hand, with optimizers of torch_impl and of torch."""
 
-import torch
 from torch import nn
 
 from torch_impl import Port, optim
@@ -19,11 +18,6 @@ def build(optimizer=None):
 
 def decayed():
     return build(lambda p: optim.AdamW(p, learning_rate=0.01, weight_decay=0.1))
-
-
-def stock_decayed():
-    """Torch's own, which adds epsilon elsewhere."""
-    return build(lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1, eps=1e-7))
 
 
 def decayed_less():
