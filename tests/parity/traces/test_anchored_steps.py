@@ -3,7 +3,7 @@
 import numpy as np
 
 from parity.traces.trace import TraceWriter
-from parity.traces.training_recorder import AnchoredSteps, moved
+from parity.traces.training_recorder import MAX_ENTRIES, AnchoredSteps, moved
 
 
 def made(num_steps):
@@ -57,3 +57,19 @@ def test_they_are_written_below_the_number_of_the_step():
     ]
     # In float32 the difference of these two would be 0.
     assert moved({"w": np.float32([1.0])}, {"w": np.array([1.0 + 1e-9])})["w"][0] > 0.99e-9
+
+
+def test_of_a_large_weight_an_even_part_is_kept():
+    start = {"w": np.zeros((40, 50), np.float32)}
+    by = moved(start, {"w": np.arange(2000.0).reshape(40, 50)})["w"]
+    assert MAX_ENTRIES == 256
+    assert MAX_ENTRIES / 2 < len(by) <= MAX_ENTRIES
+    assert len(set(np.diff(by))) == 1
+
+
+def test_validation_is_kept_by_name_where_it_was_asked_for():
+    steps = AnchoredSteps({}, 1)
+    steps.keep_validation({"loss": np.float32(0.5), "accuracy": 0.75})
+    kept = {key: (array.item(), array.dtype) for key, array in steps.arrays.items()}
+    float64 = np.dtype("float64")
+    assert kept == {"validation/loss": (0.5, float64), "validation/accuracy": (0.75, float64)}

@@ -61,6 +61,21 @@ def test_arrays_are_read_one_by_one_from_a_file_of_ours_or_of_the_library(
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.parametrize(("most_kept", "error"), [(0, "reshape"), (2**22, "buffer")])
+def test_a_file_that_is_cut_is_an_error_and_a_small_one_is_read_once(
+    most_kept, error, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(trace, "MOST_KEPT", most_kept)
+    write_arrays(tmp_path / "x", ARRAYS)
+    reader = ArrayReader(tmp_path / "x")
+    (tmp_path / "x").write_bytes((tmp_path / "x").read_bytes()[:-40])
+    if most_kept:
+        assert_same_bits(reader["whole"], ARRAYS["whole"])
+        reader = ArrayReader(tmp_path / "x")
+    with pytest.raises(ValueError, match=error):
+        [reader[key] for key in ARRAYS]
+
+
 @each_row("name", DTYPES)
 def test_each_dtype_has_its_name_and_size(name):
     array = np.zeros((2, 3), DTYPES[name])

@@ -1,5 +1,7 @@
 """Bundles of a project, by the names of their factories."""
 
+import os
+
 import check_pairs
 import pytest
 
@@ -121,3 +123,13 @@ def test_a_file_that_is_no_bundle_is_told(tmp_path):
     (tmp_path / "a.parity").write_text("no bundle")
     with pytest.raises(InputError, match=r"no bundle of k:f with seed 0.*it is no zip archive"):
         find_bundle(tmp_path, wanted(tmp_path, keras="k:f"), tmp_path)
+
+
+def test_a_bundle_that_was_recorded_anew_is_read_anew(bundles, tmp_path):
+    path = bundles("a.parity", keras="k:f", seed=1)
+    spec = wanted(tmp_path, keras="k:f")
+    with pytest.raises(InputError, match="with seed 1"):
+        find_bundle(path, spec, tmp_path)
+    bundles("a.parity", keras="k:f")
+    os.utime(path, ns=(1, 1))
+    assert find_bundle(path, spec, tmp_path) == path

@@ -7,7 +7,7 @@ import pytest
 import recorded_runs
 from helpers import assert_same_bits
 from programs_here import FOLDER
-from recorded_runs import archived, entries_of, forged
+from recorded_runs import archived, entries_of, forged, with_text
 from rows import each_row
 
 from parity.errors import InputError
@@ -308,6 +308,18 @@ def test_a_training_that_could_not_be_read_again_is_not_written(runs, tmp_path):
     assert not (tmp_path / "a.parity").exists()
 
 
+def test_it_says_how_it_was_recorded_and_nothing_of_the_port(runs, tmp_path):
+    run, _ = runs("float64")
+    size = pack_run(run.half("keras"), tmp_path / "a.parity", {"keras_side.py": "0f"})
+    record = read_run(tmp_path / "a.parity")
+    assert (record.spec.keras, record.spec.seed) == ("keras_side.py:build", 42)
+    assert (record.spec.torch, record.spec.folder) == (None, ".")
+    assert record.files == {"keras_side.py": "0f"}
+    assert size.probes + size.training < (tmp_path / "a.parity").stat().st_size
+    # 70 and 23 samples of 6 features and a label, and the order of the first.
+    assert size.fed == 8 * (93 * 7 + 70)
+
+
 def test_a_bundle_of_a_check_is_no_run(runs, tmp_path):
     _, bundle = runs("float64")
     entries = entries_of(bundle)
@@ -334,3 +346,12 @@ def refusal(content, folder):
     assert 0 < len(why) < 1_000
     assert why.isprintable()
     return why
+
+
+def test_numbers_that_no_json_has_are_refused(runs, tmp_path):
+    _, bundle = runs("float64")
+    for number in (b"NaN", b"1e999", b"1" * 400):
+        content = with_text(
+            bundle, RUN_FACTS, lambda text, n=number: text.replace(b'"seed": 42', b'"seed": ' + n)
+        )
+        assert refusal(content, tmp_path)

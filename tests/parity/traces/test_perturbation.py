@@ -45,6 +45,17 @@ def test_every_weight_moves_by_exactly_one_ulp_and_zeros_stay(dtype):
     assert 0.3 < (after["conv2d.kernel"] > before["conv2d.kernel"]).mean() < 0.7
 
 
+def test_a_weight_may_move_by_one_ulp_of_another_dtype():
+    before = {name: array.astype(np.float64) for name, array in weights(np.float32).items()}
+    after = perturbed(before, 1, "float32")
+    for name, array in after.items():
+        assert array.dtype == np.float64
+        single = array.astype(np.float32)
+        np.testing.assert_array_equal(single, array)  # float32 holds it
+        moved = np.unique(np.abs(ulps(weights(np.float32)[name], single)))
+        assert moved.tolist() == ([0] if name == "conv2d.bias" else [1])
+
+
 def test_the_same_perturbation_repeats_and_another_differs():
     before = weights(np.float32)
     assert_same_weights(perturbed(before, 1), perturbed(before, 1))
@@ -67,3 +78,13 @@ def test_a_perturbed_anchor_moves_weights_and_slots_by_one_unit_of_float64_and_n
     assert (np.abs(moved) > 0).all()
     assert (np.abs(moved) <= np.spacing([[0.75, 0.25]])).all()
     assert found.masks is anchor.masks
+
+
+def test_a_large_weight_moves_as_a_whole_though_its_pieces_move_one_by_one():
+    weight = np.random.default_rng(1).normal(size=(3, 2**16 + 5))
+    after = perturbed({"w": weight, "next": np.ones(7)}, 1)
+    generator = np.random.default_rng(1)
+    up = generator.random(weight.shape) >= 0.5
+    assert_same_bits(after["w"], np.nextafter(weight, np.where(up, np.inf, -np.inf)))
+    up = generator.random(7) >= 0.5
+    assert_same_bits(after["next"], np.nextafter(np.ones(7), np.where(up, np.inf, -np.inf)))

@@ -12,7 +12,7 @@ from helpers import assert_same_bits
 from rows import each_row
 from traces import BIAS, HISTORY_KEYS, KERNEL, Parts, whole_parts
 
-from parity.errors import RunError
+from parity.errors import InputError, RunError
 from parity.files.json_io import read_json, write_json
 from parity.traces.folder import SUCCESS
 from parity.traces.trace import RunResult, Trace, TraceWriter
@@ -217,6 +217,16 @@ def test_the_largest_value_is_one_that_is_finite(array_trace, tmp_path):
     trace = Parts(arrays={"none": np.array([math.nan, -math.inf])}).write(tmp_path)
     assert trace.largest("none") == 0
     assert [array_trace.largest(name) for name in ("float64", "reversed")] == [0.1, 5.0]
+
+
+def test_what_a_trace_from_elsewhere_lacks_is_an_input_error_that_names_its_source(whole, tmp_path):
+    trace = Trace(whole, tmp_path / "a.parity")
+    for read in (
+        lambda: trace["training/final/other"],
+        lambda: trace.facts["watched"][0]["colour"],
+    ):
+        with pytest.raises(InputError, match=r"a\.parity: .*record it again"):
+            read()
 
 
 @pytest.fixture

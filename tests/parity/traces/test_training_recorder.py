@@ -84,6 +84,20 @@ def test_the_weights_at_the_end_may_be_those_of_an_earlier_step():
     assert training.kept[8] == 8
 
 
+def test_a_training_without_a_step_has_its_initial_weights():
+    training = Training()
+    assert training.kept == {0: 0}
+    assert training.writer.arrays["training/loss"].size == 0
+    assert training.writer.facts["epoch_ends"] == []
+
+
+def test_of_the_first_step_the_loss_of_each_output_is_kept():
+    writer = TraceWriter()
+    recorder = TrainingRecorder(writer, dict)
+    recorder.on_first_step({"loss": 3, "mask_loss": np.float32(2), "box_loss": 1, "box_mae": 7})
+    assert writer.facts["first_losses"] == {"": 3.0, "mask": 2.0, "box": 1.0}
+
+
 def test_an_evaluation_becomes_columns_of_the_history():
     writer = TraceWriter()
     for number in (1, 2):
