@@ -1,15 +1,19 @@
 """A check as an assertion: what it asks for, what it raises, what it tells."""
 
+import dataclasses
+import subprocess
+import sys
+import sysconfig
 from pathlib import Path
 
 import check_pairs
 import pytest
 from checked import level, result_of
-from result_samples import incomplete_check
+from result_samples import accepted_check, incomplete_check
 
 from parity import assert_parity
 from parity.errors import InputError, RunError
-from parity.testing.assertion import Settings, failure_text, properties, settings
+from parity.testing.assertion import Settings, failure_text, import_paths, properties, settings
 
 pytestmark = pytest.mark.usefixtures("warm_halves")
 
@@ -72,6 +76,19 @@ def test_the_text_begins_with_the_cause_and_the_fix():
     assert "" not in report
 
 
+def test_the_text_lists_all_divergences_with_their_fixes_before_the_report():
+    levels = (level("loss", worst=0.25), level("gradient", worst=0.5), level("schedule", worst=1.0))
+    result = result_of(*levels, causes=(CAUSE,))
+    accepted = dataclasses.replace(result.divergences[2], is_accepted=True)
+    result = dataclasses.replace(result, divergences=(*result.divergences[:2], accepted))
+    assert failure_text(result).splitlines()[:4] == [
+        "no parity in 2 places",
+        "  loss: conv.kernel: F2 another padding; fix: torch_impl.layers.Conv2D",
+        "  gradient: conv.kernel",
+        "model.py:build  seed 0  float64  replayed  FAIL",
+    ]
+
+
 def test_a_check_that_is_not_decided_fails_and_says_what_to_do(check_all):
     check_all.answer = incomplete_check()
     with pytest.raises(AssertionError) as caught:
@@ -80,6 +97,13 @@ def test_a_check_that_is_not_decided_fails_and_says_what_to_do(check_all):
     assert first == "not decided: could not be compared: noise: replay noise"
     assert report[0].endswith("INCOMPLETE")
     assert properties(check_all.answer)["incomplete"] == "noise"
+
+
+def test_a_check_of_which_something_is_accepted_passes(check_all):
+    check_all.answer = accepted_check()
+    assert assert_parity(keras="k:f", torch="m:f").verdict == "pass"
+    found = properties(check_all.answer)
+    assert (found["verdict"], found["accepted"], "cause" in found) == ("pass", "A5", False)
 
 
 def test_properties_are_plain_values_by_name():
@@ -97,6 +121,18 @@ def test_properties_are_plain_values_by_name():
         "gradient.worst": 0.5,
         "gradient.allowed": 1e-12,
     }
+
+
+@pytest.mark.parametrize("answer", [result_of(level("loss")), InputError("why")])
+def test_every_outcome_is_told(check_all, answer):
+    check_all.answer, told = answer, []
+    with settings(Settings(tell=told.append)):
+        try:
+            assert_parity(keras="k:f", torch="m:f")
+        except InputError:
+            assert told == [{"verdict": "error", "error": "why"}]
+        else:
+            assert told == [properties(answer)]
 
 
 def test_what_a_call_says_comes_before_the_settings(check_all, tmp_path):
@@ -159,6 +195,30 @@ def test_a_bundle_is_recorded_whatever_becomes_of_the_port(check_all, tmp_path, 
         assert_parity(keras="k:f", torch="m:f")
     recorded = tmp_path / "a" / "b" / "k.f-seed0.parity"
     assert recorded.read_bytes() == check_pairs.recorded().pack(tmp_path / "same").read_bytes()
+
+
+def test_children_find_modules_where_this_process_does(check_all, tmp_path, monkeypatch):
+    folder, site = tmp_path / "src", Path(sysconfig.get_path("purelib"))
+    folder.mkdir()
+    monkeypatch.setattr(sys, "path", ["/nowhere", str(site), str(folder), *sys.path, str(folder)])
+    paths = import_paths()
+    assert paths[0] == folder
+    assert paths.count(folder) == 1
+    assert site not in paths
+    assert not {Path(p) for p in sysconfig.get_paths().values()} & set(paths)
+    assert_parity(keras="k:f", torch="m:f")
+    assert check_all.options[0].paths == paths
+
+
+def test_it_can_be_used_without_pytest():
+    code = (
+        "import sys; from parity import assert_parity\n"
+        "try: assert_parity(torch='m:f')\n"
+        "except ValueError as error: print(error, 'pytest' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "expected either the factory of a Keras model" in run.stdout
+    assert run.stdout.split()[-1] == "False"
 
 
 def test_what_the_user_allows_comes_from_the_project_the_options_and_the_call(check_all, tmp_path):

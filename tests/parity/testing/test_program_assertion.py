@@ -91,6 +91,20 @@ def test_a_sweep_of_halves_that_differ_fails_with_its_report(project, swept):
     assert "small                   accuracy" in str(caught.value)
 
 
+def test_five_seeds_are_the_default_and_decide_nothing(project, swept):
+    with pytest.raises(AssertionError, match="not decided: inconclusive") as caught:
+        assert_parity(program="small", level="sweep")
+    assert len(swept.specs) == 5
+    assert "? n 6" in str(caught.value)
+
+
+def test_the_margins_of_the_table_judge_a_sweep(project, swept, tmp_path):
+    table = tmp_path / "mine" / "parity.toml"
+    table.write_text("margins = {accuracy = 20, gap = 20}\n" + table.read_text())
+    swept.shift = -0.1
+    assert assert_parity(program="small", level="sweep", seeds=8).verdict == "pass"
+
+
 def test_what_a_sweep_has_finished_is_kept_where_the_test_says(project, swept, tmp_path):
     assert_parity(program="small", level="sweep", seeds=8, out=tmp_path / "kept")
     assert swept.options.store == str(tmp_path / "kept")

@@ -1,5 +1,8 @@
 """`pytest --parity` makes a test of every program of the table, without a test file."""
 
+import subprocess
+import sys
+
 import pytest
 from pytest_calls import pytest_called
 
@@ -105,6 +108,21 @@ def assert_one_passed_and_one_failed(out):
 def test_a_program_is_checked_and_a_wrong_one_fails_with_the_report(checked):
     _, out = checked
     assert_one_passed_and_one_failed(out)
+
+
+def test_workers_of_xdist_check_them_alike(checked):
+    """In processes of their own, as all of pytest is here."""
+    folder, _ = checked
+    arguments = [*PLUGINS, "--parity", "-rA", "-n", "2", "--parity-against", "both.parity"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert_one_passed_and_one_failed(ended.stdout)
 
 
 @pytest.mark.parametrize(

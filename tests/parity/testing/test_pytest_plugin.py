@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 from checked import level, result_of
@@ -190,6 +191,13 @@ def test_a_right_port_passes_and_its_reference_is_recorded(project, live):
 
 
 @pytest.mark.long
+def test_options_in_force_are_shown(project, live, offline):
+    head = f"parity: record {project / 'bundles'}, out {project / 'kept'}"
+    assert head in live.splitlines()
+    assert f"parity: against {project / 'bundles'}" in offline.splitlines()
+
+
+@pytest.mark.long
 def test_a_bundle_gives_the_same_verdicts_without_tensorflow(offline):
     assert "2 failed, 2 passed" in offline
 
@@ -211,6 +219,16 @@ def test_a_wrong_port_is_told_as_the_report_alone(project, offline):
 
 
 @pytest.mark.long
+def test_a_check_that_cannot_be_made_is_told_in_one_paragraph(project, offline):
+    text = failure_of(offline, "test_other_steps")
+    (line,) = told(text)
+    assert line.startswith("parity.errors.InputError: ")
+    assert f"{project / 'bundles'}: there is no bundle of " in line
+    assert "steps 9, batch size 4; record it where TensorFlow is installed, with parity rec" in line
+    assert line.endswith("build-seed0.parity is of this factory, but with steps by default")
+
+
+@pytest.mark.long
 def test_junit_xml_has_the_properties_of_a_check(project, live, offline):
     right = properties_of(project / "live.xml", "test_right")
     assert right["parity.verdict"] == "pass"
@@ -225,6 +243,17 @@ def test_junit_xml_has_the_properties_of_a_check(project, live, offline):
         "item": "hidden.activation, with Keras's input (eval)",
         "cause": "A16",
     }
+
+
+@pytest.mark.long
+def test_every_check_of_a_test_has_properties(project, offline):
+    found = properties_of(project / "offline.xml", "test_levels")
+    assert found["parity.verdict"] == "pass"
+    assert found["parity.loss.status"] == "skipped"
+    assert (found["parity.2.verdict"], found["parity.2.level"]) == ("fail", "loss")
+    found = properties_of(project / "offline.xml", "test_other_steps")
+    assert found["parity.verdict"] == "error"
+    assert "there is no bundle of" in found["parity.error"]
 
 
 # --- without a model -----------------------------------------------------------------------------
@@ -404,6 +433,11 @@ def test_the_call_comes_before_the_marker_and_the_marker_before_the_options(run,
     ]
 
 
+def test_the_interpreters_are_those_of_the_options(run, calls):
+    run(PLAIN, "--parity-keras-python=/one", "--parity-torch-python=/two")
+    assert {tuple(o.children.pythons.values()) for _, o, _ in calls} == {("/one", "/two")}
+
+
 def test_the_fixture_keeps_its_files_and_the_function_does_not(run, calls):
     run(PLAIN)
     first, second, third = (out for _, _, out in calls)
@@ -412,6 +446,24 @@ def test_the_fixture_keeps_its_files_and_the_function_does_not(run, calls):
     assert first.parent.name.startswith("test_fixture")
 
 
+def test_every_check_has_a_folder_below_the_one_that_is_named(run, calls, pytester):
+    run(PLAIN, "--parity-out=kept")
+    stem = Path(pytester.path).name
+    names = [str(out.relative_to(pytester.path)) for _, _, out in calls]
+    test = re.sub(r"\d+$", "", stem)
+    assert names == [
+        f"kept/{test}.py_TestIt_test_fixture-1",
+        f"kept/{test}.py_TestIt_test_fixture-2",
+        f"kept/{test}.py_test_function-1",
+    ]
+
+
 def test_tests_that_use_the_fixture_can_be_left_out(run):
     text = "def test_a(parity_check): pass\ndef test_b(): pass"
     run(text, "-m", "not parity").assert_outcomes(passed=1, deselected=1)
+
+
+def test_settings_do_not_outlive_the_run(run, calls):
+    run(PLAIN, "--parity-seed=7")
+    assert_parity(keras="k:f", torch="m:f")
+    assert calls[-1][0].seed == 0
