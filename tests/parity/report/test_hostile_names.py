@@ -62,11 +62,9 @@ def progress(text):
     return stream.getvalue()
 
 
-ALL = "".join(PIECES)
-
-
-def test_a_log_of_a_job_holds_no_command():
-    check_log(ALL)
+@pytest.mark.parametrize("text", PIECES, ids=ascii)
+def test_a_log_of_a_job_holds_no_command(text):
+    check_log(text)
 
 
 @settings(max_examples=25, deadline=None)
@@ -89,9 +87,10 @@ def check_log(text):
         assert line.isprintable()
 
 
-def test_a_terminal_gets_no_code_from_a_name():
+@pytest.mark.parametrize("text", PIECES, ids=ascii)
+def test_a_terminal_gets_no_code_from_a_name(text):
     terminal = Terminal()
-    for page in pages_of(ALL):
+    for page in pages_of(text):
         print_lines(page_lines(page), terminal)
     told = terminal.getvalue()
     assert not any(code in told for code in ("\x1b[2J", "\r", "\x00", "\u202e", "\x85", "\u2028"))

@@ -4,12 +4,15 @@ import bench_results
 import pytest
 from report_folders import (
     bench_folder,
+    check_result,
     diagnosis_folder,
     error_folder,
     program_spec,
     run_folder,
     run_spec,
+    stored_runs,
     sweep_folder,
+    sweep_rows,
     write,
 )
 
@@ -32,6 +35,23 @@ def test_a_run_is_found_with_the_traces_of_both_trainings(spec, tmp_path):
     assert (found.problems, found.logs, found.is_check) == ((), {}, False)
 
 
+def test_several_runs_are_found_in_the_order_of_their_names(tmp_path):
+    for name in ("b", "a"):
+        run_folder(tmp_path / name)
+    (tmp_path / "notes").mkdir()
+    found = find(tmp_path)
+    assert isinstance(found, FoundRuns)
+    assert [run.folder.name for run in found.runs] == ["a", "b"]
+
+
+def test_a_check_is_found_without_traces(tmp_path):
+    write(tmp_path / "result.json", check_result().to_json())
+    found = find(tmp_path)
+    assert isinstance(found, FoundRun)
+    assert found.is_check
+    assert found.problems == ()
+
+
 @pytest.mark.parametrize(
     ("make", "name", "kind"),
     [
@@ -47,6 +67,13 @@ def test_every_other_kind_is_known_by_its_file(make, name, kind, tmp_path):
         found = find(path)
         assert isinstance(found, FoundResult)
         assert (type(found.result), found.problems) == (kind, ())
+
+
+def test_a_result_that_is_known_is_not_read_again(tmp_path):
+    sweep_folder(tmp_path)
+    known = find(tmp_path).result
+    (tmp_path / SWEEP).write_text("not read")
+    assert find(tmp_path, {tmp_path: known}).result is known
 
 
 def test_results_of_several_runs_in_one_file_are_found(tmp_path):
@@ -66,6 +93,17 @@ def test_a_run_without_result_tells_so_and_keeps_its_histories(spec, tmp_path):
     assert found.result.spec == (spec.told() if isinstance(spec, ProgramSpec) else spec.to_dict())
     assert set(found.result.history) == {"keras", "torch"}
     assert "result.json is missing" in " ".join(found.problems)
+
+
+def test_a_half_that_has_not_ended_is_told(tmp_path):
+    run_folder(tmp_path)
+    (tmp_path / "torch" / "training" / "_SUCCESS").unlink()
+    found = find(tmp_path)
+    assert found.torch is None
+    assert found.keras is not None
+    assert found.problems == (
+        "torch/training/_SUCCESS is missing: the training of this half has not finished",
+    )
 
 
 @pytest.mark.parametrize("name", ["trace.safetensors", "trace.json", "history.json"])
@@ -96,6 +134,13 @@ def test_a_run_that_crashed_shows_the_end_of_its_log_without_progress(tmp_path):
     found = find(tmp_path)
     assert found.logs == {"torch.log": "Traceback (most recent call last):\nKeyError: 'conv9'"}
     assert found.problems == ()
+
+
+def test_a_sweep_that_has_not_ended_is_told(tmp_path):
+    stored_runs(tmp_path, sweep_rows(seeds=2))
+    found = find(tmp_path)
+    assert found.result.verdict == "incomplete"
+    assert "sweep.json is missing" in found.problems[0]
 
 
 @pytest.mark.parametrize(

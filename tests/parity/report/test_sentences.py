@@ -20,12 +20,16 @@ from parity.report.sentences import (
     allowance,
     amount,
     confidence_text,
+    coverage,
     difference,
     inherited_text,
+    is_check,
+    is_scenario,
     item_place,
     left_out_texts,
     level_item,
     level_numbers,
+    likely_causes,
     place_text,
     sentence,
     setting_texts,
@@ -45,6 +49,19 @@ def of_program(result):
 
 def in_float64(result):
     return dataclasses.replace(result, spec=result.spec | {"dtype": "float64"})
+
+
+@pytest.mark.parametrize(
+    ("result", "kinds"),
+    [
+        (run(), (True, False)),
+        (of_program(run()), (False, False)),
+        (passing_check(), (False, True)),
+    ],
+    ids=["scenario", "program", "check"],
+)
+def test_a_whole_training_is_no_check(result, kinds):
+    assert (is_scenario(result), is_check(result)) == kinds
 
 
 @pytest.mark.parametrize(
@@ -109,11 +126,36 @@ def test_only_what_is_proven_has_a_percentage(confidence, told):
     assert confidence_text({"confidence": confidence}) == told
 
 
+def test_only_the_surest_causes_are_shown():
+    causes = [{"confidence": sure} for sure in (0.9, 0.8, 0.5, 0.46, 0.3)]
+    assert likely_causes(causes) == causes[:3]
+    assert likely_causes(causes[3:]) == causes[3:]
+
+
 def test_of_many_parts_with_one_reason_the_first_are_named_and_the_others_counted():
     parts = tuple({"what": f"w{n}", "why": "zero"} for n in range(7))
     found = [Result("pass", {}, not_compared=parts[:count]) for count in (6, 7)]
     told = [left_out_texts(result) for result in found]
     assert told == [["w0, w1, w2, w3, w4, w5: zero"], ["w0, w1, w2, w3, w4 and 2 more: zero"]]
+
+
+def test_what_a_level_says_of_a_part_stands_for_what_keras_alone_has_said():
+    level = Level("gradient", "pass", "", not_compared=(("a", "it agrees"), ("b", "it is zero")))
+    entries = tuple({"what": what, "why": "it is zero"} for what in ("a", "c"))
+    result = Result("pass", {}, (level,), not_compared=entries)
+    assert left_out_texts(result) == ["c, b: it is zero", "a: it agrees"]
+
+
+def test_what_follows_is_counted_level_by_level():
+    result = explained_run()
+    assert inherited_text(result) == (
+        "4 more items differ only because of this: 3 at trajectory and 1 at schedule"
+    )
+    statuses = {level.id: special_status(result, level) for level in result.levels}
+    assert {name for name, told in statuses.items() if told == "follows"} == {
+        "trajectory", "schedule",
+    }  # fmt: skip
+    assert coverage(result) == (11, 11)
 
 
 def test_what_no_trial_shows_to_follow_is_no_consequence():

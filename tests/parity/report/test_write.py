@@ -1,5 +1,9 @@
 """The report as files, from the command line too; what is damaged ends in no traceback."""
 
+import json
+import os
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
@@ -19,6 +23,8 @@ from report_folders import (
 )
 
 from parity.cli.main import cli
+from parity.errors import InputError
+from parity.report.write import write_reports
 from parity.traces.folder import JUNIT, REPORT, SUMMARY
 
 MAKERS = {
@@ -125,6 +131,29 @@ def test_a_result_file_has_its_report_beside_it_or_where_it_is_asked_for(tmp_pat
     assert (tmp_path / "new" / "place" / REPORT).exists()
 
 
+def test_the_json_of_a_report_names_verdict_and_files(tmp_path):
+    write(tmp_path / "result.json", check_result().to_json())
+    assert call(tmp_path, "--quiet", "--json", tmp_path / "told.json") == (1, "")
+    told = json.loads((tmp_path / "told.json").read_text())
+    files = [str(tmp_path / name) for name in (REPORT, SUMMARY, JUNIT)]
+    assert told == {"verdict": "fail", "files": files}
+
+
+def test_results_of_two_kinds_are_not_compared(tmp_path):
+    run_folder(tmp_path / "run")
+    sweep_folder(tmp_path / "sweep")
+    code, told = call(tmp_path / "run", tmp_path / "sweep")
+    assert code == 2
+    assert "only two runs or two checks can be compared" in told
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
+    run_folder(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="the report cannot be written"):
+        write_reports(tmp_path, out=tmp_path / "file" / "below")
+
+
 @pytest.mark.parametrize("name", ["result.json", "sweep.json", "bench.json", "diagnosis.json"])
 @pytest.mark.parametrize("content", ["", "{", "null", '{"schema": "parity.result/1"}', "[[[["])
 def test_a_damaged_file_is_a_report_or_an_error_of_one_paragraph(name, content, tmp_path):
@@ -147,3 +176,29 @@ def test_every_value_of_a_result_may_be_of_a_wrong_type(tmp_path):
         codes.add(call(tmp_path)[0])
     assert 3 in codes
     assert codes <= {0, 3}  # where it can be read as it is, it has kept its verdict
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="only Linux tells memory so")
+def test_a_large_sweep_is_reported_in_seconds(tmp_path):
+    """200 jobs: under 5 seconds and 500 MB, in a process of its own."""
+    from parity.programs.scenarios import BEHAVIOUR
+
+    sweep_folder(tmp_path, scenarios=list(BEHAVIOUR)[:10], seeds=10)
+    program = (
+        "import resource, sys\nfrom pathlib import Path\n"
+        "from parity.report.write import write_reports\n"
+        "write_reports(Path(sys.argv[1]))\n"
+        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "status = Path('/proc/self/status').read_text()\n"
+        "print(used.ru_utime + used.ru_stime, status.split('VmHWM:')[1].split()[0])"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    seconds, kilobytes = map(float, done.stdout.split())
+    rows = json.loads((tmp_path / "sweep.json").read_text())["rows"]
+    assert len(rows) == 200
+    assert (tmp_path / REPORT).stat().st_size < 6e6
+    assert seconds < 5  # of the processor: others may be at work, too
+    assert kilobytes < 500_000

@@ -9,9 +9,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from parity.errors import InputError
-from parity.report.export.curves import save_curves
+from parity.errors import InputError, RunError
+from parity.report.export.curves import MAX_TITLE_LINES, save_curves
 
 NAN, INF = math.nan, math.inf
 SVG = "{http://www.w3.org/2000/svg}"
@@ -76,6 +78,15 @@ def test_points_stand_where_their_values_are(draw):
     np.testing.assert_allclose(np.transpose(val_loss), [x, y[[3, 3, 0, 0]]], atol=1e-4)
 
 
+def test_a_falling_loss_is_straight_on_its_log_axis(draw):
+    root = draw({"loss": [1000.0, 100.0, 10.0, 1.0]})
+    ((points, _),) = curves(root)
+    y = np.transpose(points)[1]
+    np.testing.assert_allclose(np.diff(y), np.full(3, np.diff(y)[0]), atol=1e-4)
+    assert "loss (log)" in texts(root)
+    assert {"1", "3", "10", "30", "100", "300", "1000"} <= set(texts(root))
+
+
 def test_the_legend_tells_the_last_values_the_least_and_the_cuts(draw):
     shown = texts(draw(HISTORY | {"eval_accuracy": [0.5, 0.5, 0.5, 0.875]}))
     for label in (
@@ -91,6 +102,15 @@ def test_the_legend_tells_the_last_values_the_least_and_the_cuts(draw):
     assert not any("finite" in label for label in shown)
 
 
+def test_a_cut_is_a_line_at_its_epoch(draw):
+    root = draw(HISTORY)
+    (cuts,) = group(group(root, "axes")[0], "LineCollection")
+    (path,) = cuts.iter(f"{SVG}path")
+    x = float(re.match(r"M ([\d.]+)", path.get("d"))[1])
+    ((points, _), _) = curves(root)
+    assert x == pytest.approx(points[2][0], abs=1e-4)
+
+
 def test_what_is_not_finite_is_left_out_and_marked(draw):
     root = draw({"loss": [1.0, NAN, 3.0, 4.0, INF], "val_loss": [NAN] * 5})
     assert "not finite, left out (5)" in texts(root)
@@ -98,6 +118,17 @@ def test_what_is_not_finite_is_left_out_and_marked(draw):
     ((points, _),) = curves(root)
     assert len(points) == 3
     assert "lowest" not in "".join(texts(root))
+
+
+def test_an_epoch_between_two_that_are_left_out_has_its_point_in_a_long_training(draw):
+    def points(history):
+        color = "fill: #0072b2"
+        return sum(color in use.get("style") for use in draw(history).iter(f"{SVG}use"))
+
+    epochs = [float(epoch) for epoch in range(1, 101)]
+    alone = [NAN if epoch in (49, 51) else epoch for epoch in epochs]
+    assert points({"loss": epochs}) == 1  # that of the legend
+    assert points({"loss": alone}) == 2
 
 
 # The program that draws a format might choke on these numbers, or on so many points.
@@ -132,6 +163,14 @@ def test_histories_of_all_kinds_are_drawn(tmp_path, name, suffix):
     assert path.read_bytes().startswith(STARTS[suffix])
 
 
+def test_labels_are_plain_numbers(draw):
+    for scale in (1e10, 1.0, 1e-10):
+        root = draw({"loss": [scale, 1.00001 * scale, 1.0002 * scale]})
+        labels = [text for text in texts(root) if text[0].isdigit()]
+        assert max(float(label) for label in labels) == pytest.approx(max(scale, 3), rel=1e-3)
+        assert all(re.fullmatch(r"[\d.]+(e[+-]\d+)?", label) for label in labels)
+
+
 TITLES = {
     "a tag": "<script>alert('x')</script>",
     "quotes": "\"double\" and 'single' & ampersand",
@@ -156,6 +195,23 @@ def test_a_title_is_shown_as_text(draw, title):
 def test_no_title_breaks_a_picture(tmp_path, suffix):
     title = " ".join(TITLES.values())
     save_curves({"loss": [2.0, 1.0]}, tmp_path / f"curves{suffix}", title=title)
+
+
+def test_what_a_terminal_would_obey_is_shown_as_text(draw):
+    shown = texts(draw(HISTORY, "a\x1b[31m\nb\udc80\u202e\x00\ufffe"))
+    assert r"a\x1b[31m\nb\udc80\u202e\x00\ufffe" in shown
+
+
+@pytest.mark.parametrize("title", ["many words " * 1000, "\u65e5" * 500])
+def test_a_long_title_is_cut_to_lines_as_wide_as_the_picture(draw, title):
+    root = draw({"loss": [2.0, 1.0]}, title)
+    shown = [text for text in texts(root) if text[:5] in title]
+    assert 1 <= len(shown) <= MAX_TITLE_LINES
+    assert any(text.endswith("...") for text in texts(root))
+    width = float(root.get("width").removesuffix("pt"))
+    for element in root.iter(f"{SVG}text"):
+        place = re.match(r"translate\(([-\d.]+) ", element.get("transform", ""))
+        assert place is None or 0 <= float(place[1]) < width
 
 
 def test_an_svg_refers_to_nothing_outside_of_it(tmp_path):
@@ -210,6 +266,25 @@ def test_the_same_history_gives_the_same_bytes(tmp_path, elsewhere):
         assert path.read_bytes() == (elsewhere / f"two{suffix}").read_bytes()
 
 
+def test_matplotlib_is_left_as_it_was_and_pyplot_is_not_loaded(tmp_path):
+    script = (
+        "import sys, warnings; from pathlib import Path\n"
+        "from parity.report.export.curves import save_curves\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "import matplotlib\n"
+        "settings = lambda: dict(dict.items(matplotlib.rcParams))  # not asking for a backend\n"
+        "before, filters = settings(), list(warnings.filters)\n"
+        "save_curves({'loss': [2.0, 1.0]}, Path(sys.argv[1]))\n"
+        "assert (settings(), warnings.filters) == (before, filters)\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment.pop("DISPLAY", None)
+    path = tmp_path / "curves.png"
+    subprocess.run([sys.executable, "-c", script, path], env=environment, check=True)
+    assert path.exists()
+
+
 @pytest.mark.parametrize("name", ["curves", "curves.svg.txt", ".svg"])
 def test_another_suffix_is_refused(tmp_path, name):
     path = tmp_path / name
@@ -219,6 +294,26 @@ def test_another_suffix_is_refused(tmp_path, name):
         f"{path}: expected a name that ends in .svg, .png or .pdf; choose one"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_does_not_exist_is_refused(tmp_path):
+    with pytest.raises(InputError, match="expected a file in an existing folder"):
+        save_curves(HISTORY, tmp_path / "no" / "curves.svg")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_leaves_what_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "curves.svg"
+    path.write_text("old")
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("parity.files.atomic._fsync", fail)
+    with pytest.raises(RunError, match=r"cannot be written \(No space left on device\)"):
+        save_curves(HISTORY, path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(
@@ -239,3 +334,19 @@ def test_without_matplotlib_the_message_names_the_extra(tmp_path, monkeypatch):
         save_curves(HISTORY, tmp_path / "curves.svg")
     assert "pip install matplotlib" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+COLUMN = st.lists(st.one_of(st.floats(), st.floats(0, 5)), max_size=40)
+KEYS = ("val_loss", "accuracy", "val_accuracy", "eval_accuracy", "learning_rate")
+
+
+@pytest.mark.long
+@settings(max_examples=20)
+@given(
+    st.fixed_dictionaries({"loss": COLUMN.filter(bool)}, optional=dict.fromkeys(KEYS, COLUMN)),
+    st.text(max_size=40),
+)
+def test_no_history_and_no_title_breaks_a_picture(tmp_path_factory, history, title):
+    path = tmp_path_factory.getbasetemp() / "random.svg"
+    save_curves(history, path, title=title)
+    ElementTree.fromstring(path.read_bytes())

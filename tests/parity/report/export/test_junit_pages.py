@@ -1,6 +1,7 @@
 """JUnit by a reader of CI systems: a failure or an error if and only if something is wrong."""
 
 import dataclasses
+import math
 
 import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped
@@ -53,6 +54,12 @@ def test_a_bad_verdict_that_no_test_shows_is_a_test():
     assert [each.name for each in found.properties()] == ["b"]
     (end,) = list(found)[1].result
     assert (end.type, end.message, end.text) == ("fail", "it differs", "it differs")
+
+
+@pytest.mark.parametrize("seconds", [math.nan, math.inf, -1.0, "fast", None])
+def test_a_time_that_is_none_is_left_out(seconds):
+    suite = Suite("run", "a", "pass", "", (), {}, (seconds, seconds))
+    assert "time=" not in junit_xml(Page("t", "pass", "pass", "", suites=(suite,)))
 
 
 def test_the_time_is_that_of_both_halves():

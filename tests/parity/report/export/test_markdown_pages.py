@@ -7,7 +7,7 @@ from bench_results import result as bench_result
 from bench_results import row
 from result_samples import broken_run, failing_check, named, run, sweep
 
-from parity.report.export.summary import MAX_LINES, summary_markdown
+from parity.report.export.summary import MAX_LINES, _cut, summary_markdown
 from parity.report.page import Note
 from parity.report.pages.bench_page import bench_page
 from parity.report.pages.runs_page import result_page, runs_page
@@ -49,6 +49,17 @@ def test_whatever_is_long_is_cut_between_rows_and_counted(count):
         assert told[-1].startswith("... and ") or count < 200
         assert_whole_tables(told)
         assert len(summary_markdown(page, None)) > len(summary_markdown(page)) or count < 200
+
+
+@pytest.mark.parametrize("room", range(4, 30))
+def test_no_cut_leaves_the_head_of_a_table_without_a_row(room):
+    whole = lines(result_page(failing_check()))
+    told = _cut(whole, room)
+    assert len(told) <= room
+    if room < len(whole):
+        assert told[:-2] == whole[: len(told) - 2]
+        assert told[-2:] == ["", f"... and {len(whole) - len(told) + 2} more lines"]
+    assert_whole_tables(told)
 
 
 def test_many_divergences_notes_and_lines_of_an_error_are_counted():

@@ -2,13 +2,14 @@
 
 import contextlib
 import math
+import subprocess
 import sys
 
 import pytest
 
 pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
 
-from result_samples import HISTORY, item, run
+from result_samples import HISTORY, broken_run, item, run
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.tensorflow_stub.errors import OutOfRangeError
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_New
@@ -91,6 +92,12 @@ def test_the_trajectory_has_worst_and_allowed_under_one_tag(written):
     assert allowed["trajectory/running_loss"][7] == pytest.approx(1e-12)
 
 
+def test_the_steps_of_the_probes_are_not_those_of_the_training(tmp_path):
+    probe, whole = item("layer.a", 2.0, step=3), item("layer.a", 0.5, step=3, epoch=1)
+    write_events(run(trajectory(probe, whole)), tmp_path)
+    assert scalars(tmp_path / "difference")["trajectory/weights"] == {3: 0.5}
+
+
 def test_what_is_not_finite_or_too_large_is_written(tmp_path):
     column = [math.nan, math.inf, 1e300, -1.0]
     history = {"keras": {"loss": column}, "torch": {"loss": [0.0] * 4}}
@@ -101,8 +108,37 @@ def test_what_is_not_finite_or_too_large_is_written(tmp_path):
     assert scalars(tmp_path / "difference")["difference/loss"][3] == 1.0
 
 
+def test_a_result_without_curves_is_refused(tmp_path):
+    with pytest.raises(InputError, match="neither a history nor a trajectory"):
+        write_events(broken_run("killed"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(InputError, match="cannot be written"):
+            write_events(run(), folder)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_without_tensorboard_the_message_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard.compat.proto.event_pb2", None)
     with pytest.raises(InputError, match=r"pip install 'keras-torch-parity\[tensorboard\]'"):
         write_events(run(), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_writing_imports_no_framework(tmp_path):
+    """TensorBoard's EventFileWriter imports TensorFlow when it is called, where it is installed."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from parity.report.export.curves import write_events\n"
+        "from parity.ladder.result import Result\n"
+        "history = {half: {'loss': [1.0, 0.5]} for half in ('keras', 'torch')}\n"
+        f"write_events(Result('pass', {{}}, history=history), Path({str(tmp_path)!r}))\n"
+        "print({'tensorflow', 'torch', 'keras'} & set(sys.modules))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "set()\n"
+    assert (tmp_path / "torch" / FILE).exists()

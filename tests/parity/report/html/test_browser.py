@@ -6,9 +6,10 @@ Chromium from the system's packages, driven by Playwright; skipped where there i
 import json
 import os
 import shutil
+from itertools import pairwise
 
 import pytest
-from report_folders import MAKERS, make_several
+from report_folders import MAKERS, make_full_bench, make_several, run_folder
 
 from parity.report.write import write_reports
 
@@ -91,6 +92,34 @@ def test_a_report_is_whole_in_a_browser(browser, report, width, scheme):
         page.close()
 
 
+def test_drawings_take_the_colours_of_the_page(browser, tmp_path):
+    run_folder(tmp_path)
+    write_reports(tmp_path)
+    colors = {}
+    for scheme in ("light", "dark"):
+        opened = Opened(browser, tmp_path / "report.html", color_scheme=scheme)
+        colors[scheme] = opened.page.evaluate(
+            "getComputedStyle(document.querySelector('svg text')).fill"
+        )
+        opened.page.close()
+    assert colors["light"] != colors["dark"]
+
+
+def test_a_report_is_used_by_keyboard(browser, tmp_path):
+    run_folder(tmp_path)
+    write_reports(tmp_path)
+    page = Opened(browser, tmp_path / "report.html").page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the report"
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.tagName") == "SUMMARY":
+            break
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.parentElement.open")
+    page.close()
+
+
 def test_the_fix_of_a_divergence_stands_under_its_headline_and_is_copied(browser, tmp_path):
     make_several(tmp_path)
     write_reports(tmp_path)
@@ -106,6 +135,27 @@ def test_the_fix_of_a_divergence_stands_under_its_headline_and_is_copied(browser
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == fix.locator("pre code").text_content()
     context.close()
+
+
+def test_on_a_phone_a_wide_table_is_a_card_for_each_row(browser, tmp_path):
+    make_full_bench(tmp_path)
+    write_reports(tmp_path)
+    page = Opened(browser, tmp_path / "report.html", viewport={"width": 400, "height": 900}).page
+    cell = page.locator("table.cards tbody td").first
+    assert cell.evaluate("cell => getComputedStyle(cell, '::before').content") == '"median"'
+    rows = [row.bounding_box() for row in page.query_selector_all("table.cards tbody tr")]
+    assert all(below["y"] > above["y"] + above["height"] for above, below in pairwise(rows))
+    page.close()
+
+
+def test_a_printed_report_is_unfolded(browser, tmp_path):
+    run_folder(tmp_path)
+    write_reports(tmp_path)
+    page = Opened(browser, tmp_path / "report.html").page
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("[...document.querySelectorAll('details')].every(each => each.open)")
+    assert len(page.pdf()) > 10_000
+    page.close()
 
 
 def assert_named(page):

@@ -112,6 +112,50 @@ def test_the_policy_of_the_page_allows_its_own_script_and_nothing_else():
     assert render(page_of()).count("<script") == 1
 
 
+def test_headings_and_links_of_the_page_belong_together():
+    ids = [attributes["id"] for _, attributes in PLAIN.elements if attributes.get("id")]
+    assert len(ids) == len(set(ids))
+    links = [a["href"] for a in PLAIN.all("a") if a["href"].startswith("#") and a["href"] != "#x"]
+    assert links == ["#main", "#one", "#two"]
+    assert {link[1:] for link in links} <= set(ids)
+
+
+def luminance(color):
+    """Relative luminance by WCAG 2.2."""
+    parts = [int(color[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_texts_have_the_contrast_that_wcag_asks_for(theme):
+    style = (FOLDER / "style.css").read_text()
+    blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    colors = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", blocks[theme]))
+    for ink in ("ink", "soft", "good", "bad", "warn", "link"):
+        assert contrast(colors[ink], colors["paper"]) >= 4.5, ink
+        assert contrast(colors[ink], colors["card"]) >= 4.5, ink
+    for ink, paper in (("bad", "bad-paper"), ("ink", "bad-paper"), ("warn", "warn-paper")):
+        assert contrast(colors[ink], colors[paper]) >= 4.5, (ink, paper)
+    for line in ("keras", "torch"):  # of drawings
+        assert contrast(colors[line], colors["paper"]) >= 3, line
+
+
+def test_a_column_without_any_text_is_left_out():
+    cells = [[page.Cell(text) for text in row] for row in (("a", "", "1"), ("b", "", ""))]
+    table = page.Table("t", ("name", "empty", "number"), tuple(map(tuple, cells)), frozenset({2}))
+    found = page.without_empty_columns(table)
+    assert (found.head, found.numeric) == (("name", "number"), {1})
+    assert [[cell.text for cell in row] for row in found.rows] == [["a", "1"], ["b", ""]]
+    nothing = dataclasses.replace(table, rows=())
+    assert page.without_empty_columns(nothing) == nothing
+
+
 def test_what_stands_in_backticks_is_code_and_nothing_else_is_markup():
     assert coded("module `0.1` (<b>)") == "module <code>0.1</code> (&lt;b&gt;)"
     assert coded("`<script>`") == "<code>&lt;script&gt;</code>"

@@ -11,9 +11,10 @@ from report_folders import (
     run_spec,
 )
 
-from parity.report.page import Strips
+from parity.ladder.items import Item
+from parity.report.page import Strips, Table, Text
 from parity.report.pages.run_page import run_page
-from parity.report.read import read_run
+from parity.report.read import FoundRun, read_run
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,57 @@ def test_weights_are_a_table_of_the_steps_in_the_order_of_the_layers(spec, tmp_p
         ["stem.kernel", "0", "0", "0", "0", "0", "0"],
         ["conv2d.kernel", "0", "0", "0", "0", "2.5e-01", "0"],
         ["dense.bias", "0", "0", "0", "0", "0", "∞"],
+    ]
+
+
+def lost_loss(parts):
+    del parts.arrays["training/loss"]
+
+
+def other_steps(parts):
+    parts.arrays["training/loss"] = parts.arrays["training/loss"][:4]
+
+
+def own_loop(parts):
+    parts.facts["has_own_loop"] = True
+    parts.arrays["training/loss"] = np.array([])
+
+
+@pytest.mark.parametrize("change", [lost_loss, other_steps, own_loop])
+def test_running_losses_that_cannot_be_set_against_each_other_do_not_hinder_a_page(
+    change, passing, tmp_path
+):
+    trained = run_folder(tmp_path / "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("report_folders.with_training", lambda result, *_: trained)
+        run_folder(tmp_path / "changed", change=change)
+    assert len(section(run_page(read_run(tmp_path / "changed")), "divergence-by-step").blocks) == 2
+
+
+def test_the_few_steps_of_the_probes_are_not_drawn_as_steps_of_the_training(passing):
+    result = passing.result
+    probe = Item("stem.kernel", 0.5, 1.0, "rel", 3, step=1)
+    levels = [
+        dataclasses.replace(each, items=(probe, *each.items)) if each.id == "trajectory" else each
+        for each in result.levels
+    ]
+    page = run_page(FoundRun(None, dataclasses.replace(result, levels=tuple(levels))))
+    weights = section(page, "divergence-by-step").blocks[0]
+    assert [row[0] for row in cells(weights.table)] == ["0", "1", "2", "4", "5", "6"]
+    assert {row[2] for row in cells(weights.table)} == {"0"}
+
+
+def test_the_same_predictions_are_told_and_the_confusion_is_counted(passing):
+    page = run_page(passing)
+    keras, torch = (b for b in section(page, "predictions").blocks if isinstance(b, Table))
+    counts = np.array([[int(cell or 0) for cell in row[1:]] for row in cells(keras)])
+    assert counts.sum() == 200
+    assert np.trace(counts) == 200  # the predictions are the labels themselves
+    assert cells(keras) == cells(torch)
+    told = [b.text for b in section(page, "predictions").blocks if isinstance(b, Text)]
+    assert told == [
+        "Both models predict the same for all 200 validation samples; their probabilities differ "
+        "by at most 0.0e+00."
     ]
 
 

@@ -26,10 +26,25 @@ def test_a_drawing_is_one_svg_element_without_a_size_of_its_own():
     assert "metadata" not in text
 
 
+def test_its_colours_are_those_of_the_page():
+    text = drawn("one", 2, paint)
+    assert "var(--keras)" in text
+    assert "var(--ink)" in text
+    for color in svg._VARIABLES:
+        assert color not in text
+
+
 def test_two_drawings_share_no_identifier():
     ids = [set(re.findall(r' id="([^"]+)"', drawn(name, 2, paint))) for name in ("one", "two")]
     assert ids[0]
     assert not ids[0] & ids[1]
+
+
+def test_what_is_referred_to_is_there():
+    text = drawn("one", 2, paint)
+    referred = set(re.findall(r'(?:href="|url\()#([\w.-]+)', text))
+    assert referred
+    assert referred <= set(re.findall(r' id="([^"]+)"', text))
 
 
 @pytest.mark.parametrize("label", ["<b>&\"'", "$\\frac{1}{0}$", "שלום", "名前"])

@@ -7,13 +7,14 @@ import pytest
 import report_lines
 from bench_results import HOSTILE, MACHINE, SPEC, row
 from checked import level, result_of
+from labelled_histories import LABELLED
 from result_samples import CAUSE, PLACE, accepted_check, failing_check, run, sweep
 
 from parity.behaviour.causes import CAUSES, RankedCause
 from parity.behaviour.diagnosis import Diagnosis, diagnose
 from parity.behaviour.rules import VERDICTS, Judgement
 from parity.bench.result import BenchResult, Ratio
-from parity.ladder.items import FAIL, Item, Level
+from parity.ladder.items import FAIL, SKIPPED, Item, Level
 from parity.ladder.result import Found
 from parity.programs.scenarios import SCENARIOS
 from parity.report import page
@@ -59,6 +60,40 @@ def test_many_divergences_are_shown_without_formulas_and_other_causes():
     assert sum(line.startswith("    or    A7") for line in few) == FEW
     assert not any("A7" in line or "rule" in line for line in many)
     assert sum(line.startswith("    fix ") for line in many) == FEW + 1
+
+
+def test_a_comment_that_does_not_fit_beside_its_code_comes_before_it():
+    fix = f"x = 1  # {'why ' * 30}\n# {'and ' * 30}\ny = 2  # short"
+    lines = lines_of(with_divergences(found(({**CAUSE, "fix": fix, "tried": True},))))
+    start = next(n for n, line in enumerate(lines) if line.startswith("    fix "))
+    told = [line[10:] for line in lines[start : start + 7]]
+    assert [text.partition(" ")[0] for text in told] == ["#", "#", "x", "#", "#", "y", "tried:"]
+    assert told[2] == "x = 1"
+
+
+@pytest.mark.parametrize(("name", "is_told"), [("data", True), ("schedule", False)])
+def test_the_ladder_says_why_there_is_no_data_and_not_that_there_is_no_schedule(name, is_told):
+    absent = Level(name, SKIPPED, "no layer could be paired", applies=False)
+    (line,) = [each for each in lines_of(result_of(absent)) if each.split()[:1] == [name]]
+    assert line.split(maxsplit=2)[1:] == (["-", "no layer could be paired"] if is_told else ["-"])
+
+
+def test_the_seconds_of_a_check_are_those_of_its_halves_and_what_else_a_bundle_says_is_none():
+    wall_s = {"keras": {"check": 1.25, "import": 2.5}, "torch": {"check": "fast", "import": None}}
+    environment = {half: {"wall_s": told} for half, told in wall_s.items()}
+    lines = lines_of(dataclasses.replace(result_of(level("data")), environment=environment))
+    assert "  keras      1.2 s, and 2.5 s of imports" in lines
+    assert not any("fast" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "style"),
+    [("pass", "bold green"), ("fail", "bold red"), ("incomplete", "bold yellow")],
+)
+def test_a_verdict_has_its_colour(verdict, style):
+    lines = page_lines(sweep_page(sweep(verdict)))
+    assert report_lines.styles(lines, verdict.upper()) == {style}
+    assert report_lines.styles(lines, f"{verdict} (independent") == {style}
 
 
 def test_levels_cells_and_what_is_accepted_have_theirs():
@@ -154,6 +189,11 @@ def test_no_line_of_a_sweep_is_over_80_columns_whatever_the_numbers(verdict, nee
     for line in report_lines.text(lines):  # columns stay apart
         if line.endswith((" =", " differs")) or " ? " in line[60:]:
             assert 8 <= len(line.split()) <= 11
+
+
+@pytest.mark.parametrize("columns", [case[1] for case in LABELLED], ids=[c[0] for c in LABELLED])
+def test_no_line_of_a_diagnosis_is_over_80_columns(columns):
+    report_lines.check(page_lines(diagnosis_page(diagnose(columns), "first" + "x" * 90)))
 
 
 def test_every_known_cause_is_told_whole():

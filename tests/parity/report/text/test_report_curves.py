@@ -74,6 +74,15 @@ def test_a_chart_reads_like_this():
     ]
 
 
+def test_curves_that_meet_show_it_and_others_do_not():
+    lines = text(both([1.0, 2.0], [1.0, 3.0]), width=40)
+    assert places(lines, "◐") == [(0, 0)]
+    assert places(lines, "●") == [(34, 5)]
+    assert places(lines, "○") == [(34, 9)]
+    assert "◐ overlap" in lines
+    assert "◐ overlap" not in text(both([1.0, 2.0], [3.0, 4.0]), width=40)
+
+
 @pytest.mark.parametrize(("width", "second"), [(80, 41), (100, 51), (121, 61)])
 def test_from_80_columns_on_charts_stand_side_by_side(width, second):
     history = both(HALVING, accuracy=HALVING)
@@ -83,6 +92,15 @@ def test_from_80_columns_on_charts_stand_side_by_side(width, second):
     assert axis.count("└") == 2
     assert axis.rindex("└") - axis.index("└") == second
     assert lines[-2].split() == ["●", "loss", "last", "0.1250", "●", "accuracy", "last", "0.1250"]
+
+
+def test_below_80_columns_they_stand_below_each_other():
+    history = both([123.0, 125.0, 124.0], accuracy=HALVING[:3])
+    lines = text(history, width=79)
+    titles = [index for index, line in enumerate(lines) if line.strip() in ("loss", "accuracy")]
+    first, second = (plot(lines[index:]) for index in titles)
+    assert len(first[1]) == len(second[1]), "an epoch has the same column in both"
+    assert [cell for row in first[0] for cell in row].count("●") == 3
 
 
 @pytest.mark.parametrize("width", range(40, 121))
@@ -121,6 +139,15 @@ def test_what_is_not_finite_is_left_out_and_marked_on_the_axis(bad):
     assert places(alone, "·", 5) == [], "no line leads over what is missing"
 
 
+def test_a_training_that_was_never_finite_has_a_chart_without_points():
+    lines = text(both([NAN] * 3, [INF] * 3), width=40)
+    rows, axis = plot(lines)
+    assert "".join(rows).strip() == ""
+    assert axis.count("x") == 3
+    assert "● loss          last nan" in lines
+    assert "○ val_loss      last inf" in lines
+
+
 def test_many_epochs_are_averaged_by_column_and_the_chart_says_so():
     # 1, 3, 1, 3, ...: each column has as many of both but for the ends.
     lines = text(both([1.0 + 2 * (epoch % 2) for epoch in range(1000)]), width=40, height=5)
@@ -138,6 +165,19 @@ def test_a_constant_curve_runs_through_the_middle(value):
     low, middle, high = ticks(lines)
     assert low < middle < high
     assert middle == pytest.approx(value, rel=1e-2, abs=1e-12)
+
+
+@pytest.mark.parametrize("height", [3, 4, 9, 10])
+@pytest.mark.parametrize("scale", [1e10, 1e-10, 1.0, -1.0])
+def test_large_and_small_values_have_labels_that_say_how_large(scale, height):
+    lines = text(both([scale, 2 * scale, 3 * scale]), width=40, height=height)
+    assert ticks(lines, height) == pytest.approx(sorted([scale, 2 * scale, 3 * scale]))
+    assert sorted(row for _, row in places(lines, "●", height)) == [0, height // 2, height - 1]
+
+
+def test_labels_have_the_digits_that_tell_them_apart():
+    lines = text(both([2.3026, 2.3020]), width=40)
+    assert ticks(lines) == [2.302, 2.3023, 2.3026]
 
 
 @pytest.mark.parametrize(
@@ -173,6 +213,12 @@ def test_the_axis_is_logarithmic_by_one_rule(losses, title):
 def test_without_an_epoch_of_loss_or_accuracy_there_are_no_lines(history):
     assert curve_lines(history) == []
     assert charts_of(history) == []
+
+
+def test_a_curve_that_ends_early_keeps_its_epochs():
+    lines = text(both([1.0, 2.0, 3.0], [3.0], learning_rate=[0.2] * 3 + [0.1]), width=40, height=5)
+    assert places(lines, "○", 5) == [(0, 4)]
+    assert "cut" not in "".join(lines), "an epoch that no chart has is not marked"
 
 
 COLUMN = st.lists(st.one_of(st.floats(), st.floats(0, 5), st.integers()), max_size=60)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from parity.programs.scenarios import SCENARIOS
-from parity.report.text.tables import scenario_lines
+from parity.programs.run_spec import RunSpec
+from parity.programs.scenarios import CAUSES, PROGRAMS, REMEDIES, SCENARIOS, Scenario
+from parity.report.text.tables import GROUPS, scenario_lines
 
 
 def text():
@@ -36,3 +37,18 @@ def test_a_row_tells_epochs_summary_and_the_expected_verdict(name):
         assert "->" not in told
     else:
         assert told.endswith(f". -> {found.expected}")
+
+
+def test_one_epoch_is_no_epochs(monkeypatch):
+    for epochs, told in ((1, "1 epoch: Made."), (2, "2 epochs: Made.")):
+        made = {"made": Scenario("Made.", RunSpec(scenario="made", epochs=epochs))}
+        monkeypatch.setitem(GROUPS, "heading", made)
+        assert text()[-1] == f"  {'made':<25}{told}"
+
+
+def test_groups_stand_below_their_headings():
+    lines = text()
+    headings = [line for line in lines if not line.startswith(" ")]
+    assert headings == list(GROUPS)
+    assert list(GROUPS.values()) == [PROGRAMS, CAUSES, REMEDIES]
+    assert {style for line in scenario_lines() for part, style in line if part in GROUPS} == {"dim"}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parity.report.pages.curves import chart_of_halves
-from parity.report.text.curves import BARS, COLUMNS, sparkline, sparkline_rows
+from parity.report.text.curves import ASCII_BARS, BARS, COLUMNS, sparkline, sparkline_rows
 
 NAN, INF = math.nan, math.inf
 FALLING = [8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0]
@@ -53,11 +53,25 @@ def test_a_loss_that_falls_far_has_a_logarithmic_scale():
     ]
 
 
+def test_more_epochs_than_columns_share_a_bar_that_is_their_mean():
+    # Of a hundred epochs five share a bar: one of 1.0 among four zeros has a mean of 0.2.
+    values = [1.0, 0.0, 0.0, 0.0, 0.0] * 19 + [1.0] * 5
+    assert line(values) == "▂" * 19 + "█"
+    assert sparkline_rows(both({"accuracy": values}))[-1].startswith("  100 epochs torch")
+
+
 @pytest.mark.parametrize("value", [NAN, INF, -INF, 1e300])
 def test_what_is_not_finite_is_an_x_and_scales_nothing(value):
     assert line([2.0, 1.0, value, 2.0]) == "█▁x█"
     assert line([value] * 4) == "xxxx"
     assert line([1.0, value] * 20 + [1.0] * 40).count("x") == 10  # also among others in a bar
+
+
+def test_a_half_that_ended_early_ends_there():
+    keras, torch = {"loss": [4.0, 3.0, 2.0, 1.0]}, {"loss": [4.0, 3.0]}
+    first, second = sparkline_rows(both(keras, torch))
+    assert first == "  loss       keras █▆▃▁  █=4.00"
+    assert second == "  4 epochs   torch █▆    ▁=1.00"
 
 
 @pytest.mark.parametrize(
@@ -72,6 +86,10 @@ def test_what_is_not_finite_is_an_x_and_scales_nothing(value):
 )
 def test_what_is_no_curve_has_no_row(histories):
     assert sparkline_rows(histories) == []
+
+
+def test_where_bars_cannot_be_written_they_are_digits_that_count_them():
+    assert line(FALLING).translate(ASCII_BARS) == "87654321"
 
 
 NUMBERS = st.floats() | st.sampled_from([0.0, 1e-300, 5e-324, 1e199, 1.7e308])
@@ -90,3 +108,9 @@ def test_whatever_the_numbers_there_are_at_most_four_rows_of_80_columns(historie
     for row in rows:
         assert len(row) <= 80
         assert row.isprintable()
+
+
+@pytest.mark.parametrize("number", [999, 1000, 10**6])
+def test_many_epochs_move_no_column(number):
+    *_, row = sparkline_rows({"keras": {"loss": [1.0] * 2}, "torch": {"loss": [1.0] * number}})
+    assert row.index("torch") == 13
