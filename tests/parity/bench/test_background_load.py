@@ -1,5 +1,9 @@
 """What others took of the machine: counted from what Linux tells, ours taken off."""
 
+import subprocess
+import sys
+import time
+
 import pytest
 
 from parity.bench import client
@@ -39,6 +43,13 @@ def test_what_this_process_and_its_children_used_is_not_others(told):
     assert counted.share() == pytest.approx(2 / 20)
 
 
+def test_what_the_host_gave_to_somebody_else_is_others(told):
+    told(START, ours=0)
+    counted = BackgroundLoad()
+    told((10, 0, 5, 105, 1, 0, 0, 5), ours=0)
+    assert counted.share() == pytest.approx(5 / 10)
+
+
 @pytest.mark.parametrize(
     "text", [None, "", "cpu 1 2", "intr 1 2 3 4 5 6 7 8", "cpu a b c d e f g h"]
 )
@@ -48,3 +59,16 @@ def test_where_the_system_does_not_tell_nothing_is_said(monkeypatch, tmp_path, t
         stat.write_text(text)
     monkeypatch.setattr(client, "STAT", stat)
     assert BackgroundLoad().share() is None
+
+
+@pytest.mark.skipif(not client.STAT.exists(), reason="no /proc/stat on this system")
+def test_a_busy_process_that_is_no_child_of_ours_is_seen():
+    """It is a grandchild that its parent leaves behind."""
+    spin = "import time; end = time.time() + 1.5\nwhile time.time() < end: pass"
+    leave = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {spin!r}])"
+    counted = BackgroundLoad()
+    subprocess.run([sys.executable, "-c", leave], check=True)
+    time.sleep(1)
+    share = counted.share()
+    cores = client.os.cpu_count()
+    assert 0.3 / cores < share <= 1

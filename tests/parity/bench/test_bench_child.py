@@ -3,6 +3,7 @@
 import faulthandler
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -64,6 +65,13 @@ def test_a_child_sets_up_its_process_and_answers_on_the_pipe(ready_folder, pipe)
     assert os.read(pipe[0], 4096) == b""  # its end is closed
 
 
+def test_keras_on_torch_is_set_up_by_its_variables(ready_folder, pipe):
+    """`configure` would choose TensorFlow."""
+    half = FakeHalf()
+    run_bench(half, ready_folder(task("keras-torch")), pipe[1])
+    assert [call[0] for call in half.calls] == ["run"]
+
+
 @pytest.fixture
 def main():
     yield worker.main
@@ -81,6 +89,22 @@ def test_what_cannot_be_done_here_is_one_line_and_wrong_use(main, ready_folder, 
     assert capfd.readouterr().err == (
         "torch half: torch, fp16 on cpu: half precision needs a GPU\n"
     )
+
+
+def test_data_that_are_missing_are_one_line(main, ready_folder, tmp_path, pipe, capfd):
+    folder = ready_folder(task())
+    (tmp_path / "data.safetensors").unlink()
+    assert main("torch", FakeHalf(), ["bench", str(folder), str(pipe[1])]) == 2
+    assert re.fullmatch(r"torch half: .*cannot be read.*\n", capfd.readouterr().err)
+    os.close(pipe[1])
+
+
+@pytest.mark.parametrize("number", ["", "x", "-1"])
+def test_a_pipe_that_is_no_number_is_wrong_use(number, capfd):
+    with pytest.raises(SystemExit) as ended:
+        worker.main("torch", FakeHalf(), ["bench", "folder", number])
+    assert ended.value.code == 2
+    assert "usage: python -m parity.worker torch" in capfd.readouterr().err
 
 
 # --- programs of the user's ----------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The file of a benchmark, from anyone: what is right comes back, the rest is one paragraph."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from bench_results import MACHINE, SPEC, noisy, result, row
@@ -49,6 +49,13 @@ def test_what_was_written_comes_back(tmp_path):
         assert back.to_json() == found.to_json()
 
 
+def test_an_interrupted_benchmark_stays_incomplete(tmp_path):
+    found = replace(noisy(0), is_finished=False)
+    back = read_result(written(found, tmp_path / "bench.json"))
+    assert (back.verdict, back.is_finished) == ("incomplete", False)
+    assert back.to_json() == found.to_json()
+
+
 NARROW = [row("keras", 10.0, 11.0), row("torch", 40.0, 66.0, precision="bf16")]
 ACROSS = BenchResult(
     {**SPEC, "across_precision": True}, with_ratios(NARROW, "keras", across_precision=True), MACHINE
@@ -79,6 +86,13 @@ def test_what_follows_from_the_rounds_is_computed_whatever_the_file_says(
     path = tmp_path / "bench.json"
     path.write_text(json.dumps(changed(found.to_json(), place, value)), encoding="utf-8")
     assert read_result(path).to_json() == found.to_json()
+
+
+def test_a_row_whose_baseline_failed_has_no_ratio(tmp_path):
+    path = tmp_path / "bench.json"
+    content = changed(good().to_json(), ("rows", 0, "status"), FAILED)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert (read_result(path).rows[1].ratio, read_result(path).verdict) == (None, "incomplete")
 
 
 WRONG = [
@@ -180,3 +194,29 @@ def test_two_rows_for_the_same_are_refused(tmp_path):
     path = tmp_path / "bench.json"
     path.write_text(json.dumps(content), encoding="utf-8")
     assert "rows[5] stands for what a row before it stands for" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b'"text"',
+        b"{",
+        b'{"schema": "parity.bench/1", "schema": "parity.bench/1"}',
+        b'{"schema": NaN}',
+        b'{"schema": 1e999}',
+        b"[" * 100_000,
+        b"\xff\xfe",
+        b'{"schema": "\\ud800"}',
+        b'{"schema": ' + b"9" * 5000 + b"}",
+        b"\x80\x04\x95",  # a pickle
+        b'{"schema": "a\\nb"}',
+    ],
+    ids=lambda content: repr(content[:20]),
+)
+def test_what_is_no_such_json_is_one_paragraph(content, tmp_path):
+    path = tmp_path / "bench.json"
+    path.write_bytes(content)
+    refusal(path)

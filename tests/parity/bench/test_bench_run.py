@@ -11,7 +11,7 @@ from processes import is_alive
 from schemas import assert_valid
 
 from parity.bench import run as measure
-from parity.bench.result import OK
+from parity.bench.result import FAILED, OK, REFUSED
 from parity.bench.run import run_bench
 from parity.errors import InputError
 from parity.halves.job import ChildOptions
@@ -69,6 +69,22 @@ def test_a_result_has_ratios_parity_and_machine(stub_run):
     assert_valid(result.to_json())
 
 
+def test_a_refused_variant_has_no_ratio(stub_run):
+    texts = {"keras": "serve(accuracies=(0.9,))", "torch-own": "serve(accuracies=(0.1,))"}
+    result = stub_run(BenchSpec(**OWN, gate_seeds=6), texts)
+    _, own = result.rows
+    assert (own.status, own.parity, own.ratio) == (REFUSED, "fail", None)
+    assert result.verdict == "fail"
+
+
+def test_a_failed_baseline_leaves_the_others_without_a_ratio(stub_run):
+    result = stub_run(BenchSpec(**OWN, gate_seeds=2), {"keras": "raise MemoryError"})
+    keras, own = result.rows
+    assert (keras.status, own.status, own.ratio) == (FAILED, OK, None)
+    assert (own.parity, result.verdict) == ("unchecked", "incomplete")
+    assert_valid(result.to_json())
+
+
 def test_precisions_are_compared_where_it_is_asked_for_and_only_there(stub_run):
     settings = {**OWN, "precisions": ("bf16",), "gate_seeds": 0}
     result = stub_run(BenchSpec(**settings, across_precision=True))
@@ -79,13 +95,27 @@ def test_precisions_are_compared_where_it_is_asked_for_and_only_there(stub_run):
     ]
 
 
+def test_what_was_measured_is_handed_out_after_every_cell_with_its_ratios(stub_run):
+    told = []
+    spec = BenchSpec(**OWN, gate_seeds=2, parts=("train", "step"))
+    result = stub_run(spec, on_result=told.append)
+    assert [len(found.rows) for found in told] == [2, 4]
+    for found in told:
+        assert {row.parity for row in found.rows} == {"unchecked"}
+        assert (found.is_finished, found.verdict) == (False, "incomplete")
+        assert [row.ratio is not None for row in found.rows[:2]] == [False, True]
+        assert found.environment == result.environment
+    assert [row.values for row in told[1].rows] == [row.values for row in result.rows]
+    assert result.is_finished
+
+
 def test_an_interpreter_that_is_none_is_refused_before_anything_is_measured(stub_run):
     with pytest.raises(InputError, match="--keras-python no-such-python"):
         stub_run(BenchSpec(**OWN), python="no-such-python")
     assert stub_run.stub.pids() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_benchmark_and_leaves_what_was_measured(stub_run, number):
     before, handlers = open_files(), [signal.getsignal(number)]
     told = []

@@ -54,6 +54,12 @@ def test_a_child_works_in_its_turns_and_ends_when_it_is_told_to(connect):
     assert [words[1] for words in stub.events()] == ["start", "round", "round", "end"]
 
 
+def test_the_child_finds_its_task_in_its_folder(connect, tmp_path):
+    given = task(part="step", precision="bf16", threads=3)
+    connect(given=given)
+    assert json.loads((tmp_path / "child" / "task.json").read_text()) == given.to_dict()
+
+
 TELLS = "ready(); answer(environment=dict(os.environ)); sys.stdin.readline()"
 
 
@@ -136,6 +142,13 @@ def test_a_child_that_hangs_is_given_up_and_ended_at_once(connect):
     assert not is_alive(pid)
 
 
+def test_the_limit_holds_for_one_answer_and_not_for_all(connect):
+    client, _ = connect("serve(before=lambda count: time.sleep(0.2))")
+    client.ready()
+    client._timeout_s = 1.0
+    assert [client.round().samples for _ in range(6)] == [64] * 6
+
+
 def answering(connect, texts):
     """The client of a child that is ready, and gives these answers one after the other."""
     each = f"for said in {texts!r}:\n    sys.stdin.readline(); say(said)\n"
@@ -176,6 +189,12 @@ def test_an_answer_that_is_no_round_is_refused(connect):
     assert all("; expected " in reason for reason in reasons)
 
 
+@pytest.mark.parametrize("said", ["{}", '{"environment": 3}', '{"environment": null}'])
+def test_a_child_that_does_not_say_what_it_runs_on_is_not_ready(connect, said):
+    client, _ = connect(f"say({said!r}); sys.stdin.readline()")
+    assert "expected its environment" in refused(client.ready)
+
+
 def test_an_accuracy_that_is_none_is_refused(connect):
     values = ["NaN", "1.5", "-0.1", "null", '"high"', "true"]
     client = answering(connect, [f'{{"accuracy": {value}}}' for value in values])
@@ -201,6 +220,11 @@ def test_an_answer_without_an_end_fills_no_memory(connect):
     client, _ = connect(text)
     assert refused(client.ready).startswith("its answer has more than 1,000,000 bytes")
     assert len(client._buffer) < 2 * module.MAX_ANSWER
+
+
+def test_a_child_that_wrote_much_says_why_it_ended_in_a_few_words(connect):
+    client, _ = connect("print('x' * 3_000_000); print('y' * 5000); sys.exit(7)")
+    assert refused(client.ready).endswith("… (exit code 7)")
 
 
 GRANDCHILD = """
@@ -231,6 +255,15 @@ def test_a_child_that_closes_its_pipe_and_runs_on_is_not_waited_for(connect, mon
     assert refused(client.ready) == "closed the pipe on which it answers, but did not end"
 
 
+def test_a_child_that_does_not_end_is_killed(connect, monkeypatch):
+    monkeypatch.setattr(module, "GRACE_S", 0.2)
+    client, stub = connect("signal.signal(signal.SIGTERM, signal.SIG_IGN); serve(); time.sleep(60)")
+    client.ready()
+    client.close()
+    (pid,) = stub.pids()
+    assert not is_alive(pid)
+
+
 def test_nothing_is_left_open_and_to_close_twice_does_no_harm(tmp_path):
     before = open_files()
     client = BenchClient(task(), "torch", Stub(tmp_path).python, tmp_path / "a", 20.0)
@@ -255,6 +288,17 @@ def test_an_interpreter_that_cannot_be_started_is_told_and_leaves_nothing(tmp_pa
     reason = refused(lambda: BenchClient(task(), "torch", str(python), tmp_path / "a", 20.0))
     assert reason.startswith("cannot be started (")
     assert f"check the interpreter {str(python)!r} (--torch-python)" in reason
+    assert open_files() == before
+
+
+def test_an_interrupt_while_a_child_is_started_leaves_nothing_open(tmp_path, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    before = open_files()
+    with pytest.raises(KeyboardInterrupt):
+        BenchClient(task(), "torch", sys.executable, tmp_path / "a", 20.0)
     assert open_files() == before
 
 

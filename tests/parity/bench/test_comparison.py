@@ -9,7 +9,9 @@ from bench_results import MACHINE, SPEC, noisy, result, row
 from rows import each_row
 
 from parity.bench.comparison import compare
-from parity.bench.result import FAILED, REFUSED, BenchResult
+from parity.bench.result import FAILED, REFUSED, SECONDS, BenchResult
+
+MS = 0.001
 
 
 def statuses(comparison):
@@ -115,12 +117,34 @@ def test_the_speed_of_the_baseline_is_compared_on_the_same_machine(factor, statu
     assert change.new.low <= change.new.median <= change.new.high
 
 
+def test_less_seconds_are_faster_in_ratios_too():
+    old, new = (
+        result(
+            row("keras", *[10 * MS] * 7, part="startup", unit=SECONDS),
+            row("torch", *[seconds] * 7, part="startup", unit=SECONDS),
+        )
+        for seconds in (5 * MS, 4 * MS)
+    )
+    assert one(compare(old, new)).status == "faster"
+    assert one(compare(new, old)).status == "slower"
+
+
 @each_row("name", ["scenario", "data", "device"])
 def test_another_training_is_not_compared(name):
     found = compare(noisy(0), noisy(0, spec={**SPEC, name: "other"}))
     assert set(statuses(found).values()) == {"not comparable"}
     assert one(found).reason == f"{name} {SPEC[name]} became other"
     assert found.verdict == "inconclusive"
+
+
+def test_another_baseline_is_another_ratio():
+    rows = [row(name, *[value] * 7) for name, value in (("keras", 1.0), ("a", 2.0), ("torch", 3.0))]
+    other = {**MACHINE, "cores": 8}
+    found = compare(result(*rows), result(*rows, baseline="a", environment=other))
+    assert one(found).reason == "compared with keras before, with a now; cores 2 became 8"
+    # On the same machine, speeds tell.
+    found = compare(result(*rows), result(*rows, baseline="a"))
+    assert (one(found).status, one(found).measure) == ("same", "speed")
 
 
 @each_row("status", [FAILED, REFUSED])
@@ -141,6 +165,11 @@ def test_too_few_rounds_are_not_compared(n):
     assert one(compare(of_ratio(*[1.0] * 7), of_ratio(*[0.5] * 5))).status == "slower"
 
 
+def test_another_unit_is_not_compared():
+    old, new = (result(row("keras", *[1.0] * 7, unit=unit)) for unit in ("images/s", "s"))
+    assert one(compare(old, new), "keras").reason == "in images/s before, in s now"
+
+
 def test_every_row_has_a_key_of_its_own():
     def rows(speed):
         cells = [("train", 32, "fp32"), ("train", 64, "fp32"), ("step", 32, "fp32")]
@@ -156,6 +185,20 @@ def test_every_row_has_a_key_of_its_own():
     assert len(found.changes) == 6
 
 
+def test_rows_of_one_result_only_are_listed():
+    keras, torch = row("keras", *[1.0] * 7), row("torch", *[2.0] * 7)
+    eager = row("torch-eager", *[2.0] * 7)
+    found = compare(result(keras, torch), result(keras, eager))
+    assert found.only_old == (("train", "torch", 32, "fp32"),)
+    assert found.only_new == (("train", "torch-eager", 32, "fp32"),)
+    assert statuses(found) == {"keras": "same"}
+
+
+@each_row("old", [result(), result(row("a", *[1.0] * 7))], ids=["none", "others"])
+def test_what_has_nothing_in_common_does_not_pass(old):
+    assert compare(old, noisy(0)).verdict == "inconclusive"
+
+
 def test_what_differs_in_software_is_told():
     versions = {**MACHINE["versions"], "torch": "2.14.0", "jax": "1.0"}
     del versions["keras"]
@@ -165,6 +208,20 @@ def test_what_differs_in_software_is_told():
         "jax unknown became 1.0",
         "keras 3.15.1 became unknown",
     }
+
+
+@each_row("threshold", [-0.1, 1.0, 5, math.nan])
+def test_a_threshold_that_is_no_share_is_an_error(threshold):
+    with pytest.raises(ValueError, match=r"threshold=.*: expected a share in \[0, 1\)"):
+        compare(noisy(0), noisy(0), threshold=threshold)
+
+
+def test_a_row_that_stands_twice_is_an_error():
+    twice = BenchResult({}, [row("torch", 1.0), row("torch", 2.0)], {})
+    with pytest.raises(ValueError, match="a row of the new result stands twice"):
+        compare(result(), twice)
+    with pytest.raises(ValueError, match="a row of the old result stands twice"):
+        compare(twice, result())
 
 
 def rates(n, noise, *, num=1500, slower_by=0.0, between=0.0):
@@ -194,6 +251,12 @@ def test_a_row_that_did_not_change_is_called_slower_as_rarely_as_told(n, noise, 
     found = rates(n, noise, num=num)
     assert found["slower"] <= told + 3 * math.sqrt(told / num)
     assert found["faster"] <= told + 3 * math.sqrt(told / num)
+
+
+def test_what_differs_from_process_to_process_alarms_as_often_as_told():
+    found = rates(15, 0.02, between=0.02)
+    assert found["slower"] == pytest.approx(0.04, abs=0.02)
+    assert rates(15, 0.02, between=0.01)["slower"] < 0.01
 
 
 def test_a_row_that_became_slower_by_a_tenth_is_called_so():

@@ -1,5 +1,7 @@
 """The gate: a fast run that trains otherwise is refused, a right one passes, and it says why."""
 
+import stat
+import sys
 import types
 from dataclasses import dataclass, field
 
@@ -8,14 +10,17 @@ import pytest
 from bench_children import Stub
 from bench_results import row
 from helpers import make_data
+from paths import ROOT
 from processes import is_alive
 
 from parity.bench import run
 from parity.bench.result import FAILED, OK, REFUSED
 from parity.bench.run import EPOCHS, LADDER, MARGIN, checked
 from parity.files.json_io import read_json
+from parity.ladder.result import Result
 from parity.programs.bench_spec import BenchSpec
 from parity.sweeps.groups import equivalence_of_groups
+from torch_impl import fit
 
 SPEC = BenchSpec(train_size=64, val_size=16, gate_seeds=8)
 GOOD = (0.90, 0.91, 0.89, 0.90, 0.91, 0.89, 0.90, 0.90)
@@ -91,6 +96,28 @@ def test_a_variant_as_good_as_keras_passes(judge):
         f"as good as Keras: accuracy +0.000 ({found.low:+.3f} to {found.high:+.3f}) of Keras's, "
         "margin 0.03, 8 seeds of 6 epochs"
     )
+
+
+@pytest.mark.parametrize("accuracy", [1.0, 0.1])
+def test_a_few_seeds_decide_nothing_though_they_have_no_spread(judge, accuracy):
+    (_, own), _ = judge(
+        [row("keras", 1.0), row("torch-own", 2.0)],
+        {"keras": serves([1.0]), "torch-own": serves([accuracy])},
+        spec=BenchSpec(train_size=64, val_size=16, gate_seeds=5),
+    )
+    assert (own.parity, own.status) == ("unchecked", OK)
+    assert own.parity_note.endswith("5 seeds of 6 epochs; needs 6 seeds")
+
+
+def test_enough_seeds_that_show_a_difference_near_the_margin_are_not_asked_for_more(judge):
+    ours = tuple(value - 0.025 for value in GOOD)
+    (_, own), _ = judge(
+        [row("keras", 1.0), row("torch-own", 2.0)],
+        {"keras": serves(GOOD), "torch-own": serves(ours)},
+    )
+    assert equivalence_of_groups(ours, GOOD, MARGIN).n_needed <= 8
+    assert own.parity == "unchecked"
+    assert own.parity_note.endswith("8 seeds of 6 epochs; the difference is near the margin")
 
 
 BAD = {
@@ -208,6 +235,16 @@ def test_a_variant_that_cannot_be_trained_is_unchecked_and_leaves_the_others(jud
     assert eager.parity == "pass"
 
 
+def test_where_keras_cannot_be_trained_all_are_told_so_and_it_is_tried_once(judge):
+    texts = {"keras": "note('try'); sys.exit(3)"}
+    rows = [row(name, 1.0) for name in ("torch-own", "torch-eager")]
+    found, stub = judge(rows, texts)
+    assert [item.parity for item in found] == ["unchecked"] * 2
+    for item in found:
+        assert item.parity_note.startswith("Keras's own runs failed: ended without a message")
+    assert stub.events() == [["keras", "try"]]
+
+
 def test_the_port_is_compared_on_the_ladder_and_is_asked_what_the_timed_program_reaches(
     judge, ladder
 ):
@@ -250,3 +287,83 @@ def test_a_ladder_that_could_not_be_compared_is_unchecked_in_one_paragraph(judge
     (torch,), _ = judge([row("torch", 2.0)])
     assert (torch.parity, torch.status) == ("unchecked", OK)
     assert torch.parity_note == "keras was killed; and"
+
+
+def test_in_half_precision_the_port_is_judged_by_its_accuracy(judge, ladder):
+    """No step of it can be Keras's to the bit."""
+    texts = {"keras": serves(GOOD), "torch": serves(GOOD)}
+    (torch,), _ = judge([row("torch", 2.0, precision="bf16")], texts)
+    assert torch.parity_note.startswith("as good as Keras")
+    assert ladder.asked == []
+
+
+def test_an_interrupt_ends_the_gate_and_its_children(tmp_path, monkeypatch):
+    def interrupted(client):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("parity.bench.client.BenchClient.accuracy", interrupted)
+    stub = Stub(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        checked(
+            [row("torch-own", 1.0)], SPEC, tmp_path / "gate", stub.pythons, 20.0, lambda text: None
+        )
+    assert stub.pids()
+    assert not any(map(is_alive, stub.pids()))
+
+
+WRAPPER = """#!{python}
+import os, runpy, sys
+sys.path.insert(0, {root!r})
+sys.argv = sys.argv[2:]
+{fault}
+sys.argv.insert(0, "x")
+half = sys.argv.pop(1)
+runpy.run_module(half, run_name="__main__", alter_sys=True)
+"""
+# Its rate is three times what the spec says, wherever torch trains.
+RATE = """
+import torch_impl.train as train
+right = train.Adam
+train.Adam = lambda weights, learning_rate, **others: right(weights, 3 * learning_rate, **others)
+"""
+
+
+@pytest.fixture
+def faulty_python(tmp_path):
+    """An interpreter whose torch half has a fault."""
+
+    def make(fault):
+        path = tmp_path / "faulty"
+        path.write_text(WRAPPER.format(python=sys.executable, root=str(ROOT), fault=fault))
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        return str(path)
+
+    return make
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("fault", "status", "parity"),
+    [("", OK, "pass"), (RATE, REFUSED, "fail")],
+    ids=["right", "other rate"],
+)
+def test_a_real_port_passes_and_one_that_trains_otherwise_does_not(
+    tmp_path, monkeypatch, faulty_python, warm_halves, fault, status, parity
+):
+    data = make_data((12, 20, 3), num_classes=5, num_train=70, num_val=30)
+
+    def compared(specs, options):
+        """The ladder passes, as it does where `fit` is right. Keras would take a minute for it."""
+        (spec,) = specs
+        return [Result("pass", spec.to_dict(), history={"torch": fit(spec, data).history})]
+
+    monkeypatch.setattr(run, "run_data", lambda spec: data)
+    monkeypatch.setattr("parity.runs.run.run_all", compared)
+    pythons = {"keras": sys.executable, "torch": faulty_python(fault)}
+    spec = BenchSpec(train_size=70, val_size=30, threads=1)
+    (found,) = checked(
+        [row("torch", 1.0)], spec, tmp_path / "gate", pythons, 300.0, lambda text: None
+    )
+    assert (found.status, found.parity) == (status, parity), found
+    note = "seeded: the program that is timed reaches" if fault else "seeded: the same run, level"
+    assert found.parity_note.startswith(note)

@@ -40,3 +40,9 @@ def test_facts_are_those_of_all_processes():
         "jax": "1",
     }
     assert list(facts(found))[-1] == "jax"  # those that matter come first
+
+
+@each_row("versions", ["2.13.0", ["torch"], 3, None], ids=str)
+def test_versions_that_are_no_mapping_are_left_out(versions):
+    found = result(environment={"versions": versions, "cores": 2}, spec={})
+    assert facts(found) == {"cores": "2"}

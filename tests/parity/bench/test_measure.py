@@ -1,5 +1,7 @@
 """The cells of a benchmark: whose turn it is, what counts, and what becomes of the rest."""
 
+import itertools
+
 import numpy as np
 import pytest
 from bench_children import Stub, open_files, task
@@ -11,6 +13,7 @@ from parity.bench import run as measure
 from parity.bench.result import FAILED, OK, REFUSED, BenchResult
 from parity.bench.run import accuracies
 from parity.data.load import read_data
+from parity.errors import RunError
 from parity.files.json_io import read_json
 from parity.programs.bench_spec import BenchSpec
 
@@ -62,6 +65,16 @@ def test_turns_are_interleaved_and_the_warm_up_comes_before_all_of_them(run):
     assert gone(stub)
 
 
+def test_every_round_has_processes_of_its_own(run):
+    _, stub = run(**TWO)
+    assert len(set(stub.pids())) == 2 * 3
+    # Both are there before the first turn that counts, and gone before the next round.
+    words = [(words[0], words[1]) for words in stub.events() if words[1] in ("start", "end")]
+    assert words[:2] == [("keras", "start"), ("torch", "start")]
+    assert sorted(words[2:4]) == [("keras", "end"), ("torch", "end")]
+    assert words[4:6] == words[:2]
+
+
 def test_a_row_says_what_was_measured(run):
     texts = {
         "keras": "serve(seconds=(9.0, 9.0, 1.0, 2.0, 4.0), memory=50.0)",
@@ -100,6 +113,18 @@ def test_a_variant_warms_up_until_it_is_steady_and_none_of_that_counts(run, seco
     assert torch.values == (32.0, 32.0, 32.0)
 
 
+def test_every_part_batch_size_and_precision_has_rows_of_its_own(run):
+    settings = {"parts": ("step", "input"), "batch_sizes": (8, 16), "precisions": ("fp32", "bf16")}
+    rows, stub = run(**TWO, **settings)
+    assert [row.key for row in rows] == [
+        (part, variant, size, precision)
+        for part, size in itertools.product(("step", "input"), (8, 16))
+        for precision in ("fp32", "bf16")
+        for variant in ("keras", "torch")
+    ]
+    assert gone(stub)
+
+
 def test_all_precisions_of_a_cell_take_turns(run):
     """One of them may be compared with another."""
     text = dict.fromkeys(TWO["variants"], "serve(before=lambda n: note('says', task['precision']))")
@@ -109,6 +134,20 @@ def test_all_precisions_of_a_cell_take_turns(run):
     assert said[8:12] == ["keras fp32", "torch fp32", "keras bf16", "torch bf16"]
     assert said[8:20] == said[8:12] * 3
     assert said == said[:20] * 3
+
+
+@pytest.mark.parametrize("precisions", [("bf16",), ("bf16", "fp32")], ids=repr)
+def test_a_comparison_across_precisions_measures_the_baseline_in_fp32_once(run, precisions):
+    rows, _ = run(**TWO, precisions=precisions, across_precision=True)
+    assert [row.key for row in rows].count(("train", "keras", 32, "fp32")) == 1
+    assert len(rows) == 3 + (len(precisions) - 1)
+
+
+def test_a_variant_that_stands_twice_is_measured_twice(run):
+    settings = {**SMALL, "variants": ("torch", "torch"), "baseline": "torch"}
+    rows, stub = run(**settings)
+    assert [row.variant for row in rows] == ["torch", "torch#2"]
+    assert len(set(stub.pids())) == 2 * 3
 
 
 @pytest.mark.parametrize("name", ["dropout", "augmentation"])
@@ -153,6 +192,12 @@ def test_a_variant_that_fails_says_why_and_leaves_the_others(run, name):
     assert open_files() == before
 
 
+def test_a_failure_in_one_cell_leaves_the_next(run):
+    text = "task['spec']['batch_size'] == 8 and sys.exit(1); serve()"
+    rows, _ = run({"torch": text}, **TWO, batch_sizes=(8, 16))
+    assert [row.status for row in rows] == [OK, FAILED, OK, OK]
+
+
 def test_a_variant_that_does_other_work_than_the_baseline_is_refused(run):
     rows, _ = run({"torch": "serve(samples=(32,))"}, **THREE)
     keras, eager, torch = rows
@@ -161,6 +206,13 @@ def test_a_variant_that_does_other_work_than_the_baseline_is_refused(run):
     assert torch.reason == ("not the same work: its rounds have 32 samples, those of keras 64")
     assert len(torch.values) == 3  # it was measured, and is no result
     assert BenchResult({}, rows, {}).verdict == "fail"
+
+
+def test_work_is_compared_with_what_was_measured_where_the_baseline_failed(run):
+    texts = {"keras": "sys.exit(1)", "torch": "serve(samples=(32,))"}
+    rows, _ = run(texts, **THREE)
+    assert [row.status for row in rows] == [FAILED, OK, REFUSED]
+    assert "those of torch-eager 64" in rows[2].reason
 
 
 def test_the_time_to_an_accuracy_is_that_of_all_training_the_warm_up_included(run):
@@ -179,6 +231,18 @@ def test_the_time_to_an_accuracy_is_that_of_all_training_the_warm_up_included(ru
     assert f"torch {client_module.MAX_TRAINED}" not in stub.rounds()
 
 
+def test_the_accuracy_is_asked_for_until_it_is_reached_and_only_where_it_is_wanted(run):
+    asking = "serve(accuracies=Counted())"
+    counted = (
+        "class Counted(tuple):\n"
+        "    def __new__(cls): return super().__new__(cls, (0.1, 0.2, 0.9))\n"
+        "    def __getitem__(self, n): note('asked', n); return super().__getitem__(n)\n"
+    )
+    texts = {"torch": counted + asking}
+    _, stub = run(texts, **TWO, parts=("train", "step"), accuracy=0.9)
+    assert [words[2] for words in stub.events() if words[1] == "asked"] == ["0", "1", "2"]
+
+
 def test_the_start_is_that_of_a_new_process_in_every_round_and_in_turns(run):
     slow = "time.sleep(0.2); serve(before=lambda count: time.sleep(0.1))"
     rows, stub = run({"torch": slow}, **TWO, parts=("startup",))
@@ -192,6 +256,23 @@ def test_the_start_is_that_of_a_new_process_in_every_round_and_in_turns(run):
     assert torch.environment["variant"] == "torch"
     assert torch.peak_memory_mb == 100.0
     assert gone(stub)
+
+
+def test_who_cannot_start_is_not_tried_again_and_leaves_the_others(run):
+    text = "note('try'); serve(before=lambda count: sys.exit(3))"
+    rows, stub = run({"torch": text}, **TWO, parts=("startup",))
+    assert [row.status for row in rows] == [OK, FAILED]
+    assert len(rows[0].values) == 3
+    assert rows[1].values == ()
+    assert stub.events().count(["torch", "try"]) == 1
+
+
+def test_rows_are_handed_out_after_every_cell(run):
+    told = []
+    rows, _ = run(**TWO, parts=("train", "step"), on_rows=told.append)
+    assert [len(found) for found in told] == [2, 4]
+    assert told[1] == rows
+    assert told[0] == rows[:2]
 
 
 @pytest.mark.parametrize(
@@ -218,6 +299,22 @@ def test_whatever_ends_a_benchmark_ends_its_children(tmp_path, monkeypatch, part
     assert open_files() == before
 
 
+def test_one_child_that_cannot_be_ended_does_not_keep_the_next_from_it(tmp_path, monkeypatch):
+    close, closed = client_module.BenchClient.close, []
+
+    def interrupted(client):
+        close(client)
+        closed.append(client.task.variant)
+        raise KeyboardInterrupt  # of a user who does not want to wait
+
+    monkeypatch.setattr(client_module.BenchClient, "close", interrupted)
+    stub = Stub(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        measure.measure(BenchSpec(**THREE), tmp_path / "a", stub.pythons, 20.0, lambda text: None)
+    assert sorted(closed) == sorted(THREE["variants"])
+    assert gone(stub)
+
+
 def test_accuracies_are_those_of_as_many_trainings_of_one_child(tmp_path):
     stub = Stub(tmp_path, {"torch": "serve(accuracies=(0.5, 0.75, 0.25, 1.0))"})
     given = task(part="accuracy", seed=7)
@@ -226,6 +323,16 @@ def test_accuracies_are_those_of_as_many_trainings_of_one_child(tmp_path):
     assert read_json(tmp_path / "a" / "child" / "task.json") == given.to_dict()
     assert len(read_data(tmp_path / "a" / "data.safetensors").x_train) == 64
     assert gone(stub)
+
+
+def test_accuracies_that_cannot_be_had_leave_no_child(tmp_path):
+    text = "note('start', os.getpid()); serve(accuracies=(0.5, float('nan')))"
+    stub = Stub(tmp_path, {"torch": text})
+    before = open_files()
+    with pytest.raises(RunError):
+        accuracies(task(part="accuracy"), 3, tmp_path / "a", stub.python, 20.0)
+    assert gone(stub)
+    assert open_files() == before
 
 
 def test_say_tells_what_is_going_on(run):

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import resource
 import time
 from pathlib import Path
 
@@ -93,9 +94,25 @@ def test_the_end_of_the_talk_ends_the_loop(words):
     assert len(child.answers()) == 1
 
 
+def test_the_memory_is_that_of_the_process_where_no_device_tells_it():
+    child = Child("round")
+    child.server.ready({}, lambda: None)
+    child.server.begin()
+    child.server.end(1)
+    assert child.answers()[1]["peak_memory_mb"] == pytest.approx(peak_memory_mb(), abs=50)
+
+
 def test_the_peak_of_the_memory_counts_what_is_free_again():
     array = np.ones(8 * 2**20)  # 64 MB
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     held_mb = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
     del array
     assert 64 < held_mb <= peak_memory_mb() + 1
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_the_system_tells_the_memory_in_units_of_its_own(monkeypatch, platform):
+    usage = type("Usage", (), {"ru_maxrss": 3 * 2**20})
+    monkeypatch.setattr(resource, "getrusage", lambda who: usage)
+    monkeypatch.setattr("sys.platform", platform)
+    assert peak_memory_mb() == (3.0 if platform == "darwin" else 3072.0)

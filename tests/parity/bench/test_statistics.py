@@ -44,6 +44,12 @@ def test_the_interval_of_a_variant_against_itself_holds_1_as_often_as_it_says(n)
     assert held == pytest.approx(told, abs=4 * math.sqrt(told * (1 - told) / num))
 
 
+@each_row("settings", [{"heavy": True}, {"true": 3.0}, {"unit": SECONDS}], ids=str)
+def test_it_does_so_for_any_noise_and_any_ratio_and_unit(settings):
+    held, _ = coverage(15, num=1500, **settings)
+    assert held >= 0.9648 - 4 * math.sqrt(0.96 * 0.04 / 1500)
+
+
 def test_the_interval_does_not_hold_what_is_not_true():
     """Otherwise one from 0 to infinity would pass the tests above."""
     assert coverage(15, num=500)[1] < 0.2
@@ -120,6 +126,12 @@ def test_what_makes_no_ratio_is_an_error_that_shows_it(arguments, message):
         paired_ratio(*arguments)
 
 
+@each_row("confidence", [0.0, 1.0, 95, math.nan])
+def test_a_confidence_that_is_none_is_an_error(confidence):
+    with pytest.raises(ValueError, match=r"confidence=.*: expected a number in \(0, 1\)"):
+        paired_ratio([1.0], [1.0], "s", confidence=confidence)
+
+
 def row(variant, *values, part="train", batch_size=32, precision="fp32", **others):
     return Row(
         part=part,
@@ -168,12 +180,31 @@ def test_what_is_no_result_has_no_ratio_and_gives_none(status, which):
     assert [(r.baseline, r.ratio) for r in with_ratios(rows, "keras")] == [(None, None)] * 2
 
 
+def test_a_row_without_rounds_has_no_ratio_and_gives_none():
+    for rows in ([row("keras"), row("torch", 1.0)], [row("keras", 1.0), row("torch")]):
+        assert [r.ratio for r in with_ratios(rows, "keras")] == [None, None]
+
+
 def test_another_precision_is_not_compared_unless_that_is_asked_for():
     rows = [row("keras", 10.0), row("torch", 30.0), row("torch", 50.0, precision="bf16")]
     assert [r.baseline for r in with_ratios(rows, "keras")] == [None, "keras", None]
     found = with_ratios(rows, "keras", across_precision=True)
     assert [r.baseline for r in found] == [None, "keras", "keras (fp32)"]
     assert [r.ratio and r.ratio.median for r in found] == [None, 3, 5]
+
+
+def test_across_precisions_the_baseline_of_the_same_one_comes_first():
+    rows = [
+        row("keras", 10.0),
+        row("keras", 20.0, precision="bf16"),
+        row("torch", 50.0, precision="bf16"),
+    ]
+    found = with_ratios(rows, "keras", across_precision=True)
+    assert [(r.baseline, r.ratio and r.ratio.median) for r in found] == [
+        (None, None),
+        (None, None),
+        ("keras", 2.5),
+    ]
 
 
 @each_row(
@@ -189,6 +220,11 @@ def test_another_precision_is_not_compared_unless_that_is_asked_for():
 def test_rows_that_are_no_pairs_are_an_error_with_the_row(rows, message):
     with pytest.raises(ValueError, match=message):
         with_ratios(rows, "keras")
+
+
+def test_a_benchmark_without_the_baseline_has_no_ratios():
+    assert [r.ratio for r in with_ratios([row("torch", 1.0)], "keras")] == [None]
+    assert with_ratios([], "keras") == []
 
 
 @each_row(
@@ -219,3 +255,15 @@ def test_noise_is_rarely_called_a_trend(n):
     generator, num = np.random.default_rng(n), 1000
     found = sum(drift(np.exp(generator.normal(0, 0.1, n)).tolist()) is not None for _ in range(num))
     assert found / num < 0.005 + 3 * math.sqrt(0.005 * 0.995 / num)
+
+
+def test_a_warm_up_that_was_too_short_is_called_one():
+    generator, num = np.random.default_rng(0), 200
+    warming = 1000 * (1 - 0.3 * np.exp(-np.arange(15) / 5))
+    found = [drift((warming * np.exp(generator.normal(0, 0.02, 15))).tolist()) for _ in range(num)]
+    assert sum(moved is not None and 0.05 < moved < 0.4 for moved in found) > 0.95 * num
+
+
+def test_rounds_that_are_no_numbers_have_no_trend_but_an_error():
+    with pytest.raises(ValueError, match="values has nan"):
+        drift([1.0] * 10 + [math.nan])
