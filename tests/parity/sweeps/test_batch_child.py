@@ -4,11 +4,13 @@ import os
 
 import numpy as np
 import pytest
+from rows import each_row
 
 from parity.data.load import run_data
 from parity.errors import InputError
 from parity.files.json_io import read_json
 from parity.programs.run_spec import RunSpec
+from parity.programs.scenarios import scenario
 from parity.sweeps.batch import BATCH, FAILED, write_batch
 from parity.sweeps.child import run_batch, train, train_batch
 from parity.sweeps.store import open_store
@@ -62,6 +64,21 @@ def test_every_task_leaves_its_record(directory, store, capsys):
     assert capsys.readouterr().out == "progress batch-0 1/2 loss=0\nprogress batch-0 2/2 loss=0\n"
 
 
+def test_a_spec_arrives_as_it_was(directory):
+    specs = [scenario("cured_by_augmentation"), scenario("cured_by_early_stopping")]
+    write(directory, *(Task("torch", spec, f"{n:064x}") for n, spec in enumerate(specs)))
+    arrived = []
+    run_batch(directory, lambda spec: arrived.append(spec) or {}, os.getppid())
+    assert arrived == specs
+
+
+def test_finished_tasks_are_left_out(directory, store, capsys):
+    write(directory, task(1), task(2), task(3))
+    store.put(task(2).key, {"key": task(2).key})
+    assert run(directory) == [1, 3]
+    assert capsys.readouterr().out.count("\n") == 3  # they count as done
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [
@@ -96,6 +113,18 @@ def test_a_framework_that_is_missing_ends_the_batch(directory, store):
         run(directory, act)
     assert failures(directory) == {}
     assert not (directory / SUCCESS).exists()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_end_from_outside_is_no_failure(directory, store, error):
+    def act(spec):
+        raise error
+
+    write(directory, task(1), task(2))
+    with pytest.raises(error):
+        run(directory, act)
+    assert failures(directory) == {}
+    assert store.finished() == set()
 
 
 def test_the_parent_is_looked_for_between_tasks(directory, store, monkeypatch):
@@ -148,6 +177,30 @@ def test_the_record_of_a_run():
     assert record["run"]["wall_s"] == 1.5
     assert record["run"]["total_s"] > 0
     assert record["run"]["process"] == os.getpid()
+
+
+@each_row(
+    "other",
+    [
+        {"a.kernel": np.nextafter(WEIGHTS["a.kernel"], 9), "b.kernel": WEIGHTS["b.kernel"]},
+        {"a.kernel": WEIGHTS["a.kernel"].astype(np.float64), "b.kernel": WEIGHTS["b.kernel"]},
+        {"a.bias": WEIGHTS["a.kernel"], "b.kernel": WEIGHTS["b.kernel"]},
+        {"a.kernel": WEIGHTS["a.kernel"]},
+    ],
+)
+def test_other_weights_have_another_digest(other):
+    digests = {
+        train(FakeHalf(weights), "torch", SPEC, os.getppid())["weights_sha256"]
+        for weights in (WEIGHTS, other)
+    }
+    assert len(digests) == 2
+
+
+def test_a_run_that_diverged_has_a_record(directory, store):
+    half = FakeHalf(WEIGHTS, loss=float("inf"))
+    write(directory, task(1))
+    run_batch(directory, lambda spec: train(half, "torch", spec, os.getppid()), os.getppid())
+    assert store.get(task(1).key)["history"]["loss"] == ["Infinity", "Infinity"]
 
 
 def test_the_child_of_a_batch_is_set_up_once_and_trains_its_tasks(directory, store):

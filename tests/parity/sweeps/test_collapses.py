@@ -1,5 +1,7 @@
 """Runs that did not train are found, counted, and compared by exact intervals."""
 
+import itertools
+
 import pytest
 from rows import each_row
 from scipy import stats
@@ -80,10 +82,27 @@ def test_seeds_are_needed_until_exact_intervals_of_the_mean_share_are_within_the
     assert (found.verdict, found.lacks_seeds) == ("inconclusive", found.needed > n)
 
 
-@each_row("pair", [(DIVERGED, GOOD), (GOOD, DIVERGED)])
+@each_row(
+    "pair",
+    [(DIVERGED, GOOD), (GOOD, DIVERGED), (DIVERGED, DIVERGED)],
+    ids=["keras", "torch", "both"],
+)
 def test_where_a_run_diverged_more_seeds_would_decide_nothing(pair):
     found = judged(pair, *[(GOOD, GOOD)] * 19)
     assert (found.verdict, found.lacks_seeds) == ("inconclusive", False)
+
+
+def test_what_is_decided_lacks_no_seeds():
+    assert not judged((GOOD, STUCK), *[(GOOD, GOOD)] * 19, p_different=0.01).lacks_seeds
+    assert not judged(*[(GOOD, GOOD)] * 45, *[(STUCK, STUCK)] * 5).lacks_seeds
+
+
+@each_row("pair", [(STUCK, GOOD), (GOOD, STUCK)], ids=["keras", "torch"])
+def test_an_interval_that_leaves_the_margin_on_one_side_is_not_equivalent(pair):
+    found = judged(*[pair] * 5, *[(GOOD, GOOD)] * 45)
+    ends = sorted([-found.low, found.high])
+    assert ends[0] < 0.1 < ends[1]
+    assert found.verdict == "inconclusive"
 
 
 def test_where_every_run_trained_nothing_is_to_be_compared():
@@ -115,6 +134,21 @@ def test_the_interval_combines_those_of_clopper_and_pearson(first, second, n):
     assert share_interval(signs) == pytest.approx(expected, rel=1e-9)
 
 
+@each_row("shares", [(0.05, 0.05), (0.0, 0.1), (0.3, 0.5)])
+def test_the_interval_misses_the_true_difference_in_at_most_one_of_ten(shares):
+    """By the exact probability of every count of 12 pairs."""
+    n, missed = 12, 0.0
+    rest = 1 - sum(shares)
+    for first, second in itertools.product(range(n + 1), repeat=2):
+        if first + second > n:
+            continue
+        low, high = share_interval([1] * first + [-1] * second + [0] * (n - first - second))
+        if not low <= shares[0] - shares[1] <= high:
+            counts = [first, second, n - first - second]
+            missed += stats.multinomial.pmf(counts, n, [*shares, rest])
+    assert missed <= 0.1
+
+
 def collapsing(keras=0, torch=0, *, n=20, verdict="stagnant"):
     """Equal runs, of which the first of a half collapsed to the accuracy of guessing."""
     return [
@@ -135,6 +169,12 @@ def test_one_seed_in_twenty_that_does_not_train_is_a_finding():
     assert (only(found).verdict, only(found).equivalence.n) == ("equivalent", 19)
     assert only(found).num_left_out == 1
     assert only(found).torch == pytest.approx(0.9)
+
+
+def test_runs_that_do_not_train_in_both_halves_alike_pass():
+    found = compare(collapsing(3, 3, n=50), made())
+    assert (found.verdict, found.collapses[0].verdict) == ("pass", "equivalent")
+    assert only(found).equivalence.n == 47
 
 
 @each_row(("keras", "torch"), [(1, 0), (0, 1), (3, 3)])

@@ -1,10 +1,14 @@
 """The local engine: whatever happens to a child, every task ends in the store or as a failure."""
 
+import os
+import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
 import stub_half
+from paths import ROOT
 
 from parity.errors import InputError
 from parity.halves.job import ChildOptions
@@ -129,6 +133,12 @@ def test_a_child_that_cannot_start_fails_its_tasks_with_one_reason(run):
     assert result.left == ["batch-0.log", "batch-1.log"]  # none was tried again
 
 
+def test_an_interpreter_that_is_missing(run):
+    result = run(batch_of(1, 2), python="/no/such/python", program=())
+    assert set(result.failed) == {1, 2}
+    assert result.failed[1].startswith("the interpreter '/no/such/python' was not found")
+
+
 def test_a_task_that_hangs_is_terminated_alone_and_the_limit_is_that_of_a_task(run):
     started_s = time.monotonic()
     # Six tasks of 0.35 s take longer than the limit, each takes less.
@@ -154,6 +164,44 @@ def test_a_child_that_dies_between_two_tasks_is_no_task_s_fault(run):
     assert result.finished == {1, 2, 3}
     assert result.failed == {}
     assert result.num_done == {0: 3}
+
+
+def test_what_a_killed_sweep_left_is_removed_and_a_living_one_is_not_touched(run, tmp_path):
+    hold = (
+        "import sys; from pathlib import Path; from parity.files.atomic import private_folder\n"
+        "with private_folder('sweep', Path(sys.argv[1])) as folder:\n"
+        "    (folder / 'batch-0' / 'failed').mkdir(parents=True); print(flush=True); input()"
+    )
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    dead, living = (
+        subprocess.Popen([sys.executable, "-c", hold, scratch], stdin=-1, stdout=-1, cwd=ROOT)
+        for _ in range(2)
+    )
+    for process in (dead, living):
+        process.stdout.readline()
+    dead.kill()
+    dead.communicate()
+    assert len(list(scratch.iterdir())) == 2
+    assert run(batch_of(1)).finished == {1}
+    assert len(list(scratch.glob("*/batch-0/failed"))) == 1
+    living.communicate(b"\n")
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_folder_that_waits_under_the_name_of_an_earlier_version_is_not_used(
+    run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "tmp" / f"parity-sweep-{os.getuid()}").symlink_to(elsewhere)
+    result = run(batch_of(1, 2), acts={2: "raise"}, scratch=None)
+    assert result.finished == {1}
+    assert list(elsewhere.iterdir()) == []
+    (log,) = tmp_path.glob("tmp/parity-sweep-????????/batch-0.log")
+    assert log.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_scratch_folder_that_cannot_be_used(run, tmp_path):

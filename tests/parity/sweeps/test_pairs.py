@@ -7,7 +7,7 @@ import pytest
 from rows import each_row
 from scipy import stats
 
-from parity.stats import decide
+from parity.stats import decide, power_of_limit
 from parity.sweeps.pairs import (
     Z_SKEW,
     equivalence_of_pairs,
@@ -43,6 +43,14 @@ def test_p_of_t_is_that_of_halls_formula(n, shift):
     assert p_of_t(x) == pytest.approx(stats.t.cdf(hall(x), n - 1), rel=1e-7)
 
 
+def test_a_left_skew_is_not_made_use_of():
+    """Where the skew is surely negative, t is Student's."""
+    x = -(np.random.default_rng(1).standard_exponential(200) ** 2) + 1.5
+    assert stats.skew(x) < -2
+    expected = stats.ttest_1samp(x, 0, alternative="less").pvalue
+    assert p_of_t(x) == pytest.approx(expected, rel=1e-6)
+
+
 @each_row(("x", "p"), [(-0.5, 0.0), (0.0, 1.0), (0.5, 1.0)])
 def test_t_without_a_spread_is_certain_but_the_test_of_pairs_is_not(x, p):
     assert p_of_t(np.full(6, x)) == p
@@ -72,6 +80,11 @@ def test_six_pairs_without_a_spread_decide_with_the_p_of_the_exact_test(d, verdi
     assert (found.p if verdict == "equivalent" else found.p_different) == 1 / 32
     assert found.p_zero == (1 if d == 0 else 1 / 32)
     assert found.low == found.high == pytest.approx(sign * d)
+
+
+def test_pairs_exactly_at_the_margin_are_neither_equivalent_nor_different():
+    found = judged([0.5] * 20)
+    assert (found.p, found.p_different, found.verdict) == (1, 1, "inconclusive")
 
 
 @each_row(
@@ -127,6 +140,22 @@ def test_the_power_that_is_told_is_the_rate_that_is_seen(n, margin):
     rate = np.mean(np.maximum(p_below(d - margin), p_below(-d - margin)) < 0.05)
     told = pair_power(margin, 1.0, n)
     assert rate == pytest.approx(told, abs=0.01 + 3 * math.sqrt(told * (1 - told) / count))
+
+
+def test_the_power_of_many_pairs_that_is_an_integral_continues_that_which_is_drawn():
+    for margin in (0.12, 0.17, 0.25):
+        drawn, integral = (pair_power(margin, 1.0, n) for n in (256, 257))
+        assert integral == pytest.approx(drawn, abs=0.01)
+        # Student's t, without the limit of the skew, is a little surer.
+        plain = power_of_limit(margin, 1 / math.sqrt(257), 256, stats.t.ppf(0.95, 256))
+        assert integral < plain < integral + 0.06
+
+
+def test_power_falls_with_the_true_difference_and_is_alpha_at_the_margin():
+    found = [pair_power(0.5, 1.0, 100, difference=shift) for shift in (0, 0.1, 0.3, 0.5)]
+    assert found == sorted(found, reverse=True)
+    assert found[-1] == pytest.approx(0.045, abs=0.01)
+    assert pair_power(0.5, 1.0, 100, difference=-0.3) == pytest.approx(found[2], abs=0.03)
 
 
 def test_without_a_spread_the_power_is_certain_from_six_pairs_on():

@@ -6,7 +6,9 @@ import re
 import keras
 import numpy as np
 import pytest
+import torch
 from programs_here import FOLDER
+from torch import nn
 
 import parity.halves.keras
 import parity.halves.torch
@@ -14,10 +16,11 @@ from parity.errors import InputError, RunError
 from parity.halves.keras.program.feed import Written
 from parity.halves.keras.program.source import Source
 from parity.programs.program_spec import ProgramSpec
-from parity.sweeps.batch import FAILED, FEEDS, TOLD, write_telling
+from parity.sweeps.batch import FAILED, FEEDS, TOLD, NotTold, write_telling
 from parity.sweeps.child import SweptProgram, content_digest, feed_of, tell_batch, train_program
 from parity.sweeps.task import Task
 from parity.traces.folder import RunFolder
+from torch_impl import Port
 
 pytestmark = pytest.mark.long
 
@@ -138,6 +141,19 @@ def half_is_configured(monkeypatch):
     monkeypatch.setattr(parity.halves.keras, "configure", lambda spec: None, raising=False)
 
 
+def test_arrays_are_told_in_the_order_in_which_they_are_given():
+    task = told(PROGRAM)
+    from keras_side import x, x_val, y  # the module of the program
+
+    assert np.array_equal(task.nests["x"], x)
+    assert np.array_equal(task.nests["y"], y)
+    assert np.array_equal(task.nests["val"][0], x_val)
+    fit = task.settings["fit"]
+    assert (fit["batch_size"], fit["epochs"], fit["shuffle"]) == (16, 2, True)
+    assert fit["class_weight"] == {"0": 0.7, "1": 2.1}
+    assert (task.settings["has_penalties"], task.settings["has_accuracy"]) == (True, True)
+
+
 def test_a_seed_is_told_as_if_it_were_the_first_of_its_process(spec):
     """A generator of a module would go on from one seed to the next otherwise."""
     first, second = told(spec("fixed", 0)), told(spec("fixed", 1))
@@ -157,6 +173,14 @@ def test_one_feed_is_kept_where_the_seed_changes_nothing(spec, tmp_path):
 def test_each_seed_has_its_own_feed_where_the_data_are_drawn_from_it(spec, tmp_path):
     found = tell(tmp_path / "told", [spec("by_seed", seed) for seed in range(3)])
     assert len({*found.values()}) == 3
+
+
+def test_there_is_no_more_on_the_disk_than_has_room_and_one_feed(spec, tmp_path):
+    specs = [spec("by_seed", seed) for seed in range(5)]
+    found = tell(tmp_path / "told", specs, max_bytes=5000)  # one has about 4,500
+    assert sorted(found) == [0, 1]
+    with pytest.raises(NotTold):
+        feed_of(tmp_path / "told", f"{4:064x}", os.getppid())
 
 
 def test_a_factory_that_raises_with_one_seed_does_not_keep_the_others(spec, tmp_path, capfd):
@@ -281,6 +305,82 @@ def test_a_port_without_metrics_has_keras_accuracy_whatever_it_returns(last, los
     assert history["loss"][1] < history["loss"][0]
 
 
+HEADS = """
+import torch
+from torch import nn
+from torch_impl import Port
+
+class Net(nn.Module):
+    def __init__(self, last):
+        super().__init__()
+        self.h, self.yes, self.kind = nn.Linear(4, 3), nn.Linear(3, 1), nn.Linear(3, 3)
+        self.last = last
+
+    def forward(self, x):
+        h = self.h(x)
+        yes, kind = self.yes(h), self.kind(h)
+        if self.last:
+            yes, kind = yes.sigmoid(), kind.softmax(1)
+        return {returned}
+
+def build():
+    net = Net(last={last})
+    losses = {losses}
+    return Port(net, loss=losses, optimizer=torch.optim.SGD(net.parameters(), lr=0.1))
+"""
+BCE, CE = "nn.BCEWithLogitsLoss()", "nn.CrossEntropyLoss()"
+LOG = "lambda p, y: nn.functional.nll_loss(p.log(), y)"
+
+
+@pytest.mark.parametrize(
+    ("model", "port"),
+    [
+        (
+            "heads",
+            {"returned": "{'kind': kind, 'yes': yes}", "losses": f"dict(yes={BCE}, kind={CE})"},
+        ),
+        ("listed", {"returned": "yes, kind", "losses": f"[{BCE}, {CE}]"}),
+        (
+            "listed",
+            {"returned": "yes, kind", "losses": f"[nn.BCELoss(), {LOG}]", "last": "True"},
+        ),
+    ],
+    ids=["named", "in_order", "probabilities"],
+)
+def test_a_port_with_several_outputs_has_keras_columns_whatever_it_returns(
+    model, port, spec, tmp_path
+):
+    """Only the labels (N,) of the loss that needs them are fed as a column."""
+    text = HEADS
+    for name, value in {"last": "False", **port}.items():
+        text = text.replace("{" + name + "}", value)
+    history = swept(spec(model), tmp_path, text).history
+    names = ("yes", "kind") if model == "heads" else ("of_yes", "of_kind")
+    columns = {"loss", *(f"{name}_{what}" for name in names for what in ("loss", "accuracy"))}
+    assert set(history) == columns | {f"val_{name}" for name in columns}
+    assert history["loss"][1] < history["loss"][0]
+    # One pass after the last step: what the metric says of probabilities and of logits is alike.
+    assert 0.2 < history[f"{names[1]}_accuracy"][-1] <= 1
+
+
+def test_several_outputs_are_told_with_shapes_activations_and_accuracies(spec):
+    settings = told(spec("heads")).settings
+    assert settings["outputs"] == [
+        {"name": "kind", "shape": [3], "activation": "softmax", "has_accuracy": True},
+        {"name": "yes", "shape": [1], "activation": "sigmoid", "has_accuracy": True},
+    ]
+    assert [each["name"] for each in told(spec("listed")).settings["outputs"]] == [
+        *("of_yes", "of_kind"),
+    ]
+    assert told(spec("fixed")).settings["outputs"] == []
+
+
+def test_a_port_without_a_loss_beside_several_outputs_is_told(spec, tmp_path):
+    port = PORT.format("", "None", "")
+    with pytest.raises(InputError, match="gives no loss, and Keras's model has several outputs"):
+        swept(spec("heads"), tmp_path, port)
+
+
 @pytest.mark.parametrize(
     ("port", "message"),
     [
@@ -294,6 +394,28 @@ def test_a_port_without_metrics_has_keras_accuracy_whatever_it_returns(last, los
 def test_a_port_that_cannot_be_trained_is_told(port, message, spec, tmp_path):
     with pytest.raises(InputError, match=message):
         swept(spec("fixed"), tmp_path, port)
+
+
+@pytest.mark.parametrize(
+    ("module", "shape"),
+    [
+        (nn.Sequential(nn.Conv2d(3, 1, 3), nn.Flatten()), (5, 6, 8, 3)),
+        (nn.Sequential(nn.Conv1d(3, 1, 3), nn.Flatten()), (5, 8, 3)),
+        (nn.LSTM(3, 2, batch_first=True), (5, 8, 3)),
+    ],
+    ids=["images", "signals", "sequences"],
+)
+def test_a_module_gets_the_layout_that_it_takes(module, shape):
+    from parity.halves.torch.port.outputs import Outputs
+    from parity.halves.torch.program.alone import OwnStepper
+    from torch_impl.trainer import Batch
+
+    settings = {"activation": None, "output_shape": None, "metrics_are_own": True, "outputs": []}
+    port = Port(module, nn.MSELoss(), torch.optim.SGD(module.parameters(), 0.1))
+    stepper = OwnStepper(port, settings, Outputs([], {}))
+    batch = Batch(np.zeros(shape, "float64"), np.zeros(5))
+    stepper.see(batch)
+    assert torch.isfinite(stepper.forward(stepper.prepared(batch).x)).all()
 
 
 def test_the_same_content_has_the_same_digest_however_it_is_nested_in_lists():

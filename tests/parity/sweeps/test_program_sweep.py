@@ -1,13 +1,17 @@
 """A sweep of programs: feeds before ports, failures that are told, kills that lose nothing."""
 
 import json
+import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
 
 import pytest
 import stub_half
+from paths import ROOT, SUPPORT
 from programs_here import FOLDER
 
 from parity.cli.main import main
@@ -107,9 +111,61 @@ def test_a_batch_is_of_one_program_and_there_are_as_many_as_workers():
     assert batches.count({("torch", "small")}) == 2
 
 
+SWEEP = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import stub_half
+from test_program_sweep import specs_of, SCENARIO
+from parity.halves.job import ChildOptions
+from parity.sweeps import local
+from parity.sweeps.local import EngineOptions
+from parity.sweeps.sweep import run_sweep
+folder = Path(sys.argv[2])
+options = EngineOptions(
+    str(folder / "store"), folder / "batches", ChildOptions(timeout_s=60, workers=2),
+    stub_half.program(log=folder / "log", sleep_s=0.03),
+)
+run_sweep([*specs_of(*range(4)), *specs_of(1, spec=SCENARIO)], options, local.run)
+"""
+
+
 def records(folder):
     store = open_store(folder)
     return {key: json.dumps({**store.get(key), "run": None}) for key in store.finished()}
+
+
+@pytest.mark.long
+def test_a_sweep_that_is_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path):
+    paths = os.pathsep.join([str(ROOT), str(SUPPORT), str(ROOT / "tests/parity/sweeps")])
+
+    def start(folder):
+        folder.mkdir(exist_ok=True)
+        return subprocess.Popen(
+            [sys.executable, "-c", SWEEP, str(SUPPORT), str(folder)],
+            env=os.environ | {"PYTHONPATH": paths},
+            start_new_session=True,
+            stderr=subprocess.DEVNULL,
+        )
+
+    assert start(tmp_path / "whole").wait(timeout=120) == 0
+    draw, kills = random.Random(5), 0
+    for _ in range(60):
+        process = start(tmp_path / "killed")
+        try:
+            # Later each time, so that the sweep ends.
+            process.wait(timeout=0.5 + 0.5 * kills + draw.random())
+            break
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+    assert process.returncode == 0
+    assert kills > 0
+    assert records(tmp_path / "killed" / "store") == records(tmp_path / "whole" / "store")
+    assert len(records(tmp_path / "whole" / "store")) == 10
+    assert start(tmp_path / "killed").wait(timeout=120) == 0  # has nothing to do, and tidies up
+    assert not list((tmp_path / "killed" / "batches").glob("*/feeds*"))
 
 
 @pytest.mark.long

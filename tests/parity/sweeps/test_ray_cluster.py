@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from contextlib import suppress
 from importlib.util import find_spec
@@ -117,6 +118,18 @@ def parent_of(process):
 
 
 @needs_ray
+def test_the_results_are_those_of_the_local_engine(ray, options):
+    found = run_sweep(SPECS[:3], options("ray"), Cluster().run)
+    assert found.is_complete
+    assert found.num_run == 6
+    expected = run_sweep(SPECS[:3], options("local"), local.run)
+    assert found.rows == expected.rows
+    assert records(options("ray")) == records(options("local"))
+    again = run_sweep(SPECS[:3], options("ray"), Cluster().run)
+    assert (again.rows, again.num_run) == (found.rows, 0)
+
+
+@needs_ray
 def test_programs_have_the_results_of_the_local_engine_and_are_told_on_their_node(ray, options):
     specs = [*PROGRAMS, *SPECS[:1]]
     found = run_sweep(specs, options("ray"), Cluster().run)
@@ -124,6 +137,24 @@ def test_programs_have_the_results_of_the_local_engine_and_are_told_on_their_nod
     assert run_sweep(specs, options("local"), local.run).rows == found.rows
     assert records(options("ray")) == records(options("local"))
     assert run_sweep(specs, options("ray"), Cluster().run).num_run == 0
+
+
+@needs_ray
+def test_an_interrupted_sweep_of_programs_goes_on(ray, options):
+    """As many as are in the store are not run again."""
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    tasks = tasks_of(PROGRAMS, PYTHONS)
+    batches = [[task for task in tasks if task.half == half] for half in HALVES]
+    slow = options(sleep_s=0.2)
+    with pytest.raises(KeyboardInterrupt):
+        Cluster().run(batches, slow, stop)
+    before = len(open_store(slow.store).finished())
+    assert before >= 4
+    found = run_sweep(PROGRAMS, slow, Cluster().run)
+    assert (found.is_complete, found.num_run) == (True, 8 - before)
 
 
 @needs_ray
@@ -150,6 +181,19 @@ def test_a_node_without_the_files_of_a_program_refuses_it_in_one_line(ray, optio
         assert "\n" not in reason
     assert len(changed) == len(gone) == 2
     assert not open_store(options().store).finished()
+
+
+@needs_ray
+def test_failures_cost_the_tasks_that_broke(ray, options):
+    acts = {1: "raise", 2: "kill"}
+    found = run_sweep(SPECS, options(acts=acts), Cluster().run)
+    assert {(row["seed"], row["half"]) for row in found.failures} == {
+        (seed, half) for seed in acts for half in HALVES
+    }
+    reason = found.failures[0]["reason"]
+    assert reason.startswith("ArithmeticError: the stub was told to raise (stub_half.py:")
+    assert found.failures[2]["reason"].startswith("was killed by SIGKILL")
+    assert len(found.rows) == 8
 
 
 @needs_ray
@@ -188,6 +232,52 @@ def test_a_worker_that_is_killed_costs_nothing(ray, options, tmp_path, number, s
     interrupted = [e[1] for e in events(log) if e[2] == str(killed[0]) and e[0] == "start"]
     assert again <= {interrupted[1]}
     assert capfd.readouterr() == ("", "")  # Ray would tell of the worker
+
+
+@needs_ray
+def test_a_node_that_dies_costs_nothing(ray, cluster, options, tmp_path):
+    node, log = cluster.add_node(num_cpus=1, object_store_memory=10**8), tmp_path / "ray.log"
+
+    def kill():
+        # Three CPUs are at work, one of them that of the new node.
+        wait_for(lambda: len({child for event, _, child in events(log) if event == "end"}) >= 3, 30)
+        cluster.remove_node(node, allow_graceful=False)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        slow = options(workers=1, sleep_s=0.3)
+        assert run_sweep(SPECS, slow, Cluster().run).is_complete
+    finally:
+        thread.join()
+    assert records(slow) == expected_records()
+
+
+@needs_ray
+def test_an_exception_of_the_driver_cancels_what_runs(ray, options, tmp_path):
+    def stop(number, num_done, reasons):
+        raise KeyboardInterrupt
+
+    tasks = tasks_of(SPECS[:4], PYTHONS)
+    slow = options(sleep_s=2.0)  # nobody waits for more than two
+    with pytest.raises(KeyboardInterrupt):
+        Cluster().run([tasks[:1], tasks[2:]], slow, stop)
+    children = {int(process) for _, _, process in events(tmp_path / "ray.log")}
+    assert all(parent_of(child) is None for child in children)
+    assert 1 <= len(open_store(slow.store).finished()) < 7  # of 7
+    # The cluster lives on.
+    assert run_sweep(SPECS[:2], options(), Cluster().run).is_complete
+
+
+@needs_ray
+def test_a_node_with_other_versions_runs_nothing(ray, options, monkeypatch, tmp_path):
+    other = {"versions": {"torch": "0"}, "machine": "abacus"}
+    monkeypatch.setattr(ray_cluster, "half_fingerprint", lambda half, python: other)
+    found = run_sweep(SPECS[:1], options(), Cluster().run)
+    assert len(found.failures) == 2
+    assert "abacus" in found.failures[0]["reason"]
+    assert "install the same there" in found.failures[0]["reason"]
+    assert not (tmp_path / "ray.log").exists()
 
 
 @needs_ray
@@ -286,6 +376,15 @@ def start_driver(folder, address, *, sleep_s=0.0, specs=SPECS[:2], program=DRIVE
     )
 
 
+@needs_ray
+def test_a_running_cluster_is_used_and_left_running(cluster, options, tmp_path):
+    driver = start_driver(tmp_path, cluster.address)
+    assert driver.communicate(timeout=60) == ("", "")
+    assert driver.returncode == 0
+    assert len(open_store(tmp_path / "ray").finished()) == 4
+    assert run_sweep(SPECS[:3], options(), Cluster().run).num_run == 2
+
+
 def unreachable():
     """An address on this machine at which nothing listens."""
     with socket.socket() as free:
@@ -300,6 +399,18 @@ def test_an_address_that_cannot_be_reached(address):
         address = unreachable()
     with pytest.raises(InputError, match=f"^--ray-address {address}: cannot be reached \\("):
         ray_cluster._connect(None, address)
+
+
+@needs_ray
+def test_a_driver_tells_an_address_that_cannot_be_reached_in_one_line(tmp_path):
+    address = unreachable()
+    started_s = time.monotonic()
+    driver = start_driver(tmp_path, address)
+    out, error = driver.communicate(timeout=60)
+    assert out == ""
+    assert error.startswith(f"error: --ray-address {address}: cannot be reached (")
+    assert error.count("\n") == 1
+    assert time.monotonic() - started_s < 20
 
 
 def listening():

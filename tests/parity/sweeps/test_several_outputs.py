@@ -7,6 +7,7 @@ from programs_here import FOLDER
 
 import parity.halves.keras
 import parity.halves.torch
+from parity.errors import InputError
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenarios import Margins, Terms
 from parity.sweeps.child import SweptProgram, train_program
@@ -78,3 +79,9 @@ def test_exchanged_weights_of_the_losses_are_called_different(compared):
     rows = comparisons(found)
     assert {rows[name].verdict for name in ("loss", "val_loss")} == {"different"}
     assert rows["loss"].torch < rows["loss"].keras / 1.5
+
+
+def test_a_port_with_other_names_of_outputs_is_told(feed):
+    spec = PROGRAM.replace(torch="several_torch.py:misnamed")
+    with pytest.raises(InputError, match="outputs of the port of size, sort"):
+        train_program(parity.halves.torch, "torch", spec, os.getppid(), feed)

@@ -101,6 +101,14 @@ def test_a_write_that_breaks_off_leaves_nothing_that_counts(make_store, kind, mo
     assert store.get(KEY) == RECORD
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_number_that_json_lacks_is_refused(make_store, kind):
+    store = make_store(kind)
+    with pytest.raises(ValueError, match="JSON"):
+        store.put(KEY, {"key": KEY, "loss": float("nan")})
+    assert store.finished() == set()
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -134,6 +142,32 @@ def test_a_damaged_record_that_is_set_aside_is_not_finished(make_store, kind):
     assert store.get(KEY) == RECORD
 
 
+def test_a_record_that_cannot_be_set_aside_is_an_error(tmp_path):
+    store = LocalStore(tmp_path / "store")
+    with pytest.raises(InputError, match="cannot be renamed"):
+        store.set_aside(KEY)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_record_that_is_too_large_is_not_parsed(make_store, kind, monkeypatch):
+    store = make_store(kind)
+    store.put(KEY, RECORD)
+    monkeypatch.setattr("parity.sweeps.store.MAX_BYTES", 20)
+    with pytest.raises(RunError, match="it has more than 20 bytes"):
+        store.get(KEY)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_what_is_no_file_is_not_waited_for(tmp_path, make):
+    store = LocalStore(tmp_path / "store")
+    (tmp_path / "store" / "results" / KEY[:2]).mkdir()
+    make(place(store, KEY))
+    with pytest.raises(RunError, match="damaged result"):
+        store.get(KEY)
+    store.set_aside(KEY)
+    assert store.finished() == set()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_record_that_is_not_there(make_store, kind):
     with pytest.raises(RunError, match=KEY):
@@ -155,6 +189,15 @@ def test_a_folder_that_cannot_be_made(tmp_path, below):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"cannot be used as the folder of a sweep .*--out"):
         open_store(f"{tmp_path}/file{below}")
+
+
+def test_a_url_that_cannot_be_used(tmp_path):
+    pytest.importorskip("fsspec")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"nosuch://x: cannot be used"):
+        open_store("nosuch://x")
+    with pytest.raises(InputError, match=r"cannot be used"):
+        RemoteStore(f"file://{tmp_path}/file")
 
 
 def test_a_url_without_fsspec(monkeypatch):

@@ -81,6 +81,10 @@ def test_a_port_that_was_fed_other_data_than_keras_is_found(other):
     assert unlike_fed(fed({**other_seed, torch: other})) == []
 
 
+def test_what_a_generator_fed_is_not_known_and_not_compared():
+    assert unlike_fed(fed({("a", 0, "keras"): None, ("a", 0, "torch"): "batches"})) == []
+
+
 def test_settings_that_change_nothing_may_differ(read):
     read(record(), SPEC.replace(scenario="other"))
     content = record(half="keras")

@@ -53,10 +53,36 @@ def test_p_is_that_of_scipy(n, shift):
     assert p_of_sums(x) == pytest.approx(expected, rel=1e-12)
 
 
+@each_row("n", [2, 3, 6, 10])
+def test_pairs_that_all_point_one_way_have_a_p_of_one_in_two_to_the_n(n):
+    for x in (np.full(n, -0.25), -np.arange(1.0, n + 1)):
+        assert p_of_sums(x) == 2.0**-n
+        assert p_of_sums(-x) == 1
+
+
 def test_equal_sums_count_though_rounding_parts_them():
     # 0.1 + 0.2 - 0.3 is not 0: of 8 choices, the observed sum and its mirror are equal.
     x = np.array([0.1, 0.2, -0.3])
     assert p_of_sums(x) == p_of_sums(np.array([1.0, 2.0, -3.0])) == 5 / 8
+
+
+def test_more_seeds_than_are_enumerated_have_a_p_close_to_that_of_the_sign_test():
+    x = np.array([-1.0] * 15 + [1.0] * 5)
+    expected = stats.binomtest(5, 20, alternative="less").pvalue
+    assert p_of_sums(x) == pytest.approx(expected, abs=4 * np.sqrt(expected / NUM_SWAPS))
+    assert p_of_sums(np.full(40, -1.0)) >= 1 / NUM_SWAPS
+
+
+def test_rows_are_tested_each_on_its_own():
+    x = np.random.default_rng(0).normal(size=(3, 4, 6))
+    found = p_of_sums(x)
+    assert found.shape == (3, 4)
+    assert found[1, 2] == p_of_sums(x[1, 2])
+    # More than are computed at a time.
+    x = np.random.default_rng(1).normal(size=(1100, 4))
+    found = p_of_sums(x)
+    for number in (0, 511, 512, 1023, 1024, 1099):
+        assert found[number] == p_of_sums(x[number])
 
 
 @each_row(("first", "second"), [(0, 5), (7, 1), (3, 3), (1, 0)])
@@ -64,6 +90,12 @@ def test_counts_have_the_p_of_mcnemar(first, second):
     d = np.array([1] * first + [-1] * second + [0] * 3, float)[:, None]
     expected = mcnemar([[0, first], [second, 0]], exact=True).pvalue
     assert p_of_swapped_counts(d)[0, 0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_swapped_counts_are_those_of_the_swapped_halves():
+    d = np.array([[1.0], [1.0], [-1.0]])
+    # Sums of the 8 choices: 3 or -3 twice (p 1/4), 1 or -1 six times (p 1).
+    assert sorted(p_of_swapped_counts(d)[:, 0]) == pytest.approx([0.25] * 2 + [1] * 6)
 
 
 def test_swapped_means_have_the_p_of_student_for_each_choice():
@@ -112,3 +144,19 @@ def test_corrected_p_values_by_hand():
     p = np.array([[0.30, 0.01], [0.40, 0.30], [0.04, 0.90], [0.50, 0.02]])
     # Second test: 1 of 4 as extreme. First: of its own, 2 of 4 are at most 0.30.
     assert step_down(p).tolist() == [0.5, 0.25]
+
+
+def test_a_test_cannot_be_surer_than_one_that_is_more_extreme():
+    p = np.array([[0.10, 0.20], [0.05, 0.90], [0.05, 0.90], [0.90, 0.95]])
+    assert step_down(p).tolist() == [0.75, 0.75]
+
+
+def test_false_alarms_in_any_of_many_dependent_tests_are_one_in_twenty_and_not_much_fewer():
+    """Holm, which does not know that the tests depend on each other, alarms more rarely."""
+    generator = np.random.default_rng(3)
+    rounds, alarms = 300, 0
+    for _ in range(rounds):
+        common = generator.normal(size=(8, 1))
+        d = common + 0.3 * generator.normal(size=(8, 12))
+        alarms += step_down(p_of_swapped_means(d, None)).min() < 0.05
+    assert 0.02 < alarms / rounds < 0.05 + 3 * np.sqrt(0.05 * 0.95 / rounds)

@@ -1,11 +1,17 @@
 """A sweep runs what is not finished, and only that, whatever killed it before."""
 
+import json
+import os
 import random
+import signal
+import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
 import stub_half
+from paths import ROOT, SUPPORT
 from rows import each_row
 
 from parity.errors import InputError
@@ -82,6 +88,17 @@ def sweep(tmp_path):
     return sweep
 
 
+def events(log, event):
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [line.split()[1] for line in lines if line.startswith(event)]
+
+
+def records(folder):
+    """All records of a store without what differs from one time to the next, as text."""
+    store = open_store(folder)
+    return {key: json.dumps({**store.get(key), "run": None}) for key in store.finished()}
+
+
 def no_engine(batches, options, change):
     pytest.fail("nothing is left to run")
 
@@ -149,6 +166,17 @@ def test_an_engine_that_loses_a_task_is_told(sweep):
     assert [row["reason"] for row in found.failures] == ["it was not run"] * 2
 
 
+def test_progress_counts_what_was_finished_before(sweep):
+    sweep(specs_of(1))
+    listener = Told()
+    sweep(specs_of(1, 2, 3), listener=listener)
+    assert listener.start == (6, 2)
+    assert listener.changes[0][0] == 3
+    assert listener.changes[-1] == (6, 0, 0)
+    finished = [change[0] for change in listener.changes]
+    assert finished == sorted(finished)
+
+
 def test_an_interrupted_sweep_goes_on_where_it_was(sweep, tmp_path):
     listener = Told(interrupt_at=3)
     with pytest.raises(KeyboardInterrupt):
@@ -160,6 +188,20 @@ def test_an_interrupted_sweep_goes_on_where_it_was(sweep, tmp_path):
     assert found.is_complete
     assert found.num_run == 12 - len(before)
     assert all(sweep.started.count(key) == 1 for key in before)
+
+
+def test_a_damaged_result_is_told(sweep, tmp_path):
+    sweep(specs_of(1))
+    (path, _) = (tmp_path / "store").glob("results/*/*.json")
+    path.write_text("{")
+    listener = Told()
+    found = sweep(specs_of(1), listener=listener)
+    assert (found.num_run, found.is_complete) == (1, True)
+    ((name, reason),) = listener.damaged
+    assert name.startswith("too_small seed 1 ")
+    assert (path.stem in reason, reason.count("\n")) == (True, 0)
+    assert sweep(specs_of(1), engine=no_engine, listener=(again := Told())).is_complete
+    assert again.damaged == []
 
 
 @pytest.mark.parametrize("kind", ["another seed", "the other half"])
@@ -213,3 +255,85 @@ def test_batches_deal_every_task_once(workers, num_seeds):
     for batch in batches:
         assert 1 <= len(batch) <= MAX_BATCH
         assert len({(task.half, task.spec.device, task.spec.threads) for task in batch}) == 1
+
+
+def test_batches_cost_about_the_same_and_the_long_tasks_come_first():
+    specs = [SPEC.replace(seed=seed, epochs=1 + seed) for seed in range(96)]
+    batches = list(batches_of(tasks_of(specs, PYTHONS, ["torch"]), 2))
+    costs = [sum(task.cost for task in batch) for batch in batches]
+    assert max(costs) < 1.2 * min(costs)
+    for batch in batches:
+        assert [task.cost for task in batch] == sorted((t.cost for t in batch), reverse=True)
+    assert max(specs, key=lambda spec: spec.epochs) == batches[0][0].spec
+
+
+# A driver in a process of its own, that can be killed: 60 runs of 0.05 s.
+NUM_SEEDS = 30
+DRIVER = f"""
+import sys
+from pathlib import Path
+import stub_half
+from parity.sweeps import local
+from parity.sweeps.local import EngineOptions
+from parity.halves.job import ChildOptions
+from parity.programs.run_spec import RunSpec
+from parity.sweeps.sweep import run_sweep
+
+folder = Path(sys.argv[1])
+spec = RunSpec.from_dict({SPEC.to_dict()!r})
+sweep = run_sweep(
+    [spec.replace(seed=seed) for seed in range({NUM_SEEDS})],
+    EngineOptions(
+        store=str(folder),
+        scratch=folder / "batches",
+        children=ChildOptions(timeout_s=60, workers=2),
+        program=stub_half.program(log=folder / "log", sleep_s=0.05),
+    ),
+    local.run,
+)
+assert sweep.is_complete and len(sweep.rows) == {2 * NUM_SEEDS}, sweep.failures
+"""
+
+
+def start_driver(folder):
+    paths = os.pathsep.join((str(ROOT), str(SUPPORT)))
+    return subprocess.Popen(
+        [sys.executable, "-c", DRIVER, folder], env=os.environ | {"PYTHONPATH": paths}
+    )
+
+
+@pytest.mark.long
+def test_a_sweep_that_is_killed_ten_times_gives_the_same_results(tmp_path):
+    killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
+    log, draw = killed / "log", random.Random(7)
+    killed.mkdir()
+    undisturbed.mkdir()
+    for _ in range(10):
+        # At the start of the driver, between two runs, or in the middle of one.
+        num_more = draw.randrange(5)
+        target = len(events(log, "end")) + num_more
+        driver = start_driver(killed)
+        end_s = time.monotonic() + 60
+        while len(events(log, "end")) < target and driver.poll() is None:
+            assert time.monotonic() < end_s
+            time.sleep(0.005)
+        time.sleep(draw.random() * (0.06 if num_more else 0.8))
+        assert driver.poll() is None, "killed too late"
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+    before = open_store(killed).finished()
+    assert 10 <= len(before) < 2 * NUM_SEEDS  # something was left to lose, and to do
+    for folder in (killed, undisturbed):
+        assert start_driver(folder).wait(timeout=120) == 0
+    assert records(killed) == records(undisturbed)
+    assert len(records(killed)) == 2 * NUM_SEEDS
+    # A run that was ended halfway starts again; one that has finished never does.
+    lines = [line.split()[:2] for line in log.read_text().splitlines()]
+    finished = set()
+    for event, key in lines:
+        assert (event, key) not in {("start", key) for key in finished}
+        if event == "end":
+            finished.add(key)
+    assert len(events(undisturbed / "log", "start")) == 2 * NUM_SEEDS
+    # The folders of killed drivers and their batches are gone.
+    assert [path for path in (killed / "batches").rglob("*") if path.is_file()] == []

@@ -101,6 +101,12 @@ def test_each_verdict_has_a_sign_where_one_half_alone_has_it():
     }
 
 
+def test_near_disagreements_count_only_where_no_difference_is_allowed():
+    pairs = {1: (fit(0.049), fit(0.051))}
+    assert signs_of(pairs, MARGINS) == {}
+    assert set(signs_of(pairs, None)) == {"good_fit", "overfit"}
+
+
 def judged(*pairs, p_different=1.0, num_missing=0):
     return verdicts_of(
         "some",
@@ -156,6 +162,18 @@ def test_verdicts_that_are_shown_to_differ_fail_though_all_numbers_agree():
     assert (told.verdict, told.num_same, told.num_near) == ("different", 1, 0)
     # Seven seeds differ one way, in McNemar's exact test 2 / 2^7; the accuracy is tested as well.
     assert 2 / 2**7 < told.p_different < 3 * 2 / 2**7
+
+
+@each_row("count", [1, 4])
+def test_a_few_seeds_on_the_other_side_of_a_threshold_do_not_fail(count):
+    found = with_verdicts(["good_fit"] * 10, ["overfit"] * count + ["good_fit"] * (10 - count))
+    assert found.verdict == "pass"
+    assert (found.verdicts[0].verdict, found.verdicts[0].num_same) == ("agree", 10 - count)
+
+
+def test_few_seeds_of_which_most_verdicts_disagree_are_undecided():
+    found = with_verdicts(["good_fit"] * 6, ["overfit"] * 4 + ["good_fit"] * 2)
+    assert (found.verdict, found.verdicts[0].verdict) == ("inconclusive", "undecided")
 
 
 def at_the_threshold(generator, n, *, shift=0.0):

@@ -9,6 +9,7 @@ from rows import each_row
 from scipy import stats
 
 from parity.stats import (
+    NUM_DRAWN,
     decide,
     least_p,
     power_of_limit,
@@ -82,6 +83,18 @@ def test_of_many_runs_a_fixed_sample_is_dealt_that_has_what_was_observed():
     assert groups._p_of_deals(x, y) == pytest.approx(by_all, abs=0.01)
 
 
+def test_the_greatest_of_three_p_values_counts():
+    generator = np.random.default_rng(0)
+    biggest = set()
+    for n in (3, 6, 12):
+        for _ in range(30):
+            x, y = generator.normal(0, 1, n), generator.normal(2, 1, n)
+            each = groups._p_of_deals(x, y), p_of_welch(x, y), least_p(n)
+            assert p_below(x, y) == max(each)
+            biggest.add(int(np.argmax(each)))
+    assert biggest == {0, 1, 2}
+
+
 @each_row("n", [2, 3, 4, 5])
 @each_row("difference", [0.0, 0.1, 3.0])
 @each_row("spread", [0.0, 1e-3])
@@ -109,6 +122,14 @@ def test_groups_without_a_spread_have_the_p_of_an_exact_test_and_never_0(differe
 def test_groups_exactly_at_the_margin_are_neither_equivalent_nor_different():
     found = equivalence_of_groups([1.5] * 20, [1.0] * 20, 0.5)
     assert (found.p, found.p_different, found.verdict) == (1, 1, "inconclusive")
+
+
+@each_row("side", [1, -1])
+def test_one_group_without_a_spread_leaves_the_other_to_decide(side):
+    near, far = [0.9, 1.0, 1.1, 1.0, 0.95, 1.05], [3.9, 4.0, 4.1, 4.0, 3.95, 4.05]
+    for values, verdict in ((near, "equivalent"), (far, "different")):
+        both = (values, [1.0] * 6)[::side]
+        assert equivalence_of_groups(*both, 0.5).verdict == verdict
 
 
 @each_row(
@@ -172,6 +193,21 @@ def test_groups_at_the_margin_are_called_equivalent_in_at_most_one_of_twenty(fir
     assert rate < 0.05 + 3 * math.sqrt(0.05 * 0.95 / count)
 
 
+@pytest.mark.long
+@each_row(("n", "margin"), [(6, 2.2), (10, 4.0), (24, 1.4)])
+def test_the_power_that_is_told_is_the_rate_that_is_seen(n, margin):
+    count = 600
+    g = np.random.default_rng(n)
+    seen = []
+    for _ in range(count):
+        x, y = g.standard_normal((2, n))
+        seen.append(max(p_below(x - margin, y), p_below(-x - margin, -y)) < 0.05)
+    told = group_power(margin, 1.0, n)
+    assert np.mean(seen) == pytest.approx(
+        told, abs=0.015 + 3 * math.sqrt(told * (1 - told) / count)
+    )
+
+
 def test_the_power_of_many_runs_is_that_of_welchs_t_with_the_skew_that_is_left():
     def integral(n):
         # Two groups of normal runs with the same spread have 2 (n - 1) degrees of freedom.
@@ -181,6 +217,18 @@ def test_the_power_of_many_runs_is_that_of_welchs_t_with_the_skew_that_is_left()
 
     assert group_power(0.24, 1.0, 257) == pytest.approx(integral(257), rel=1e-6)
     assert group_power(0.24, 1.0, 256) != pytest.approx(integral(256), rel=1e-6)
+
+
+def test_spreads_are_drawn_in_one_sample_for_good():
+    x, y = np.random.default_rng(0).standard_normal((2, NUM_DRAWN, 3))
+    spread, df, skews = groups._drawn(3)
+    expected = np.sqrt((x.var(axis=1, ddof=1) + y.var(axis=1, ddof=1)) / 2)
+    np.testing.assert_allclose(spread, expected)
+    np.testing.assert_allclose(df, stats.ttest_ind(x, y, axis=1, equal_var=False).df)
+    # Of the difference, and of the difference with its sign changed.
+    for sign, skew in zip((1, -1), skews, strict=True):
+        np.testing.assert_array_equal(skew, groups._difference(sign * x, sign * y)[3])
+    assert (skews[0] != skews[1]).any()
 
 
 def test_the_power_is_that_of_two_groups_of_the_smaller_size_with_the_same_error():

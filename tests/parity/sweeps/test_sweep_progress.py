@@ -58,6 +58,18 @@ def test_lines_for_every_tenth(clock):
     ]
 
 
+def test_only_what_is_run_now_counts_for_the_time_left(clock):
+    stream = io.StringIO()
+    display = SweepDisplay(quiet=False, stream=stream)
+    display.on_start(100, 90)
+    clock[0] += 60
+    display.on_change(91, 2, 0)
+    assert stream.getvalue().splitlines() == [
+        "100 runs, 90 finished before",
+        "91 finished, 2 running, 0 failed, 9 min left",
+    ]
+
+
 @each_row("kind", [io.StringIO, Terminal])
 def test_quiet_shows_nothing(kind):
     stream = kind()

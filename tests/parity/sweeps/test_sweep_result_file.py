@@ -8,9 +8,11 @@ import swept
 from changes import REMOVED, changed
 from report_folders import sweep_result
 from rows import each_row
+from swept import rows
 
 from parity.errors import InputError
 from parity.programs.scenarios import Margins, Terms
+from parity.report.pages.sweep_page import sweep_page
 from parity.sweeps.result import result_of
 from parity.sweeps.result_file import sweep_from
 from parity.sweeps.rows import Sweep
@@ -29,6 +31,31 @@ def test_a_sweep_comes_back_from_its_json(failures):
     found = sweep_from(told(result.to_json()), "sweep.json")
     assert found.to_json() == result.to_json()
     assert (found.rows, found.failures) == (result.rows, result.failures)
+
+
+def test_the_accuracies_of_several_outputs_come_back(tmp_path):
+    result = several_outputs()
+    found = sweep_from(told(result.to_json()), "sweep.json")
+    assert found.to_json() == result.to_json()
+    assert found.rows[0].judgement.output_accuracies == {"tags": 0.9}
+    assert [row.quantity for row in found.equivalence.comparisons] == ["val_loss", "tags_accuracy"]
+    page = sweep_page(found)
+    captions = [getattr(block, "caption", "") for part in page.sections for block in part.blocks]
+    labels = [text for text in captions if "output tags" in text]
+    assert len(labels) == 2
+    assert all(text.startswith("Validation accuracy of the output tags") for text in labels)
+
+
+def several_outputs():
+    runs = [
+        replace(run, judgement=replace(run.judgement, output_accuracies={"tags": value}))
+        for run, value in zip(
+            rows([1.0, 1.1], [1.1, 1.0], scenario="mine", quantity="val_loss"),
+            (0.9, 0.8, 0.9, 0.7),
+            strict=True,
+        )
+    ]
+    return result_of(Sweep(runs), mode="independent", terms={"mine": Terms()})
 
 
 @each_row(
@@ -96,6 +123,20 @@ def test_programs_of_the_users_keep_their_margins(are_pairs):
 def test_what_follows_from_the_runs_is_computed_whatever_the_file_says(place, value):
     found = sweep_from(changed(told(FAIL.to_json()), place, value), "sweep.json")
     assert found.to_json() == FAIL.to_json()
+
+
+def test_runs_that_were_changed_are_judged_as_they_stand():
+    content = told(FAIL.to_json())
+    keras = {(row["scenario"], row["seed"]): row for row in content["rows"][::-1]}
+    for row in content["rows"]:
+        row["judgement"] = keras[row["scenario"], row["seed"]]["judgement"]
+    assert (FAIL.verdict, sweep_from(content, "sweep.json").verdict) == ("fail", "pass")
+
+
+def test_without_its_runs_the_verdict_is_that_on_the_rows_that_are_there():
+    content = changed(told(FAIL.to_json()), ("rows",), REMOVED)
+    found = sweep_from({**content, "verdict": "pass"}, "sweep.json")
+    assert (found.verdict, found.equivalence) == ("fail", FAIL.equivalence)
 
 
 @each_row("lacking", ["notes", "rows"])

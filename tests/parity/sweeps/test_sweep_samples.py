@@ -94,6 +94,13 @@ def test_a_quantity_that_fewer_than_two_pairs_have_is_not_compared(keras, torch)
     assert found({"some": pairs("epochs_to_plateau", keras, torch)}) == []
 
 
+def test_runs_that_did_not_train_are_left_out_and_counted():
+    runs = pairs("val_accuracy", [0.9, 0.1, 0.9, 0.9], [0.9, 0.9, 0.9, 0.9])
+    trained = {seed: pair for seed, pair in runs.items() if seed != 1}
+    (sample,) = found({"some": runs}, trained={"some": trained})
+    assert (sample.seeds, sample.num_left_out) == ((0, 2, 3), 1)
+
+
 def with_a_diverged_run():
     """A seed more, of which torch's run diverged."""
     return {99: (run(), run("diverged"))}
@@ -152,12 +159,19 @@ def test_an_effect_is_of_the_seeds_that_both_scenarios_have():
     samples = of_a_remedy(([0.3] * 3, [0.3] * 3), ([0.1] * 8, [0.1] * 8))
     effect = samples["remedy", "effect on gap"]
     assert (effect.seeds, effect.num_left_out) == ((0, 1, 2), 0)
+    assert len(samples["remedy", "gap"].seeds) == 8
 
 
 def test_where_the_cured_run_diverged_the_effect_has_no_equivalence_either():
     runs = ([0.3] * 3, [0.3] * 3), ([0.1] * 3, [0.1] * 3)
-    samples = of_a_remedy(*runs, diverged=["cause"]).values()
-    assert [sample.has_diverged for sample in samples] == [True, False, True]
+    told = {
+        name: sample.has_diverged for name, sample in of_a_remedy(*runs, diverged=["cause"]).items()
+    }
+    assert told == {
+        ("cause", "gap"): True,
+        ("remedy", "gap"): False,
+        ("remedy", "effect on gap"): True,
+    }
 
 
 def own(name="some", cures=None):
@@ -184,6 +198,23 @@ def test_the_scale_of_a_loss_is_above_0_whatever_its_sign():
         pair = {seed: (run(train_loss=value), run(train_loss=value)) for seed in (0, 1)}
         (sample,) = found({"some": pair}, own())
         assert sample.scale == scale
+
+
+def test_the_effect_of_a_remedy_of_the_users_is_that_on_gap_and_accuracy():
+    def level(gap, accuracy):
+        one = run(gap=gap, val_accuracy=accuracy)
+        return dict.fromkeys((0, 1), (one, one))
+
+    runs = {"plain": level(0.3, 0.7), "cured": level(0.1, 0.85)}
+    effects = {
+        sample.quantity: sample.keras
+        for sample in found(runs, {**own("plain"), **own("cured", "plain")})
+        if sample.against == "plain"
+    }
+    assert effects == {
+        "effect on gap": pytest.approx((-0.2, -0.2)),
+        "effect on accuracy": pytest.approx((0.15, 0.15)),
+    }
 
 
 def test_without_accuracy_the_effect_is_that_on_the_validation_loss_of_what_is_cured():

@@ -90,6 +90,11 @@ def test_every_run_has_a_task_in_each_half_in_order():
     assert [found.half for found in tasks_of(specs, PYTHONS, ["torch"])] == ["torch", "torch"]
 
 
+def test_runs_with_equal_content_are_one_task():
+    specs = [SPEC, SPEC.replace(scenario="two"), RunSpec(scenario="three", epochs=2)]
+    assert [found.spec.scenario for found in tasks_of(specs, PYTHONS)] == ["one", "one"]
+
+
 def test_every_field_of_a_spec_has_another_value_here():
     assert {field.name for field in dataclasses.fields(RunSpec)} == {"scenario", *OTHER}
 
@@ -102,6 +107,14 @@ def test_a_field_of_the_spec_decides(name, half, tmp_path, monkeypatch):
     found = keys(SPEC, SPEC.replace(**{name: OTHER[name]}), halves=[half])
     # Keras always draws its own numbers: the mode is that of the torch half.
     assert len(found) == (1 if (name, half) == ("mode", "keras") else 2)
+
+
+@each_row("group", [Augmentation(zoom_range=0.1), ReduceLR(patience=2), EarlyStopping(patience=2)])
+def test_a_field_of_a_group_decides(group):
+    name = {Augmentation: "augmentation", ReduceLR: "reduce_lr", EarlyStopping: "early_stopping"}
+    setting = name[type(group)]
+    specs = [SPEC.replace(**{setting: value}) for value in (type(group)(), group)]
+    assert len(keys(*specs)) == 4
 
 
 def test_the_key_is_the_digest_of_these_parts(monkeypatch):
@@ -200,6 +213,15 @@ def test_code_decides_where_it_runs(copy, files, halves):
         after = dict(zip(HALVES, keys(SPEC), strict=True))
         assert [half for half in HALVES if before[half] != after[half]] == halves, name
         path.write_bytes(content)
+
+
+def test_a_new_file_of_a_half_decides(copy):
+    before = keys(SPEC)
+    (copy / "torch_impl" / "new.py").touch()
+    (copy / "torch_impl" / "__pycache__").mkdir()
+    (copy / "torch_impl" / "__pycache__" / "new.pyc").touch()
+    task.code_digest.cache_clear()
+    assert [old == new for old, new in zip(before, keys(SPEC), strict=True)] == [True, False]
 
 
 # Each work in a fork of a process that has imported the framework alone, and nothing of ours.
@@ -318,3 +340,17 @@ def test_an_interpreter_that_is_missing_or_fails():
     for python in ("/no/such/python", "false"):
         with pytest.raises(InputError, match=r"--keras-python .* extra 'keras'"):
             keys(SPEC, pythons={**PYTHONS, "keras": python})
+
+
+def test_keys_are_the_same_in_every_process(tmp_path):
+    program = (
+        "import sys; from parity.programs.run_spec import RunSpec\n"
+        "from parity.sweeps.task import tasks_of\n"
+        "pythons = dict.fromkeys(('keras', 'torch'), sys.executable)\n"
+        "print(*[t.key for t in tasks_of([RunSpec(scenario='one', epochs=2)], pythons)])"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "1"}
+    answer = subprocess.check_output(
+        [sys.executable, "-c", program], text=True, cwd=tmp_path, env=environment
+    )
+    assert answer.split() == keys(SPEC)

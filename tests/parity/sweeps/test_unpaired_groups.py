@@ -40,6 +40,22 @@ def test_a_difference_beyond_the_margin_is_found():
     assert only(found).keras - only(found).torch == pytest.approx(0.05)
 
 
+def test_a_pairing_that_the_order_suggests_has_no_effect():
+    """Otherwise the spread between seeds would cancel."""
+    spread = np.linspace(0.6, 0.95, 8)
+    found = compare_groups([*runs("keras", spread), *runs("torch", spread)], TERMS)
+    assert only(found).verdict == "inconclusive"
+    other = compare_groups([*runs("keras", spread), *runs("torch", spread[::-1])], TERMS)
+    assert only(other).equivalence == only(found).equivalence
+
+
+def test_too_few_runs_say_how_many_are_needed():
+    found = compare_groups([*runs("keras", LEVELS[:5]), *runs("torch", LEVELS[:5])], TERMS)
+    assert found.verdict == "inconclusive"
+    assert only(found).lacks_seeds
+    assert only(found).needed >= 6
+
+
 def test_losses_are_compared_by_shares_of_their_mean():
     """Twice all numbers are the same test."""
     found = [
@@ -71,6 +87,14 @@ def test_shares_of_runs_that_did_not_train_are_compared_by_fishers_test():
     assert lost.p_different == pytest.approx(min(1, 4 * p))
     assert (lost.verdict, verdicts.verdict, found.verdict) == ("different", "different", "fail")
     assert lost.low < -0.5
+
+
+def test_verdicts_that_differ_by_chance_are_undecided():
+    keras = [*runs("keras", LEVELS[:4]), *runs("keras", LEVELS[:3], "overfit", start=4)]
+    torch = [*runs("torch", LEVELS[:3]), *runs("torch", LEVELS[:4], "overfit", start=3)]
+    found = compare_groups([*keras, *torch], TERMS)
+    (verdicts,) = found.verdicts
+    assert (verdicts.verdict, verdicts.num_same, verdicts.num_near) == ("undecided", 6, 0)
 
 
 def test_groups_of_one_distribution_are_rarely_called_different():
