@@ -1,5 +1,6 @@
 """BenchSpec: what it takes, what it refuses, and the run that it times."""
 
+import json
 import re
 
 import pytest
@@ -83,6 +84,12 @@ def test_the_run_is_the_scenario_without_what_would_change_it_on_the_way(name):
         assert getattr(run, kept) == getattr(original, kept)
 
 
+def test_the_json_has_every_setting():
+    spec = BenchSpec(batch_sizes=(32, 64), accuracy=0.9)
+    written = json.loads(json.dumps(spec.to_dict()))
+    assert BenchSpec.from_dict(written) == spec
+
+
 def test_an_unknown_setting_is_refused():
     with pytest.raises(InputError, match=r"unknown setting 'round': the settings are .*rounds"):
         BenchSpec.from_dict({"round": 3})
@@ -126,6 +133,13 @@ def test_a_program_has_defaults_of_its_own():
     assert set(spec.variants) < set(PROGRAM_VARIANTS)
     assert BenchSpec.from_dict(spec.to_dict()) == spec
     assert BenchSpec.of_program(OWN.replace(batch_size=8)).batch_sizes == (8,)
+
+
+def test_a_result_tells_of_a_program_all_but_its_folder():
+    spec = BenchSpec.of_program(OWN)
+    assert "folder" not in spec.to_json()["program"]
+    assert spec.to_dict()["program"]["folder"] == "/home"
+    assert "program" not in BenchSpec().to_json()
 
 
 def test_the_training_that_is_timed_has_the_settings_of_the_benchmark():

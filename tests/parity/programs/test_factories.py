@@ -62,6 +62,11 @@ def test_a_factory_is_found(folder, reference, value):
     assert load_factory("--torch", reference, folder)() == value
 
 
+def test_an_absolute_path_is_found_from_anywhere(folder, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    assert load_factory("--keras", f"{folder / 'shop_nets.py'}:build", other)() == 7
+
+
 def test_classes_of_a_file_know_their_module(folder):
     found = load_factory("--torch", "shop_nets.py:Nets", folder)
     assert sys.modules[found.__module__].Nets is found
@@ -219,3 +224,13 @@ def test_a_module_is_imported_once_for_each_dtype_and_found_again(of_dtype):
     assert sys.modules["shop_state"] is first
     # Random numbers begin anew before an import and after it.
     assert calls == ["float64", "float64", "float32", "float32"]
+
+
+@pytest.mark.long
+def test_the_second_program_of_a_process_gets_nothing_of_the_first(of_dtype):
+    make, now, _ = of_dtype
+    make()().DRAWN.append(1)
+    now.DTYPE = "float32"
+    make()().DRAWN.append(1)
+    second = make()()
+    assert (second.DTYPE, second.DRAWN) == ("float32", [])

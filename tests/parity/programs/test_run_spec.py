@@ -249,6 +249,13 @@ def test_what_is_missing_takes_its_default():
     assert RunSpec.from_dict({"epochs": 3}) == RunSpec(epochs=3)
 
 
+def test_a_spec_and_its_groups_are_frozen():
+    spec = scenario("capacity").replace(augmentation={"zoom_range": 0.1})
+    for owner, name in ((spec, "epochs"), (spec.reduce_lr, "factor"), (spec.augmentation, "x")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(owner, name, 1)
+
+
 def test_replace_leaves_the_original_and_the_other_settings():
     spec = scenario("augmentation")
     changed = spec.replace(epochs=3, augmentation=None)

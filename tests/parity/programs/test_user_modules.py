@@ -3,11 +3,13 @@
 import importlib
 import os
 import pickle
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 from parity.errors import InputError
 from parity.programs import user_modules
@@ -87,6 +89,13 @@ def test_a_file_or_package_with_anothers_name_is_loaded_beside_it(name, form, wr
     expected = f"{name}_.model" if is_package else f"{name}_"
     assert type(build()).__module__ == expected
     assert pickle.loads(pickle.dumps(build())) == build()  # noqa: S301
+
+
+def test_a_name_that_nobody_else_has_stays(write):
+    own = write({"wn_model.py": MODEL.format(name="json"), "wn_blocks.py": "SIZE = 7"})
+    build = load_factory("--torch", "wn_model.py:build", own)
+    assert type(build()).__module__ == "wn_model"
+    assert sys.modules["wn_model"].build is build
 
 
 def test_a_package_of_that_name_imports_its_own_modules_relatively(write):
@@ -217,3 +226,30 @@ def test_while_a_script_waits_its_modules_have_only_names_that_are_free(name, wr
     assert importlib.import_module(name) is mine
     assert sys.path == before
     assert theirs is None or theirs.__file__ == found.__file__
+
+
+SPAWN = """
+    import multiprocessing, sys
+    from pathlib import Path
+    from parity.programs.factories import load_factory
+
+    if __name__ == "__main__":
+        found = load_factory("--torch", "wn_model.py:build", Path(sys.argv[1]))()
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            print(pool.map(found.twice, [1, 2]))
+"""
+
+
+def test_another_process_finds_a_model_by_its_name(write, tmp_path):
+    """As the workers of a DataLoader do where processes are not forked."""
+    text = "class Net:\n    def twice(self, n): return 2 * n\ndef build(): return Net()\n"
+    own = write({"own/wn_model.py": text, "main.py": SPAWN}) / "own"
+    ended = subprocess.run(
+        [sys.executable, tmp_path / "main.py", own],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.stdout == "[2, 4]\n", ended.stderr
