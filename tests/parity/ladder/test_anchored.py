@@ -73,6 +73,12 @@ def test_a_port_is_rounded_as_many_times_as_much_as_the_reference(trace, theirs,
     assert of_series(trace, theirs, ours) == pytest.approx(expected, rel=1e-6)
 
 
+def test_the_reference_has_the_upper_fifth_of_them(trace):
+    found = of_series(trace, RISING, EVEN)
+    # Of 13 the eleventh, and of 7 at both ends the sixth.
+    assert (found[7], found[0], found[-1]) == pytest.approx((1 / 12, 1 / 6, 1 / 19), rel=1e-6)
+
+
 # Arrays of the port at each anchor, those of Keras (or the usual ones), and the ratio.
 ODD = {
     "not there in float32": ({ROUNDED: None}, {}, INF),
@@ -94,6 +100,14 @@ def test_what_is_not_in_both_precisions_is_infinitely_far(trace, ours, theirs, e
         for name, arrays in (("keras", theirs), ("torch", ours))
     ]
     assert roundings(*halves, list(ANCHORS)) == [{KERNEL: expected}] * 3
+
+
+def test_a_run_may_have_no_anchor_that_both_halves_reached_and_none_of_float64_is_rounded(trace):
+    keras = trace("keras")
+    for steps in ([], [0]):
+        assert roundings(keras, keras, steps) == [{KERNEL: 1.0}] * len(steps)
+    exact = trace("float64", {step: {ROUNDED: None} for step in ANCHORS})
+    assert roundings(exact, exact, list(ANCHORS)) == [{}] * 3
 
 
 # Moves in float64, and those that training made in float32. The weight is at most 0.5, so that

@@ -53,6 +53,11 @@ def test_the_noise_of_anchors_further_away_does_not_count(tolerance_of, noise, e
     assert found == pytest.approx(expected)
 
 
+def test_what_a_measured_anchor_lacks_is_taken_from_the_other(tolerance_of):
+    tolerance = tolerance_of(noise_of(np.nan, 4e-8, measured=(0, 3)))
+    assert tolerance.allowed(1, MOMENTUM) == pytest.approx(30 * 4e-8)
+
+
 # What float32 constants, such as Adam's, change at the three measured states.
 CONSTANTS = np.array([1e-5, 2e-5, 4e-5])
 
@@ -104,3 +109,22 @@ def test_weights_that_hardly_move_are_off_by_their_own_roundings(tolerance_of):
     # The largest value of the array is 0.25, times 4e-10; eight roundings of a weight of 3.
     assert tolerance.allowed(1, MOVED) == pytest.approx(8 * 2**-52 * 3.0 / 1e-10)
     assert tolerance.allowed(0, MOVED) == RELATIVE
+
+
+def test_weights_that_do_not_move_at_all_are_off_by_roundings_of_their_size(tolerance_of):
+    def frozen(parts):
+        parts.arrays[f"anchored/1/{MOVED}"] *= 0
+        parts.arrays[f"anchored/1/size/{KERNEL}"] = np.array(2.0**30)
+
+    # Relative to 1, as a comparison with an array of zeros is.
+    assert tolerance_of(frozen).allowed(1, MOVED) == pytest.approx(8 * 2**-52 * 2.0**30)
+
+
+def test_each_number_of_the_history_has_its_own_noise(tolerance_of):
+    tolerance = tolerance_of(noise_of(1e-8, 1e-8, 1e-8, key="running/accuracy"))
+    assert tolerance.allowed(1, "running/accuracy") == pytest.approx(30e-8)
+    assert tolerance.allowed(1, "running/loss") == RELATIVE
+
+
+def test_a_number_whose_noise_was_not_measured_may_differ_by_a_billionth(tolerance_of):
+    assert tolerance_of().allowed(1, "running/auc") == RELATIVE

@@ -13,6 +13,7 @@ from parity.ladder.compare import (
     compare_close,
     compare_exact,
     greatest_difference,
+    relative_differences,
 )
 from parity.ladder.items import FAIL, PASS
 
@@ -177,6 +178,11 @@ def test_the_first_unequal_element_is_named_and_all_are_counted():
     assert (item.epoch, item.step) == (1, None)
 
 
+def test_a_scalar_has_no_index_but_its_values():
+    for item in (compare_exact("item", 2.0, 3.0), compare_close("item", 2.0, 3.0, allowed=0.5)):
+        assert (item.index, item.keras, item.torch) == (None, 2.0, 3.0)
+
+
 @pytest.mark.parametrize(
     ("keras", "difference", "worst"),
     [
@@ -195,6 +201,15 @@ def test_relative_means_in_units_of_the_largest_value_of_keras(keras, difference
     assert (item.worst, item.unit, item.index) == (worst, "rel", (0,))
     assert item.status == PASS
     assert compare_close("item", keras, torch, allowed=worst * 0.99, unit="rel").status == FAIL
+
+
+def test_a_difference_is_taken_in_float64_and_by_absolute_value():
+    a, b = array(1.0, -1.0, dtype=F32), array(1.5, -3.0, dtype=F32)
+    difference = absolute_difference(a, b)
+    assert difference.dtype == F64
+    assert difference.tolist() == [0.5, 2.0]
+    one, next_one = F32(1), np.nextafter(F32(1), F32(2))
+    assert absolute_difference(one, next_one) == 2.0**-23
 
 
 ANY = hnp.arrays(F64, 5, elements=st.floats(allow_nan=True, allow_infinity=True))
@@ -241,3 +256,15 @@ def test_a_scaled_comparison_is_relative_only_where_numbers_are_above_1(largest,
 def test_the_greatest_difference_is_that_of_all_differences(a, b):
     a, b = np.array(a), np.array(b)
     assert greatest_difference(a, b) == absolute_difference(a, b).max()
+
+
+def test_differences_are_relative_to_the_largest_value():
+    theirs = {"a": np.array([4.0, -8.0]), "zero": np.zeros(2), "none": np.zeros(0)}
+    ours = {"a": np.array([4.0, -7.0]), "zero": np.array([0.0, 0.5]), "none": np.zeros(0)}
+    assert dict(relative_differences(theirs, ours)) == {"a": 1 / 8, "zero": 0.5, "none": 0.0}
+
+
+def test_arrays_that_are_missing_or_of_another_shape_are_infinitely_far():
+    ours = {"a": np.ones(2), "b": np.ones(3)}
+    theirs = {"a": np.ones(2), "b": np.ones(2), "c": np.ones(2)}
+    assert dict(relative_differences(theirs, ours)) == {"a": 0.0, "b": INF, "c": INF}

@@ -115,6 +115,15 @@ def test_every_p_value_is_uniform_for_right_numbers(kind):
             assert abs((p < level).mean() - level) < 4 * math.sqrt(level / 500), test
 
 
+def test_the_two_sample_tests_are_no_more_often_wrong_than_they_say():
+    draw = np.random.default_rng(3)
+    found = [two_sample_p_values(draw.normal(size=60), draw.normal(size=90)) for _ in range(500)]
+    for test in ("form", "spread", "extremes"):
+        p = np.array([each[test] for each in found])
+        for level in (0.1, 0.01):
+            assert (p < level).mean() < level + 4 * math.sqrt(level / 500), test
+
+
 def test_extremes_of_one_sample_alone_are_unlikely():
     """The 10 farthest of 20 values are all of one sample of 10: by 2 / (20 over 10)."""
     a, b = np.arange(10) / 100 - 0.05, np.array([5.0, -5] * 5) * np.arange(1, 11)

@@ -2,7 +2,7 @@
 
 import pytest
 from ladder_runs import levels_of
-from traces import BIAS, KERNEL, anchored_parts
+from traces import BIAS, KERNEL, anchored_parts, whole_parts
 
 from parity.ladder.anchored_tolerance import told_anchors, told_drift, worst_of_anchors
 from parity.ladder.items import PASS, Item, Level
@@ -45,6 +45,10 @@ def test_of_an_anchor_the_relative_difference_nearest_to_its_limit_is_the_worst(
     assert [item.name for item in worst_of_anchors(Level("", PASS, "", items))] == ["c", "b"]
 
 
+def test_a_run_without_anchors_tells_none(traces):
+    assert told(*traces(lambda parts: None, whole_parts)) is None
+
+
 def test_trainings_part_at_the_first_step_with_more_than_a_hundred_units(traces):
     # A unit of float32 is 2 ** -23 of the largest weight, which is 2 and grows by 1/64 a step.
     units = {step: (2 + step / 64) * 2.0**-23 for step in (2, 4, 5)}
@@ -60,9 +64,38 @@ def test_trainings_part_at_the_first_step_with_more_than_a_hundred_units(traces)
     assert told["parted"] == 4
 
 
+def test_a_training_in_float64_parts_earlier(traces):
+    def change(parts):
+        parts.arrays[f"training/weights/2/{KERNEL}"][0, 0] += 1e-12
+
+    def parts_in_float64():
+        return anchored_parts(dtype="float64")
+
+    assert told_drift(*traces(change, parts_in_float64))["parted"] == 2
+    assert told_drift(*traces(change))["parted"] is None
+
+
+def test_free_trainings_are_compared_where_both_recorded_their_weights(traces):
+    def change(parts):
+        for name in (KERNEL, BIAS):
+            weights = parts.arrays.pop(f"training/weights/5/{name}")
+            parts.arrays[f"training/weights/3/{name}"] = weights
+
+    assert told_drift(*traces(change))["steps"] == [0, 1, 2, 4, 6]
+
+
 def test_a_training_that_diverges_in_one_half_only_parts_there(traces):
     def change(parts):
         parts.arrays[f"training/weights/4/{BIAS}"][0] = float("nan")
 
     told = told_drift(*traces(change))
     assert (told["parted"], told["difference"][3]) == (4, float("inf"))
+
+
+def test_a_port_in_which_no_weight_has_a_place_has_no_drift(traces):
+    def change(parts):
+        for key in [key for key in parts.arrays if key.startswith("training/weights/")]:
+            del parts.arrays[key]
+
+    told = told_drift(*traces(change))
+    assert told == {"steps": [], "difference": [], "parted": None}

@@ -5,6 +5,7 @@ from documented import ROOT
 
 from parity.ladder.engine import (
     OF_ANCHORED_TRAINING,
+    OF_PROBE,
     OF_SEEDS,
     OF_TRAINING,
     compare_level,
@@ -27,9 +28,17 @@ def test_the_page_of_the_ladder_lists_the_levels_in_order():
     assert [row.split("|")[1].strip() for row in rows.split("\n\n")[0].splitlines()] == IDS
 
 
+def test_every_level_has_a_comparer_of_a_probe():
+    assert list(OF_PROBE) == IDS
+
+
 @pytest.mark.parametrize("comparers", [OF_TRAINING, OF_ANCHORED_TRAINING, OF_SEEDS])
 def test_a_training_has_comparers_of_some_levels_in_their_order(comparers):
     assert list(comparers) == [name for name in IDS if name in comparers]
+
+
+def test_a_training_is_compared_at_the_same_levels_with_and_without_recorded_states():
+    assert list(OF_TRAINING) == list(OF_ANCHORED_TRAINING)
 
 
 def found_by(statuses):

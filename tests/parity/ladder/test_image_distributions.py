@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from parity.data.image_changes import QUANTITIES
-from parity.ladder.comparers.forward import of_images, p_value
+from parity.ladder.comparers.forward import layers_before, maker_of, of_images, p_value, said
 
 LIMIT = 1e-3 / len(QUANTITIES)
 KERAS, PORT = 512, 256
@@ -53,6 +53,24 @@ def test_half_of_the_images_is_not_all_and_not_none_of_them():
             assert p_value("left and right", half, np.full(PORT, share)) < LIMIT
 
 
+def test_rounding_is_no_difference():
+    values = np.repeat([0.0, 130.0], 200)
+    assert p_value("angle", values, values[::4] + 1e-6) > LIMIT
+
+
+def test_whole_pixels_are_as_good_as_parts_of_them():
+    theirs = uniform(0, 0.2, KERAS)
+    ours = np.round(uniform(1, 0.2, PORT) * 20) / 20
+    assert p_value("shift right", theirs, ours, 0.6 / 20) > LIMIT
+
+
+def test_a_sample_is_told_in_words():
+    assert said("angle", np.array([-36.0, 12.0])) == "-36 to 12 degrees"
+    assert said("top and bottom", np.array([0.0, 1.0])) == "top and bottom exchanged in 50%"
+    assert said("width", np.log([0.8, 1.2])) == "zoom of the width 0.8 to 1.2"
+    assert said("angle", np.array([np.nan])) == "nothing that can be seen"
+
+
 # --- of a whole check -----------------------------------------------------------------------------
 
 NODES = [
@@ -85,6 +103,15 @@ def items(angle=36.0, share=0.5, **fact):
     return {item.name: item for item in of_images(keras, port)}
 
 
+def test_layers_are_told_by_what_they_change():
+    layers = layers_before(NODES, "conv")
+    assert [node["name"] for node in layers] == ["flip", "turn"]
+    assert maker_of("angle", layers) == "turn"
+    assert maker_of("top and bottom", layers) == "flip"
+    assert maker_of("shift down", layers) == "turn"  # it moves images, too
+    assert layers_before(NODES, "unknown") == []
+
+
 def test_the_same_augmentation_passes():
     assert all(item.agrees for item in items().values())
 
@@ -98,3 +125,14 @@ def test_an_augmentation_in_eval_mode_is_told_alone():
     found = items(in_eval=True)
     assert list(found) == ["flip (eval)"]
     assert not found["flip (eval)"].agrees
+
+
+def test_no_augmentation_fails_nothing():
+    assert list(items(is_on=False)) == ["flip (eval)"]
+
+
+def test_arrays_of_another_form_fail_and_raise_nothing():
+    keras = Stub({"image_changes/conv/0": table(0, 36.0, KERAS)}, {"nodes": NODES})
+    told = {"is_on": True, "in_eval": False, "by_batch": False, "given": None}
+    port = Stub({"image_changes/conv/0": np.zeros((3, 2))}, {"augmentation": {"conv/0": told}})
+    assert [item.agrees for item in of_images(keras, port)] == [True, False]

@@ -11,7 +11,8 @@ from parity.ladder.incomplete import (
     incomplete_training,
     not_compared_of,
 )
-from parity.ladder.recorded import unknown_weights
+from parity.ladder.items import FAIL
+from parity.ladder.recorded import unknown_parameters, unknown_weights
 from parity.ladder.result import verdict_of
 
 TOLD = {"what": "noise", "why": "it draws at random", "do": "replay it"}
@@ -88,6 +89,26 @@ def test_what_either_half_tells_is_told_once(traces):
     assert [entry["what"] for entry in incomplete_of(*sides)] == ["noise", "other"]
     assert not_compared_of(*sides) == (LEFT,)
     assert verdict(*sides) == "incomplete"
+
+
+def test_layers_that_could_not_be_judged_by_themselves_are_told_so(traces):
+    sides = traces(lambda p: p.facts["raised"].update(layers="RuntimeError: shapes (net.py:7)"))
+    (entry,) = not_compared_of(*sides)
+    assert entry["what"] == "each layer by itself"
+    assert entry["why"].endswith("RuntimeError: shapes (net.py:7)")
+    assert verdict(*sides) == "pass"
+
+
+def test_parameters_of_a_part_that_is_told_are_no_fault(traces):
+    def change(port):
+        port.facts["not_carried"] = ["noise.scale", "noisy.scale", "noise"]
+        port.facts["incomplete"] = [TOLD]
+
+    keras, port = traces(change)
+    assert unknown_parameters(port) == {"noise.scale", "noise"}
+    structure = compare_levels(OF_PROBE, keras, port)[1]
+    failing = [item.name for item in structure.items if item.status == FAIL]
+    assert failing == ["parameter noisy.scale"]
 
 
 class Training(dict):

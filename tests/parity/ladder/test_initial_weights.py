@@ -29,6 +29,11 @@ def draws(name, seed, num=3, shape=SHAPE):
     return config, np.stack([drawn(config, shape, draw).reshape(-1) for _ in range(num)])
 
 
+def test_the_limit_shares_one_false_alarm_in_a_thousand_checks():
+    assert p_limit(20) == 1e-3 / 20
+    assert p_limit(0) == 1e-3
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("shape", [(1, 4), (3, 3, 1, 8)], ids=str)
 def test_right_ports_pass(name, shape):
@@ -98,6 +103,16 @@ def test_constants_may_have_been_rounded_to_float32():
     assert compared({"class": "Constant", "value": 0.1}, keras, keras + 1e-7, (9,)).status == FAIL
 
 
+def test_a_weight_that_was_set_after_it_was_drawn_is_compared_with_what_it_is():
+    """The config says GlorotUniform, but a user assigned other numbers."""
+    config, told = draws("GlorotUniform", 1, 2)
+    own = np.random.default_rng(2).normal(0, 0.7, (1, SHAPE[0] * SHAPE[1]))
+    keras = np.concatenate([own, told[1:]])
+    port = np.random.default_rng(3).normal(0, 0.7, (3, own.size))
+    assert compared(config, keras, port).status == PASS
+    assert compared(config, keras, told).status == FAIL
+
+
 def test_an_unknown_initialiser_is_compared_by_two_samples():
     draw = np.random.default_rng(0)
     a, b = draw.laplace(size=(10, 384)), draw.laplace(size=(4, 384))
@@ -128,6 +143,12 @@ def test_draws_of_a_fixed_seed_count_once():
     for _ in range(20):
         a, b = (np.tile(draw.laplace(size=(1, 384)), (5, 1)) for _ in range(2))
         assert compared(None, a, b).status == PASS
+
+
+def test_values_that_are_not_finite_fail():
+    config, keras = draws("GlorotUniform", 1)
+    for wrong in (keras * np.nan, keras * np.inf):
+        assert compared(config, keras, wrong).status == FAIL
 
 
 @pytest.mark.parametrize("shape", [(5, 6), (0, 7), (4, 7)], ids=["entries", "none", "draws"])

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from parity.ladder.comparers.optimizer import optimizer_items
-from parity.ladder.custom_steps import FACT, optimizers_of, pairs
+from parity.ladder.custom_steps import FACT, is_compared, optimizers_of, pairs, told_weights
 from parity.ladder.items import PASS
 
 
@@ -34,6 +34,12 @@ def test_optimizers_are_paired_by_their_weights_whatever_their_order():
     assert named(KERAS, half((0, "a"), (1, "x"))) == [("d", "0"), ("g", None), (None, "1")]
 
 
+def test_a_port_without_a_step_is_not_compared():
+    assert is_compared(KERAS, half())
+    assert not is_compared(KERAS, half(train_step=False))
+    assert not is_compared(SimpleNamespace(facts={}), half())
+
+
 def test_equal_steps_pass_and_every_difference_is_told():
     assert all(item.status == PASS for item in optimizer_items(KERAS, KERAS))
     port = half((0, "a b c"), (1, "c"))
@@ -52,3 +58,8 @@ def test_equal_steps_pass_and_every_difference_is_told():
         ("d: weights that it moves", "not b"),
         ("another optimizer of the port: steps in one train_step", "1"),
     ]
+
+
+def test_many_weights_are_told_by_the_first():
+    assert told_weights(["a", "b"]) == "a, b"
+    assert told_weights(list("abcde")) == "a, b, c and 2 more"

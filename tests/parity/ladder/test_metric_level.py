@@ -16,6 +16,10 @@ def test_another_number_fails_with_the_batch_after_which_it_is_seen(compared_pro
     assert levels["metrics"].first_failure.note.startswith("after batch ")
 
 
+def test_rounding_passes(compared_probe):
+    assert statuses(compared_probe(moved("metric/given/mae", 1e-14)))["metrics"] == PASS
+
+
 def test_another_name_fails(compared_probe):
     levels = compared_probe(fact({"mae": "error"}, "metric_names"))
     assert failed(levels) == ("metrics", ["name of mae"])

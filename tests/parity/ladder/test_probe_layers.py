@@ -5,6 +5,7 @@ import pytest
 from check_pairs import went_wrong
 from ladder_probes import differing, fact, failed, moved, statuses
 
+from parity.ladder.comparers import forward
 from parity.ladder.items import FAIL, PASS, STYLE
 
 
@@ -135,6 +136,23 @@ def test_what_a_layer_computes_inside_fails_nothing_by_itself(compared_probe, ke
     assert failed(both_wrong) == ("forward", ["output (eval)", "output (train)"])
 
 
+def test_the_first_failure_of_a_level_is_where_the_difference_begins(compared_probe):
+    change = both(moved("forward/eval/dense2/own", 1.0), went_wrong)
+    first = compared_probe(change)["forward"].first_failure
+    assert first.name == "dense2, with Keras's input (eval)"
+
+
+def test_a_layer_of_another_style_is_told_as_such(compared_probe):
+    change = both(
+        moved("forward/eval/dense1.activation/own", 1.0),
+        moved("forward/eval/dropout/input/0", 1.0),
+        fact(["dense1.activation", "dropout"], "style"),
+    )
+    level = compared_probe(change)["forward"]
+    assert level.status == PASS
+    assert {item.role for item in level.items if not item.agrees} == {STYLE}
+
+
 @pytest.mark.parametrize(
     ("change", "item"),
     [
@@ -193,3 +211,19 @@ def test_a_mask_that_either_dropout_might_have_tells_nothing(compared_probe, mas
         level = compared_probe(fact({"dropout": axes}, "dropped_axes"), masked(mask))["forward"]
         assert level.status == PASS
         assert "dropout drops" not in [item.name for item in level.items]
+
+
+@pytest.mark.parametrize(
+    ("axes", "is_recurrent", "said"),
+    [
+        ([], False, "single values"),
+        ([1], False, "whole channels"),
+        ([2], False, "whole steps"),
+        ([1, 2], False, "whole samples"),
+        ([0], False, "the same along axes 0"),
+        ([1], True, "the same in all steps"),
+        ([], True, "others in each step"),
+    ],
+)
+def test_what_a_dropout_drops_together_has_a_name(axes, is_recurrent, said):
+    assert forward._grain_text(axes, 3, is_recurrent=is_recurrent) == said

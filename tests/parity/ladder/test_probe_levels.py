@@ -26,6 +26,25 @@ def test_a_right_port_passes(compared_probe):
     assert all(item.num_compared for level in levels.values() for item in level.items)
 
 
+def test_a_schedule_passes_and_says_what_it_leaves_out(compared_probe):
+    level = compared_probe(reference=scheduled)["schedule"]
+    assert level.status == PASS
+    assert level.tolerance_source.endswith("; not compared: TensorBoard")
+    assert {item.name for item in level.items} == {"learning_rate", "epoch at which training stops"}
+
+
+def test_initial_weights_are_compared_of_a_port_that_loads_weights_too(compared_probe):
+    def loading(port):
+        port.facts["given"]["load"] = True
+
+    def wrong(port):
+        loading(port)
+        port.arrays["init/dense1.bias"] += 1
+
+    assert statuses(compared_probe(loading))["init"] == PASS
+    assert failed(compared_probe(wrong)) == ("init", ["dense1.bias"])
+
+
 def test_what_rounding_does_in_keras_is_allowed_the_port(compared_probe):
     def noisy(r):
         r.facts["noise"]["forward/train/dense2/output"] = 1e-10
@@ -134,6 +153,11 @@ def test_equal_values_share_the_gradient_of_their_maximum_in_any_way(theirs, our
     assert made[0].shape == STEPS.shape
 
 
+def test_a_gradient_of_values_without_steps_stays():
+    gradient = np.array([[1.0, 2.0]])
+    assert of_equal_values(np.array([[1.0, 1.0]]), gradient) is gradient
+
+
 def test_other_data_fails_where_outputs_differ(compared_probe):
     """A port may prepare its input itself."""
     given = moved("forward/eval/dense1/input/0")
@@ -180,6 +204,14 @@ def test_a_gradient_that_is_hardly_more_than_rounding_is_left_out_and_told(compa
     assert not any("dense1.bias" in item.name for item in level.items)
     # Where it differs by more than rounding may change, it fails all the same.
     levels = compared_probe(moved("gradient/dense1.bias", 0.05), noisy(0.03))
+    assert failed(levels) == ("gradient", ["dense1.bias"])
+
+
+def test_a_gradient_that_rounding_changes_a_little_is_compared_within_that(compared_probe):
+    level = compared_probe(moved("gradient/dense1.bias", 4e-7), noisy(6e-7, 1e3))["gradient"]
+    assert (level.status, level.not_compared) == (PASS, ())
+    assert "dense1.bias" in [item.name for item in level.items]
+    levels = compared_probe(moved("gradient/dense1.bias", 8e-7), noisy(6e-7, 1e3))
     assert failed(levels) == ("gradient", ["dense1.bias"])
 
 
@@ -283,6 +315,20 @@ def test_keras_rounds_a_rate_once_and_at_each_change(compared_probe, row, times,
     assert statuses(compared_probe(change, ruled))["schedule"] == status
 
 
+def test_code_of_the_users_may_round_rates_by_as_much_as_a_schedule_of_keras(compared_probe):
+    def with_own(r):
+        scheduled(r)
+        r.facts["schedule"]["exact_known"] = False
+
+    level = compared_probe(None, with_own, levels=("schedule",))["schedule"]
+    steps = [item for item in level.items if item.step is not None]
+    # Twice four units in the last place of the largest rate, which is 0.1.
+    allowed = [1.2e-7 + 8 / 2**23 * 0.1 / item.keras for item in steps]
+    assert [item.allowed for item in steps] == pytest.approx(allowed, rel=1e-6)
+    epochs = [item for item in level.items if item.epoch is not None]
+    assert {item.allowed for item in epochs} == {1.2e-7}
+
+
 def test_a_port_may_have_the_rates_of_the_formula_or_those_of_compiled_steps(compared_probe):
     def with_late_stair(r):
         scheduled(r)
@@ -302,6 +348,34 @@ def test_a_port_may_have_the_rates_of_the_formula_or_those_of_compiled_steps(com
     level = compared_probe(later, with_late_stair)["schedule"]
     assert (level.status, level.first_failure.step) == (FAIL, 31)
     assert compared_probe(late, scheduled)["schedule"].status == FAIL
+
+
+def test_a_schedule_is_compared_as_far_as_both_halves_made_it(compared_probe):
+    def shorter(port):
+        port.arrays["schedule/steps"] = port.arrays["schedule/steps"][:9]
+        del port.arrays["schedule/epochs"], port.arrays["schedule/stopped"]
+
+    level = compared_probe(shorter, scheduled, levels=("schedule",))["schedule"]
+    assert [item.step for item in level.items] == list(range(9))
+    assert level.status == PASS
+
+
+@pytest.mark.parametrize(
+    ("kind", "callbacks", "applies"),
+    [
+        (None, [], False),
+        (None, [{"class": "EarlyStopping"}], True),
+        ("CosineDecay", [], True),
+    ],
+)
+def test_a_schedule_or_a_callback_is_something_to_compare(compared_probe, kind, callbacks, applies):
+    def reference(r):
+        scheduled(r)
+        r.facts["schedule"] = {"kind": kind, "callbacks": callbacks}
+
+    level = compared_probe(None, reference, levels=("schedule",))["schedule"]
+    assert (level.status, level.applies) == (PASS if applies else SKIPPED, applies)
+    assert "not compared" not in level.tolerance_source
 
 
 @pytest.mark.parametrize(
@@ -332,6 +406,42 @@ def test_a_weight_that_the_port_lacks_leaves_the_others_to_be_compared(compared_
     assert failed(compared_probe(change)) == ("trajectory", ["dense2.bias"])
 
 
+def test_a_weight_that_the_port_holds_otherwise_leaves_the_others_to_be_compared(compared_probe):
+    def change(port):
+        port.facts["given"]["load"] = True
+        port.arrays["weights/dense1.kernel"] = port.arrays["weights/dense1.kernel"] + 1
+        port.arrays["trajectory/1/dense1.kernel"] = port.arrays["trajectory/1/dense1.kernel"] + 1
+        moved("trajectory/1/dense2.bias")(port)
+
+    level = compared_probe(change, levels=("trajectory",))["trajectory"]
+    assert [item.name for item in level.items if item.status == FAIL] == ["dense2.bias"]
+    assert [what for what, _ in level.not_compared] == ["dense1.kernel in training"]
+
+
+def test_a_loss_that_the_port_does_not_give_leaves_out_a_training_with_penalties(compared_probe):
+    def penalized(r):
+        r.arrays["penalty_gradient/dense1.kernel"] = np.zeros((5, 4))
+
+    def only_trajectory(*changes):
+        return compared_probe(*changes, levels=("trajectory",))["trajectory"]
+
+    level = only_trajectory(fact(False, "given", "loss"), penalized)
+    assert level.status == SKIPPED
+    assert "the port gives no loss, and Keras's loss has penalties" in level.tolerance_source
+    assert only_trajectory(None, penalized).status == PASS
+    assert only_trajectory(fact(False, "given", "loss")).status == PASS
+
+
+@pytest.mark.parametrize(("stopped", "text"), [(11, "12"), (0, "1"), (-1, "never")])
+def test_the_epoch_at_which_training_stops_is_counted_from_1(compared_probe, stopped, text):
+    def reference(r):
+        scheduled(r)
+        r.arrays["schedule/stopped"] = np.array(stopped)
+
+    item = compared_probe(None, reference)["schedule"].items[-1]
+    assert (item.name, item.keras, item.torch) == ("epoch at which training stops", text, text)
+
+
 def test_a_learning_rate_may_have_the_rounding_of_float32(compared_probe):
     def change(port, by):
         port.arrays["optimizer/learning_rate"] = port.arrays["optimizer/learning_rate"] * (1 + by)
@@ -339,6 +449,28 @@ def test_a_learning_rate_may_have_the_rounding_of_float32(compared_probe):
     assert statuses(compared_probe(lambda port: change(port, 1e-7)))["optimizer"] == PASS
     level, items = failed(compared_probe(lambda port: change(port, 2e-7)))
     assert (level, set(items)) == ("optimizer", {"learning_rate"})
+
+
+def test_a_learning_rate_may_have_the_rounding_of_a_schedule_in_float32(compared_probe):
+    """Four units in the last place of the largest rate: much, where the rate is small."""
+
+    def scheduled_rates(recorded):
+        recorded.facts["schedule"]["kind"] = "step"
+        recorded.arrays["optimizer/learning_rate"][-1] = 0.25 * 2**-10
+
+    def change(port, by):
+        port.arrays["optimizer/learning_rate"][-1] = 0.25 * (2**-10 + by * 2.0**-23)
+
+    assert (
+        statuses(compared_probe(lambda port: change(port, 4), scheduled_rates))["optimizer"] == PASS
+    )
+    level, items = failed(compared_probe(lambda port: change(port, 6), scheduled_rates))
+    assert (level, set(items)) == ("optimizer", {"learning_rate"})
+
+
+def test_how_the_port_is_fed_is_told(compared_probe):
+    level = compared_probe(fact("fed with channels first", "fed"))["data"]
+    assert "as it reaches the first layer (fed with channels first);" in level.tolerance_source
 
 
 @pytest.mark.parametrize(

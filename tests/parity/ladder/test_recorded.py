@@ -23,6 +23,15 @@ def test_what_rounding_does_in_keras_is_allowed(traces):
     assert compare_recorded(keras, KEY, port[KEY] * (1 + 1e-8), "name").status == FAIL
 
 
+def test_tokens_may_be_of_another_type(traces):
+    keras, _ = traces(
+        reference=lambda r: r.arrays.update({KEY: np.arange(12, dtype=np.int32).reshape(4, 3)})
+    )
+    ours = np.arange(12.0).reshape(4, 3)
+    assert compare_recorded(keras, KEY, ours, "tokens").status == PASS
+    assert compare_recorded(keras, KEY, ours + 1, "tokens").status == FAIL
+
+
 def with_output(array):
     return lambda r: r.arrays.update({"forward/eval/output": array})
 
@@ -67,3 +76,9 @@ def test_outputs_agree_in_all_the_modes_that_are_asked_for(traces):
     assert outputs_agree(keras, port, "eval")
     assert not outputs_agree(keras, port, "train")
     assert not outputs_agree(keras, port, "eval", "train")
+
+
+def test_a_port_without_an_output_has_not_shown_that_it_agrees(traces):
+    keras, port = traces(lambda p: p.arrays.pop("forward/eval/output"))
+    assert not outputs_agree(keras, port, "eval", "train")
+    assert not outputs_agree(keras, port, "no such mode")

@@ -21,6 +21,7 @@ from parity.ladder.items import (
     Level,
 )
 from parity.ladder.result import Result
+from parity.report.sentences import moment
 
 NAN, INF = math.nan, math.inf
 
@@ -199,3 +200,13 @@ def test_json_has_the_values_of_the_result():
     assert json_["behaviour"]["keras"] == {"verdict": "overfit", "gap": "NaN"}
     assert json_["history"]["keras"]["loss"] == [1.0, "-Infinity"]
     assert json_["drift"] == {"difference": ["Infinity"]}
+
+
+def test_epochs_are_counted_from_1_wherever_a_person_reads():
+    found = item("val_loss", 2.0, epoch=4, step=10)
+    result = Result(FAIL, {}, (Level("trajectory", FAIL, "", (found,)),)).to_json()
+    assert [item(epoch=epoch).epoch_number for epoch in range(5)] == [1, 2, 3, 4, 5]
+    assert result["levels"][0]["items"][0]["epoch_number"] == 5
+    assert result["first_divergence"]["epoch_number"] == 5
+    assert moment(found) == " (epoch 5, step 10)"
+    assert item().epoch_number is None

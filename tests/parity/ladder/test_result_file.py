@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from parity.behaviour.rules import Judgement
 from parity.errors import InputError
 from parity.files.json_io import write_json
+from parity.ladder import result_file
 from parity.ladder.items import FAIL, LEVEL_IDS, NOT_REACHED, PASS, SKIPPED, Item, Level
 from parity.ladder.result import ERROR, INCOMPLETE, Found, Result
 from parity.ladder.result_file import read_result, result_from
@@ -149,6 +150,43 @@ def test_what_was_written_comes_back(name, tmp_path):
         assert type(found.errors) is type(found.causes) is type(found.settings) is tuple
 
 
+NEW_KEYS = ("divergences", "inherited", "incomplete", "not_compared", "tolerance")
+
+
+def of_an_older_version(result):
+    """As a version wrote it whose checks ended at the first level that failed."""
+    content = result.to_json()
+    for key in NEW_KEYS:
+        del content[key]
+    for level in content["levels"]:
+        del level["not_compared"], level["applies"]
+        for item in level["items"]:
+            del item["role"]
+    return content
+
+
+@pytest.mark.parametrize("name", ["run that passes", "run that fails", "check that passes",
+                                  "check without result", "run without result"])  # fmt: skip
+def test_a_result_of_an_older_version_is_read(name):
+    found = result_from(of_an_older_version(GOOD[name]), "here").to_json()
+    expected = GOOD[name].to_json()
+    for level in [*found["levels"], *expected["levels"]]:
+        del level["not_compared"], level["applies"]
+    assert found == expected
+
+
+def test_a_check_of_an_older_version_has_one_divergence():
+    content = of_an_older_version(GOOD["check that fails"])
+    found = result_from(content, "here")
+    (divergence,) = found.divergences
+    first = GOOD["check that fails"].divergences[0]
+    assert (divergence.level, divergence.item.name) == ("forward", "conv2.kernel")
+    assert [cause["id"] for cause in divergence.causes] == [cause["id"] for cause in first.causes]
+    assert divergence.place == first.place
+    assert found.to_json()["first_divergence"] == content["first_divergence"]
+    assert "C1" in "".join(text for line in page_lines(result_page(found)) for text, _ in line)
+
+
 def test_numbers_that_json_lacks_are_numbers_again_and_texts_stay_texts():
     given_ = run_result(FAIL, data={"source": "NaN", "sha256": {}})
     given_ = replace(given_, spec={**given_.spec, "scenario": "Infinity"})
@@ -160,6 +198,13 @@ def test_numbers_that_json_lacks_are_numbers_again_and_texts_stay_texts():
     assert math.isnan(found.behaviour["torch"]["gap"])
     assert found.drift["difference"] == [1e-7, INF]
     assert {type(value) for value in found.history["keras"]["learning_rate"]} == {float}
+
+
+def test_what_follows_from_other_values_is_computed_anew():
+    content = run_result(FAIL).to_json()
+    content["levels"][8]["worst"] = -5
+    content["first_divergence"] |= {"level": "init", "item": "3"}
+    assert same(result_from(content, "here"), run_result(FAIL))
 
 
 def passed_levels(**first):
@@ -189,6 +234,15 @@ def test_what_follows_from_the_items_is_computed_whatever_the_file_says(name, pl
     assert same(result_from(content, "here"), GOOD[name])
 
 
+def test_an_accepted_divergence_without_a_cause_is_none():
+    found = result_from(changed(CHECK, ("divergences", 1, "causes"), []), "here")
+    assert (len(found.accepted), len(found.unaccepted)) == (0, 2)
+
+
+def test_without_its_incomplete_parts_a_check_is_none_that_is_open():
+    assert result_from(changed(OPEN, ("incomplete",), []), "here").verdict == PASS
+
+
 @pytest.mark.parametrize(
     ("levels", "message"),
     [
@@ -213,6 +267,7 @@ def test_a_divergence_that_no_level_shows_is_refused():
 
 RUN = run_result(FAIL).to_json()
 CHECK = check_result(FAIL).to_json()
+OPEN = GOOD["check that is open"].to_json()
 ITEM = ("levels", 8, "items", 1)
 FIRST_CAUSE = ("first_divergence", "causes", 0)
 WRONG = [
@@ -394,3 +449,14 @@ def test_what_is_no_such_json_is_one_paragraph(content, tmp_path):
     path = tmp_path / "result.json"
     path.write_bytes(content)
     assert str(path) in refusal(read_result, path)
+
+
+def test_a_file_that_is_too_large_is_not_parsed(tmp_path, monkeypatch):
+    path = tmp_path / "result.json"
+    write_json(path, RUN)
+    size = path.stat().st_size
+    monkeypatch.setattr(result_file, "MAX_BYTES", size)
+    read_result(path)
+    monkeypatch.setattr(result_file, "MAX_BYTES", size - 1)
+    monkeypatch.setattr(json, "loads", None)
+    assert "it has more than" in refusal(read_result, path)

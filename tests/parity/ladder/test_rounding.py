@@ -43,6 +43,13 @@ def test_a_measured_noise_counts(recorded, tmp_path, noise, expected):
         assert found[f"gradient/{name}"] == pytest.approx(limit, rel=1e-12, abs=0)
 
 
+def test_infinities_are_no_measure(recorded, tmp_path):
+    """What is allowed of the others would be infinite, too."""
+    infinite = {"gradient__dense1.bias": np.full(4, np.inf)}
+    found = limits(recorded, tmp_path / "a", 1.0, **infinite)
+    assert max(found.values()) < 1e-3
+
+
 @pytest.mark.parametrize("noise", [1e-6, 1.0, 1e300], ids=lambda value: f"{value:g}")
 def test_no_noise_allows_more_than_a_millionth_of_what_is_largest(recorded, tmp_path, noise):
     found = limits(recorded, tmp_path / "a", noise)
@@ -56,6 +63,20 @@ def test_no_noise_allows_more_than_a_millionth_of_what_is_largest(recorded, tmp_
         largest = max(np.abs(recorded.arrays[other]).max() for other in like)
         most = MOST_OF_BETAS if key.startswith(("optimizer/", "trajectory/losses")) else MOST
         assert absolute <= most * max(largest, 1 if not largest else 0) * (1 + 1e-12), key
+
+
+def test_betas_as_they_are_written_move_what_an_optimizer_keeps_by_more_than_a_millionth(
+    recorded, tmp_path
+):
+    """Of 0.999 in float32, 1 - beta is less by 1.3e-5 of itself. It is rounded once."""
+    of_beta = float(np.float32(0.999)) - 0.999
+    noise = abs(of_beta) / (1 - 0.999)
+    assert noise == pytest.approx(1.287e-5, rel=1e-3)
+    slot = {"optimizer__1__velocity__dense1": np.ones(4)}
+    found = limits(recorded, tmp_path / "a", noise, **slot)
+    assert found["optimizer/1/velocity/dense1"] == pytest.approx(2 * noise)
+    assert found["trajectory/losses"] == pytest.approx(2 * noise)
+    assert found["forward/eval/output"] == found["loss/value"] == MOST
 
 
 def test_what_the_constants_of_an_optimizer_change_is_allowed_beside_rounding_and_has_no_limit(
@@ -104,6 +125,13 @@ def test_a_part_in_float32_makes_what_is_trained_uncertain_up_to_a_limit(recorde
     assert found["trajectory/2/dense2.kernel"] == exact["trajectory/2/dense2.kernel"] < 1e-4
     noise["trajectory/2/dense1.kernel"] = 1.0
     assert told(inside, tmp_path / "c", noise)["trajectory/2/dense1.kernel"] < 1e-1
+
+
+def test_a_gradient_of_nothing_is_not_a_licence(recorded, tmp_path):
+    """A bundle that says zero where Keras has none would be seen at the level of the gradients."""
+    zero = {"gradient__dense1.bias": np.zeros(4)}
+    found = limits(recorded, tmp_path / "a", 1e9, **zero)
+    assert found["gradient/dense1.bias"] <= MOST * 10
 
 
 @pytest.mark.parametrize(
@@ -168,6 +196,20 @@ def test_what_rounding_decides_in_a_training_is_not_judged_by_a_millionth(record
     assert weights[NUM_CERTAIN_STEPS:] == pytest.approx([NOISE_FACTOR * 0.01] * (len(weights) - 2))
     assert losses[-1] == pytest.approx(NOISE_FACTOR * 0.01)
     assert max(losses[:-1]) <= MOST_OF_BETAS * (1 + 1e-12)  # before rounding has reached the loss
+
+
+def largest_after(recorded, step):
+    recorded = with_four_steps(recorded)
+    keys = [key for key in recorded.arrays if key.startswith(f"trajectory/{step}/")]
+    return max(np.abs(recorded.arrays[key]).max() for key in keys)
+
+
+def test_no_noise_makes_the_first_steps_uncertain(recorded, tmp_path):
+    weights, _ = in_training(recorded, tmp_path / "a", 1.0)
+    for step, most in enumerate(weights[:NUM_CERTAIN_STEPS], start=1):
+        changed = with_four_steps(recorded)
+        own = np.abs(changed.arrays[f"trajectory/{step}/dense1.kernel"]).max()
+        assert most * own <= MOST * largest_after(recorded, step) * (1 + 1e-12)
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,19 @@ def test_a_weight_may_not_differ_in_its_last_bit(halves, name, index):
     assert failed(weights(*halves(change))) == [(name, index, 0)]
 
 
+def test_a_weight_without_a_place_in_the_port_is_left_to_the_structure(halves):
+    outcome = weights(*halves(lambda arrays: arrays.pop(f"seeded/init/{BIAS}")))
+    assert (outcome.status, [item.name for item in outcome.items]) == (PASS, [KERNEL])
+
+
+def test_no_weight_at_all_is_no_pass(halves):
+    def change(arrays):
+        for name in (KERNEL, BIAS):
+            del arrays[f"seeded/init/{name}"]
+
+    assert weights(*halves(change)).status == FAIL
+
+
 def test_generators_are_those_of_the_dropouts_and_each_is_compared_once(halves):
     outcome = masks(*halves())
     assert [item.name for item in outcome.items] == ["generator of dropout's masks"]
@@ -81,6 +94,19 @@ def test_another_generator_is_named(halves, state):
     change = {"seeded/masks/dropout": np.array(state)}
     outcome = masks(*halves(lambda arrays: arrays.update(change)))
     assert [name for name, _, _ in failed(outcome)] == ["generator of dropout's masks"]
+
+
+def test_a_dropout_that_draws_otherwise_has_no_generator_to_compare(halves):
+    outcome = masks(*halves(lambda arrays: arrays.pop("seeded/masks/dropout")))
+    assert outcome.status == FAIL
+    assert outcome.items[0].step == 0
+
+
+def test_without_dropouts_no_masks_are_drawn(halves, tmp_path):
+    _, torch = halves()
+    keras = Parts(facts={"nodes": NODES[:1], "masks": {"noise": [8, 0]}})
+    outcome = masks(keras.write(tmp_path / "none"), torch)
+    assert (outcome.status, outcome.applies) == (SKIPPED, False)
 
 
 def test_an_orthogonal_weight_may_be_rounded_in_another_order(tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 from ladder_runs import AGREE, failing, levels_of, statuses
-from traces import ANCHORS, KERNEL, STEPS_PER_EPOCH, weights_after
+from traces import ANCHORS, KERNEL, STEPS_PER_EPOCH, ended, weights_after
 
 from parity.ladder.anchored import CHANGES, ROUNDING_FACTOR
 from parity.ladder.anchored_tolerance import MOST
@@ -78,6 +78,12 @@ def test_an_array_may_differ_by_a_billionth_and_no_more(compared, step, key, siz
     assert first.note.endswith(note)
 
 
+@pytest.mark.parametrize("name", ["loss", "accuracy"])
+def test_each_number_of_the_validation_in_front_of_an_epoch_has_its_name(compared, name):
+    first = failing(compared(moved(f"anchored/0/validation/{name}", 1e-8))).first_failure
+    assert (first.name, first.step) == (f"val_{name}", 0)
+
+
 @pytest.mark.parametrize(
     ("noise", "is_compared"), [(MOST / NOISE_FACTOR, True), (MOST / 29, False)]
 )
@@ -127,6 +133,35 @@ def test_a_port_whose_steps_cannot_be_repeated_has_no_rounding(compared):
     trajectory = compared(is_open)["trajectory"]
     assert trajectory.status == PASS
     assert not [item for item in trajectory.items if item.unit == "roundings"]
+
+
+def test_the_generators_of_masks_are_compared_where_the_port_draws_them(compared):
+    first = failing(compared(moved("anchored/3/masks/dropout", 1))).first_failure
+    assert (first.name, first.step) == ("generator of dropout's masks", 3)
+    assert (first.worst, first.allowed) == (2, 0)
+
+    def replayed(parts):
+        for step in ANCHORS:
+            del parts.arrays[f"anchored/{step}/masks/dropout"]
+
+    assert statuses(compared(replayed)) == AGREE
+
+
+def test_what_only_one_half_reports_of_a_step_is_left_out(compared):
+    def lacks(*keys):
+        def change(parts):
+            for step in ANCHORS:
+                for key in keys:
+                    del parts.arrays[f"anchored/{step}/{key}"]
+
+        return change
+
+    left = "running/accuracy", f"slots/2/momentum/{KERNEL}"
+    for levels in (compared(lacks(*left)), compared(None, lacks(*left))):
+        trajectory = levels["trajectory"]
+        assert trajectory.status == PASS
+        names = {item.name for item in trajectory.items}
+        assert names & {"accuracy", f"momentum of {KERNEL}"} == set()
 
 
 # Ends of the port's epochs; those of Keras are 2, 4 and 6.
@@ -187,3 +222,20 @@ def test_a_port_that_does_not_change_between_steps_what_keras_changes_fails(comp
     first = found.first_failure
     assert (found.id, first.name) == ("trajectory", BETWEEN)
     assert (first.keras, first.torch) == (True, False)
+
+
+@pytest.mark.parametrize("steps", [(4,), (2, 4), (3,)], ids=str)
+def test_where_both_halves_change_something_the_moment_may_hang_on_the_weights(compared, steps):
+    assert compared(cleared(*steps), cleared(4))["trajectory"].status == PASS
+
+
+def test_a_port_that_stops_earlier_is_compared_from_the_states_that_it_reached(anchored):
+    def stopped(parts):
+        ended(parts, 1)
+        for key in [key for key in parts.arrays if key.startswith("anchored/3/")]:
+            del parts.arrays[key]
+
+    found = from_states(*anchored(stopped))
+    assert found.status == PASS
+    assert {item.step for item in found.items if item.unit == "rel"} == {0, 1}
+    assert found.tolerance_source.startswith("2 recorded states")

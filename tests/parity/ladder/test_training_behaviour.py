@@ -2,11 +2,13 @@
 
 import pytest
 from ladder_runs import NAN
+from traces import whole_parts
 
 from parity.behaviour.rules import judge
 from parity.ladder.comparers.training import judge_training, of_training
 from parity.ladder.items import FAIL, PASS
 from parity.programs.program_spec import ProgramSpec
+from parity.programs.run_spec import EarlyStopping
 
 
 def of_a_user(parts):
@@ -55,12 +57,34 @@ def test_the_labels_of_a_scenario_set_the_target(anchored):
     assert judge(keras.history).verdict == "underfit"
 
 
+def test_with_restored_weights_the_best_epoch_counts(anchored):
+    def best_first(parts):
+        parts.history["val_loss"] = [0.5, 0.25, 1.0]
+        parts.history["accuracy"] = [0.75, 0.92, 1.0]
+        parts.history["val_accuracy"] = [0.75, 0.91, 0.75]
+
+    rule = EarlyStopping(patience=9, restore_best_weights=True)
+    for settings, expected in (({"early_stopping": rule}, 0.91), ({}, 0.75)):
+        keras, torch = anchored(best_first, best_first, **settings)
+        assert judge_training(torch, keras).val_accuracy == expected
+
+
 def test_a_program_of_a_user_is_judged_by_its_history_alone(anchored):
     keras, torch = anchored(of_a_user, of_a_user)
     assert judge_training(torch, keras) == judge(torch.history)
     # A scenario tells the number of samples, and so the noise of the accuracies.
     assert judge_training(torch, keras).gap_error is None
     assert judge_training(*anchored()).gap_error is not None
+
+
+def test_the_port_is_judged_with_what_keras_was_fed(anchored):
+    def tells_nothing(parts):
+        for name in ("num_classes", "num_train", "num_val"):
+            del parts.facts[name]
+        parts.spec = {}
+
+    keras, torch = anchored(tells_nothing)
+    assert judge_training(torch, keras) == judge_training(keras, keras)
 
 
 # --- near a limit ---------------------------------------------------------------------------------
@@ -110,3 +134,24 @@ def test_two_verdicts_may_differ_by_three_deviations_of_two_counts(anchored):
     assert source.startswith("the same verdict, or numbers that differ by less than chance; Keras:")
     assert "Keras: overfit, training is better" in source
     assert "; torch: good_fit, training accuracy" in source
+
+
+def test_trainings_that_are_compared_step_by_step_have_no_excuse(tmp_path):
+    halves = [whole_parts(), whole_parts()]
+    fit_of(0.95, 0.893)(halves[0])
+    fit_of(0.95, 0.901)(halves[1])
+    keras, torch = (h.write(tmp_path / str(n)) for n, h in enumerate(halves))
+    assert of_training(keras, torch).status == FAIL
+
+
+@pytest.mark.parametrize("name", ["num_train", "num_val"])
+def test_without_the_number_of_samples_chance_explains_nothing(anchored, name):
+    def unknown(accuracies):
+        def change(parts):
+            of_a_user(parts)
+            fit_of(*accuracies)(parts)
+            parts.facts[name] = None
+
+        return change
+
+    assert of_training(*anchored(unknown((0.95, 0.901)), unknown((0.95, 0.893)))).status == FAIL

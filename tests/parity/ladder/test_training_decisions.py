@@ -55,6 +55,11 @@ def test_halves_that_decide_otherwise_are_told_with_the_margin_and_pass(halves):
     assert outcome.tolerance_source.endswith("decided on an improvement by 0.0001 in epoch 2")
 
 
+def test_a_rule_that_watches_a_maximum_has_the_same_margin(halves):
+    watched = {**WATCHED, "monitor": "val_accuracy", "is_max": True}
+    assert decisions(*halves(watched)).tolerance_source.endswith("improvement by 0.0001 in epoch 2")
+
+
 def test_halves_that_decide_alike_are_not_told(halves):
     keras, _ = halves()
     assert "otherwise" not in decisions(keras, keras).tolerance_source
@@ -210,6 +215,12 @@ def test_what_is_not_as_the_rules_say_fails_by_name(anchored, port, keras, faili
     assert outcome.status == (FAIL if failing else PASS)
 
 
+def test_weights_of_another_epoch_are_told_with_both(anchored):
+    outcome = decisions(*anchored(ending_otherwise, best_of(1)))
+    (item,) = (item for item in outcome.items if item.status == FAIL)
+    assert (item.keras, item.torch) == ("of epoch 3", "of epoch 1")
+
+
 @pytest.mark.parametrize(
     ("dtype", "units", "status"),
     [("float32", 8, PASS), ("float32", 12, FAIL), ("float64", 4, PASS), ("float64", 8, FAIL)],
@@ -239,3 +250,12 @@ def test_halves_that_stop_at_different_epochs_by_their_losses_pass_and_are_told(
     assert outcome.status == PASS
     told = f"from epoch {epochs + 1} on the halves decide otherwise: the val_loss"
     assert told in outcome.tolerance_source
+
+
+def test_averages_of_weights_are_those_of_no_epoch_and_are_not_compared(anchored):
+    def averaged(parts):
+        parts.arrays[f"training/final/{KERNEL}"] += 0.125
+
+    outcome = decisions(*anchored(averaged, averaged))
+    assert outcome.status == PASS
+    assert [item.name for item in outcome.items if KERNEL in item.name] == []

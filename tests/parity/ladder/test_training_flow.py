@@ -5,7 +5,7 @@ import pytest
 
 from parity.files.json_io import write_json
 from parity.ladder.comparers.flow import of_training
-from parity.ladder.items import FAIL, PASS
+from parity.ladder.items import FAIL, PASS, SKIPPED
 from parity.traces.folder import RunFolder
 from parity.traces.trace import CheckWriter, RunResult, Trace
 
@@ -81,6 +81,24 @@ def test_another_range_is_named(name, value, trace):
     assert failed(outcome) == [(name, 0, 0)]
 
 
+def test_one_pixel_and_a_fraction_are_other_shifts(trace):
+    whole, part = ({"width_shift_range": value} for value in (1, 1.0))
+    assert failed(of_training(trace(augment=whole), trace(augment=part)))
+
+
+def test_a_port_that_ends_earlier_is_compared_as_far_as_it_goes(trace):
+    def change(arrays):
+        arrays["training/image_sums"] = arrays["training/image_sums"][:4]
+        del arrays["training/images/5"]
+
+    assert of_training(trace(), trace(change)).status == PASS
+
+
+def test_a_port_that_does_not_augment_has_nothing_to_compare(trace):
+    outcome = of_training(trace(), trace(lambda arrays: arrays.pop("training/image_sums")))
+    assert (outcome.status, outcome.applies) == (SKIPPED, False)
+
+
 @pytest.mark.parametrize(("dtype", "allowed"), [("float32", 5e-7), ("float64", 1e-12)])
 @pytest.mark.parametrize(("by", "status"), [(0.9, PASS), (1.1, FAIL)], ids=["within", "above"])
 def test_images_may_differ_by_the_rounding_of_their_dtype(trace, dtype, allowed, by, status):
@@ -94,6 +112,15 @@ def test_images_may_differ_by_the_rounding_of_their_dtype(trace, dtype, allowed,
     assert (worst.name, worst.epoch, worst.step) == ("augmented images", 0, 2)
     assert worst.index == (0, 1, 1, 0)
     assert f"within {allowed:g}" in outcome.tolerance_source
+
+
+def test_in_float32_roundings_add_up_in_a_sum_and_it_is_not_compared(trace):
+    def change(arrays):
+        arrays["training/image_sums"] *= 1 + 1e-6
+
+    outcome = of_training(trace(dtype="float32"), trace(change, dtype="float32"))
+    assert outcome.status == PASS
+    assert {item.name for item in outcome.items} == {*RANGES, "augmented images"}
 
 
 def drawn(arrays):

@@ -33,6 +33,14 @@ def test_a_rate_that_callbacks_cut_is_as_near_as_it_is_small():
     assert compare_rates(rates, wrong, ENDS, SCHEDULED).status == PASS
 
 
+def test_rates_of_zero_are_equal_to_none_but_themselves():
+    zeros, other = np.zeros(6), np.zeros(6)
+    assert compare_rates(zeros, other, ENDS, SCHEDULED).status == PASS
+    other[3] = 1e-200
+    assert compare_rates(zeros, other, ENDS, SCHEDULED).status == FAIL
+    assert parting(zeros, other, ENDS, SCHEDULED) == 1
+
+
 def test_the_first_step_with_another_rate_is_named_and_not_the_largest_difference():
     keras = np.full(6, 0.5)
     torch = keras.copy()
@@ -41,6 +49,15 @@ def test_the_first_step_with_another_rate_is_named_and_not_the_largest_differenc
     assert (item.status, item.name, item.unit) == (FAIL, "learning_rate", "rel")
     assert (item.epoch, item.step) == (1, 4)
     assert (item.keras, item.torch, item.worst) == (0.5, 0.25, 0.5)
+
+
+def test_of_rates_that_agree_the_largest_difference_is_told():
+    keras = np.full(6, 0.5)
+    torch = keras.copy()
+    torch[[1, 4]] += [1e-9, 2e-9]
+    item = compare_rates(keras, torch, ENDS, SCHEDULED)
+    assert (item.status, item.epoch, item.step) == (PASS, 2, 5)
+    assert parting(keras, torch, ENDS, SCHEDULED) is None
 
 
 def test_of_rates_that_agree_the_one_nearest_to_its_own_limit_is_told():

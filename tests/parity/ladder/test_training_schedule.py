@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from ladder_runs import AGREE, failing, levels_of, moved, statuses
+from ladder_runs import AGREE, failing, levels_of, moved, other_rates, statuses
 from traces import BIAS, KERNEL, STEPS_PER_EPOCH, ended, whole_parts
 
+from parity.ladder.comparers.training import schedule
 from parity.ladder.items import FAIL, PASS
 
 PLANNED = 4
@@ -60,3 +61,17 @@ def test_the_weights_that_a_training_ends_with_may_be_rounded(compared_with, ker
     assert found.status == status
     worst = found.worst
     assert (worst.name, worst.index, worst.step) == (f"{KERNEL} {ENDS_WITH}", (0, 1), 6)
+
+
+def test_the_weights_at_the_end_may_differ_by_what_rounding_makes_of_the_training(keras, tmp_path):
+    for by, status in ((29e-9, PASS), (31e-9, FAIL)):
+        parts = whole_parts()
+        parts.facts["spread"] = {f"training/final/{BIAS}": 1e-9}
+        # Relative to the largest, 1 + 6/64.
+        parts.arrays[f"training/final/{BIAS}"][0] += by * (1 + 6 / 64)
+        assert schedule(keras, parts.write(tmp_path / str(by))).status == status
+
+
+def test_weights_behind_another_rate_are_not_compared(compared_with):
+    found = failing(compared_with(other_rates(2)))
+    assert [item.name for item in found.items] == ["learning_rate", "epochs"]

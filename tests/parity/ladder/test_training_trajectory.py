@@ -74,6 +74,16 @@ def test_a_value_of_the_history_is_named_with_its_epoch(compared_with, keras, ke
     assert (first.keras, first.torch) == (value, value + 1.1 * allowed)
 
 
+def test_how_well_the_training_samples_are_known_is_compared_as_well(tmp_path):
+    keras, torch = whole_parts(), whole_parts()
+    keras.history["eval_accuracy"] = torch.history["eval_accuracy"] = [0.5, 0.75, 0.875]
+    torch = torch.copy()
+    torch.history["eval_accuracy"][1] = 0.625
+    found = trajectory(keras.write(tmp_path / "keras"), torch.write(tmp_path / "torch"))
+    failed = [(item.name, item.epoch) for item in found.items if item.status == FAIL]
+    assert failed == [("eval_accuracy", 1)]
+
+
 def test_a_column_that_only_one_half_reports_is_left_out(compared_with):
     def change(parts):
         parts.history["auc"] = [0.5] * 3
@@ -191,6 +201,14 @@ def test_thirty_times_what_rounding_makes_of_the_training_is_allowed(
         assert "as rounding" in found.tolerance_source
 
 
+def test_the_history_of_an_epoch_has_the_spread_of_its_last_step(tmp_path, keras):
+    for epoch, status in ((0, FAIL), (1, PASS), (2, FAIL)):
+        parts = whole_parts()
+        parts.facts["spread"] = dict(SPREAD)
+        parts.history["val_accuracy"][epoch] += 50e-12
+        assert trajectory(keras, parts.write(tmp_path / str(epoch))).status == status
+
+
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_from_another_rate_on_the_difference_belongs_to_the_schedule(compared_with, epoch):
     levels = compared_with(other_rates(epoch))
@@ -204,6 +222,22 @@ def test_from_another_rate_on_the_difference_belongs_to_the_schedule(compared_wi
     assert f"not compared from epoch {epoch + 1} on," in trajectory.tolerance_source
     assert max(item.epoch for item in trajectory.items) == epoch - 1
     assert max(item.step for item in trajectory.items) == STEPS_PER_EPOCH * epoch
+
+
+def test_a_difference_before_the_rates_part_belongs_to_the_trajectory(compared_with):
+    def change(parts):
+        other_rates(2)(parts)
+        parts.arrays[f"training/weights/4/{BIAS}"][1] += 1
+
+    first = compared_with(change)["trajectory"].first_failure
+    assert (first.name, first.step) == (BIAS, 4)
+
+
+def test_another_rate_from_the_start_leaves_the_initial_weights_alone(compared_with):
+    levels = compared_with(other_rates(0))
+    assert {item.step for item in levels["trajectory"].items} == {0}
+    found = failing(levels)
+    assert (found.id, found.first_failure.epoch) == ("schedule", 0)
 
 
 @pytest.mark.parametrize("end", [3, 5])
@@ -233,6 +267,15 @@ def test_an_array_that_keras_lacks_is_told(compared_with, tmp_path, key):
         levels_of(keras, torch)
     assert str(keras.directory) in str(caught.value)
     assert repr(key) in str(caught.value)
+
+
+def test_what_the_port_lacks_is_told_but_for_weights_without_a_place_in_it(keras, tmp_path):
+    for key in ("training/loss", "training/rates"):
+        parts = whole_parts()
+        del parts.arrays[key]
+        torch = parts.write(tmp_path / key)
+        with pytest.raises(RunError, match=rf"{torch.directory}: .*'{key}'"):
+            levels_of(keras, torch)
 
 
 def test_a_port_in_which_no_weight_has_a_place_is_compared_by_its_numbers(compared_with):
