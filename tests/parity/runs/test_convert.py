@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from damaged_weights import _archive, _with_layer
 from rows import each_row
 from safetensors.numpy import load_file
 from weight_files import build, inputs, values, weight_files
@@ -137,3 +138,45 @@ def test_the_ending_of_another_form_is_refused_before_anything_is_computed(form,
 def test_a_form_that_is_not_written_is_refused(form, tmp_path):
     with pytest.raises(InputError, match=r"expected a \.weights\.h5 or \.h5 of the model, not a "):
         check_ending(tmp_path / "a.weights.h5", tmp_path / "like", form)
+
+
+def _class(layers):
+    layers[-1]["config"]["activation"] = {"module": "os", "class_name": "system", "config": "true"}
+
+
+def _repeat(layers):
+    config = {"name": "again", "n": 10**9}
+    built = {"input_shape": [None, 4]}
+    layers.append({"class_name": "RepeatVector", "config": config, "build_config": built})
+
+
+def _units(layers):
+    layers[-1]["config"]["units"] = 10**12
+
+
+def test_a_damaged_file_is_told_in_one_line_and_leaves_nothing(files, folder):
+    (folder / "cut.keras").write_bytes((files / "rows.keras").read_bytes()[:-300])
+    with pytest.raises(InputError) as caught:
+        convert(given(files, folder, weights=folder / "cut.keras"))
+    assert "\n" not in str(caught.value)
+    assert not (folder / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("change", [_units, _repeat, _class])
+def test_a_hostile_configuration_is_refused_in_one_line(change, files, folder):
+    path = folder / "hostile.keras"
+    _archive(files, path, _with_layer(files, change))
+    with pytest.raises(InputError) as caught:
+        convert(given(files, folder, weights=path))
+    assert "\n" not in str(caught.value)
+    assert not (folder / "model.safetensors").exists()
+
+
+def test_code_in_a_state_dict_is_not_run(files, folder):
+    mark = folder / "mark"
+    (folder / "state.pt").write_bytes(f"cos\nsystem\n(S'touch {mark}'\ntR.".encode())
+    settings = {"like": files / "rows.h5", "out": folder / "back.h5"}
+    back = given(files, folder, weights=folder / "state.pt", **settings)
+    with pytest.raises(InputError, match="no state_dict"):
+        convert(back)
+    assert not mark.exists()
