@@ -1,22 +1,25 @@
-"""Whether the facts of a trace are what `KerasFacts` and `PortFacts` say."""
+"""Whether the facts of traces are what `KerasFacts` and `PortFacts` say."""
 
 from typing import NotRequired, get_args, get_origin, get_type_hints
 
 from parity.files.records import problem
 from parity.traces.facts import KerasFacts
+from parity.traces.folder import INDEX
 from parity.traces.port_facts import PortFacts
-from parity.traces.trace import KerasTrace, PortTrace
+from parity.traces.trace import Trace
+
+DESCRIBED = {"keras": KerasFacts, "torch": PortFacts}
 
 
-def misfits(*traces):
-    """Yields what facts of traces have no type, or are of another one."""
-    for trace in traces:
-        described = {KerasTrace: KerasFacts, PortTrace: PortFacts}[type(trace)]
-        types = get_type_hints(described, include_extras=True)
-        for name, fact in trace.facts.items():
+def misfits(folder):
+    """Yields the facts of all traces below a folder that have no type, or another one."""
+    for index in folder.rglob(INDEX):
+        half = next(part for part in reversed(index.parts) if part in DESCRIBED)
+        types = get_type_hints(DESCRIBED[half], include_extras=True)
+        for name, fact in Trace(index.parent).facts.items():
             kind = types.get(name)
             if get_origin(kind) is NotRequired:
                 kind = get_args(kind)[0]
             found = "it has no type" if kind is None else problem(kind, fact, "it")
             if found:
-                yield f"{trace.directory}: {name}: {found}"
+                yield f"{index.parent}: {name}: {found}"

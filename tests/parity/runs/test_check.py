@@ -7,6 +7,7 @@ from pathlib import Path
 import check_pairs
 import hostile_bundles as hostile
 import pytest
+from fact_types import misfits
 from paths import SUPPORT
 from rows import each_row
 from schemas import assert_valid
@@ -89,6 +90,10 @@ def ran(tmp_path_factory):
 
 def statuses(result):
     return {level.id: level.status for level in result.levels}
+
+
+def test_what_both_halves_say_has_the_types_that_are_described(ran):
+    assert [*misfits(ran.folder)] == []
 
 
 # --- pairs ---------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from fact_types import misfits
 from schemas import assert_valid
 
 from parity import run
@@ -61,6 +62,10 @@ def ran(tmp_path_factory):
         options = RunOptions(out=out)
         results = run_all(specs, options, on_result=lambda result, directory: shown.append(result))
     return results, shown, out
+
+
+def test_what_both_halves_say_of_a_run_has_the_types_that_are_described(ran):
+    assert [*misfits(ran[2] / "augmentation-seed3")] == []
 
 
 def test_a_scenario_in_float64_passes_every_level_and_leaves_a_whole_run_directory(ran):
