@@ -171,7 +171,9 @@ def test_a_variant_that_fails_a_level_is_refused_alone(rows_of, monkeypatch):
     item = Item("running loss", 1.0, 1e-12, "abs", 1)
     level = Level("trajectory", FAIL, "measured", (item,))
     monkeypatch.setattr(program, "BenchClient", Client)
-    monkeypatch.setattr(program, "Trace", _trace_unless_judged(program.Trace))
+    for kind in ("KerasTrace", "PortTrace"):
+        own = getattr(program, kind)
+        monkeypatch.setattr(program, kind, _trace_unless_judged(own))
     passed = Level("data", PASS, "measured", ())
     found = {"trajectory": level}
     monkeypatch.setattr(program, "compare_level", lambda name, *_: found.get(name, passed))
