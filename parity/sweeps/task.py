@@ -53,7 +53,8 @@ RUN_MODULES = (
     *("programs/program_spec", "programs/run_spec", "programs/settings"),
     "programs/user_modules",
     *("sweeps/batch", "sweeps/child", "sweeps/store"),
-    *("traces/anchors", "traces/feed_file", "traces/folder", "traces/trace"),
+    *("traces/anchors", "traces/facts", "traces/feed_file", "traces/folder", "traces/port_facts"),
+    "traces/trace",
     "traces/training_recorder",
 )
 # What it imports besides for a program of the user's.
