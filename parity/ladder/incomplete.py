@@ -6,7 +6,7 @@ what the user can do.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -81,7 +81,7 @@ def not_compared_of(keras: KerasTrace, port: PortTrace) -> tuple[dict[str, str],
     return _unique(found)
 
 
-def _told(trace: Trace, name: str) -> list[Any]:
+def _told(trace: Trace, name: str) -> list[dict[str, str]]:
     found: list[dict[str, str]] = trace.facts.get(name) or []
     return found
 

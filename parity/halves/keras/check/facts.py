@@ -28,7 +28,7 @@ from parity.halves.keras.factories import called_anew, trained_steps
 from parity.halves.keras.schedules import CompiledRate, has_schedule
 from parity.halves.keras.versions import is_kerass_own
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
-from parity.traces.facts import Input, Loss, Node, Schedule
+from parity.traces.facts import Input, Loss, Node, Schedule, known
 from parity.traces.trace import KerasWriter
 
 # --- The facts of a Keras model: layers, weights, initialisers, loss, optimizer -------------------
@@ -119,7 +119,7 @@ def objective_facts(objective: Objective) -> Loss | None:
     found["name"], found["config"] = " + ".join(str(name_of(x)) for x in losses.values()), {}
     found["outputs"] = {
         name: {
-            "name": name_of(loss) or "",
+            "name": known(name_of(loss)),
             "config": plain_nested(config_of(loss)),
             "weight": objective.loss_weights[name],
         }

@@ -27,7 +27,7 @@ from parity.halves.keras.check.sequence_masks import confident_of, counts_of_out
 from parity.halves.keras.check.structure import activation, last_of, outputs_of
 from parity.halves.keras.rounding import Perturbation
 from parity.programs.check_spec import CheckSpec
-from parity.traces.facts import MetricProbe, Metrics, NotCompared
+from parity.traces.facts import MetricProbe, Metrics
 from parity.traces.trace import KerasWriter, keyed
 
 # --- The loss of a Keras model: its value for extreme outputs, and its penalties ------------------
@@ -182,8 +182,8 @@ def _may_be_crossentropy(loss: Any) -> bool:
 
 def _leave_out(writer: KerasWriter, why: str) -> None:
     writer.facts["confident"] = False
-    entry: NotCompared = {"what": "the loss of confident outputs", "why": why, "arrays": []}
-    writer.facts.setdefault("not_compared", []).append(entry)
+    what = "the loss of confident outputs"
+    writer.facts.setdefault("not_compared", []).append({"what": what, "why": why, "arrays": []})
 
 
 def _activation(output: Any, calls: list[Call]) -> Call | None:

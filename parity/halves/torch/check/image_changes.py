@@ -18,7 +18,6 @@ from parity.halves.torch.port.given_images import is_random_image, receivers
 from parity.halves.torch.port.paired_layer import PairedLayer
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.ladder.comparers.forward import layers_before
-from parity.traces.facts import Incomplete, Notice
 from parity.traces.port_facts import ImageChange
 from parity.traces.trace import PortWriter
 from torch_impl.layers.image.random_layer import RandomImageLayer
@@ -237,13 +236,13 @@ def _tell_left_out(port: PortUnderTest, place: str, fact: ImageChange, writer: P
         _leave_out(writer, names, why, _GIVE)
     elif fact["by_batch"] and any("RandomCrop" not in node["kind"] for node in layers):
         why = "the port draws once for a batch, and Keras for each image; one image is compared"
-        entry: Notice = {"what": f"what {', '.join(names)} draw within a batch", "why": why}
-        writer.facts["not_compared"] = [*writer.facts.get("not_compared", []), entry]
+        what = f"what {', '.join(names)} draw within a batch"
+        writer.facts.setdefault("not_compared", []).append({"what": what, "why": why})
 
 
 def _leave_out(writer: PortWriter, names: Sequence[str], why: str, do: str) -> None:
-    entry: Incomplete = {"what": f"how {', '.join(names)} change images", "why": why, "do": do}
-    writer.facts["incomplete"] = [*writer.facts.get("incomplete", []), entry]
+    what = f"how {', '.join(names)} change images"
+    writer.facts.setdefault("incomplete", []).append({"what": what, "why": why, "do": do})
 
 
 def _is_same(images: np.ndarray, others: np.ndarray) -> bool:

@@ -19,7 +19,7 @@ from parity.halves.torch.port.carried import LOAD, Carried
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.port.slots import STOCK_SLOTS
 from parity.halves.torch.step_rate import step_of
-from parity.traces.facts import Notice, known
+from parity.traces.facts import known
 from parity.traces.trace import KerasTrace, PortWriter
 from torch_impl import optim
 from torch_impl.optim.base import averaged
@@ -318,8 +318,8 @@ def left_out_if_refused(port: PortUnderTest, step: int, writer: PortWriter) -> I
         is_met = port.keras.facts.get("batch_of_one", False)
         if _REFUSED not in str(error) or is_met or _num_samples(port.keras, step) != 1:
             raise
-        told: Notice = {"what": f"step {step} of the training, with one sample", "why": _WHY}
-        writer.facts["not_compared"] = [*writer.facts.get("not_compared", []), told]
+        what = f"step {step} of the training, with one sample"
+        writer.facts.setdefault("not_compared", []).append({"what": what, "why": _WHY})
 
 
 def _num_samples(keras: KerasTrace, step: int) -> int:

@@ -33,7 +33,6 @@ from parity.ladder.incomplete import OWN_TRAIN_STEP
 from parity.ladder.items import FAIL
 from parity.ladder.rounding import dtype_of
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
-from parity.traces.facts import Notice
 from parity.traces.trace import CheckWriter, KerasTrace, PortWriter
 
 ROUNDS = "how the port rounds"  # what is not compared of casts of its own
@@ -62,8 +61,8 @@ def run_check(
         _run(spec, factory, writer, keras)
     if casts:
         why = "a check computes in float64 what it computes, apart from these casts"
-        told: Notice = {"what": f"{ROUNDS} ({', '.join(casts)})", "why": why}
-        writer.facts["not_compared"] = [*writer.facts.get("not_compared", []), told]
+        what = f"{ROUNDS} ({', '.join(casts)})"
+        writer.facts.setdefault("not_compared", []).append({"what": what, "why": why})
 
 
 def _run(
