@@ -147,8 +147,9 @@ def adapted() -> Iterator[None]:
     everything is as it was before.
     """
     is_open = sys.platform == "linux" and not any(name in os.environ for name in VARIABLES)
-    cores = len(os.sched_getaffinity(0)) if is_open else 0
-    number = teams_needed(torch.get_num_threads(), cores)
+    number = 0
+    if is_open:
+        number = teams_needed(torch.get_num_threads(), len(os.sched_getaffinity(0)))
     if not number or getattr(_active, "is_on", False):
         yield
         return

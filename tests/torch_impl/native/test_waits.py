@@ -101,10 +101,15 @@ def nothing_chosen(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize("name", waits.VARIABLES)
-def test_who_chooses_by_a_variable_is_left_alone(name, switching, monkeypatch):
-    monkeypatch.setenv(name, "7")
-    monkeypatch.setattr(waits, "teams_needed", lambda threads, cores: min(cores, 1))
+@pytest.mark.parametrize("name", [*waits.VARIABLES, "darwin"])
+def test_who_chooses_by_a_variable_or_has_another_system_is_left_alone(
+    name, switching, monkeypatch
+):
+    if name in waits.VARIABLES:
+        monkeypatch.setenv(name, "7")
+    else:
+        monkeypatch.setattr(sys, "platform", name)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     optimizer = torch.optim.SGD(torch.nn.Linear(2, 2).parameters())
     with waits.adapted():
         optimizer.step()
