@@ -221,7 +221,7 @@ def difference(ours, theirs, least=SMALLEST):
     return np.max(np.abs(ours - theirs)) / max(np.max(np.abs(theirs)), least)
 
 
-def step(model, twin, arrays, training, rate=0.05):
+def step(model, twin, arrays, training, rate=0.01):
     """Outputs and gradients of both; one plain step of all weights. Returns the differences."""
     constants = [tf.constant(array) for array in arrays]
     with tf.GradientTape() as tape:
