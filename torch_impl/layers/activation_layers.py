@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from torch_impl.layers import activations
+from torch_impl.layers.layer import Layer
 
 # --- Activations that are layers in Keras, with other defaults or with weights --------------------
 
@@ -91,7 +92,7 @@ class ELU(Activation):
         super().__init__("elu", alpha=alpha)
 
 
-class Softmax(nn.Module):
+class Softmax(Layer):
     """exp(x) over its sum along one axis, or over several axes together.
 
     Differs from torch.nn.Softmax in:
@@ -138,12 +139,8 @@ class Softmax(nn.Module):
             return activations.softmax(x, axes[0])  # (3)
         return torch.exp(x - torch.logsumexp(x, axes, keepdim=True))  # (2)
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"axis={self.axis}"
 
-
-class PReLU(nn.Module):
+class PReLU(Layer):
     """max(x, 0) + alpha * min(x, 0), with an alpha for each entry that no axis shares.
 
     Differs from torch.nn.PReLU in:
@@ -171,15 +168,11 @@ class PReLU(nn.Module):
         """Returns a tensor of the shape of x."""
         return torch.relu(x) - self.weight * torch.relu(-x)  # (3)
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"shape={tuple(self.weight.shape)}"
-
 
 # --- Layers that rescale values, and embeddings ---------------------------------------------------
 
 
-class Rescaling(nn.Module):
+class Rescaling(Layer):
     """x * scale + offset.
 
     Source: keras 3.15 `layers/preprocessing/rescaling.py`.
@@ -205,10 +198,6 @@ class Rescaling(nn.Module):
             for value in (self.scale, self.offset)
         )
         return x * scale + offset
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.scale}, {self.offset}"
 
 
 class Normalization(nn.Module):

@@ -12,6 +12,7 @@ from torch import nn
 
 from torch_impl.layers.dropout import Dropout
 from torch_impl.layers.einsum_dense import EinsumDense
+from torch_impl.layers.layer import Layer
 
 # --------------------------------------------------------------------------------------------------
 #
@@ -60,7 +61,7 @@ def of_sequences(
 _MASKED = 1e9  # is subtracted from a masked score
 
 
-class Attention(nn.Module):
+class Attention(Layer):
     """softmax(query key^T) value, for one head and without projections (Luong et al. 2015).
 
     Differs from torch.nn.functional.scaled_dot_product_attention in:
@@ -147,10 +148,6 @@ class Attention(nn.Module):
             output = torch.where(query_mask.bool()[..., None], output, 0.0)
         return (output, weights) if return_attention_scores else output
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"score_mode={self.score_mode!r}, use_scale={self.scale is not None}"
-
 
 class AdditiveAttention(Attention):
     """softmax(sum of scale * tanh(query + key)) value (Bahdanau et al. 2015).
@@ -191,7 +188,7 @@ _MASKED_SCORE = -1e9  # Keras's Softmax layer puts this in the place of a masked
 _MASKED_FUSED = -0.7 * 3.38953e38  # and keras.ops.dot_product_attention this
 
 
-class _Attention(nn.Module):
+class _Attention(Layer):
     """What both layers share: projections are children with Keras's names, in Keras's order."""
 
     def __init__(
@@ -254,10 +251,6 @@ class _Attention(nn.Module):
             return weights
         dropped: torch.Tensor = self.dropout(weights.movedim(-1, 1)).movedim(1, -1)
         return dropped
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"scale={self.scale:.6g}, sliding_window={self.sliding_window}"
 
 
 class MultiHeadAttention(_Attention):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import nn
+
+from torch_impl.layers.layer import Layer
 
 # --- Layers that number values, and layers that encode such numbers -------------------------------
 #
@@ -46,7 +47,7 @@ def encoded(
     )
 
 
-class Encoding(nn.Module):
+class Encoding(Layer):
     """Base of layers that encode numbers: keeps the dtype of the result, as the module does.
 
     Args:
@@ -123,7 +124,7 @@ class Discretization(Encoding):
         return encoded(found, len(self.bin_boundaries) + 1, self.output_mode, self.like.dtype)
 
 
-class IntegerLookup(nn.Module):
+class IntegerLookup(Layer):
     """Numbers integers by a vocabulary.
 
     A number is 0 for the mask token, if there is one; then come those of integers that are not in
@@ -188,10 +189,6 @@ class IntegerLookup(nn.Module):
         if self.output_mode == "int":
             return found
         return encoded(found, self.depth, self.output_mode, torch.int64)
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"vocabulary of {len(self.keys)}, num_oov_indices={self.num_oov_indices}"
 
 
 # --- Layers that number integers by a hash: TensorFlow's, of the integer as it is written ---------
@@ -355,10 +352,6 @@ class Hashing(Encoding):
             return numbers
         return encoded(numbers, self.num_bins, self.output_mode, self.like.dtype)
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"num_bins={self.num_bins}, output_mode={self.output_mode!r}"
-
 
 class HashedCrossing(Encoding):
     """Numbers pairs of integers, or more of them, by one hash; torch has none.
@@ -391,7 +384,3 @@ class HashedCrossing(Encoding):
         if self.output_mode == "int":
             return numbers
         return encoded(numbers, self.num_bins, self.output_mode, self.like.dtype)
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"num_bins={self.num_bins}, output_mode={self.output_mode!r}"

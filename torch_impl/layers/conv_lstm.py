@@ -98,10 +98,6 @@ class ConvLSTMGates(LSTMGates):
         kernel = self._weight("weight_hh")
         return product(state, kernel, masks.states, self._of_state, axis=1)
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{super().extra_repr()}, kernel_size={self.kernel_size}, padding={self.padding!r}"
-
 
 class _ConvLSTM(Loop, ConvLSTMGates):
     """Base of the three ranks."""

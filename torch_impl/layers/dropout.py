@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from torch_impl.layers.layer import Drawing, Layer
 from torch_impl.normals import stateless_normal
 from torch_impl.philox import seed_pair, stateless_keep, stateless_uniform
 
@@ -30,7 +31,7 @@ def from_channels_last(x: torch.Tensor, channels_last: bool) -> torch.Tensor:
 # --- Layers that drop values in train mode, with Keras's masks ------------------------------------
 
 
-class Dropout(nn.Module):
+class Dropout(Drawing):
     """Inverted dropout with the mask that Keras draws.
 
     y = x / (1 - rate) where u >= rate, else 0, with u = stateless_uniform(shape of x in Keras's
@@ -70,7 +71,7 @@ class Dropout(nn.Module):
         self.seed = seed
         self.noise_shape = noise_shape
         self.channels_last = channels_last
-        self.num_calls = 0
+        self.num_calls = 0  # (3)
 
     def _mask_shape(self, shape: torch.Size) -> Sequence[int]:
         """Returns the shape of the mask for an input of this shape in Keras's layout."""
@@ -110,18 +111,6 @@ class Dropout(nn.Module):
         )  # (1)
         self.num_calls += 1
         return keep
-
-    def get_extra_state(self) -> dict[str, int]:
-        """Part of the state_dict."""
-        return {"seed": self.seed, "num_calls": self.num_calls}  # (3)
-
-    def set_extra_state(self, state: dict[str, int]) -> None:
-        """Part of load_state_dict."""
-        self.seed, self.num_calls = state["seed"], state["num_calls"]
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"rate={self.rate}, seed={self.seed}"
 
 
 class SpatialDropout(Dropout):
@@ -195,7 +184,7 @@ class AlphaDropout(Dropout):
 # --- Layers that add or multiply normal noise in train mode, with Keras's numbers -----------------
 
 
-class _Noise(nn.Module):
+class _Noise(Drawing):
     """A counter of calls, and normal numbers in Keras's order (N, H, W, C)."""
 
     def __init__(self, seed: int, channels_last: bool) -> None:
@@ -210,14 +199,6 @@ class _Noise(nn.Module):
         drawn = stateless_normal(shape, seed=seed_pair(self.seed, self.num_calls), dtype=x.dtype)
         self.num_calls += 1
         return from_channels_last(drawn.to(x.device), self.channels_last)
-
-    def get_extra_state(self) -> dict[str, int]:
-        """Part of the state_dict."""
-        return {"seed": self.seed, "num_calls": self.num_calls}
-
-    def set_extra_state(self, state: dict[str, int]) -> None:
-        """Part of load_state_dict."""
-        self.seed, self.num_calls = state["seed"], state["num_calls"]
 
 
 class GaussianNoise(_Noise):
@@ -242,10 +223,6 @@ class GaussianNoise(_Noise):
         if not self.training or self.stddev == 0:
             return x
         return x + self._normal(x) * self.stddev
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"stddev={self.stddev}, seed={self.seed}"
 
 
 class GaussianDropout(_Noise):
@@ -272,10 +249,6 @@ class GaussianDropout(_Noise):
             return x
         return x * (self._normal(x) * math.sqrt(self.rate / (1 - self.rate)) + 1)
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"rate={self.rate}, seed={self.seed}"
-
 
 # --- What networks of keras.applications have on their residual branches --------------------------
 
@@ -300,7 +273,7 @@ class LayerScale(nn.Module):
         return x * self.weight
 
 
-class StochasticDepth(nn.Module):
+class StochasticDepth(Drawing):
     """Drops whole samples in train mode, and divides the rest by its share (Huang et al. 2016).
 
     Differs from `DropPath` of timm in:
@@ -315,6 +288,8 @@ class StochasticDepth(nn.Module):
         rate: fraction of samples that is dropped, in [0, 1).
         seed: the state begins with (seed, 0).
     """
+
+    stream = ("state",)
 
     def __init__(self, rate: float, seed: int = 0) -> None:
         super().__init__()
@@ -332,20 +307,8 @@ class StochasticDepth(nn.Module):
         self.state = first, second
         return x / (1 - self.rate) * torch.floor(1 - self.rate + drawn)  # (1)
 
-    def get_extra_state(self) -> dict[str, tuple[int, int]]:
-        """Part of the state_dict."""
-        return {"state": self.state}
 
-    def set_extra_state(self, state: dict[str, tuple[int, int]]) -> None:
-        """Part of load_state_dict."""
-        self.state = state["state"]
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"rate={self.rate}, state={self.state}"
-
-
-class CustomScaleLayer(nn.Module):
+class CustomScaleLayer(Layer):
     """The first of two inputs plus `scale` times the second.
 
     Source: keras 3.15 `applications/inception_resnet_v2.py`.
@@ -361,7 +324,3 @@ class CustomScaleLayer(nn.Module):
     def forward(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
         """Returns one tensor of the shape of both."""
         return inputs[0] + inputs[1] * self.scale
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"scale={self.scale}"

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from torch_impl.clip import clip
+from torch_impl.layers.layer import Layer
 
 # --- A dense layer over the axes that an equation names -------------------------------------------
 
@@ -22,7 +23,7 @@ _FORMS = (
 )
 
 
-class EinsumDense(nn.Module):
+class EinsumDense(Layer):
     """einsum(equation, x, kernel) + bias.
 
     Torch has no such layer; torch.nn.Linear is "...x,yx->...y". Kernel and bias have Keras's
@@ -106,10 +107,6 @@ class EinsumDense(nn.Module):
         """Returns a tensor of the axes that the equation names."""
         y = torch.einsum(self.equation, x, self.weight)
         return y if self.bias is None else add_bias(y, self.bias)
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.equation!r}, {tuple(self.weight.shape)}, bias_axes={self.bias_axes!r}"
 
 
 def add_bias(y: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
@@ -275,7 +272,7 @@ class Minimum(_MergingMasked):
         return torch.where(first <= second, first, second)  # (1)
 
 
-class Concatenate(nn.Module):
+class Concatenate(Layer):
     """The inputs joined along an axis.
 
     Differs from torch.cat in:
@@ -313,12 +310,8 @@ class Concatenate(nn.Module):
         ]
         return torch.cat(masks, dim=self.axis).any(-1)
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"axis={self.axis}"
 
-
-class Dot(nn.Module):
+class Dot(Layer):
     """The product of two inputs, summed over one axis of each, example by example.
 
     Source: keras 3.15 `layers/merging/dot.py`.
@@ -344,10 +337,6 @@ class Dot(nn.Module):
         others = second.flatten(1, -2) if second.ndim > 2 else second[:, None]
         shape = first.shape[1:-1] + second.shape[1:-1]
         return (product @ others.transpose(1, 2)).reshape(first.shape[0], *(shape or (1,)))
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"axes={self.axes}, normalize={self.normalize}"
 
 
 def _of_one_rank(inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:

@@ -11,11 +11,12 @@ from torch import nn
 from torch_impl.clip import clip
 from torch_impl.layers.convolution import DepthwiseConv1D, DepthwiseConv2D
 from torch_impl.layers.einsum_dense import EinsumDense
+from torch_impl.layers.layer import Layer
 
 # --- Normalisation over the batch, by Keras's statistics ------------------------------------------
 
 
-class BatchNormalization(nn.Module):
+class BatchNormalization(Layer):
     """y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, for each channel.
 
     In train mode mean and variance are those of the batch, and
@@ -129,12 +130,6 @@ class BatchNormalization(nn.Module):
         y = y if self.bias is None else y + self.bias
         return y.movedim(-1, self.axis)
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.num_features}, axis={self.axis}, momentum={self.momentum}, " + (
-            f"epsilon={self.epsilon}, trainable={self.trainable}"
-        )
-
 
 # --- Normalisation of each example alone ----------------------------------------------------------
 
@@ -144,7 +139,7 @@ def _axes(axis: int | Sequence[int], rank: int) -> tuple[int, ...]:
     return tuple(sorted(number % rank for number in axes))
 
 
-class _OverAxes(nn.Module):
+class _OverAxes(Layer):
     """Weights over some axes of a tensor."""
 
     def __init__(self, shape: int | Sequence[int], axis: int | Sequence[int]) -> None:
@@ -158,10 +153,6 @@ class _OverAxes(nn.Module):
     def _broadcast(self, weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         axes = _axes(self.axis, x.ndim)
         return weight.reshape([x.shape[a] if a in axes else 1 for a in range(x.ndim)])
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.shape}, axis={self.axis}, epsilon={self.epsilon}"
 
 
 class LayerNormalization(_OverAxes):
@@ -249,7 +240,7 @@ class RMSNormalization(_OverAxes):
         return x * torch.rsqrt(square + self.epsilon) * self._broadcast(self.weight, x)
 
 
-class GroupNormalization(nn.Module):
+class GroupNormalization(Layer):
     """Normalises groups of neighbouring channels of each example, then scales each channel.
 
     Differs from torch.nn.GroupNorm in:
@@ -300,10 +291,6 @@ class GroupNormalization(nn.Module):
             y = y + self.bias
         return y.movedim(-1, self.axis)
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"groups={self.groups}, axis={self.axis}, epsilon={self.epsilon}"
-
 
 class UnitNormalization(nn.Module):
     """y = x / |x|, with the Euclidean norm over some axes, at least 1e-12.
@@ -328,7 +315,7 @@ class UnitNormalization(nn.Module):
 # --- A wrapper that divides the kernel of a layer by its spectral norm ----------------------------
 
 
-class SpectralNormalization(nn.Module):
+class SpectralNormalization(Layer):
     """Divides the kernel of a layer by an estimate of its greatest singular value, in train mode.
 
     Differs from torch.nn.utils.parametrizations.spectral_norm in:
@@ -391,10 +378,6 @@ class SpectralNormalization(nn.Module):
             self._normalise(self._kernel_of(layer))
         y: torch.Tensor = layer(x)
         return y
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"power_iterations={self.power_iterations}"
 
 
 def _matrix(holder: nn.Module) -> torch.Tensor:

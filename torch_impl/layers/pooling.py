@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
+from torch_impl.layers.layer import Layer
 from torch_impl.layers.sizes import Size, as_tuple, check_padding, pad, same_paddings
 
 
-class _Pooling(nn.Module):
+class _Pooling(Layer):
     """Base of all pooling windows."""
 
     rank: int
@@ -28,10 +28,6 @@ class _Pooling(nn.Module):
         if self.padding == "valid":
             return [(0, 0)] * self.rank
         return same_paddings(x, self.pool_size, self.strides, (1,) * self.rank)
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"pool_size={self.pool_size}, strides={self.strides}, padding={self.padding!r}"
 
 
 class _MaxPooling(_Pooling):
@@ -139,14 +135,10 @@ class AveragePooling3D(_AveragePooling):
     rank = 3
 
 
-class _GlobalPooling(nn.Module):
+class _GlobalPooling(Layer):
     def __init__(self, keepdims: bool = False) -> None:
         super().__init__()
         self.keepdims = keepdims
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"keepdims={self.keepdims}"
 
 
 class GlobalAveragePooling(_GlobalPooling):

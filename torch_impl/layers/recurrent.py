@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from torch_impl.layers.layer import Layer
 from torch_impl.layers.recurrent_cells import (
     Function,
     Gates,
@@ -409,7 +410,7 @@ class SimpleRNN(Recurrent, SimpleGates):
 # --- Masking: leaves out the steps of a sequence that hold one value alone ------------------------
 
 
-class Masking(nn.Module):
+class Masking(Layer):
     """Sets the steps to 0 at which all features are `mask_value`; `compute_mask` says where.
 
     Source: keras 3.15 `layers/core/masking.py`.
@@ -430,7 +431,3 @@ class Masking(nn.Module):
         """Returns (N, T), true where a feature of x is not `mask_value`."""
         value = torch.tensor(self.mask_value, dtype=torch.float32).item()
         return (inputs != value).any(-1)
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"mask_value={self.mask_value}"

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from torch_impl.layers.activations import activation as activation_of
+from torch_impl.layers.layer import Drawing, Layer
 from torch_impl.philox import seed_pair, stateless_keep
 
 # --------------------------------------------------------------------------------------------------
@@ -28,7 +29,7 @@ class Masks(NamedTuple):
     states: tuple[torch.Tensor, ...] = ()
 
 
-class RecurrentDropout(nn.Module):
+class RecurrentDropout(Drawing):
     """The masks that a cell of Keras draws, once for all time steps of a call.
 
     A mask is drawn as that of `Dropout`. The first ones are those of the inputs, then those of the
@@ -100,18 +101,6 @@ class RecurrentDropout(nn.Module):
         )
         return keep.to(like.dtype) * (1 / (1 - rate))
 
-    def get_extra_state(self) -> dict[str, int]:
-        """Part of the state_dict."""
-        return {"seed": self.seed, "num_calls": self.num_calls}
-
-    def set_extra_state(self, state: dict[str, int]) -> None:
-        """Part of load_state_dict."""
-        self.seed, self.num_calls = state["seed"], state["num_calls"]
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"rate={self.rate}, recurrent_rate={self.recurrent_rate}, seed={self.seed}"
-
 
 # --- The equations of Keras's recurrent cells, and their weights in torch's layout ----------------
 
@@ -120,7 +109,7 @@ States = tuple[torch.Tensor, ...]
 Function = str | Callable[[torch.Tensor], torch.Tensor] | None
 
 
-class Gates(nn.Module):
+class Gates(Layer):
     """Base of cells and layers: weights of the gates, masks, and one time step.
 
     Weights have torch's names and layout, (gates * units, features), followed by `suffix`: "" for a
@@ -282,10 +271,6 @@ class Gates(nn.Module):
         """Returns U h + b', (N, gates * units)."""
         found = product(state, self._weight("weight_hh"), masks.states, self._of_state, axis=1)
         return found + self._weight("bias_hh") if self.use_bias else found
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.input_size}, {self.units}, activation={self.activation!r}"
 
 
 class LSTMGates(Gates):

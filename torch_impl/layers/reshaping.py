@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from torch_impl.layers.image.resample import in_dtype_of, resize
+from torch_impl.layers.layer import Layer
 from torch_impl.layers.sizes import Size, as_tuple, pad
 
 # --- Layers that give a tensor another shape, in Keras's order of the entries ---------------------
@@ -27,7 +28,7 @@ class Flatten(nn.Module):
         return x.movedim(1, -1).flatten(1)  # (1)
 
 
-class Reshape(nn.Module):
+class Reshape(Layer):
     """Gives the entries of each example another shape, without changing their order.
 
     Differs from torch.nn.Unflatten in:
@@ -50,12 +51,8 @@ class Reshape(nn.Module):
         """Returns (N, *target_shape)."""
         return x.reshape(x.shape[0], *self.target_shape)  # (1)
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.target_shape}"
 
-
-class Permute(nn.Module):
+class Permute(Layer):
     """Gives the axes of each example another order.
 
     Differs from torch.permute in:
@@ -80,12 +77,8 @@ class Permute(nn.Module):
         """Returns a view of x."""
         return x.permute(0, *self.dims)  # (1)
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.dims}"
 
-
-class RepeatVector(nn.Module):
+class RepeatVector(Layer):
     """Repeats (N, C) along a new second axis: (N, n, C).
 
     Source: keras 3.15 `layers/reshaping/repeat_vector.py`.
@@ -100,10 +93,6 @@ class RepeatVector(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Returns (N, n, C)."""
         return x[:, None].expand(-1, self.n, -1)
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.n}"
 
 
 # --- Layers that add, cut or repeat rows of (N, C, ...), with any number of spatial axes ----------
@@ -136,7 +125,7 @@ def as_pairs(value: Pairs, rank: int, name: str) -> tuple[tuple[int, int], ...]:
     return tuple(pairs)
 
 
-class ZeroPadding(nn.Module):
+class ZeroPadding(Layer):
     """Adds rows of zeros before and after each spatial axis.
 
     Differs from torch.nn.ZeroPad2d in:
@@ -158,12 +147,8 @@ class ZeroPadding(nn.Module):
         """Returns x, (N, C, ...), with the added rows."""
         return pad(x, self.padding)  # (1)
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.padding}"
 
-
-class Cropping(nn.Module):
+class Cropping(Layer):
     """Cuts rows off before and after each spatial axis.
 
     Source: keras 3.15 `layers/reshaping/cropping2d.py`.
@@ -189,12 +174,8 @@ class Cropping(nn.Module):
             x = x.narrow(axis, before, x.shape[axis] - before - after)
         return x
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.cropping}"
 
-
-class UpSampling(nn.Module):
+class UpSampling(Layer):
     """Makes each spatial axis `size` times as long.
 
     Differs from torch.nn.Upsample in:
@@ -229,15 +210,11 @@ class UpSampling(nn.Module):
             x = x.repeat_interleave(factor, dim=axis) if factor > 1 else x
         return x
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.size}, interpolation={self.interpolation!r}"
-
 
 # --- Weight: a weight that no layer has, such as a token of the class, or a scale -----------------
 
 
-class Weight(nn.Module):
+class Weight(Layer):
     """Holds a weight with which a network computes by itself: `x + self.token.value`.
 
     In Keras it is a weight that a layer of the user's own has by `add_weight`. Torch's is an
@@ -260,7 +237,3 @@ class Weight(nn.Module):
     def forward(self, *inputs: Any) -> torch.Tensor:
         """Returns the weight, whatever it is given."""
         return self.value
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{tuple(self.value.shape)}"

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from torch_impl.layers.layer import Layer
 from torch_impl.layers.sizes import check_padding, same_paddings
 
 Window = str | Sequence[float] | None
@@ -56,7 +57,7 @@ def window_of(window: Window, length: int, periodic: bool) -> torch.Tensor | Non
     return values
 
 
-class STFTSpectrogram(nn.Module):
+class STFTSpectrogram(Layer):
     """Fourier transforms of short parts of each channel of (N, C, T).
 
     torch.stft has no such modes. The kernels are weights, which are trained. They begin with the
@@ -150,12 +151,8 @@ class STFTSpectrogram(nn.Module):
     def _shaped(self, made: torch.Tensor) -> torch.Tensor:
         return made.transpose(2, 3) if self.expand_dims else made.flatten(1, 2)
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"mode={self.mode!r}, frame_length={self.frame_length}, frame_step={self.frame_step}"
 
-
-class MelSpectrogram(nn.Module):
+class MelSpectrogram(Layer):
     """The power of a sound, (..., samples), in bands of the mel scale: (..., bands, T').
 
     Differs from torchaudio's MelSpectrogram in:
@@ -243,10 +240,6 @@ class MelSpectrogram(nn.Module):
         log: torch.Tensor = 10 * bands.clamp(min=self.min_power).log10()
         log = log - 10 * math.log10(max(abs(self.ref_power), self.min_power))
         return torch.maximum(log, log.amax() - self.top_db)  # (1)
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"fft_length={self.fft_length}, {self.mel.shape[1]} bands"
 
 
 def mel_matrix(

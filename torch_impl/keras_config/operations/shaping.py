@@ -20,6 +20,7 @@ from torch_impl.keras_config.operations.elementwise import (
 )
 from torch_impl.layers.image.moves import Resizing
 from torch_impl.layers.sizes import as_tuple, pad, same_paddings
+from torch_impl.metrics.accuracy import in_top_k
 
 # --- Operations that give tensors another shape, join them, or take them apart --------------------
 
@@ -262,12 +263,6 @@ def _top_k(x: torch.Tensor, k: int, sorted: bool = True) -> tuple[torch.Tensor, 
     return values[..., :k], places[..., :k].to(torch.int32)
 
 
-def _in_top_k(targets: torch.Tensor, predictions: torch.Tensor, k: int) -> torch.Tensor:
-    """Whether fewer than k predictions are greater than that of the target."""
-    own = predictions.gather(-1, targets.long().unsqueeze(-1))
-    return (predictions > own).sum(-1) < k
-
-
 def _one_hot(
     x: torch.Tensor,
     num_classes: int,
@@ -357,7 +352,7 @@ ROWS_OF_SELECTION: dict[str, Function] = {
     "Sort": _sort,
     "Argsort": _argsort,
     "TopK": _top_k,
-    "InTopK": _in_top_k,
+    "InTopK": lambda targets, predictions, k: in_top_k(predictions, targets.long(), k),
     "OneHot": _one_hot,
     "MultiHot": _multi_hot,
     "SearchSorted": _search,

@@ -64,10 +64,6 @@ class RandomContrast(RandomImageLayer):
         changed = (images - mean) * drawn.to(images.device, images.dtype) + mean
         return changed.clamp(*self.value_range)
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.factor}, value_range={self.value_range}, seed={self.seed}"
-
 
 class RandomBrightness(RandomImageLayer):
     """x + b times the length of `value_range`, clipped to it.
@@ -107,10 +103,6 @@ class RandomBrightness(RandomImageLayer):
         if is_mask:
             return images
         return (images + drawn.to(images.device, images.dtype)).clamp(*self.value_range)
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.factor}, value_range={self.value_range}, seed={self.seed}"
 
 
 # --- Layers that change the colours of images at random, with Keras's numbers ---------------------
@@ -163,10 +155,6 @@ class RandomGrayscale(RandomImageLayer):
             return images
         return torch.where(drawn.to(images.device), _grey(images), images)
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.factor}, seed={self.seed}"
-
 
 class RandomInvert(RandomImageLayer):
     """Inverts an image, to the upper bound less x, with a probability that is drawn as well.
@@ -205,10 +193,6 @@ class RandomInvert(RandomImageLayer):
         if is_mask:
             return images
         return torch.where(drawn.to(images.device), self.value_range[1] - images, images)
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.factor}, value_range={self.value_range}, seed={self.seed}"
 
 
 class _Blended(RandomImageLayer):
@@ -249,10 +233,6 @@ class _Blended(RandomImageLayer):
     def other(self, images: torch.Tensor) -> torch.Tensor:
         """Returns the images to which it goes."""
         raise NotImplementedError
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.factor}, value_range={self.value_range}, seed={self.seed}"
 
 
 class RandomColorDegeneration(_Blended):
@@ -357,11 +337,6 @@ class Solarization(RandomImageLayer):
         raised = (_rescaled(images, self.value_range, _BYTES) + addition).clamp(*_BYTES)
         inverted = torch.where(raised < threshold, raised, 255 - raised)
         return _rescaled(inverted, _BYTES, self.value_range)
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        factors = f"{self.addition_factor}, {self.threshold_factor}"
-        return f"{factors}, value_range={self.value_range}, seed={self.seed}"
 
 
 def _grey(images: torch.Tensor) -> torch.Tensor:

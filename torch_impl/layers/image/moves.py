@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from torch_impl.layers.image.projective import (
@@ -25,6 +24,7 @@ from torch_impl.layers.image.random_layer import (
     one_of,
 )
 from torch_impl.layers.image.resample import METHODS, in_dtype_of, resize
+from torch_impl.layers.layer import Layer
 
 # --------------------------------------------------------------------------------------------------
 #
@@ -34,7 +34,7 @@ from torch_impl.layers.image.resample import METHODS, in_dtype_of, resize
 # `random_crop.py`; `backend/tensorflow/image.py`, `resize`; `utils/image_utils.py`, `smart_resize`.
 
 
-class Resizing(nn.Module):
+class Resizing(Layer):
     """Resizes images to one size.
 
     Differs from torchvision's Resize in:
@@ -105,13 +105,8 @@ class Resizing(nn.Module):
         resized = resize(images, size, interpolation, self.antialias)
         return in_dtype_of(x, resized).reshape(*x.shape[:-2], *size)
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        told = f"{self.height}, {self.width}, interpolation={self.interpolation!r}"
-        return f"{told}, antialias={self.antialias}"
 
-
-class CenterCrop(nn.Module):
+class CenterCrop(Layer):
     """Crops the middle of images; an image that is too small is cropped to its shape and resized.
 
     Differs from torchvision's CenterCrop in:
@@ -147,10 +142,6 @@ class CenterCrop(nn.Module):
         else:
             cropped = resize(_cropped(images, size, np.float64), size).to(x.dtype)
         return cropped.reshape(*x.shape[:-2], *size)
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.height}, {self.width}"
 
 
 class RandomCrop(RandomImageLayer):
@@ -209,10 +200,6 @@ class RandomCrop(RandomImageLayer):
 
     def _draws_for(self, shape: torch.Size) -> bool:
         return shape[-2] > self.height and shape[-1] > self.width
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.height}, {self.width}, seed={self.seed}"
 
 
 def size_of(height: int, width: int) -> tuple[int, int]:
@@ -309,10 +296,6 @@ class RandomFlip(RandomImageLayer):
         axes = [axis for axis, name in ((-1, "horizontal"), (-2, "vertical")) if name in self.mode]
         return torch.where(drawn.to(images.device), images.flip(axes), images)
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"mode={self.mode!r}, seed={self.seed}"
-
 
 class _Moved(RandomImageLayer):
     """Layers that interpolate images by an affine map."""
@@ -393,10 +376,6 @@ class RandomRotation(_Moved):
         to_y = y - x * sine - y * cosine
         return torch.stack([cosine, -sine, to_x, sine, cosine, to_y], dim=1)
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.factor}, {self._told()}"
-
 
 class RandomZoom(_Moved):
     """Zooms each image about its centre; a positive factor makes it smaller.
@@ -453,10 +432,6 @@ class RandomZoom(_Moved):
         to_y = (height - 1.0) / 2.0 * (1.0 - zoom_y)
         return torch.stack([zoom_x, none, to_x, none, zoom_y, to_y], dim=1)
 
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.height_factor}, {self.width_factor}, {self._told()}"
-
 
 class RandomTranslation(_Moved):
     """Shifts each image, by fractions of its height and width.
@@ -501,10 +476,6 @@ class RandomTranslation(_Moved):
         right, down = drawn.unbind(1)
         one, none = torch.ones_like(right), torch.zeros_like(right)
         return torch.stack([one, none, -right, none, one, -down], dim=1)
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.height_factor}, {self.width_factor}, {self._told()}"
 
 
 class RandomShear(_Moved):
@@ -553,10 +524,6 @@ class RandomShear(_Moved):
         right, down = drawn.unbind(1)
         one, none = torch.ones_like(right), torch.zeros_like(right)
         return torch.stack([one, right, none, down, one, none], dim=1)
-
-    def extra_repr(self) -> str:
-        """Shown in the module's repr."""
-        return f"{self.x_factor}, {self.y_factor}, {self._told()}"
 
 
 def _shear_of(factor: Factor, name: str) -> tuple[float, float]:

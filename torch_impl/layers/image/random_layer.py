@@ -14,15 +14,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
 
+from torch_impl.layers.layer import Drawing
 from torch_impl.philox import seed_pair, stateless_uniform
 from torch_impl.seeds import KerasSeeds
 
 Factor = float | Sequence[float]
 
 
-class RandomImageLayer(nn.Module):
+class RandomImageLayer(Drawing):
     """A layer that changes images, (N, C, H, W) or (C, H, W), in train mode, and draws for it.
 
     `draw` makes the numbers of one call, and `apply` changes images by given numbers.
@@ -43,6 +43,7 @@ class RandomImageLayer(nn.Module):
             its last bit is another one than in `tf.data` and in a call of Keras's layer by itself.
     """
 
+    stream = ("seed", "num_draws")
     seeds_drawn = 1  # how many integers Keras takes from Python's `random` for a layer without seed
     draws_in_eval = 0  # how many draws Keras makes, and does not use, in a call in eval mode
 
@@ -135,13 +136,9 @@ class RandomImageLayer(nn.Module):
             drawn = (drawn * (end - start) + start) * factor
         return drawn
 
-    def get_extra_state(self) -> dict[str, int]:
-        """Part of the state_dict."""
-        return {"seed": self.seed, "num_draws": self.num_draws}
-
-    def set_extra_state(self, state: dict[str, int]) -> None:
+    def set_extra_state(self, state: dict[str, Any]) -> None:
         """Part of load_state_dict."""
-        self.seed, self.num_draws = state["seed"], state["num_draws"]
+        super().set_extra_state(state)
         self.draws_seed = False
 
 
