@@ -170,8 +170,10 @@ class Constant(_Drawless):
         try:
             return array.to(dtype).expand(shape).clone()  # (2)
         except RuntimeError:
-            own = tuple(array.shape)
-            raise ValueError(f"{shape=}: expected one to which an array of {own} fits") from None
+            array_shape = tuple(array.shape)
+            raise ValueError(
+                f"{shape=}: expected one to which an array of {array_shape} fits"
+            ) from None
 
 
 @dataclass(frozen=True)

@@ -264,8 +264,8 @@ def _top_k(x: torch.Tensor, k: int, sorted: bool = True) -> tuple[torch.Tensor, 
 
 def _in_top_k(targets: torch.Tensor, predictions: torch.Tensor, k: int) -> torch.Tensor:
     """Whether fewer than k predictions are greater than that of the target."""
-    own = predictions.gather(-1, targets.long().unsqueeze(-1))
-    return (predictions > own).sum(-1) < k
+    scores = predictions.gather(-1, targets.long().unsqueeze(-1))
+    return (predictions > scores).sum(-1) < k
 
 
 def _one_hot(
@@ -343,13 +343,13 @@ def _pool(kind: str) -> Function:
     return pool
 
 
-def _held(beside: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+def _array(beside: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     """An array that a layer is called on; the graph has it behind any tensor."""
     return value
 
 
 ROWS_OF_SELECTION: dict[str, Function] = {
-    "HeldArray": _held,
+    "HeldArray": _array,
     "GetItem": _item,
     "Take": _take,
     "TakeAlongAxis": _take_along,

@@ -107,8 +107,8 @@ class Resizing(nn.Module):
 
     def extra_repr(self) -> str:
         """Shown in the module's repr."""
-        told = f"{self.height}, {self.width}, interpolation={self.interpolation!r}"
-        return f"{told}, antialias={self.antialias}"
+        text = f"{self.height}, {self.width}, interpolation={self.interpolation!r}"
+        return f"{text}, antialias={self.antialias}"
 
 
 class CenterCrop(nn.Module):
@@ -346,9 +346,9 @@ class _Moved(RandomImageLayer):
         """Returns (N, 6), as `transform` takes them."""
         raise NotImplementedError
 
-    def _told(self) -> str:
-        told = f"fill_mode={self.fill_mode!r}, interpolation={self.interpolation!r}"
-        return f"{told}, seed={self.seed}, fill_value={self.fill_value}"
+    def _settings_text(self) -> str:
+        text = f"fill_mode={self.fill_mode!r}, interpolation={self.interpolation!r}"
+        return f"{text}, seed={self.seed}, fill_value={self.fill_value}"
 
 
 class RandomRotation(_Moved):
@@ -395,7 +395,7 @@ class RandomRotation(_Moved):
 
     def extra_repr(self) -> str:
         """Shown in the module's repr."""
-        return f"{self.factor}, {self._told()}"
+        return f"{self.factor}, {self._settings_text()}"
 
 
 class RandomZoom(_Moved):
@@ -455,7 +455,7 @@ class RandomZoom(_Moved):
 
     def extra_repr(self) -> str:
         """Shown in the module's repr."""
-        return f"{self.height_factor}, {self.width_factor}, {self._told()}"
+        return f"{self.height_factor}, {self.width_factor}, {self._settings_text()}"
 
 
 class RandomTranslation(_Moved):
@@ -504,7 +504,7 @@ class RandomTranslation(_Moved):
 
     def extra_repr(self) -> str:
         """Shown in the module's repr."""
-        return f"{self.height_factor}, {self.width_factor}, {self._told()}"
+        return f"{self.height_factor}, {self.width_factor}, {self._settings_text()}"
 
 
 class RandomShear(_Moved):
@@ -556,7 +556,7 @@ class RandomShear(_Moved):
 
     def extra_repr(self) -> str:
         """Shown in the module's repr."""
-        return f"{self.x_factor}, {self.y_factor}, {self._told()}"
+        return f"{self.x_factor}, {self.y_factor}, {self._settings_text()}"
 
 
 def _shear_of(factor: Factor, name: str) -> tuple[float, float]:
