@@ -421,10 +421,7 @@ def _moved(evidence: Evidence) -> str | None:
     if not evidence.is_forward() or failing is None or node is None:
         return None
     _, theirs, ours = failing
-    start, template = (
-        f"forward/{evidence.mode}",
-        "{} stands before {} in the port, behind it in Keras",
-    )
+    start, text = f"forward/{evidence.mode}", "{} stands before {} in the port, behind it in Keras"
     names = list(_made_by(evidence, theirs, ours))
     made = evidence.keras_output()
     for name in names if made is not None else ():
@@ -435,7 +432,7 @@ def _moved(evidence: Evidence) -> str | None:
                 if not both or not evidence.is_close(made, evidence.port[key]):
                     continue
                 if name in _made_by(evidence, made, evidence.keras[key]):
-                    return template.format(name, node["name"])
+                    return text.format(name, node["name"])
     functions = list(_made_by(evidence, ours, theirs))
     for other in evidence.keras.facts["nodes"] if functions else ():
         if not evidence.is_recorded(f"{other['name']}/output", ours):
@@ -445,7 +442,7 @@ def _moved(evidence: Evidence) -> str | None:
             both = key in evidence.keras and key in evidence.port
             for name in _made_by(evidence, evidence.keras[key], evidence.port[key]) if both else ():
                 if name in functions:
-                    return template.format(name, other["name"])
+                    return text.format(name, other["name"])
     return None
 
 

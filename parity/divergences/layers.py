@@ -350,9 +350,8 @@ def other_activation(evidence: Evidence) -> Match | None:
     names = [n for n in arithmetic.ACTIVATIONS if n != same and not n.startswith(f"{same} (")]
     found = _between(evidence, *names) or _added(evidence)
     if found is None and evidence.kind.startswith("activation:"):
-        function = evidence.kind.removeprefix(
-            "activation:"
-        )  # the same, possibly with other constants
+        # The same function may have other constants.
+        function = evidence.kind.removeprefix("activation:")
         others = [name for name in arithmetic.ACTIVATIONS if not name.startswith(function)]
         found = _tried(evidence, *others)
     return found
