@@ -104,10 +104,10 @@ def fits(holder: str, attributes: str) -> bool:
 # ones have only classes and attributes of the layers, in the order of the configuration.
 
 
-Told = Mapping[str, Any]  # of a weight in the file: key, holder, name, number, shape
+Entry = Mapping[str, Any]  # of a weight in the file: key, holder, name, number, shape
 
 
-def keys_by_name(twin: Twin, entries: Sequence[Told]) -> dict[str, str]:
+def keys_by_name(twin: Twin, entries: Sequence[Entry]) -> dict[str, str]:
     """Returns the key in the file of each weight of the twin.
 
     Raises:
@@ -146,11 +146,11 @@ def keys_by_name(twin: Twin, entries: Sequence[Told]) -> dict[str, str]:
     return found
 
 
-def _by_paths(twin: Twin, entries: Sequence[Told]) -> dict[str, str]:
+def _by_paths(twin: Twin, entries: Sequence[Entry]) -> dict[str, str]:
     """Of a file with whole paths, which may lack outer models and count cells anew."""
     paths = {path: name for name, path in twin.paths.items()}
     found: dict[str, str] = {}
-    left: list[tuple[str, Told]] = []
+    left: list[tuple[str, Entry]] = []
     for each in entries:
         holder, name = each["holder"], each["name"]
         path = name if "/" in name else f"{holder}/{name}" if holder else name
@@ -179,7 +179,7 @@ def _is_in(path: str, layer: str) -> bool:
 
 
 def _by_ends(
-    pairs: Sequence[tuple[str, Told]], free: Mapping[str, str], *, by_kind: bool
+    pairs: Sequence[tuple[str, Entry]], free: Mapping[str, str], *, by_kind: bool
 ) -> dict[str, str]:
     """Of paths that begin otherwise, or count cells anew; none if they are not told apart."""
     try:
@@ -190,7 +190,7 @@ def _by_ends(
     return {free[target]: keys[path] for path, target in ends.items()}
 
 
-def _by_order(twin: Twin, entries: Sequence[Told], found: Mapping[str, str]) -> dict[str, str]:
+def _by_order(twin: Twin, entries: Sequence[Entry], found: Mapping[str, str]) -> dict[str, str]:
     """Of a file with other names: layer by layer in the order of both, as Keras itself loads it.
 
     Source: keras 3.15 `legacy/saving/legacy_h5_format.py` (`load_weights_from_hdf5_group`).
@@ -203,7 +203,7 @@ def _by_order(twin: Twin, entries: Sequence[Told], found: Mapping[str, str]) -> 
     Returns:
         Name of a weight -> key in the file; none if numbers or shapes differ.
     """
-    theirs: dict[str, list[Told]] = {}
+    theirs: dict[str, list[Entry]] = {}
     for each in entries:
         theirs.setdefault(each["holder"], []).append(each)
     ours: dict[str, list[str]] = {}
@@ -223,7 +223,7 @@ def _by_order(twin: Twin, entries: Sequence[Told], found: Mapping[str, str]) -> 
     return made if all(made[name] == key for name, key in found.items()) else {}
 
 
-def _by_numbers(twin: Twin, entries: Sequence[Told]) -> dict[str, str]:
+def _by_numbers(twin: Twin, entries: Sequence[Entry]) -> dict[str, str]:
     """Of a file with the names of layers and the numbers of their variables."""
     groups = _groups(twin)
     found: dict[str, str] = {}
@@ -242,7 +242,7 @@ def _groups(twin: Twin) -> dict[str, list[str]]:
     return groups
 
 
-def _by_structure(twin: Twin, entries: Sequence[Told]) -> dict[str, str]:
+def _by_structure(twin: Twin, entries: Sequence[Entry]) -> dict[str, str]:
     """Of a file without names: by the classes of the layers, in the order of the configuration."""
     places = dict(_places(twin.config["config"], "layers", ""))
     groups = _groups(twin)

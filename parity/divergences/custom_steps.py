@@ -270,7 +270,7 @@ def _of_custom_steps(recognise: Recogniser) -> Recogniser:
     return asked
 
 
-_OWN: dict[str, Recogniser] = {
+_RECOGNISERS: dict[str, Recogniser] = {
     "S13": other_average,
     "S2": _number_of_steps,
     "S3": _moved_weights,
@@ -285,7 +285,7 @@ _OWN: dict[str, Recogniser] = {
     "S12": _other_output,
     "S7": _other_step,
 }
-RULES = {name: _of_custom_steps(rule) for name, rule in _OWN.items()}
+RULES = {name: _of_custom_steps(rule) for name, rule in _RECOGNISERS.items()}
 _SETTINGS = ("F1", "F4", "F6", "F8", "F9", "F13", "F14", "C11")
 # What own steps are asked, the narrower first; beside RULES, entries of other modules.
 ASKED: dict[str, Recogniser] = {

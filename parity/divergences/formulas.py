@@ -41,7 +41,7 @@ SIGNS: dict[str, Callable[[Array, Array], Array]] = {
     "-": np.subtract,
     "/": np.divide,
 }
-_SEEN = 48  # entries at which all candidates are computed
+_NUM_SAMPLED = 48  # entries at which all candidates are computed
 _FIRST = 4  # of them, at which all pairs are compared
 _MOST = 12  # formulas of one kind
 _MOST_COMPUTED = 2**25  # entries of all operations along axes together
@@ -103,7 +103,7 @@ class Search:
         size = int(np.prod(shape))
         self._is_open = bool(tensors) and size <= MOST_ENTRIES
         draw = np.random.default_rng(0)
-        self._at = draw.permutation(size)[: _SEEN * 4]
+        self._at = draw.permutation(size)[: _NUM_SAMPLED * 4]
         self._plain = [Unit(name) for name in tensors]
         self._single = [Unit(name, f) for name in tensors for f in FUNCTIONS]
         self._along: list[Unit] = []

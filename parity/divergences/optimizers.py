@@ -283,13 +283,9 @@ def _changes(trial: _Trial, said: Mapping[str, Any]) -> Iterator[Change]:
         yield Change("E10", "clip", (f"{arithmetic.OF_PARTS} + 1e-6", trial.clip[1]), text)
     num_steps, _ = s["accumulated"]
     if num_steps > 1:
-        keras_text = f"the mean gradient of {num_steps} steps in Keras"
-        yield Change(
-            "E3", "accumulated", (num_steps, "sum"), f"{keras_text}, their sum in the port"
-        )
-        yield Change(
-            "E3", "accumulated", (1, "mean"), f"{keras_text}, each step by itself in the port"
-        )
+        keras = f"the mean gradient of {num_steps} steps in Keras"
+        yield Change("E3", "accumulated", (num_steps, "sum"), f"{keras}, their sum in the port")
+        yield Change("E3", "accumulated", (1, "mean"), f"{keras}, each step by itself in the port")
 
 
 def _numbers(
@@ -307,7 +303,7 @@ def _numbers(
 def _decays(s: Mapping[str, Any], said: Mapping[str, Any]) -> Iterator[Change]:
     theirs = s.get("decay")
     factor = theirs[1] if theirs else 0.0
-    keras_text = f"{theirs[0]} {theirs[1]:g}" if theirs else "none"
+    keras = f"{theirs[0]} {theirs[1]:g}" if theirs else "none"
     tried: list[Any] = [said.get("decay")]
     if theirs:
         tried += [
@@ -327,27 +323,24 @@ def _decays(s: Mapping[str, Any], said: Mapping[str, Any]) -> Iterator[Change]:
         is_number = theirs is not None and value is not None and value[0] == theirs[0]
         ours = f"{value[0]} {value[1]:g}" if value else "none"
         yield Change(
-            "F9" if is_number else "C11",
-            "decay",
-            value,
-            f"{keras_text} in Keras, {ours} in the port",
+            "F9" if is_number else "C11", "decay", value, f"{keras} in Keras, {ours} in the port"
         )
 
 
 def _clips(clip: tuple[str | None, float]) -> Iterator[Change]:
     how, limit = clip
-    keras_text = f"{how} {limit:g}" if how else "none"
+    keras = f"{how} {limit:g}" if how else "none"
     for other in ("norm", "value", "global", "global + 1e-6", "norm + 1e-6"):
         if how and other != how:
             is_formula = other == f"{how} + 1e-6"
             is_each = how == "norm" and other.startswith("global")
             name = "E2" if is_formula else "E1" if is_each else "E8"
             yield Change(
-                name, "clip", (other, limit), f"clips by {keras_text} in Keras, {other} in the port"
+                name, "clip", (other, limit), f"clips by {keras} in Keras, {other} in the port"
             )
     if how:
         yield Change(
-            "E8", "clip", (None, 0.0), f"clips by {keras_text} in Keras, not at all in the port"
+            "E8", "clip", (None, 0.0), f"clips by {keras} in Keras, not at all in the port"
         )
     else:
         for other, limit in itertools.product(

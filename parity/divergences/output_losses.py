@@ -125,23 +125,21 @@ def _swapped(evidence: Evidence) -> Match | None:
     if evidence.level.id != "forward" or not parts or _KEY not in evidence.port:
         return None
     theirs, ours = evidence.keras[_KEY], evidence.port[_KEY]
-    for (name, columns), (other, place) in itertools.permutations(parts.items(), 2):
+    for (name, part), (other, place) in itertools.permutations(parts.items(), 2):
         given = ours[:, place]
         for made in (given, special.softmax(given, -1), special.expit(given)):
-            if made.shape == theirs[:, columns].shape and evidence.is_close(
-                theirs[:, columns], made
-            ):
+            if made.shape == theirs[:, part].shape and evidence.is_close(theirs[:, part], made):
                 return Match(NUMBERS, f"Keras's output {name} is the port's output {other}")
     return None
 
 
 def _columns(evidence: Evidence) -> dict[str, slice]:
     """Returns where each of several outputs stands beside the others."""
-    outputs = evidence.keras.facts.get("outputs") or []
-    ends = np.cumsum([int(np.prod(each["shape"])) for each in outputs])
+    facts = evidence.keras.facts.get("outputs") or []
+    ends = np.cumsum([int(np.prod(each["shape"])) for each in facts])
     return {
         str(each["name"]): slice(int(end) - int(np.prod(each["shape"])), int(end))
-        for each, end in zip(outputs, ends, strict=True)
+        for each, end in zip(facts, ends, strict=True)
     }
 
 
@@ -149,12 +147,12 @@ def activated_again(evidence: Evidence) -> Match | None:
     """Recognises an output to which the port applies one more activation, or not Keras's last."""
     if not evidence.is_output or _KEY not in evidence.port:
         return None
-    outputs = {str(each["name"]): each for each in evidence.keras.facts.get("outputs") or []}
+    facts = {str(each["name"]): each for each in evidence.keras.facts.get("outputs") or []}
     parts = _columns(evidence) or {"": slice(None)}
     for name, part in parts.items():
         if evidence.port[_KEY].ndim != evidence.keras[_KEY].ndim:
             return None
-        shape = (-1, *outputs[name]["shape"]) if name else evidence.keras[_KEY].shape
+        shape = (-1, *facts[name]["shape"]) if name else evidence.keras[_KEY].shape
         theirs = evidence.keras[_KEY][:, part].reshape(shape)
         ours = evidence.port[_KEY][:, part]
         if ours.size != theirs.size:
@@ -162,9 +160,7 @@ def activated_again(evidence: Evidence) -> Match | None:
         ours = ours.reshape(shape) if name or ours.shape == shape else np.moveaxis(ours, 1, -1)
         if evidence.is_close(theirs, ours):
             continue
-        after = (
-            outputs[name]["activation"] if name else evidence.keras.facts.get("output_activation")
-        )
+        after = facts[name]["activation"] if name else evidence.keras.facts.get("output_activation")
         where = f"output {name}" if name else "the output"
         missing = arithmetic.ACTIVATIONS.get(str(after))
         if missing is not None and evidence.is_close(missing(ours), theirs):

@@ -272,10 +272,8 @@ def made_behind(
     for after in chain:
         if value is None:
             return None
-        layer_masks = masks_of(keras, mode, after)
-        value = output_of(
-            keras, after, [value], layer_masks if keeps else [None for _ in layer_masks]
-        )
+        kept = masks_of(keras, mode, after)
+        value = output_of(keras, after, [value], kept if keeps else [None for _ in kept])
     return value
 
 

@@ -213,13 +213,11 @@ def _add(found: dict[str, Operand], name: str, array: Operand, shape: tuple[int,
     if array.ndim > len(shape) or array.ndim < min(len(shape), 2):
         return
     try:
-        broadcast = np.broadcast_to(np.asarray(array, np.float64), shape)
+        full = np.broadcast_to(np.asarray(array, np.float64), shape)
     except ValueError:
         return
-    if np.isfinite(broadcast).all() and not any(
-        np.array_equal(broadcast, other) for other in found.values()
-    ):
-        found[name] = broadcast
+    if np.isfinite(full).all() and not any(np.array_equal(full, other) for other in found.values()):
+        found[name] = full
 
 
 # --- How the values of two halves at one place are related: what is known of their difference -----
@@ -423,10 +421,7 @@ def _counts(theirs: Array, ours: Array, limit: float) -> Relation | None:
         if theirs.shape[axis] < 2 or np.abs(factors * theirs - ours).max() > limit:
             continue
         flat = factors.reshape(-1)
-        for kind, numbers in (
-            ("a sum", flat),
-            ("a mean", 1 / np.where(flat == 0, np.nan, flat)),
-        ):
+        for kind, numbers in (("a sum", flat), ("a mean", 1 / np.where(flat == 0, np.nan, flat))):
             whole = np.round(numbers)
             is_count = (np.abs(numbers - whole) <= _WHOLE * np.abs(whole)).all()
             if is_count and whole.min() >= 1 and whole.max() > whole.min():

@@ -176,12 +176,10 @@ def _of_function(name: Any, settings: dict[str, Any]) -> Metric:
     """Returns the mean of a function of Keras. The name of a loss is its function, not a metric."""
     if name not in losses.LOSSES or name == "sparse_categorical_crossentropy":
         return _class(name)(**settings)  # the latter masks values by its labels
-    base_settings = {key: settings.pop(key) for key in ("name", "dtype") if key in settings}
+    common = {key: settings.pop(key) for key in ("name", "dtype") if key in settings}
     if settings.get("axis") == -1:  # of the losses, only some take it
         del settings["axis"]
-    return from_losses.LossMetric(
-        losses.LOSSES[name](reduction="none", **settings), **base_settings
-    )
+    return from_losses.LossMetric(losses.LOSSES[name](reduction="none", **settings), **common)
 
 
 def _class(name: Any) -> type[Metric]:

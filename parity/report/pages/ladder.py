@@ -109,14 +109,12 @@ def divergences_of(result: Result, name: str = "") -> Divergences | None:
     for id_, names in result.inherited:
         follows.setdefault(id_, set()).update(names)
     advice = advice_of(result)
-    advice_facts = (
-        () if advice is None else (Fact("often", advice.title), Fact("next", advice.action))
-    )
+    facts = () if advice is None else (Fact("often", advice.title), Fact("next", advice.action))
     num_accepted = sum(each.is_accepted for each in found)
     return Divergences(
         title=_title(len(found) - num_accepted, num_accepted) + (f" of {name}" if name else ""),
         found=tuple(found),
-        advice=advice_facts,
+        advice=facts,
         follows=tuple(Fact(id_, listed(sorted(each))) for id_, each in follows.items()),
         summary=sentences.inherited_text(result),
     )

@@ -498,9 +498,7 @@ def _suite(result: SweepResult) -> page.Suite:
 def _verdict_case(row: ScenarioVerdicts) -> page.Case:
     if row.agrees:
         return page.Case("verdict", row.scenario)
-    message = (
-        f"keras {_counts_text(row.keras)}; torch {_counts_text(row.torch)}; {row.num_same} agree"
-    )
+    message = f"keras {_counts(row.keras)}; torch {_counts(row.torch)}; {row.num_same} agree"
     return page.Case("verdict", row.scenario, "failure", "verdicts", message)
 
 
@@ -539,8 +537,8 @@ def _verdicts(rows: tuple[ScenarioVerdicts, ...]) -> page.Table:
             (
                 page.Cell(row.scenario),
                 page.Cell(row.expected or "-"),
-                page.Cell(_counts_text(row.keras), look, short=_most(row, row.keras)),
-                page.Cell(_counts_text(row.torch), look, short=_most(row, row.torch)),
+                page.Cell(_counts(row.keras), look, short=_most(row, row.keras)),
+                page.Cell(_counts(row.torch), look, short=_most(row, row.torch)),
                 page.Cell(row.verdict, page.PASS if is_right else bad),
                 page.Cell(f"{row.num_same} of {row.num_seeds}"),
                 page.Cell(str(row.num_near)),
@@ -644,7 +642,7 @@ def _more_seeds(row: Collapses) -> str:
     return f"n {needed_text(row.needed)}" if row.lacks_seeds else ""
 
 
-def _counts_text(counts: Mapping[str, int]) -> str:
+def _counts(counts: Mapping[str, int]) -> str:
     total = sum(counts.values())
     ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
     return ", ".join(f"{verdict} {number}/{total}" for verdict, number in ordered)
