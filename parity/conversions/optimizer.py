@@ -181,7 +181,7 @@ def scheduled_rate(config: Mapping[str, Any], steps: int) -> float | None:
         return None
 
 
-def told_of_rate(
+def notes_on_rate(
     port: PortUnderTest, config: Mapping[str, Any], rate: float | None
 ) -> Iterator[str]:
     """Yields a sentence if the rate of Keras or of the port follows a schedule.
@@ -212,7 +212,7 @@ def _class_of(rate: Any) -> str:
     return str(rate.get("class_name"))[:60] if isinstance(rate, Mapping) else ""
 
 
-def told_of_numbers(port: PortUnderTest, config: Mapping[str, Any]) -> Iterator[str]:
+def notes_on_numbers(port: PortUnderTest, config: Mapping[str, Any]) -> Iterator[str]:
     """Yields a sentence for each number of Keras's optimizer that the port's has otherwise.
 
     Args:
@@ -388,8 +388,8 @@ def write_optimizer(
         "rate": rate,
         "slots": sorted(slots),
         "notes": [
-            *told_of_rate(port, config, rate),
-            *told_of_numbers(port, config),
+            *notes_on_rate(port, config, rate),
+            *notes_on_numbers(port, config),
             *told_of_equations(port.built.optimizer, config),
         ],
     }
