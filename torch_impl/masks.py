@@ -56,9 +56,9 @@ def mask_arguments(module: nn.Module) -> frozenset[str]:
 
     A module around another one says those of the inner one in its attribute `mask_arguments`.
     """
-    told: frozenset[str] | None = getattr(module, "mask_arguments", None)
-    if told is not None:
-        return told
+    declared: frozenset[str] | None = getattr(module, "mask_arguments", None)
+    if declared is not None:
+        return declared
     return frozenset(name for name in _parameters(type(module).forward) if is_mask(name))
 
 
@@ -67,9 +67,9 @@ def positional_names(module: nn.Module) -> tuple[str, ...]:
 
     A module around another one says those of the inner one in its attribute `positional_names`.
     """
-    told: tuple[str, ...] | None = getattr(module, "positional_names", None)
-    if told is not None:
-        return told
+    declared: tuple[str, ...] | None = getattr(module, "positional_names", None)
+    if declared is not None:
+        return declared
     is_positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
     found = _parameters(type(module).forward)
     return tuple(name for name, kind in found.items() if kind == is_positional)
@@ -108,9 +108,9 @@ def told_masks(
     is_only = len(filled) == 1
     names = {"mask": filled[0]} if is_only else {f"{name}_mask": name for name in filled}
     return {
-        told: masks[name]
-        for told, name in names.items()
-        if told in takes and not is_any(given.get(told)) and is_any(masks.get(name))
+        argument: masks[name]
+        for argument, name in names.items()
+        if argument in takes and not is_any(given.get(argument)) and is_any(masks.get(name))
     }
 
 

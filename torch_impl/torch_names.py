@@ -266,11 +266,12 @@ def expected_of(kind: type, rows: Mapping[str, Mapping[str, str]]) -> dict[str, 
     for classes, names in rows.items():
         if classes == "*" or kind.__name__ in classes.split():
             found |= names
-    taken = inspect.signature(kind).parameters
+    parameters = inspect.signature(kind).parameters
     return {
         name: what
         for name, what in found.items()
-        if name not in taken and (not is_names(what) or set(what.split(", ")) <= set(taken))
+        if name not in parameters
+        and (not is_names(what) or set(what.split(", ")) <= set(parameters))
     }
 
 

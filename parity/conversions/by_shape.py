@@ -66,7 +66,7 @@ def _is_several(shape: tuple[int, ...], kernel: tuple[int, ...]) -> bool:
     one, other = (
         (shape[axis], kernel[axis], shape[1 - axis] == kernel[1 - axis]) for axis in (0, 1)
     )
-    return any(same and own > part and own % part == 0 for own, part, same in (one, other))
+    return any(same and size > part and size % part == 0 for size, part, same in (one, other))
 
 
 def empty_arrays(
@@ -79,12 +79,12 @@ def empty_arrays(
         items: the weights with a place.
         output: computes the output of the module.
     """
-    held = {id(tensor) for item in items for tensor in held_tensors(item.variable)}
+    filled = {id(tensor) for item in items for tensor in held_tensors(item.variable)}
     frozen = [(n, p) for n, p in module.named_parameters() if not p.requires_grad]
     found = [
         name
         for name, tensor in [*module.named_buffers(), *frozen]
-        if id(tensor) not in held
+        if id(tensor) not in filled
         and not _is_of_a_layer(module, name)
         and tensor.is_floating_point()
         and tensor.numel()
@@ -231,23 +231,23 @@ def convert_by_shape(
 
 def _proof(given: GivenPlaces, found: Mapping[str, str], why: str) -> str:
     """Returns in words how the places are known."""
-    own = "" if len(given.layers) < len(found) else "each weight is where --map says"
-    if given.layers and not own:
-        own = "each weight fits one place alone, or is where --map says"
+    basis = "" if len(given.layers) < len(found) else "each weight is where --map says"
+    if given.layers and not basis:
+        basis = "each weight fits one place alone, or is where --map says"
     rows = f", with Keras's order of the rows of {listed(given.same_rows)}, as --same-rows says"
-    told = f"{own or 'each weight fits one place alone'}{rows if given.same_rows else ''}"
-    return f"{told}; no output was compared, since {why}"
+    text = f"{basis or 'each weight fits one place alone'}{rows if given.same_rows else ''}"
+    return f"{text}; no output was compared, since {why}"
 
 
 def _real(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 
-def _layers(told: Sequence[Mapping[str, Any]]) -> list[_Layer]:
+def _layers(entries: Sequence[Mapping[str, Any]]) -> list[_Layer]:
     """Returns the layers of a file, in its order."""
     found: dict[str, list[Mapping[str, Any]]] = {}
     kinds: dict[str, str] = {}
-    for each in told:
+    for each in entries:
         if each["name"]:
             path = each["name"] if "/" in each["name"] else f"{each['holder']}/{each['name']}"
             group, kind = _outer(path.rpartition("/")[0]), ""
@@ -303,10 +303,10 @@ def _places(layer: _Layer, module: nn.Module) -> dict[str, Variable] | None:
     if layer.kind and classes and not _is_class(layer.kind, classes):
         return None
     try:
-        own = list(variables(module))
+        module_variables = list(variables(module))
     except ValueError:  # no layer of Keras has such weights
         return None
-    shapes = {v.name: tuple(v.to_keras(v.tensors).shape) for v in own}
+    shapes = {v.name: tuple(v.to_keras(v.tensors).shape) for v in module_variables}
     found: dict[str, str] = {}
     if layer.told[0]["name"]:
         short = {each["name"]: each["key"] for each in layer.told}
@@ -323,12 +323,12 @@ def _places(layer: _Layer, module: nn.Module) -> dict[str, Variable] | None:
             fitting = [group for group in groups if fits(group, below)]
             if len(fitting) == 1 and each["number"] < len(groups[fitting[0]]):
                 found[each["key"]] = groups[fitting[0]][each["number"]]
-    is_whole = len(found) == len(layer.told) == len(own) == len(set(found.values()))
+    is_whole = len(found) == len(layer.told) == len(module_variables) == len(set(found.values()))
     if not is_whole or any(
         tuple(each["shape"]) != shapes[found[each["key"]]] for each in layer.told
     ):
         return None
-    by_name = {v.name: v for v in own}
+    by_name = {v.name: v for v in module_variables}
     return {key: by_name[name] for key, name in found.items()}
 
 
@@ -360,8 +360,8 @@ def _pairs(
         if name not in found
     }
     while free:
-        taken = set(found.values())
-        free = {name: [p for p in paths if p not in taken] for name, paths in free.items()}
+        used = set(found.values())
+        free = {name: [p for p in paths if p not in used] for name, paths in free.items()}
         places = list(free.values())
         sure = next((n for n, p in free.items() if len(p) == 1 and places.count(p) == 1), None)
         if sure is None:

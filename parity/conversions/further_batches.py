@@ -243,12 +243,12 @@ def _beyond(pieces: Mapping[str, Sequence[str]]) -> Iterator[str]:
 def _of_padding(twin: Twin) -> str:
     tables = [leaf.name for leaf in twin.leaves if getattr(leaf.module, "mask_zero", False)]
     masking = [leaf.name for leaf in twin.leaves if _has_masking(leaf.module)]
-    told = [f"token 0 ({listed(tables)} with mask_zero=True)"] if tables else []
-    told += [f"padded steps ({listed(masking)} of the class Masking)"] if masking else []
-    if not told:
+    kinds = [f"token 0 ({listed(tables)} with mask_zero=True)"] if tables else []
+    kinds += [f"padded steps ({listed(masking)} of the class Masking)"] if masking else []
+    if not kinds:
         return "Keras masks no token here, so the module may leave none out"
     return (
-        f"Keras masks {' and '.join(told)}; the module has to leave the same steps out, such as "
+        f"Keras masks {' and '.join(kinds)}; the module has to leave the same steps out, such as "
         "with nn.utils.rnn.pack_padded_sequence, a key_padding_mask, or a mean over the others"
     )
 
@@ -258,7 +258,7 @@ def _has_masking(module: nn.Module) -> bool:
 
 
 def compared_further(
-    port: PortUnderTest, items: Sequence[Carried], further: Sequence[Further], told: str
+    port: PortUnderTest, items: Sequence[Carried], further: Sequence[Further], description: str
 ) -> tuple[list[str], float]:
     """Returns a sentence for each further batch that a module does not take as the twin does.
 
@@ -266,24 +266,24 @@ def compared_further(
         port: which holds the weights of its trace, whose output it has; it does afterwards.
         items: the weights with a place.
         further: the batches.
-        told: what the traces are of, in words.
+        description: what the traces are of, in words.
 
     Returns:
         The sentences, and the greatest difference.
     """
-    problems, most_seen = [], 0.0
+    problems, greatest = [], 0.0
     for each in further:
         trace, most = each.make()
         place(port, items, each.weights)
         error = error_with(port, trace)
-        most_seen = max(most_seen, error)
+        greatest = max(greatest, error)
         if not error <= most:
             far = f"differs by {error:.1e}" if np.isfinite(error) else "has another shape, or fails"
             problems.append(
-                f"{each.where}, the output of the module {far} from {told}: {each.advice}; see "
-                "`parity check`"
+                f"{each.where}, the output of the module {far} from {description}: {each.advice}; "
+                "see `parity check`"
             )
     if further:
         names = port.keras.facts["weights"]
         place(port, items, {name: port.keras[f"weights/{name}"] for name in names})
-    return problems, most_seen
+    return problems, greatest

@@ -23,21 +23,21 @@ _LISTS, _TRAINED, _INNER = ("_operations", "_layers"), "_trainable_variables", "
 _END = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
-def by_objects(twin: Twin, told: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def by_objects(twin: Twin, entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Returns the key of each weight of the twin; none if the keys are no such ways, or not all.
 
     Args:
         twin: of the model.
-        told: of each weight in the file, its "key".
+        entries: of each weight in the file, its "key".
     """
     trained = twin.trained
     found: dict[str, str] = {}
-    for each in told:
+    for each in entries:
         parts = each["key"].removesuffix(_END).split("/")
         if not each["key"].endswith(_END) or (name := _name_of(twin, parts, trained)) is None:
             return {}
         found.setdefault(name, each["key"])
-    return found if len(found) == len(told) else {}
+    return found if len(found) == len(entries) else {}
 
 
 def _name_of(twin: Twin, parts: list[str], trained: Sequence[str]) -> str | None:
@@ -104,25 +104,25 @@ def fits(holder: str, attributes: str) -> bool:
 # ones have only classes and attributes of the layers, in the order of the configuration.
 
 
-Told = Mapping[str, Any]  # of a weight in the file: key, holder, name, number, shape
+Entry = Mapping[str, Any]  # of a weight in the file: key, holder, name, number, shape
 
 
-def keys_by_name(twin: Twin, told: Sequence[Told]) -> dict[str, str]:
+def keys_by_name(twin: Twin, entries: Sequence[Entry]) -> dict[str, str]:
     """Returns the key in the file of each weight of the twin.
 
     Raises:
         InputError: they are not the same weights.
     """
-    named = [each for each in told if each["name"]]
-    found = by_objects(twin, told)
+    named = [each for each in entries if each["name"]]
+    found = by_objects(twin, entries)
     if not found:
-        found = _by_paths(twin, named) if named else _by_numbers(twin, told)
+        found = _by_paths(twin, named) if named else _by_numbers(twin, entries)
     if named and len(found) < len(twin.variables):
-        found = _by_order(twin, told, found) or found
+        found = _by_order(twin, entries, found) or found
     if not named and len(found) < len(twin.variables):
-        structure = _by_structure(twin, told)
+        structure = _by_structure(twin, entries)
         found = structure if len(structure) > len(found) else found
-    shapes = {each["key"]: tuple(each["shape"]) for each in told}
+    shapes = {each["key"]: tuple(each["shape"]) for each in entries}
     missing = [name for name in twin.variables if name not in found]
     unused = [key for key in shapes if key not in found.values()]
     if missing or unused:
@@ -146,12 +146,12 @@ def keys_by_name(twin: Twin, told: Sequence[Told]) -> dict[str, str]:
     return found
 
 
-def _by_paths(twin: Twin, told: Sequence[Told]) -> dict[str, str]:
+def _by_paths(twin: Twin, entries: Sequence[Entry]) -> dict[str, str]:
     """Of a file with whole paths, which may lack outer models and count cells anew."""
     paths = {path: name for name, path in twin.paths.items()}
     found: dict[str, str] = {}
-    left: list[tuple[str, Told]] = []
-    for each in told:
+    left: list[tuple[str, Entry]] = []
+    for each in entries:
         holder, name = each["holder"], each["name"]
         path = name if "/" in name else f"{holder}/{name}" if holder else name
         if path not in paths:  # of a DepthwiseConv in Keras 2
@@ -164,9 +164,9 @@ def _by_paths(twin: Twin, told: Sequence[Told]) -> dict[str, str]:
     found |= (whole := _by_ends(left, free, by_kind=False))
     left = [(path, each) for path, each in left if each["key"] not in whole.values()]
     for layer in dict.fromkeys(each["holder"] for _, each in left):
-        own = [(path, each) for path, each in left if each["holder"] == layer]
+        pairs = [(path, each) for path, each in left if each["holder"] == layer]
         free = {p: n for p, n in paths.items() if n not in found and _is_in(p, layer)}
-        found |= _by_ends(own, free, by_kind=True)
+        found |= _by_ends(pairs, free, by_kind=True)
     return found
 
 
@@ -179,58 +179,58 @@ def _is_in(path: str, layer: str) -> bool:
 
 
 def _by_ends(
-    own: Sequence[tuple[str, Told]], free: Mapping[str, str], *, by_kind: bool
+    pairs: Sequence[tuple[str, Entry]], free: Mapping[str, str], *, by_kind: bool
 ) -> dict[str, str]:
     """Of paths that begin otherwise, or count cells anew; none if they are not told apart."""
     try:
-        ends = match([path for path, _ in own], list(free), by_kind=by_kind)
+        ends = match([path for path, _ in pairs], list(free), by_kind=by_kind)
     except ValueError:
         ends = {}
-    keys = {path: each["key"] for path, each in own}
+    keys = {path: each["key"] for path, each in pairs}
     return {free[target]: keys[path] for path, target in ends.items()}
 
 
-def _by_order(twin: Twin, told: Sequence[Told], found: Mapping[str, str]) -> dict[str, str]:
+def _by_order(twin: Twin, entries: Sequence[Entry], found: Mapping[str, str]) -> dict[str, str]:
     """Of a file with other names: layer by layer in the order of both, as Keras itself loads it.
 
     Source: keras 3.15 `legacy/saving/legacy_h5_format.py` (`load_weights_from_hdf5_group`).
 
     Args:
         twin: of the model.
-        told: of all weights of the file.
+        entries: of all weights of the file.
         found: what the names say, with which the order must agree.
 
     Returns:
         Name of a weight -> key in the file; none if numbers or shapes differ.
     """
-    theirs: dict[str, list[Told]] = {}
-    for each in told:
+    theirs: dict[str, list[Entry]] = {}
+    for each in entries:
         theirs.setdefault(each["holder"], []).append(each)
     ours: dict[str, list[str]] = {}
     for name, path in twin.paths.items():
         ours.setdefault(path.partition("/")[0], []).append(name)
     order = [entry["config"].get("name", "") for entry in twin.config["config"]["layers"]]
     layers = [ours[name] for name in order if name in ours]
-    if "" in theirs or list(map(len, layers)) != [len(own) for own in theirs.values()]:
+    if "" in theirs or list(map(len, layers)) != [len(group) for group in theirs.values()]:
         return {}
     made = {}
-    for names, own in zip(layers, theirs.values(), strict=True):
+    for names, group in zip(layers, theirs.values(), strict=True):
         names = sorted(names, key=lambda name: not twin.variables[name].trainable)
-        for name, each in zip(names, own, strict=True):
+        for name, each in zip(names, group, strict=True):
             if tuple(each["shape"]) != twin.shape(name):
                 return {}
             made[name] = str(each["key"])
     return made if all(made[name] == key for name, key in found.items()) else {}
 
 
-def _by_numbers(twin: Twin, told: Sequence[Told]) -> dict[str, str]:
+def _by_numbers(twin: Twin, entries: Sequence[Entry]) -> dict[str, str]:
     """Of a file with the names of layers and the numbers of their variables."""
     groups = _groups(twin)
     found: dict[str, str] = {}
-    for each in told:
-        own = groups.get(each["holder"], [])
-        if each["number"] < len(own):
-            found.setdefault(own[each["number"]], each["key"])
+    for each in entries:
+        names = groups.get(each["holder"], [])
+        if each["number"] < len(names):
+            found.setdefault(names[each["number"]], each["key"])
     return found
 
 
@@ -242,12 +242,12 @@ def _groups(twin: Twin) -> dict[str, list[str]]:
     return groups
 
 
-def _by_structure(twin: Twin, told: Sequence[Told]) -> dict[str, str]:
+def _by_structure(twin: Twin, entries: Sequence[Entry]) -> dict[str, str]:
     """Of a file without names: by the classes of the layers, in the order of the configuration."""
     places = dict(_places(twin.config["config"], "layers", ""))
     groups = _groups(twin)
     found: dict[str, str] = {}
-    for each in told:
+    for each in entries:
         path, _, number = each["key"].rpartition("/vars/")
         prefix = next((p for p in _prefixes(path) if p in places), None)
         if prefix is None or not number.isdecimal():
@@ -275,8 +275,8 @@ def _places(config: Mapping[str, Any], path: str, name: str) -> list[tuple[str, 
         kind = _snake(layer["class_name"])
         count = used[kind] = used.get(kind, -1) + 1
         group = f"{path}/{kind}_{count}" if count else f"{path}/{kind}"
-        own = layer.get("name") or layer["config"].get("name", "")
-        full = f"{name}/{own}".lstrip("/")
+        layer_name = layer.get("name") or layer["config"].get("name", "")
+        full = f"{name}/{layer_name}".lstrip("/")
         if "layers" in layer["config"]:
             found += _places(layer["config"], f"{group}/layers", full)
         else:

@@ -112,11 +112,11 @@ def _both_directions(layer: Mapping[str, Any]) -> dict[str, Any]:
     """Returns both layers of a Bidirectional, of which Keras 2 writes one."""
     settings = layer["config"]
     backwards = not settings.get("go_backwards", False)
-    told = {"layer": settings, "backward_layer": {**settings, "go_backwards": backwards}}
+    configs = {"layer": settings, "backward_layer": {**settings, "go_backwards": backwards}}
     names = {"layer": "forward", "backward_layer": "backward"}
     return {
         key: {**layer, "config": {**each, "name": f"{names[key]}_{settings.get('name')}"}}
-        for key, each in told.items()
+        for key, each in configs.items()
     }
 
 
@@ -179,8 +179,8 @@ def _add_build(layer: dict[str, Any], entries: list[dict[str, Any]]) -> None:
 
 def _used(graph: Graph, call: Call) -> list[int]:
     """Returns the numbers of the outputs of a call that other calls take."""
-    taken = [t for each in graph.calls for t in tensors_of(each)]
-    return sorted({t.index for t in taken if (t.layer, t.call) == (call.layer, call.number)})
+    tensors = [t for each in graph.calls for t in tensors_of(each)]
+    return sorted({t.index for t in tensors if (t.layer, t.call) == (call.layer, call.number)})
 
 
 def _called(
@@ -200,20 +200,20 @@ def _called(
         kind = str(x.dtype).removeprefix("torch.")
         shape = {"batch_shape": [None, *x.shape[1:]], "dtype": kind, "name": name}
         firsts.append({"class_name": "InputLayer", "config": shape, "name": name})
-    for told, place in zip(_entries(node), given, strict=True):
-        told["keras_history"] = [places[place], 0, 0]
+    for tensor_config, place in zip(_entries(node), given, strict=True):
+        tensor_config["keras_history"] = [places[place], 0, 0]
     entry["inbound_nodes"] = [node]
-    own = {name: tensors[given.index(place)] for place, name in places.items()}
+    inputs = {name: tensors[given.index(place)] for place, name in places.items()}
     alone = {
         "name": "call",
         "layers": [*{first["name"]: first for first in firsts}.values(), entry],
-        "input_layers": [[name, 0, 0] for name in own],
+        "input_layers": [[name, 0, 0] for name in inputs],
         "output_layers": [[name_of(layer), int(is_functional(layer)), k] for k in indices],
     }
     if not indices:
         return {}
     with torch.no_grad():
-        made = from_keras_config(alone).eval()(list(own.values()))
+        made = from_keras_config(alone).eval()(list(inputs.values()))
     found = made if isinstance(made, list | tuple) else [made]
     return dict(zip(indices, found, strict=True))
 

@@ -58,18 +58,18 @@ def told_of_equations(optimizer: Any, config: Mapping[str, Any]) -> Iterator[str
     name = kind.__name__
     if name == "NAdam" and group.get("momentum_decay") != 1:
         text = f"torch's momentum_decay is {group['momentum_decay']:g}, that of Keras's rule is 1"
-        yield _told("F14", text, name)
+        yield _note("F14", text, name)
     if name in _ALWAYS:
-        yield _told(*_ALWAYS[name], name)
+        yield _note(*_ALWAYS[name], name)
     if name == "RMSprop" and group.get("momentum"):
-        yield _told("F4", "torch's momentum holds steps without their rate, Keras's with it", name)
+        yield _note("F4", "torch's momentum holds steps without their rate, Keras's with it", name)
     if name == "SGD" and group.get("momentum"):
         text = "behind a change of the rate, torch's momentum has the new rate, Keras's the old one"
-        yield _told("F5", text, name)
+        yield _note("F5", text, name)
     if group.get("weight_decay") and name != "AdamW" and not group.get("decoupled_weight_decay"):
         theirs = "decouples it" if config.get("weight_decay") else "has none"
         text = f"torch's weight_decay is added to the gradients, Keras {theirs}"
-        yield _told("C11", text, name)
+        yield _note("C11", text, name)
     for setting, what in (
         ("gradient_accumulation_steps", "takes the mean gradient of several steps"),
         ("use_ema", "keeps an average of the weights"),
@@ -78,7 +78,7 @@ def told_of_equations(optimizer: Any, config: Mapping[str, Any]) -> Iterator[str
             yield f"Keras's optimizer {what} ({setting}={config[setting]}); the Port's does not"
 
 
-def _told(identity: str, text: str, name: str) -> str:
+def _note(identity: str, text: str, name: str) -> str:
     return f"{identity}: {text}; torch_impl.optim.{_KERAS.get(name, name)} computes as Keras does"
 
 
@@ -112,9 +112,9 @@ def trained_otherwise(
         trainable: names of the weights that Keras trains.
     """
     assert port.built.optimizer is not None
-    held = {id(p) for group in port.built.optimizer.param_groups for p in group["params"]}
+    optimized = {id(p) for group in port.built.optimizer.param_groups for p in group["params"]}
     names = {id(p): name for name, p in port.module.named_parameters()}
-    moved = {id(p) for p in port.module.parameters() if p.requires_grad and id(p) in held}
+    moved = {id(p) for p in port.module.parameters() if p.requires_grad and id(p) in optimized}
     left, frozen, twice, placed = [], [], [], set()
     for item in items:
         tensors = item.variable.tensors
@@ -181,7 +181,7 @@ def scheduled_rate(config: Mapping[str, Any], steps: int) -> float | None:
         return None
 
 
-def told_of_rate(
+def notes_on_rate(
     port: PortUnderTest, config: Mapping[str, Any], rate: float | None
 ) -> Iterator[str]:
     """Yields a sentence if the rate of Keras or of the port follows a schedule.
@@ -192,9 +192,9 @@ def told_of_rate(
         rate: Keras's of the next step; None: it is not known.
     """
     optimizer: Any = port.built.optimizer
-    own = optimizer.schedule if isinstance(optimizer, KerasOptimizer) else None
-    theirs, mine = config.get("learning_rate"), type(own).__name__
-    if own is None and isinstance(theirs, Mapping):
+    schedule = optimizer.schedule if isinstance(optimizer, KerasOptimizer) else None
+    theirs, mine = config.get("learning_rate"), type(schedule).__name__
+    if schedule is None and isinstance(theirs, Mapping):
         name = str(theirs.get("class_name"))[:60]
         if rate is None:
             has = f"it is not known here, so the Port keeps {optimizer.param_groups[0]['lr']:.6g}"
@@ -202,7 +202,7 @@ def told_of_rate(
             has = f"the Port has that of the next step, {rate:.6g}"
         goes_on = "nothing changes it" if port.built.scheduler is None else "its scheduler goes on"
         yield f"Keras's rate follows {name}; {has}, and {goes_on}"
-    elif own is not None and mine != _class_of(theirs):
+    elif schedule is not None and mine != _class_of(theirs):
         has = f"follows {_class_of(theirs)}" if isinstance(theirs, Mapping) else "is constant"
         yield f"Keras's rate {has}; the Port's follows {mine}"
 
@@ -212,7 +212,7 @@ def _class_of(rate: Any) -> str:
     return str(rate.get("class_name"))[:60] if isinstance(rate, Mapping) else ""
 
 
-def told_of_numbers(port: PortUnderTest, config: Mapping[str, Any]) -> Iterator[str]:
+def notes_on_numbers(port: PortUnderTest, config: Mapping[str, Any]) -> Iterator[str]:
     """Yields a sentence for each number of Keras's optimizer that the port's has otherwise.
 
     Args:
@@ -220,13 +220,13 @@ def told_of_numbers(port: PortUnderTest, config: Mapping[str, Any]) -> Iterator[
         config: settings of Keras's optimizer.
     """
     optimizer: Any = port.built.optimizer
-    own = _numbers_of(optimizer.param_groups[0])
+    ours = _numbers_of(optimizer.param_groups[0])
     for name in (*_NUMBERS, *_BETAS):
         theirs = config.get(name) or 0.0
-        if name not in config or name not in own or not isinstance(theirs, bool | int | float):
+        if name not in config or name not in ours or not isinstance(theirs, bool | int | float):
             continue
-        if not np.isclose(own[name], float(theirs), rtol=_ROUNDING, atol=0):
-            yield f"Keras's optimizer has {name}={theirs:g}; the Port's has {own[name]:g}"
+        if not np.isclose(ours[name], float(theirs), rtol=_ROUNDING, atol=0):
+            yield f"Keras's optimizer has {name}={theirs:g}; the Port's has {ours[name]:g}"
     common = optimizer.common if isinstance(optimizer, KerasOptimizer) else {}
     for name in _CLIPS:
         theirs = config.get(name)
@@ -237,7 +237,7 @@ def told_of_numbers(port: PortUnderTest, config: Mapping[str, Any]) -> Iterator[
 def _numbers_of(group: Mapping[str, Any]) -> dict[str, float]:
     """Returns the numbers of a group of parameters by Keras's names."""
     found: dict[str, Any] = {
-        name: group[own] for name, places in _NUMBERS.items() for own in places if own in group
+        name: group[key] for name, places in _NUMBERS.items() for key in places if key in group
     }
     found |= dict(zip(_BETAS, group.get("betas") or (), strict=False))
     return {
@@ -289,20 +289,22 @@ def _groups(kind: str, config: Mapping[str, Any]) -> list[tuple[str, ...]] | Non
 
 
 def slots_of(
-    compiled: Mapping[str, Any] | None, told: Sequence[Mapping[str, Any]], weights: Sequence[str]
+    compiled: Mapping[str, Any] | None,
+    variables: Sequence[Mapping[str, Any]],
+    weights: Sequence[str],
 ) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
     """Returns slot -> weight -> key in the file, and name -> key of what is no slot.
 
     Args:
         compiled: what the model was compiled with.
-        told: the variables of the optimizer, in their order.
+        variables: of the optimizer, in their order.
         weights: those that Keras trains, in Keras's order.
 
     Raises:
         InputError: the file has no optimizer, or one that is not known.
     """
     entry = _entry(compiled)
-    if not told:
+    if not variables:
         raise InputError("the file has no state of an optimizer")
     if not isinstance(entry, Mapping) or not isinstance(entry.get("config"), Mapping):
         raise InputError(
@@ -314,7 +316,7 @@ def slots_of(
     groups = None if "decay" in config else _groups(kind, config)
     if groups is None:
         raise InputError(f"the file has the state of {kind[:60]!r}, whose order is not known")
-    keys = [str(each["key"]) for each in told]
+    keys = [str(each["key"]) for each in variables]
     # Keras 2 keeps no rate among the variables, whatever it is.
     is_scheduled = isinstance(config.get("learning_rate"), Mapping) or _OF_KERAS_2 in config
     others = dict(zip([_ITERATIONS, *([] if is_scheduled else ["rate"])], keys, strict=False))
@@ -386,8 +388,8 @@ def write_optimizer(
         "rate": rate,
         "slots": sorted(slots),
         "notes": [
-            *told_of_rate(port, config, rate),
-            *told_of_numbers(port, config),
+            *notes_on_rate(port, config, rate),
+            *notes_on_numbers(port, config),
             *told_of_equations(port.built.optimizer, config),
         ],
     }
@@ -407,8 +409,8 @@ def problems_of_steps(done: Done) -> list[str]:
 
 def _entry(compiled: Mapping[str, Any] | None) -> Any:
     """Returns what a model was compiled with as its optimizer, by the name of today or before."""
-    told = compiled or {}
-    return told.get("optimizer") or told.get("optimizer_config")
+    settings = compiled or {}
+    return settings.get("optimizer") or settings.get("optimizer_config")
 
 
 def _rate_of(config: Mapping[str, Any], numbers: dict[str, np.ndarray]) -> float | None:

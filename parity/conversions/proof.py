@@ -39,12 +39,12 @@ def place(port: PortUnderTest, items: Sequence[Carried], arrays: Mapping[str, np
         return
     for item in items:
         try:
-            item.set(_as_held(item, arrays[item.name]))
+            item.set(_in_float64(item, arrays[item.name]))
         except ValueError as error:
             raise InputError(f"{item.name}: {error}") from None
 
 
-def _as_held(item: Carried, array: np.ndarray) -> np.ndarray:
+def _in_float64(item: Carried, array: np.ndarray) -> np.ndarray:
     is_real = item.variable.tensors[0].is_floating_point() and array.dtype.kind == "f"
     return array.astype(np.float64) if is_real else array
 
@@ -76,7 +76,7 @@ class Coverage:
     @property
     def problems(self) -> list[str]:
         """One sentence for each kind of what is wrong."""
-        told = (
+        kinds = (
             ("has no place in the module", "have no place in the module", self.unused),
             ("is filled by no weight", "are filled by no weight", self.unfilled),
             ("is filled by two weights", "are filled by two weights each", self.twice),
@@ -84,7 +84,7 @@ class Coverage:
         )
         return [
             f"{listed(names)} {one if len(names) == 1 else many}"
-            for one, many, names in told
+            for one, many, names in kinds
             if names
         ] + self.untied
 
@@ -116,7 +116,7 @@ def coverage_of(
         whole = item.variable.part is None
         for tensor in held_tensors(item.variable):
             filled[id(tensor)] = filled.get(id(tensor), 0) + whole
-        if not _is_held(item, arrays[item.name]):
+        if not _has_value(item, arrays[item.name]):
             found.changed.append(item.name)
     parts = {name for each in spread.values() for name in each}
     found.twice = [names.get(key, "?") for key, count in filled.items() if count > 1]
@@ -135,8 +135,8 @@ def coverage_of(
 
 def unheld(module: nn.Module, items: Sequence[Carried]) -> list[str]:
     """Returns the names of the parameters of a module in which no weight is held."""
-    held = {id(tensor) for item in items for tensor in held_tensors(item.variable)}
-    return [name for name, tensor in module.named_parameters() if id(tensor) not in held]
+    filled = {id(tensor) for item in items for tensor in held_tensors(item.variable)}
+    return [name for name, tensor in module.named_parameters() if id(tensor) not in filled]
 
 
 def untied(
@@ -159,12 +159,12 @@ def untied(
     found = []
     for weights, count in calls.items():
         wanted = [sorted(shapes[name]) for name in weights if name in shapes]
-        alike = [name for name, size in sizes.items() if size in wanted]
-        if weights and count > 1 and alike:
+        same_shape = [name for name, size in sizes.items() if size in wanted]
+        if weights and count > 1 and same_shape:
             layer = weights[0].rpartition(".")[0]
             found.append(
                 f"Keras calls the layer {layer!r} {count} times, with the same weights each time; "
-                f"the module has other parameters of these shapes ({listed(alike)}): call one "
+                f"the module has other parameters of these shapes ({listed(same_shape)}): call one "
                 f"module {count} times"
             )
     return found
@@ -176,11 +176,11 @@ def _is_beside_filled(root: nn.Module, name: str, unfilled: Sequence[str]) -> bo
     owner = root.get_submodule(path)
     if not type(owner).__module__.startswith("torch.nn."):
         return False
-    names = (f"{path}.{own}" for own, _ in owner.named_parameters(recurse=False))
+    names = (f"{path}.{other}" for other, _ in owner.named_parameters(recurse=False))
     return any(each not in unfilled for each in names)
 
 
-def _is_held(item: Carried, array: np.ndarray) -> bool:
+def _has_value(item: Carried, array: np.ndarray) -> bool:
     value = item.value()
     if item.variable.is_computed:  # a product of two tensors is right up to its rounding
         return value.shape == array.shape and bool(np.allclose(value, array, rtol=1e-6, atol=0))

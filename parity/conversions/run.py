@@ -97,19 +97,19 @@ def _with_twin(
         raise
     except ValueError as error:
         problems = error.problems if isinstance(error, NoTwinError) else [str(error)]
-        told = "; ".join(" ".join(each.split()) for each in without_custom(problems))
-        return None, f"its configuration has no twin ({told})"
+        reasons = "; ".join(" ".join(each.split()) for each in without_custom(problems))
+        return None, f"its configuration has no twin ({reasons})"
 
 
 def _write(done: Done, folder: Path, request: Mapping[str, Any], copied: Copied | None) -> None:
-    """Writes the state of the module, and what is told of it."""
+    """Writes the state of the module, and the report on it."""
     problems = [*done.coverage.problems, *done.problems]
     if request["optimizer"]:
         problems += problems_of_steps(done)
     is_written = not problems or bool(request["anyway"])
     names = {id(t): n for n, t in [*done.module.named_parameters(), *done.module.named_buffers()]}
     spread = {} if done.under_test is None else done.under_test.cargo.spread
-    told: dict[str, Any] = {
+    report: dict[str, Any] = {
         "is_written": is_written,
         "problems": problems,
         "proof": done.proof,
@@ -129,30 +129,30 @@ def _write(done: Done, folder: Path, request: Mapping[str, Any], copied: Copied 
         ],
     }
     if is_written and request["state"] is not None:
-        _write_back(done, folder, request["state"], told)
+        _write_back(done, folder, request["state"], report)
     elif is_written:
         write_state(folder / STATE, done.factory, done.built.module)
         if request["optimizer"]:
             assert copied is not None
             compiled = copied.compiled or (request["config"] or {}).get("compile_config")
-            told["optimizer"] = write_optimizer(done, copied, compiled, folder)
-    write_json(folder / REPORT, told)
+            report["optimizer"] = write_optimizer(done, copied, compiled, folder)
+    write_json(folder / REPORT, report)
 
 
-def _write_back(done: Done, folder: Path, state: str, told: dict[str, Any]) -> None:
+def _write_back(done: Done, folder: Path, state: str, report: dict[str, Any]) -> None:
     """Writes what the module holds with another state, in Keras's layout."""
     from safetensors.numpy import save_file
 
-    _check_all_held(done, told["in_parts"])
+    _check_all_placed(done, report["in_parts"])
     read_state(done.built.module, Path(state))
     save_file(
         {done.keys[item.name]: np.ascontiguousarray(item.value()) for item in done.items},
         folder / BACK,
     )
-    told["constants"] = []
+    report["constants"] = []
 
 
-def _check_all_held(done: Done, spread: Mapping[str, list[str]]) -> None:
+def _check_all_placed(done: Done, spread: Mapping[str, list[str]]) -> None:
     """Refuses a module that does not hold each weight of Keras in one place of its own."""
     if spread:
         places = "; ".join(f"{name} in {', '.join(parts)}" for name, parts in spread.items())
@@ -160,8 +160,8 @@ def _check_all_held(done: Done, spread: Mapping[str, list[str]]) -> None:
             f"the Port's `load` spreads weights over several parameters ({places}), and nothing "
             "turns it round: for --to-keras, hold each of them in one parameter"
         )
-    held = {item.name for item in done.items}
-    if missing := [name for name in done.arrays if name not in held]:
+    placed = {item.name for item in done.items}
+    if missing := [name for name in done.arrays if name not in placed]:
         raise InputError(
             f"the module holds no {listed(missing)}: a file that Keras loads needs all weights"
         )
@@ -170,7 +170,7 @@ def _check_all_held(done: Done, spread: Mapping[str, list[str]]) -> None:
 def _by_graph(
     spec: CheckSpec, factory: Callable[[], Any], source: Source, layers: Mapping[str, str]
 ) -> Done:
-    with _told_of_map(layers):
+    with _with_map_in_errors(layers):
         built = _with_layers(factory, layers)
         port = PortUnderTest(built, spec.seed, source.trace, any_form=True)
     items, problems = list(port.carried), [*port.problems]
@@ -185,8 +185,8 @@ def _by_graph(
             f"the output does not depend on {listed(lost)}, so that its place is not proved"
         )
     if not problems:
-        told, again = compared_further(port, items, source.further, source.told)
-        problems, error = [*problems, *told], max(error, again)
+        new_problems, again = compared_further(port, items, source.further, source.told)
+        problems, error = [*problems, *new_problems], max(error, again)
     constants = [] if problems else constants_in(port, unheld(port.module, items))
     place(port, items, source.arrays)
     spread = port.cargo.spread
@@ -223,7 +223,7 @@ def _by_graph(
 
 
 @contextmanager
-def _told_of_map(layers: Mapping[str, str]) -> Iterator[None]:
+def _with_map_in_errors(layers: Mapping[str, str]) -> Iterator[None]:
     """Lets an error about pairs of layers speak of --map, by which the user gave them."""
     try:
         yield

@@ -78,18 +78,18 @@ def source_of_file(copied: Copied, config: Mapping[str, Any], folder: Path) -> S
     except InputError:
         raise
     except (RuntimeError, MemoryError, LookupError, TypeError, AttributeError) as error:
-        told = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(f"the model of the configuration cannot be run ({told})") from None
+        text = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"the model of the configuration cannot be run ({text})") from None
 
     def again() -> tuple[KerasTrace, float]:
         set_weights(twin, arrays)
         made = write_trace(twin, inputs, folder.with_name(f"{folder.name}-again"), batch)
         return made, most_of(made, has_float32=twin.has_float32)
 
-    told = "its twin by the configuration in the file"
+    text = "its twin by the configuration in the file"
     most = most_of(trace, has_float32=twin.has_float32)
     further = tuple(further_of(twin, inputs, folder, SEED, first))
-    return Source(trace, arrays, keys, told, again, twin.trained, most, further)
+    return Source(trace, arrays, keys, text, again, twin.trained, most, further)
 
 
 def source_of_bundle(trace: KerasTrace) -> Source:
@@ -119,8 +119,8 @@ def source_of_bundle(trace: KerasTrace) -> Source:
         )
     trainable = [name for name, entry in trace.facts["weights"].items() if entry["trainable"]]
     keys = {name: name for name in arrays}
-    told = "what Keras computed, in the bundle"
-    return Source(trace, arrays, keys, told, None, trainable, most_of(trace, has_float32=False))
+    text = "what Keras computed, in the bundle"
+    return Source(trace, arrays, keys, text, None, trainable, most_of(trace, has_float32=False))
 
 
 def _single(array: np.ndarray) -> np.ndarray:

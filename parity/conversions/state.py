@@ -72,8 +72,8 @@ def write_state(path: Path, factory: Callable[[], Any], module: nn.Module) -> No
     tensors = {}
     for name, value in module.state_dict().items():
         if isinstance(value, torch.Tensor):
-            own = native.get(name)
-            dtype = own.dtype if isinstance(own, torch.Tensor) else value.dtype
+            built = native.get(name)
+            dtype = built.dtype if isinstance(built, torch.Tensor) else value.dtype
             tensors[name] = value.detach().cpu().to(dtype).clone().contiguous()
     write_bytes(path, save(tensors))
 

@@ -95,8 +95,8 @@ class Twin:
         except KeyError as error:  # a setting that older files do not have
             raise ValueError(f"it lacks the setting {_line(error)}") from None
         except (LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
-            told = f"{type(error).__name__}: {_line(error)}"
-            raise InputError(f"the configuration is damaged ({told})") from None
+            message = f"{type(error).__name__}: {_line(error)}"
+            raise InputError(f"the configuration is damaged ({message})") from None
         finally:
             torch.set_default_dtype(before)
         self.config = inner
@@ -104,13 +104,13 @@ class Twin:
         self._names = _short_names([leaf.name for leaf in self.leaves])
         self.variables: dict[str, Variable] = {}
         self.paths: dict[str, str] = {}
-        seen: set[tuple[int, tuple[str, ...]]] = set()
+        visited: set[tuple[int, tuple[str, ...]]] = set()
         for leaf in self.leaves:
             for variable in variables(leaf.module):
                 key = id(variable.module), variable.attributes
-                if key in seen:
+                if key in visited:
                     continue
-                seen.add(key)
+                visited.add(key)
                 name = f"{self._names[leaf.name]}.{variable.name}"
                 self.variables[name] = variable
                 self.paths[name] = f"{leaf.name}/{variable.name}"

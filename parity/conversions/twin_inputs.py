@@ -113,10 +113,10 @@ class TwinInputs:
         counts: list[int | None] = []
         for number in range(len(zeros)):
             changed = [array + (n == number) for n, array in enumerate(zeros)]
-            seen = self._given_to_tables(changed) if base else []
+            shifted = self._given_to_tables(changed) if base else []
             sizes = [
                 size
-                for (size, given), (_, before) in zip(seen, base, strict=True)
+                for (size, given), (_, before) in zip(shifted, base, strict=True)
                 if given.shape != before.shape or not torch.equal(given, before)
             ]
             counts.append(min(sizes) if sizes else None)
@@ -128,10 +128,10 @@ class TwinInputs:
             np.zeros((1, *shape)) if count is not None else self._ones(number)
             for number, (shape, count) in enumerate(zip(self.shapes, self._counts, strict=True))
         ]
-        seen: list[tuple[float, torch.Tensor]] = []
+        calls: list[tuple[float, torch.Tensor]] = []
 
         def note(masking: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-            seen.append((_filler(masking), given[0]))
+            calls.append((_filler(masking), given[0]))
 
         handles = [
             module.register_forward_pre_hook(note)
@@ -147,7 +147,7 @@ class TwinInputs:
             for handle in handles:
                 handle.remove()
         return [
-            next((value for value, x in seen if np.array_equal(x.numpy(), array)), None)
+            next((value for value, x in calls if np.array_equal(x.numpy(), array)), None)
             for array in arrays
         ]
 

@@ -214,7 +214,7 @@ def steps(
     state: dict[str, Any] = {}
     how, factor = s.get("decay") or (None, 0.0)
     factor = _constant(factor, s)
-    num_steps, taken = s.get("accumulated") or (1, "mean")
+    num_steps, reduction = s.get("accumulated") or (1, "mean")
     total: Any = 0.0
     for step, (g, lr) in enumerate(zip(gradients, rates, strict=True), start=1):
         total = total + g
@@ -222,7 +222,7 @@ def steps(
             yield w
             continue
         t = step // num_steps
-        g, total = total / (num_steps if taken == "mean" else 1), 0.0
+        g, total = total / (num_steps if reduction == "mean" else 1), 0.0
         if how == "coupled":
             g = g + factor * w
         elif how == "decoupled":

@@ -67,14 +67,14 @@ def _changes(evidence: Evidence, node: Mapping[str, Any]) -> Iterator[Change]:
 
     size = query.shape[-1]
     dots = _dots(query, key) * scale if node["kind"] == DOTS else _sums(query, key, scale, np.tanh)
-    for factor, told in (
+    for factor, text in (
         (size**-0.5, f"1 / sqrt({size})"),
         (1 / size, f"1 / {size}"),
         (size**0.5, f"sqrt({size})"),
     ):
         yield (
             "A34",
-            f"the port scales the scores of {node['name']} by {told} more",
+            f"the port scales the scores of {node['name']} by {text} more",
             made(dots * factor),
         )
     if node["weights"]:
@@ -94,7 +94,7 @@ def _changes(evidence: Evidence, node: Mapping[str, Any]) -> Iterator[Change]:
         changed = _dots(query, value) * scale if node["kind"] == DOTS else None
         if changed is not None:
             yield "A22", "the value takes the place of the key in the scores", made(changed, key)
-    yield "A35", "the port has a causal mask", made(np.where(_seen(dots), dots, -1e9))
+    yield "A35", "the port has a causal mask", made(np.where(_causal_mask(dots), dots, -1e9))
 
 
 def _dots(query: Array, key: Array) -> Array:
@@ -105,7 +105,7 @@ def _sums(query: Array, key: Array, scale: Array, function: Callable[[Array], Ar
     return np.asarray((scale * function(query[:, :, None] + key[:, None])).sum(-1))
 
 
-def _seen(scores: Array) -> Array:
+def _causal_mask(scores: Array) -> Array:
     return np.tril(np.ones(scores.shape[-2:], bool))
 
 
@@ -214,8 +214,8 @@ def _scale(evidence: Evidence) -> Match | None:
         "by sqrt(key_dim)": size**0.5,
     }
     said = next((text for text, f in known.items() if abs(factor / f - 1) < 1e-4), "")
-    told = f"the port scales the scores by {factor:.4g}" + (f", {said}" if said else "")
-    return Match(NUMBERS, f"{told}; Keras by {found.scale:.4g}")
+    detail = f"the port scales the scores by {factor:.4g}" + (f", {said}" if said else "")
+    return Match(NUMBERS, f"{detail}; Keras by {found.scale:.4g}")
 
 
 def _masks(found: _Numbers) -> Iterator[tuple[str, np.ndarray]]:
@@ -246,26 +246,26 @@ def _mask(evidence: Evidence) -> Match | None:
     for text, value in _masks(found):
         if found.explain(value):
             return Match(NUMBERS, text)
-    return _seen_otherwise(found)
+    return _other_mask(found)
 
 
-def _seen_otherwise(found: _Numbers) -> Match | None:
+def _other_mask(found: _Numbers) -> Match | None:
     """Recognises any other mask: Keras's scores give the port's weights where it looks."""
-    seen = found.ours > 0
-    if seen.shape != found.allowed.shape:
+    attended = found.ours > 0
+    if attended.shape != found.allowed.shape:
         return None
     scores = _scores(found.query, found.key) * found.scale
-    if (seen == found.allowed).all() or not found.explain(_softmax(scores, seen)):
+    if (attended == found.allowed).all() or not found.explain(_softmax(scores, attended)):
         return None
     texts = []
-    for told, places in (
-        ("shows {} that Keras hides", seen & ~found.allowed),
-        ("hides {} that Keras shows", found.allowed & ~seen),
+    for text, places in (
+        ("shows {} that Keras hides", attended & ~found.allowed),
+        ("hides {} that Keras shows", found.allowed & ~attended),
     ):
         if places.any():
             sample, _, query, key = (int(n) for n in np.argwhere(places)[0])
             first = f"the first is key {key} of query {query} in sample {sample}"
-            texts.append(f"{told.format(f'{int(places.sum())} places')} ({first})")
+            texts.append(f"{text.format(f'{int(places.sum())} places')} ({first})")
     return Match(NUMBERS, f"the port {', and '.join(texts)}")
 
 
@@ -315,8 +315,8 @@ def _shared_otherwise(found: _Numbers, groups: int) -> Match | None:
     repeats = found.key.shape[2] // groups
     if repeats == 1 or groups == 1:
         return None
-    own = found.key[:, :, ::repeats]
-    value = _softmax(_scores(found.query, np.tile(own, (1, 1, repeats, 1))) * found.scale)
+    key = found.key[:, :, ::repeats]
+    value = _softmax(_scores(found.query, np.tile(key, (1, 1, repeats, 1))) * found.scale)
     if not found.explain(np.where(found.allowed, value, 0) if found.allowed.all() else value):
         return None
     return Match(NUMBERS, "the port repeats the heads of the key as a whole, Keras one by one")
@@ -328,10 +328,10 @@ def _number_of_heads(found: _Numbers) -> Match | None:
     if heads == found.theirs.shape[1] or features % heads:
         return None
     q, k = (x.reshape(*x.shape[:2], heads, -1) for x in (found.query, found.key))
-    own = found.ours.reshape(len(q), heads, q.shape[1], k.shape[1])
+    ours = found.ours.reshape(len(q), heads, q.shape[1], k.shape[1])
     allowed = found.allowed[:, :1]
     for scale in (q.shape[-1] ** -0.5, found.scale):
-        if is_close(_softmax(_scores(q, k) * scale, allowed), own, _CLOSE):
+        if is_close(_softmax(_scores(q, k) * scale, allowed), ours, _CLOSE):
             return Match(NUMBERS, f"the port has {heads} heads, Keras {found.theirs.shape[1]}")
     return None
 

@@ -94,9 +94,9 @@ def _arrays(evidence: Evidence) -> Iterator[tuple[str, np.ndarray, np.ndarray, n
                     yield before["name"], evidence.keras[f"{key}/{part}"], theirs, ours
             before = evidence.before(before)
         return
-    x, made, own = evidence.keras_input(), evidence.keras_output(), evidence.own_output()
-    if evidence.is_own and x is not None and made is not None and own is not None:
-        yield str(evidence.config.get("name")), x, made, own
+    x, made, isolated = evidence.keras_input(), evidence.keras_output(), evidence.own_output()
+    if evidence.is_own and x is not None and made is not None and isolated is not None:
+        yield str(evidence.config.get("name")), x, made, isolated
 
 
 def last_step(evidence: Evidence) -> Match | None:
@@ -135,8 +135,8 @@ def _reshaped(evidence: Evidence) -> Match | None:
                 return None  # another tensor, as it is
             for back in (ours, np.moveaxis(ours, -1, 1)):
                 if evidence.is_close(turned.reshape(back.shape), back):
-                    told = "as it is" if axes == tuple(range(1, x.ndim)) else f"in the order {axes}"
-                    return Match(NUMBERS, f"the port reshapes {name} {told}")
+                    how = "as it is" if axes == tuple(range(1, x.ndim)) else f"in the order {axes}"
+                    return Match(NUMBERS, f"the port reshapes {name} {how}")
         if related(PERMUTED)(evidence) is not None:  # which says more
             return None
         return Match(SETTINGS, f"the port has the numbers of {name} in a different order")
@@ -178,9 +178,9 @@ def other_reduction(evidence: Evidence) -> Match | None:
             "the last step": flat[:, -1],
             "the first step": flat[:, 0],
         }
-        for told, value in values.items():
+        for reduction, value in values.items():
             if value.size == ours.size and evidence.is_close(value.reshape(ours.shape), ours):
-                return Match(NUMBERS, f"the port takes {told} of what comes to {name}")
+                return Match(NUMBERS, f"the port takes {reduction} of what comes to {name}")
     return None
 
 
@@ -305,8 +305,8 @@ def other_part(evidence: Evidence) -> Match | None:
                 for made in (theirs, ours)
             ]
             if None not in places and places[0] != places[1]:
-                told = f"part {places[1]} of {number} of {node['name']}"
-                return Match(NUMBERS, f"the port takes {told}, Keras part {places[0]}")
+                text = f"part {places[1]} of {number} of {node['name']}"
+                return Match(NUMBERS, f"the port takes {text}, Keras part {places[0]}")
     return None
 
 

@@ -60,13 +60,13 @@ def with_fix(found: Found, keras: KerasTrace, port: PortTrace) -> Found:
     vain = {_site(record) for record in _of_level(port.facts.get("no_fixes"), found.level)}
     if not records and not vain & sites:
         return found
-    told = "\n".join(_listed(dict.fromkeys(str(record["text"]) for record in records)))
+    fix = "\n".join(_listed(dict.fromkeys(str(record["text"]) for record in records)))
     causes = [
         {**cause, "fix": IN_VAIN} if REGISTRY[cause["id"]].is_mechanical else cause
         for cause in found.causes
     ]
     if records and causes:
-        causes[0] = {**causes[0], "fix": told, "tried": True}
+        causes[0] = {**causes[0], "fix": fix, "tried": True}
     return dataclasses.replace(found, causes=tuple(causes))
 
 
@@ -152,18 +152,20 @@ def name_causes(
     if shown:
         groups = [groups[number] for number in shown]
         evidences = [evidences[number] for number in shown]
-    told = [
+    candidates = [
         (each, group, evidence)
         for group, evidence in zip(groups, evidences, strict=True)
         for each in _found(group, evidence, accept)
     ]
     by_hand = {
-        name for each, _, evidence in told for name in wrong_by_hand(each, evidence, NUMBERS)
+        name for each, _, evidence in candidates for name in wrong_by_hand(each, evidence, NUMBERS)
     }
-    unused = {name for each, _, evidence in told for name in unused_states(each, evidence, NUMBERS)}
+    unused = {
+        name for each, _, evidence in candidates for name in unused_states(each, evidence, NUMBERS)
+    }
     found = [
         (each, group)
-        for each, group, evidence in told
+        for each, group, evidence in candidates
         if not comes_of(each, evidence, by_hand) and not is_cut_by(each, evidence, unused)
     ]
     groups = [group for group in groups if any(group is shown for _, shown in found)]
@@ -233,7 +235,7 @@ def told_cause(entry: Divergence, match: Match, where: str = "") -> dict[str, An
         where: line of the port, or "".
     """
     return {
-        **{key: told for key, told in entry.to_json().items() if key != "slug"},
+        **{key: value for key, value in entry.to_json().items() if key != "slug"},
         "fix": match.fix or entry.fix,
         "confidence": match.confidence,
         "detail": match.detail,
@@ -275,8 +277,8 @@ def _joined(found: Found, other: Found) -> Found:
     items = (*found.items, *other.items)
     if other.item.name.startswith("input of "):
         first, rest = found.causes[0], found.causes[1:]
-        told = [first["detail"], other.causes[0]["detail"]]
-        first = {**first, "detail": "; ".join(dict.fromkeys(filter(None, told)))}
+        details = [first["detail"], other.causes[0]["detail"]]
+        first = {**first, "detail": "; ".join(dict.fromkeys(filter(None, details)))}
         return dataclasses.replace(found, items=items, causes=(first, *rest))
     place, more = found.place, other.place
     if place is not None and more is not None and more["keras"]:

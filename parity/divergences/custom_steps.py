@@ -80,8 +80,8 @@ def _mode(evidence: Evidence) -> Match | None:
     for name in keras.facts["weights"]:
         if not name.endswith(MOVING) or f"trajectory/1/{name}" not in port:
             continue
-        begins = carried_weight(keras, port, name)
-        moved = [_has_moved(begins, trace[f"trajectory/1/{name}"]) for trace in (keras, port)]
+        start = carried_weight(keras, port, name)
+        moved = [_has_moved(start, trace[f"trajectory/1/{name}"]) for trace in (keras, port)]
         if moved[0] != moved[1]:
             half = "Keras" if moved[0] else "the port"
             return Match(NUMBERS, f"only {half} moves {name} in its step, as in train mode")
@@ -97,8 +97,8 @@ def _mode(evidence: Evidence) -> Match | None:
     return None
 
 
-def _has_moved(begins: np.ndarray, after: np.ndarray) -> bool:
-    return after.shape != begins.shape or not np.array_equal(begins, after)
+def _has_moved(start: np.ndarray, after: np.ndarray) -> bool:
+    return after.shape != start.shape or not np.array_equal(start, after)
 
 
 def _multiple(evidence: Evidence) -> Match | None:
@@ -163,13 +163,15 @@ def _accumulated(evidence: Evidence) -> Match | None:
     keras, port = evidence.keras, evidence.port
     first, second = GRADIENTS
     for optimizer, weights in moved_by_both(evidence):
-        before, own = (gradients(keras, part, weights) for part in (first, second))
-        seen = gradients(port, second, weights)
-        names = before.keys() & own.keys()
-        if not seen or names != seen.keys():
+        before, theirs = (gradients(keras, part, weights) for part in (first, second))
+        ours = gradients(port, second, weights)
+        names = before.keys() & theirs.keys()
+        if not ours or names != ours.keys():
             continue
-        before, own = ({name: part[name] for name in seen} for part in (before, own))
-        if not is_close(flat(seen), flat(own)) and is_close(flat(seen), flat(before) + flat(own)):
+        before, theirs = ({name: part[name] for name in ours} for part in (before, theirs))
+        if not is_close(flat(ours), flat(theirs)) and is_close(
+            flat(ours), flat(before) + flat(theirs)
+        ):
             return Match(NUMBERS, f"the second time, {optimizer} gets the sum of both gradients")
     return None
 
@@ -261,14 +263,14 @@ def _setting(name: str) -> Recogniser:
     return recognise
 
 
-def _of_own(recognise: Recogniser) -> Recogniser:
+def _of_custom_steps(recognise: Recogniser) -> Recogniser:
     def asked(evidence: Evidence) -> Match | None:
         return recognise(evidence) if is_of_own_steps(evidence) else None
 
     return asked
 
 
-_OWN: dict[str, Recogniser] = {
+_RECOGNISERS: dict[str, Recogniser] = {
     "S13": other_average,
     "S2": _number_of_steps,
     "S3": _moved_weights,
@@ -283,7 +285,7 @@ _OWN: dict[str, Recogniser] = {
     "S12": _other_output,
     "S7": _other_step,
 }
-RULES = {name: _of_own(rule) for name, rule in _OWN.items()}
+RULES = {name: _of_custom_steps(rule) for name, rule in _RECOGNISERS.items()}
 _SETTINGS = ("F1", "F4", "F6", "F8", "F9", "F13", "F14", "C11")
 # What own steps are asked, the narrower first; beside RULES, entries of other modules.
 ASKED: dict[str, Recogniser] = {

@@ -91,17 +91,17 @@ def _average(evidence: Evidence) -> Match | None:
     shares = [each.share for each in known]
     if not np.allclose(shares, shares[0], rtol=_NEAR):
         return None
-    told = f"Keras keeps {1 - shares[0]:.4g} of {told_weights(names)} and adds {shares[0]:.4g}"
-    told += " of the weights of which they are averages"
+    text = f"Keras keeps {1 - shares[0]:.4g} of {told_weights(names)} and adds {shares[0]:.4g}"
+    text += " of the weights of which they are averages"
     others = [each.other for each in known if each.other is not None]
     is_left = len(others) == len(known) and all(abs(other) <= _NEAR for other in others)
     if all(each.is_before for each in known) and not is_left:
-        return Match(NUMBERS, f"{told}; the port adds these as they are before the step")
+        return Match(NUMBERS, f"{text}; the port adds these as they are before the step")
     if len(others) < len(known) or not np.allclose(others, others[0], rtol=_NEAR, atol=_NEAR):
         return None
     if is_left:
-        return Match(NUMBERS, f"{told}; the port leaves them as they are")
-    return Match(NUMBERS, f"{told}; the port keeps {1 - others[0]:.4g} and adds {others[0]:.4g}")
+        return Match(NUMBERS, f"{text}; the port leaves them as they are")
+    return Match(NUMBERS, f"{text}; the port keeps {1 - others[0]:.4g} and adds {others[0]:.4g}")
 
 
 @dataclass(frozen=True)
@@ -127,21 +127,21 @@ class _Average:
 def _found(evidence: Evidence, name: str) -> _Average | None:
     """Returns of what a weight is an average in Keras; None if it is none."""
     keras, port = evidence.keras, evidence.port
-    begins, after = _begins(evidence, name), f"trajectory/1/{name}"
+    start, after = _weight_at_start(evidence, name), f"trajectory/1/{name}"
     for other in keras.facts["weights"]:
         key = f"trajectory/1/{other}"
         if other == name or short_name(other) != short_name(name) or key not in port:
             continue
-        if keras[key].shape != begins.shape:
+        if keras[key].shape != start.shape:
             continue
-        share = _share(keras[after] - begins, keras[key] - begins)
+        share = _share(keras[after] - start, keras[key] - start)
         if share is None or not 0 < share < 1:
             continue
-        moved = port[after] - begins
-        way = _begins(evidence, other) - begins
+        moved = port[after] - start
+        way = _weight_at_start(evidence, other) - start
         before = share if not way.any() and not moved.any() else _share(moved, way)
         is_before = before is not None and abs(before - share) <= _NEAR * share
-        return _Average(share, _share(moved, port[key] - begins), is_before)
+        return _Average(share, _share(moved, port[key] - start), is_before)
     return None
 
 
@@ -165,7 +165,7 @@ def _wrong_weights(evidence: Evidence) -> list[str]:
     return [] if trained.intersection(names) else names
 
 
-def _begins(evidence: Evidence, name: str) -> np.ndarray:
+def _weight_at_start(evidence: Evidence, name: str) -> np.ndarray:
     return probe_inputs.of_step(evidence.keras[f"weights/{name}"])
 
 
@@ -179,26 +179,26 @@ def unbiased_variance(evidence: Evidence) -> Match | None:
     if not names or any(short_name(name) != "moving_variance" for name in names):
         return None
     nodes = {weight: node for node in evidence.keras.facts["nodes"] for weight in node["weights"]}
-    told = []
+    texts = []
     for name in names:
         node = nodes.get(name)
         if node is None:
             return None
         momentum = float(node["config"]["momentum"])
-        begins = _begins(evidence, name)
+        start = _weight_at_start(evidence, name)
         made = [t[f"trajectory/1/{name}"] for t in (evidence.keras, evidence.port)]
         number = next(
             (
                 n
                 for calls in range(1, _MOST_CALLS + 1)
-                if (n := _number(*(each - momentum**calls * begins for each in made)))
+                if (n := _number(*(each - momentum**calls * start for each in made)))
             ),
             None,
         )
         if number is None:
             return None
-        told.append(f"{name}: {number} / {number - 1} times the variance of the batch")
-    return Match(NUMBERS, told_weights(told))
+        texts.append(f"{name}: {number} / {number - 1} times the variance of the batch")
+    return Match(NUMBERS, told_weights(texts))
 
 
 def _number(theirs: np.ndarray, ours: np.ndarray) -> int | None:
@@ -277,24 +277,24 @@ def compared_calls(evidence: Evidence) -> Calls | None:
 def _compared(evidence: Evidence) -> Calls | None:
     keras, port = evidence.keras, evidence.port
     theirs, ours = told(keras)["called"], told(port)["called"]
-    held = set(told(port).get("parts", ours))
-    numbers = [n for n, name in enumerate(theirs) if name in held]
+    parts = set(told(port).get("parts", ours))
+    numbers = [n for n, name in enumerate(theirs) if name in parts]
     if not numbers or not set(ours) >= {theirs[n] for n in numbers}:
         return None
     left, first = list(range(len(ours))), None
     for number in numbers:
-        alike = [
+        candidates = [
             n
             for n in left
             if ours[n] == theirs[number] and _shapes(keras, number) == _shapes(port, n)
         ]
-        if not alike:
+        if not candidates:
             return None
-        whats = [_what(keras, number, port, n) for n in alike]
+        whats = [_what(keras, number, port, n) for n in candidates]
         best = next((whats.index(what) for what in ("", OUTPUT) if what in whats), 0)
-        left.remove(alike[best])
+        left.remove(candidates[best])
         if whats[best] and first is None:
-            first = _difference(evidence, number, alike[best], whats[best])
+            first = _difference(evidence, number, candidates[best], whats[best])
     again, is_more = list[str](), False
     for n in left:
         whats = [_what(keras, k, port, n) for k in numbers if theirs[k] == ours[n]]
@@ -306,11 +306,11 @@ def _compared(evidence: Evidence) -> Calls | None:
     return Calls(first, tuple(dict.fromkeys(again)), is_more)
 
 
-def _difference(evidence: Evidence, number: int, own: int, what: str) -> Difference:
+def _difference(evidence: Evidence, number: int, port_call: int, what: str) -> Difference:
     keras, port = told(evidence.keras), told(evidence.port)
     called = keras["called"]
     name = called[number]
-    counts = (keras.get("dropped"), number), (port.get("dropped"), own)
+    counts = (keras.get("dropped"), number), (port.get("dropped"), port_call)
     return Difference(
         name,
         called[: number + 1].count(name) if called.count(name) > 1 else 0,
@@ -328,10 +328,10 @@ def _shapes(trace: Trace, number: int) -> list[tuple[str, tuple[int, ...]]]:
     return [(place, array.shape) for place, array in sorted(_arrays(trace, number, INPUT).items())]
 
 
-def _what(keras: KerasTrace, number: int, port: PortTrace, own: int) -> str:
+def _what(keras: KerasTrace, number: int, port: PortTrace, port_call: int) -> str:
     """Returns at what two calls of one network differ first; "" if they do not."""
     for what in (INPUT, OUTPUT):
-        theirs, ours = _arrays(keras, number, what), _arrays(port, own, what)
+        theirs, ours = _arrays(keras, number, what), _arrays(port, port_call, what)
         for place in theirs.keys() & ours.keys():
             is_same = theirs[place].shape == ours[place].shape
             if not is_same or not is_close(theirs[place], ours[place]):
@@ -375,17 +375,17 @@ class _Clip:
 
 def clipped_together(evidence: Evidence) -> Match | None:
     """Recognises gradients that Keras clips one by one, and the port together."""
-    found = evidence.once(_found_of_own_clipping)
+    found = evidence.once(_clipping_difference)
     return found[1] if found is not None and found[0] == "E1" else None
 
 
 def clipped_otherwise(evidence: Evidence) -> Match | None:
     """Recognises other gradients that are clipped in one half only, or differently."""
-    found = evidence.once(_found_of_own_clipping)
+    found = evidence.once(_clipping_difference)
     return found[1] if found is not None and found[0] == "E8" else None
 
 
-def _found_of_own_clipping(evidence: Evidence) -> tuple[str, Match] | None:
+def _clipping_difference(evidence: Evidence) -> tuple[str, Match] | None:
     if evidence.level.id != "gradient":
         return None
     for name, weights in moved_by_both(evidence):
@@ -409,8 +409,8 @@ def _found_of_own_clipping(evidence: Evidence) -> tuple[str, Match] | None:
                     beside = f"{'in the port' if number == 0 else 'in Keras'} {other.text}"
                 pair = clip.how, other and other.how
                 is_e1 = number == 0 and pair == ("norm", "global")
-                told = f"of {name}, {clip.text} in {half}, {beside}"
-                return "E1" if is_e1 else "E8", Match(NUMBERS, told)
+                text = f"of {name}, {clip.text} in {half}, {beside}"
+                return "E1" if is_e1 else "E8", Match(NUMBERS, text)
     return None
 
 

@@ -109,9 +109,9 @@ class Evidence:
             return
         if (failing := self.failing_input()) is not None:
             yield failing[1:]
-        made, own = self.keras_output(), self.own_output()
-        if self.is_own and made is not None and own is not None:
-            yield made, own
+        made, ours = self.keras_output(), self.own_output()
+        if self.is_own and made is not None and ours is not None:
+            yield made, ours
 
     @property
     def is_own(self) -> bool | None:
@@ -133,8 +133,8 @@ class Evidence:
         """
         if name not in self._pairs or self._nodes[name]["weights"]:
             return False
-        told = f"{name}, with Keras's input ({self.mode})"
-        if any(item.name == told and not item.agrees for item in self.level.items):
+        item_name = f"{name}, with Keras's input ({self.mode})"
+        if any(item.name == item_name and not item.agrees for item in self.level.items):
             return True
         if self._nodes[name]["kind"] not in TURNING:
             return False
@@ -153,8 +153,8 @@ class Evidence:
 
     def inputs(self) -> Iterator[np.ndarray]:
         """Yields Keras's input of the layer, and of the layer that pads or crops before it."""
-        if (own := self.keras_input()) is not None:
-            yield own
+        if (x := self.keras_input()) is not None:
+            yield x
         if self.node is not None:
             first = self.port.facts["ends"].get(self.node["name"], [self.node["name"]])[0]
             key = f"forward/{self.mode}/{first}/input/0"
@@ -203,8 +203,8 @@ class Evidence:
         A formula that also gives the output of Keras's layer explains no difference, and where the
         layer is right for Keras's input there is none.
         """
-        own = self.own_output(mode)
-        if own is None or self.is_own is False or not self.is_close(value, own):
+        ours = self.own_output(mode)
+        if ours is None or self.is_own is False or not self.is_close(value, ours):
             return False
         return not self.is_close(value, self.keras_output(mode))
 
@@ -249,9 +249,9 @@ class Evidence:
         """
         kinds = (*RECURRENT, "conv_lstm")
         calls = {call["name"]: call["kind"] for call in self.port.facts["nodes"]}
-        own = calls.get(self._pairs.get(node["name"], ""), "")
+        kind = calls.get(self._pairs.get(node["name"], ""), "")
         is_loaded = bool(self.port.facts["given"]["load"])
-        return node["kind"] in kinds and own not in kinds and not is_loaded
+        return node["kind"] in kinds and kind not in kinds and not is_loaded
 
     def _made_by(self, source: int | None) -> Mapping[str, Any] | None:
         return None if source is None or source < 0 else self.keras.facts["nodes"][source]

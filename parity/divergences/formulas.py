@@ -41,7 +41,7 @@ SIGNS: dict[str, Callable[[Array, Array], Array]] = {
     "-": np.subtract,
     "/": np.divide,
 }
-_SEEN = 48  # entries at which all candidates are computed
+_NUM_SAMPLED = 48  # entries at which all candidates are computed
 _FIRST = 4  # of them, at which all pairs are compared
 _MOST = 12  # formulas of one kind
 _MOST_COMPUTED = 2**25  # entries of all operations along axes together
@@ -103,20 +103,20 @@ class Search:
         size = int(np.prod(shape))
         self._is_open = bool(tensors) and size <= MOST_ENTRIES
         draw = np.random.default_rng(0)
-        self._at = draw.permutation(size)[: _SEEN * 4]
+        self._at = draw.permutation(size)[: _NUM_SAMPLED * 4]
         self._plain = [Unit(name) for name in tensors]
         self._single = [Unit(name, f) for name in tensors for f in FUNCTIONS]
         self._along: list[Unit] = []
         budget = _MOST_COMPUTED
         for name in tensors if len(shape) > 1 else ():
-            own = list(units_along(name, len(shape)))
-            budget -= len(own) * size
-            self._along += own if budget > 0 else []
-        self._of_single = self._seen_of(self._single)
-        self._of_plain = self._seen_of(self._plain)
+            units = list(units_along(name, len(shape)))
+            budget -= len(units) * size
+            self._along += units if budget > 0 else []
+        self._of_single = self._sampled_values(self._single)
+        self._of_plain = self._sampled_values(self._plain)
         self._scaling = [unit for unit in self._single if unit.function in SCALING]
-        self._of_scaling = self._seen_of(self._scaling)
-        self._of_along = self._seen_of(self._along)
+        self._of_scaling = self._sampled_values(self._scaling)
+        self._of_along = self._sampled_values(self._along)
 
     def formulas(self, target: Array) -> list[Formula]:
         """Returns the formulas of the simplest kind that gives an array; [] if none does."""
@@ -136,7 +136,7 @@ class Search:
         with np.errstate(all="ignore"):
             return next((formula.first for formula in self._alone(target)), None)
 
-    def _seen_of(self, units: Sequence[Unit]) -> Array:
+    def _sampled_values(self, units: Sequence[Unit]) -> Array:
         if not self._is_open or not units:
             return np.empty((0, len(self._at)))
         with np.errstate(all="ignore"):
@@ -153,10 +153,10 @@ class Search:
     def _alone(self, target: Array) -> Iterator[Formula]:
         wanted = target.reshape(-1)[self._at]
         scale = float(np.abs(target).max())
-        for units, seen in ((self._single, self._of_single), (self._along, self._of_along)):
-            if not len(seen):
+        for units, values in ((self._single, self._of_single), (self._along, self._of_along)):
+            if not len(values):
                 continue
-            near = (np.abs(seen - wanted) <= self._close * scale).all(1)
+            near = (np.abs(values - wanted) <= self._close * scale).all(1)
             yield from self._right([Formula(units[n]) for n in np.flatnonzero(near)], target)
 
     def _blocks(self, is_pair: bool) -> Iterator[tuple[list[Unit], Array, list[Unit], Array]]:
@@ -177,17 +177,17 @@ class Search:
         """Yields outer(first sign second + rest) that gives an array."""
         scale = float(np.abs(target).max())
         inside = list(self._inside(target))
-        for units, seen, others, more in self._blocks(is_pair="" in rests):
-            for sign in signs if len(seen) and len(more) else ():
+        for units, values, others, more in self._blocks(is_pair="" in rests):
+            for sign in signs if len(values) and len(more) else ():
                 for outer, wanted, known in inside:
                     near = self._close * max(scale, float(np.abs(wanted[known]).max())) * 10
-                    both = SIGNS[sign](seen[:, None, known[0]], more[None, :, known[0]])
+                    both = SIGNS[sign](values[:, None, known[0]], more[None, :, known[0]])
                     for rest in rests:
                         left = wanted[known]
                         if rest:
                             left = left - np.reshape(self._tensors[rest], -1)[self._at][known]
                         rows, columns = np.nonzero(np.abs(both - left[0]) <= near)
-                        made = SIGNS[sign](seen[rows][:, known], more[columns][:, known])
+                        made = SIGNS[sign](values[rows][:, known], more[columns][:, known])
                         is_near = (np.abs(made - left) <= near).all(-1)
                         tried = [
                             Formula(units[a], sign, others[b], rest, outer)
@@ -267,7 +267,7 @@ def _found(evidence: Evidence) -> tuple[str, str] | None:
             return FUSED, ""
         search = Search(others, close)
         made = search.formulas(ours)
-        if made and (true := _with_own(evidence, made[0], others)) is not None:
+        if made and (true := _with_isolated_outputs(evidence, made[0], others)) is not None:
             if is_close(theirs, true, close):
                 return FUSED, ""
             made = search.formulas(true)
@@ -368,7 +368,9 @@ def _does_more(
     )
 
 
-def _with_own(evidence: Evidence, formula: Formula, tensors: Mapping[str, Values]) -> Values | None:
+def _with_isolated_outputs(
+    evidence: Evidence, formula: Formula, tensors: Mapping[str, Values]
+) -> Values | None:
     """Returns what a formula gives with what the port's layers make of Keras's input.
 
     Behind a layer that is wrong by itself, the port got Keras's values in the place of its own.
@@ -377,11 +379,11 @@ def _with_own(evidence: Evidence, formula: Formula, tensors: Mapping[str, Values
     changed = dict(tensors)
     for item in evidence.level.items:
         name = item.name.removesuffix(f", with Keras's input ({evidence.mode})")
-        own = f"forward/{evidence.mode}/{name}/own"
-        if name == item.name or item.agrees or own not in evidence.port:
+        key = f"forward/{evidence.mode}/{name}/own"
+        if name == item.name or item.agrees or key not in evidence.port:
             continue
-        if name in tensors and evidence.port[own].shape == tensors[name].shape:
-            changed[name] = evidence.port[own]
+        if name in tensors and evidence.port[key].shape == tensors[name].shape:
+            changed[name] = evidence.port[key]
     wrong = {name for name in changed if changed[name] is not tensors[name]}
     if not wrong & set(_tensors(formula)):
         return None
@@ -396,17 +398,17 @@ def _change(
 ) -> tuple[str, str] | None:
     """Recognises what the port adds or multiplies, if Keras's formula has something unknown."""
     changes = (("adds", search.single(ours - theirs)), ("lacks", search.single(theirs - ours)))
-    if found := [(told, unit) for told, unit in changes if unit is not None]:
-        told, unit = min(found, key=lambda pair: len(pair[1].function))
-        return FORMULA, f"the port {told} {unit}"
+    if found := [(how, unit) for how, unit in changes if unit is not None]:
+        how, unit = min(found, key=lambda pair: len(pair[1].function))
+        return FORMULA, f"the port {how} {unit}"
     for name, base in (("", np.zeros(())), *tensors.items()):
-        own, other = theirs - base, ours - base
-        if not own.all() or not other.all():
+        added, other = theirs - base, ours - base
+        if not added.all() or not other.all():
             continue
         rest = f"what Keras adds to {name}" if name else "Keras's values"
-        for told, ratio in (("times", other / own), ("in the divisor of", own / other)):
+        for how, ratio in (("times", other / added), ("in the divisor of", added / other)):
             if np.ptp(ratio) > 1e-6 * np.abs(ratio).max() and (by := search.single(ratio)):
-                return FORMULA, f"the port has {by} {told} {rest}"
+                return FORMULA, f"the port has {by} {how} {rest}"
     return None
 
 
@@ -419,7 +421,7 @@ def _moved(evidence: Evidence) -> str | None:
     if not evidence.is_forward() or failing is None or node is None:
         return None
     _, theirs, ours = failing
-    start, told = f"forward/{evidence.mode}", "{} stands before {} in the port, behind it in Keras"
+    start, text = f"forward/{evidence.mode}", "{} stands before {} in the port, behind it in Keras"
     names = list(_made_by(evidence, theirs, ours))
     made = evidence.keras_output()
     for name in names if made is not None else ():
@@ -430,17 +432,17 @@ def _moved(evidence: Evidence) -> str | None:
                 if not both or not evidence.is_close(made, evidence.port[key]):
                     continue
                 if name in _made_by(evidence, made, evidence.keras[key]):
-                    return told.format(name, node["name"])
-    behind = list(_made_by(evidence, ours, theirs))
-    for other in evidence.keras.facts["nodes"] if behind else ():
+                    return text.format(name, node["name"])
+    functions = list(_made_by(evidence, ours, theirs))
+    for other in evidence.keras.facts["nodes"] if functions else ():
         if not evidence.is_recorded(f"{other['name']}/output", ours):
             continue
         for place in range(len(other["input_shapes"])):
             key = f"{start}/{other['name']}/input/{place}"
             both = key in evidence.keras and key in evidence.port
             for name in _made_by(evidence, evidence.keras[key], evidence.port[key]) if both else ():
-                if name in behind:
-                    return told.format(name, other["name"])
+                if name in functions:
+                    return text.format(name, other["name"])
     return None
 
 

@@ -84,12 +84,12 @@ def on_the_way(
         number: of its input; None: all inputs.
     """
     sources = node["sources"] if number is None else node["sources"][number : number + 1]
-    waiting, seen = list(sources), set[int]()
+    waiting, visited = list(sources), set[int]()
     while waiting:
         source = waiting.pop()
-        if source is None or source < 0 or source in seen or nodes[source]["name"] in paired:
+        if source is None or source < 0 or source in visited or nodes[source]["name"] in paired:
             continue
-        seen.add(source)
+        visited.add(source)
         yield nodes[source]
         waiting += nodes[source]["sources"]
 
@@ -143,14 +143,14 @@ def by_output(items: Sequence[Item], keras: KerasTrace, port: PortTrace) -> list
         else:
             rest.append(item)
     weighted, groups = [], []
-    for name, own in found.items():
+    for name, output_items in found.items():
         is_weight = factors.get(name) is not None and all(
-            item.name.startswith(GRADIENT) for item in own
+            item.name.startswith(GRADIENT) for item in output_items
         )
         if is_weight:
-            weighted += own
+            weighted += output_items
         else:
-            groups.append(own)
+            groups.append(output_items)
     if weighted:
         groups.append(weighted)
     if not groups:
@@ -302,17 +302,17 @@ class _Grouping:
         self._levels = {level.id: level for level in levels if level.status != PASS}
         self.groups: list[Group] = []
         self._uncarried: set[str | None] = set()  # layers whose weights are not Keras's
-        self._behind: set[str] = set()  # layers that get something else for it
+        self._affected: set[str] = set()  # layers that get something else for it
         self._joined: set[str] = set()  # layers behind a normalisation that gets other batches
         self._astray: set[str] = set()  # layers behind one that may be paired with another
         self._around: set[str] = set()  # layers beside one, such as a dropout, that one half lacks
-        is_own = is_compared(keras, port)
+        is_custom = is_compared(keras, port)
         names = ("data", "structure", "init", "forward", "loss", "metrics", "gradient")
-        for name in names[:4] if is_own else names:
+        for name in names[:4] if is_custom else names:
             if name in self._levels:
                 getattr(self, f"_{name}")(self._levels[name])
-        if is_own:
-            self._own_steps()
+        if is_custom:
+            self._custom_steps()
         self._optimizer()
         is_free = all(group.level.id in ("init", "metrics", "schedule") for group in self.groups)
         if "trajectory" in self._levels and is_free:
@@ -355,9 +355,9 @@ class _Grouping:
         """Adds what reaches the first layers; one that only turns axes of another's is none."""
         turning = [i for i in level.items if i.status == FAIL and self._only_turns(i)]
         self._astray = {name for i in turning for name in self._places.takers(i.name)}
-        self._behind |= {self._places.layer_of(i.name) or "" for i in turning}
+        self._affected |= {self._places.layer_of(i.name) or "" for i in turning}
         self._whole("data", lambda item: item in turning)
-        self._behind |= {name for name in self._layers("data") if name is not None}
+        self._affected |= {name for name in self._layers("data") if name is not None}
 
     def _only_turns(self, item: Item) -> bool:
         """Whether an item is of a layer behind another one, which is paired by its shapes alone.
@@ -381,7 +381,7 @@ class _Grouping:
                     layer = self._places.nodes.get(self._places.layer_of(item.name) or "")
                     is_recurrent = layer is not None and layer["kind"] in RECURRENT
                     if not item.name.endswith(CARRIED) or is_recurrent:
-                        self._behind |= self._places.behind(item.name)
+                        self._affected |= self._places.behind(item.name)
 
     def _init(self, level: Level) -> None:
         self._by(
@@ -401,14 +401,14 @@ class _Grouping:
         absent = [i for i in _telling(level) if "absent" in (i.keras, i.torch)]
         lacking = absent + joined
         dropping = [i for i in _telling(level) if self._places.around(i.name) is not None]
-        behind = {name for i in (*lacking, *dropping) for name in self._places.behind(i.name)}
+        next_layers = {name for i in (*lacking, *dropping) for name in self._places.behind(i.name)}
         for item in dropping:
             self._around |= self._places.behind(item.name) | {self._places.around(item.name) or ""}
         for item in absent:
             self._around |= self._places.behind(item.name) | self._places.before(item.name)
 
-        told = (self._port.facts.get("augmentation") or {}).items()
-        augmented = {place.rpartition("/")[0] for place, fact in told if fact["in_eval"]}
+        augmentation = (self._port.facts.get("augmentation") or {}).items()
+        augmented = {place.rpartition("/")[0] for place, fact in augmentation if fact["in_eval"]}
 
         wrong = {
             self._places.layer_of(i.name) or ""
@@ -423,10 +423,10 @@ class _Grouping:
             if layer in augmented and item.name == f"input of {layer} (eval)":
                 return True
             if not item.name.startswith("input of "):
-                return layer in self._behind and item.num_compared == 0
+                return layer in self._affected and item.num_compared == 0
             if is_state_of(self._keras, self._places.pairs, item.name, layer, wrong):
                 return True
-            return layer in self._behind or (layer in behind and "(train)" in item.name)
+            return layer in self._affected or (layer in next_layers and "(train)" in item.name)
 
         def key(item: Item) -> str:
             if self._is_joined(item):  # what comes behind it in a layer gets other batches, too
@@ -447,12 +447,12 @@ class _Grouping:
 
     def _loss(self, level: Level) -> None:
         telling = _telling(level)
-        own = [item for item in telling if item.role == DECIDES] or telling
-        if own and self._keras.facts.get("outputs"):
-            found = by_output(own, self._keras, self._port)
+        deciding = [item for item in telling if item.role == DECIDES] or telling
+        if deciding and self._keras.facts.get("outputs"):
+            found = by_output(deciding, self._keras, self._port)
             self.groups += [Group(level, items) for items in found]
-        elif own:
-            self.groups.append(Group(level, tuple(own)))
+        elif deciding:
+            self.groups.append(Group(level, tuple(deciding)))
         elif not self._is_wrong_before("loss"):
             self._whole("loss")
 
@@ -462,8 +462,8 @@ class _Grouping:
         What a metric says of the model's outputs differs with these.
         """
         failed = [item for item in level.items if item.status == FAIL]
-        own = [i for i in failed if not i.name.endswith((PARTS["eval"], PARTS["train"]))]
-        wrong = {metric_of(item.name) for item in own}
+        whole = [i for i in failed if not i.name.endswith((PARTS["eval"], PARTS["train"]))]
+        wrong = {metric_of(item.name) for item in whole}
         if not self._is_wrong_before("metrics"):
             wrong |= {metric_of(item.name) for item in failed}
         found: dict[str, list[Item]] = {}
@@ -485,7 +485,7 @@ class _Grouping:
         forward = self._layers("forward") | self._layers("data") | self._uncarried | self._astray
         forward |= self._joined | self._around
         ends_badly = any(group.level.id == "loss" for group in self.groups)
-        stops = {*self._port.facts.get("awaited", ()), *forward, *self._behind}
+        stops = {*self._port.facts.get("awaited", ()), *forward, *self._affected}
         arrived = set(self._port.below("forced/arrived"))
         cut_at = {
             self._places.layer_of(item.name)
@@ -504,19 +504,19 @@ class _Grouping:
             if adds:  # a layer adds to the loss, and its gradient begins there
                 return True
             is_arrival = item.name.startswith(REACHES)
-            if layer in self._behind and not is_arrival:  # it does not get Keras's input
+            if layer in self._affected and not is_arrival:  # it does not get Keras's input
                 return True
-            behind = {*self._places.next_to(layer, stops), *self._places.behind(item.name)}
-            if None in behind and ends_badly:
+            next_layers = {*self._places.next_to(layer, stops), *self._places.behind(item.name)}
+            if None in next_layers and ends_badly:
                 return True
-            if is_arrival and behind & cut_at:
+            if is_arrival and next_layers & cut_at:
                 return True
             # Behind a layer that gets Keras's gradient, nothing else matters to its weights, unless
             # it returns states as well.
             returns = self._places.nodes[layer]["config"].get("return_state")
             if not is_arrival and layer in arrived and not returns:
                 return False
-            return any(name in forward or name in self._behind for name in behind)
+            return any(name in forward or name in self._affected for name in next_layers)
 
         cut = tuple(i for i in level.items if i.torch == "no gradient" and i.status == FAIL)
         if ends_badly and lacks_a_loss(self._keras, self._port):
@@ -536,7 +536,7 @@ class _Grouping:
         if not found and not wrong:
             self._whole("gradient")
 
-    def _own_steps(self) -> None:
+    def _custom_steps(self) -> None:
         """Adds the first level at which steps of the user's own differ; later ones follow."""
         wrong = self._is_wrong_before("loss")
         for name in ("loss", "gradient"):

@@ -310,9 +310,9 @@ def _likeness(found: _Drawn) -> str | None:
 def _constant(evidence: Evidence) -> Match | None:
     found = evidence.once(_draws)
     if found is not None and found.name.endswith(MOVING) and not is_constant(found.port):
-        told = "moved in the port before training, as a pass in train mode does"
+        moved = "moved in the port before training, as a pass in train mode does"
         return Match(
-            NUMBERS, f"{_listed(found.keras)} in Keras, {told}", fix="module.eval() before it"
+            NUMBERS, f"{_listed(found.keras)} in Keras, {moved}", fix="module.eval() before it"
         )
     if found is None or not found.is_constant or not (found.port == found.port[0]).all():
         return None

@@ -280,8 +280,8 @@ def kinds_around(nodes: Sequence[Facts], node: Facts) -> set[str]:
     """Returns the kinds of what makes the inputs of a layer, and of what takes its output."""
     number = next(n for n, other in enumerate(nodes) if other["name"] == node["name"])
     before = [nodes[source] for source in node["sources"] if source is not None and source >= 0]
-    behind = [other for other in nodes if number in other["sources"]]
-    return {str(other["kind"]) for other in (*before, *behind)}
+    after = [other for other in nodes if number in other["sources"]]
+    return {str(other["kind"]) for other in (*before, *after)}
 
 
 # --- The settings of the optimizer, the loss and the schedule, in Keras's convention --------------
@@ -313,22 +313,26 @@ def optimizer_rows(keras: Facts, port: Facts) -> Iterator[Row]:
     if not theirs or not ours or not ours["groups"]:
         return
     name, config = theirs["class"], theirs["config"]
-    module, _, own = ours["class"].rpartition(".")
+    module, _, class_name = ours["class"].rpartition(".")
     is_keras = module.startswith("torch_impl.")
-    base = own if is_keras else ours.get("base") or (own if module.startswith("torch.") else "")
+    base = (
+        class_name
+        if is_keras
+        else ours.get("base") or (class_name if module.startswith("torch.") else "")
+    )
     if not base:
         return  # a class of the user
     rate = config.get("learning_rate")
     if isinstance(rate, int | float) and not _sets_the_rate(keras):
-        yield "learning_rate", rate, _told(ours, ("initial_lr", "lr"), rate), "F6"
+        yield "learning_rate", rate, _setting_of_groups(ours, ("initial_lr", "lr"), rate), "F6"
     decay = config.get("weight_decay") or 0
     of_keras = _OPTIMIZERS.get(name, name)
     is_adam = {of_keras, base} == {"Adam", "AdamW"}
     if of_keras != base and not (is_adam and not is_keras and bool(decay) == (base == "AdamW")):
-        yield "optimizer", name, own, "F13"
+        yield "optimizer", name, class_name, "F13"
         return
     coupled = bool(decay) and not is_keras and base not in _DECOUPLED
-    value = _told(ours, ("weight_decay",), decay)
+    value = _setting_of_groups(ours, ("weight_decay",), decay)
     if coupled and value:
         yield "weight_decay", f"{decay:g}, decoupled", f"{value:g}, coupled", "C11"
     else:
@@ -339,7 +343,7 @@ def optimizer_rows(keras: Facts, port: Facts) -> Iterator[Row]:
     for key, names, identity in _NUMBERS:
         if key in config:
             entry = _IDS.get(name, identity)
-            yield key, config[key], _told(ours, names, config[key]), entry
+            yield key, config[key], _setting_of_groups(ours, names, config[key]), entry
     if not is_keras and not port.get("clips", True):
         for key in ("clipnorm", "global_clipnorm", "clipvalue"):
             if config.get(key):
@@ -352,7 +356,7 @@ def _sets_the_rate(keras: Facts) -> bool:
     return any(callback.get("class") == "LearningRateScheduler" for callback in callbacks)
 
 
-def _told(optimizer: Facts, names: Sequence[str], keras: Any) -> Any:
+def _setting_of_groups(optimizer: Facts, names: Sequence[str], keras: Any) -> Any:
     """Returns a setting of the groups: Keras's if a group has it, else that of the first."""
     found = []
     for group in optimizer["groups"]:
@@ -413,28 +417,28 @@ def loss_rows(keras: Facts, port: Facts) -> Iterator[Row]:
     theirs, ours = keras.get("loss"), port.get("loss")
     if not theirs or not ours or not str(ours["class"]).startswith("torch.nn.modules.loss."):
         return
-    name, own = theirs["name"], str(ours["class"]).rpartition(".")[2]
+    name, class_name = theirs["name"], str(ours["class"]).rpartition(".")[2]
     config = theirs["config"].get("config", {}) if isinstance(theirs["config"], dict) else {}
-    if name in _LOSSES and own not in _LOSSES[name]:
-        yield "loss", name, own, "D13"
+    if name in _LOSSES and class_name not in _LOSSES[name]:
+        yield "loss", name, class_name, "D13"
         return
     said = {"sum_over_batch_size": "mean", "mean": "mean", "sum": "sum"}
     reduction = said.get(str(config.get("reduction", "sum_over_batch_size")))
     if reduction is not None and ours.get("reduction") in ("mean", "sum"):
         yield "reduction", reduction, ours["reduction"], "D12"
-    if own == "CrossEntropyLoss" and name != "sparse_categorical_crossentropy":
+    if class_name == "CrossEntropyLoss" and name != "sparse_categorical_crossentropy":
         smoothing = config.get("label_smoothing") or 0.0
         yield "label_smoothing", smoothing, ours.get("label_smoothing"), "D4"
-    elif own == "CrossEntropyLoss":
+    elif class_name == "CrossEntropyLoss":
         yield "label_smoothing", 0.0, ours.get("label_smoothing"), "D4"
-    elif own in ("BCELoss", "BCEWithLogitsLoss") and config.get("label_smoothing"):
+    elif class_name in ("BCELoss", "BCEWithLogitsLoss") and config.get("label_smoothing"):
         yield "label_smoothing", config["label_smoothing"], _NONE, "D4"
     if name.startswith("huber"):
         yield "delta", config.get("delta", 1.0), ours.get("delta", ours.get("beta")), "D13"
-        if own == "SmoothL1Loss" and ours.get("beta") != 1:
-            yield "loss", name, f"{own}, which is divided by beta", "D13"
+        if class_name == "SmoothL1Loss" and ours.get("beta") != 1:
+            yield "loss", name, f"{class_name}, which is divided by beta", "D13"
     activation, last = keras.get("output_activation"), _last_kind(port)
-    if own in _ON_LOGITS and activation in ("softmax", "sigmoid"):
+    if class_name in _ON_LOGITS and activation in ("softmax", "sigmoid"):
         yield "from_logits", False, last == f"activation:{activation}", "D1"
 
 
@@ -475,9 +479,9 @@ def schedule_rows(keras: Facts, port: Facts) -> Iterator[tuple[tuple[str, str], 
             steps = int(port.get("steps_per_epoch", 1))
             every = steps if port.get("scheduler_interval") == "epoch" else 1
             config = facts.get("config", {})
-            own = name.removeprefix(_STOCK)
-            rows = _decay(theirs, config, own, scheduler, every)
-            yield from (((str(theirs), own), row) for row in rows)
+            class_name = name.removeprefix(_STOCK)
+            rows = _decay(theirs, config, class_name, scheduler, every)
+            yield from (((str(theirs), class_name), row) for row in rows)
 
 
 def mode_of(callback: Facts) -> str:
@@ -501,36 +505,36 @@ def _plateau(theirs: Facts, ours: Facts) -> Iterator[Row]:
     else:
         yield "min_delta", delta, ours.get("threshold"), "G3"
     if isinstance(cooldown, int):  # Keras counts the epoch in which the counter reaches zero
-        own = max(int(theirs.get("cooldown", 0)), 1)
-        yield "cooldown", own, cooldown + 1, "G2"
+        counted = max(int(theirs.get("cooldown", 0)), 1)
+        yield "cooldown", counted, cooldown + 1, "G2"
     least = ours.get("min_lrs")
     yield "min_lr", theirs.get("min_lr"), least[0] if least else None, "G4"
     yield "mode", mode_of(theirs), ours.get("mode"), "G6"
 
 
-def _decay(kind: str, theirs: Facts, own: str, ours: Facts, every: int) -> Iterator[Row]:
+def _decay(kind: str, theirs: Facts, class_name: str, ours: Facts, every: int) -> Iterator[Row]:
     """Yields the numbers of a schedule; torch's are of steps of the scheduler."""
     gamma = ours.get("gamma")
-    if kind == "ExponentialDecay" and own in ("ExponentialLR", "StepLR"):
+    if kind == "ExponentialDecay" and class_name in ("ExponentialLR", "StepLR"):
         length = theirs["decay_steps"]
-        yield "staircase", theirs.get("staircase"), _is_stair(theirs, own, every), "G13"
-        if own == "StepLR":
+        yield "staircase", theirs.get("staircase"), _is_stair(theirs, class_name, every), "G13"
+        if class_name == "StepLR":
             yield "decay_steps", length, ours["step_size"] * every, "G13"
             yield "decay_rate", theirs["decay_rate"], gamma, "G13"
         elif gamma:
             yield "decay_rate", theirs["decay_rate"], gamma ** (length / every), "G13"
-    elif kind == "CosineDecay" and own == "CosineAnnealingLR":
+    elif kind == "CosineDecay" and class_name == "CosineAnnealingLR":
         yield "decay_steps", theirs["decay_steps"], ours["T_max"] * every, "G13"
         top = theirs.get("warmup_target")
         least = theirs.get("alpha", 0.0) * (theirs["initial_learning_rate"] if top is None else top)
         yield "lowest rate", least, ours.get("eta_min"), "G13"
-    elif own in _OTHERS.get(kind, ()):
-        yield "schedule", kind, own, "G13"
+    elif class_name in _OTHERS.get(kind, ()):
+        yield "schedule", kind, class_name, "G13"
 
 
-def _is_stair(theirs: Facts, own: str, every: int) -> bool:
+def _is_stair(theirs: Facts, class_name: str, every: int) -> bool:
     """Whether the port's rate stays for some steps, as Keras's staircase does."""
-    return own == "StepLR" or (every > 1 and every == theirs["decay_steps"])
+    return class_name == "StepLR" or (every > 1 and every == theirs["decay_steps"])
 
 
 _COSINES = ("CosineAnnealingLR", "CosineAnnealingWarmRestarts")

@@ -62,8 +62,8 @@ def _settings(evidence: Evidence) -> Match | None:
         for text, value in _CHANGES[str(source["kind"])](x, source["config"]):
             if value.shape != made.shape:
                 continue
-            seen = value.transpose(order).reshape(theirs.shape)
-            if is_close(seen, ours, close) and not is_close(seen, theirs, close):
+            changed = value.transpose(order).reshape(theirs.shape)
+            if is_close(changed, ours, close) and not is_close(changed, theirs, close):
                 return Match(NUMBERS, f"{source['name']}: {text}")
     return None
 
@@ -105,8 +105,8 @@ def _normalizations(x: Array, config: Mapping[str, Any]) -> Iterator[Change]:
     yield "the port divides before it subtracts the mean", x / spread - mean
     yield "the port normalises backwards, as with invert=True", x * spread + mean
     for epsilon in (1e-3, 1e-5, 1e-7, 1e-8):
-        told = f"the port adds {epsilon:g} to the variance"
-        yield told, (x - mean) / np.sqrt(variance + epsilon)
+        text = f"the port adds {epsilon:g} to the variance"
+        yield text, (x - mean) / np.sqrt(variance + epsilon)
         yield f"the port adds {epsilon:g} to the deviation", (x - mean) / (spread + epsilon)
 
 
@@ -350,8 +350,9 @@ def other_activation(evidence: Evidence) -> Match | None:
     names = [n for n in arithmetic.ACTIVATIONS if n != same and not n.startswith(f"{same} (")]
     found = _between(evidence, *names) or _added(evidence)
     if found is None and evidence.kind.startswith("activation:"):
-        own = evidence.kind.removeprefix("activation:")  # the same, possibly with other constants
-        others = [name for name in arithmetic.ACTIVATIONS if not name.startswith(own)]
+        # The same function may have other constants.
+        function = evidence.kind.removeprefix("activation:")
+        others = [name for name in arithmetic.ACTIVATIONS if not name.startswith(function)]
         found = _tried(evidence, *others)
     return found
 
@@ -402,8 +403,8 @@ def _wiring(evidence: Evidence) -> Match | None:
         for place, source in enumerate(other["sources"]):
             is_of_model = source == -1 and other["name"] != node["name"]
             if is_of_model and evidence.is_recorded(f"{other['name']}/input/{place}", ours):
-                told = f"{node['name']} gets what {other['name']} gets in Keras"
-                return Match(NUMBERS, f"in the port, {told}")
+                text = f"{node['name']} gets what {other['name']} gets in Keras"
+                return Match(NUMBERS, f"in the port, {text}")
     return None
 
 
@@ -460,7 +461,7 @@ def _resampling(evidence: Evidence) -> Match | None:
     return Match(SETTINGS, detail)
 
 
-def _own_error(evidence: Evidence) -> Match | None:
+def _wrong_layer(evidence: Evidence) -> Match | None:
     """Recognises a layer that is wrong for Keras's input, without a known formula."""
     if not evidence.is_forward() or not evidence.is_own or evidence.node is None:
         return None
@@ -496,7 +497,7 @@ RULES: dict[str, Recogniser] = {
     ),
     "A23": lambda evidence: other_pool(evidence) or other_reduction(evidence),
     "N1": _between_layers,
-    "N2": _own_error,
+    "N2": _wrong_layer,
 }
 
 
@@ -533,8 +534,8 @@ def _found(evidence: Evidence) -> dict[str, Match]:
     item = evidence.item
     if evidence.mode == "eval":
         is_on = any(fact["in_eval"] for fact in _facts(evidence).values())
-        told = f"{evidence.node['name'] if evidence.node else item.name} is off in Keras, on"
-        return {IN_EVAL: Match(NUMBERS, f"in eval mode, {told} in the port")} if is_on else {}
+        text = f"{evidence.node['name'] if evidence.node else item.name} is off in Keras, on"
+        return {IN_EVAL: Match(NUMBERS, f"in eval mode, {text} in the port")} if is_on else {}
     if DRAWN not in item.name:  # a layer of torch_impl, which draws Keras's numbers
         rows = list(_settings_of_images(evidence))
         return {OTHER: Match(NUMBERS, "; ".join(rows))} if rows else {}
@@ -557,8 +558,8 @@ def _samples(
     for place, fact in _facts(evidence).items():
         names = [node["name"] for node in layers_before(nodes, place.rpartition("/")[0])]
         key = f"image_changes/{place}"
-        is_behind = evidence.node is not None and evidence.node["name"] in names
-        if is_behind and key in evidence.keras and key in evidence.port:
+        is_after = evidence.node is not None and evidence.node["name"] in names
+        if is_after and key in evidence.keras and key in evidence.port:
             yield by_name(evidence.keras[key]), by_name(evidence.port[key]), fact
 
 
@@ -569,7 +570,7 @@ def _of_samples(
     ours: Mapping[str, np.ndarray],
     fact: Mapping[str, Any],
 ) -> dict[str, Match]:
-    told = f"{said(quantity, theirs[quantity])} in Keras, {said(quantity, ours[quantity])} here"
+    text = f"{said(quantity, theirs[quantity])} in Keras, {said(quantity, ours[quantity])} here"
     kind = evidence.kind.removeprefix(START)
     if quantity in _GEOMETRY and _is_rough(theirs, ours):
         return {FILLING: Match(NUMBERS, "pixels are interpolated in Keras, repeated in the port")}
@@ -577,16 +578,16 @@ def _of_samples(
     if is_missing and (quantity in (*ORIENTATION, *_GEOMETRY) or kind not in MOVING):
         beside = [name for name in ORIENTATION if name != quantity]
         if quantity not in ORIENTATION or all(_is_off(name, ours[name]) for name in beside):
-            return {MISSING: Match(NUMBERS, f"{told}: the port lacks {kind}")}
+            return {MISSING: Match(NUMBERS, f"{text}: the port lacks {kind}")}
     if moved := _elsewhere(evidence, quantity, fact):
-        return {ELSEWHERE: Match(NUMBERS, f"{moved}; {told}")}
+        return {ELSEWHERE: Match(NUMBERS, f"{moved}; {text}")}
     name = _OF_QUANTITY[quantity]
     if name == ZOOM and "Contrast" in kind:
         name = PIXELS
     if name == PIXELS and kind in MOVING:  # by what it fills in
         name = FILLING
     rule = _rule_of(evidence, quantity, theirs, ours)
-    return {name: Match(NUMBERS, f"{told}{rule}")}
+    return {name: Match(NUMBERS, f"{text}{rule}")}
 
 
 def _rule_of(
@@ -640,8 +641,8 @@ def _is_rough(theirs: Mapping[str, np.ndarray], ours: Mapping[str, np.ndarray]) 
 
 def _elsewhere(evidence: Evidence, quantity: str, fact: Mapping[str, Any]) -> str:
     """Returns what the port's transform gets, if the pixels have another range than in Keras."""
-    told = evidence.keras.facts.get("augmented_from") or {}
-    theirs, ours = next(iter(told.values()), None), fact.get("given")
+    ranges = evidence.keras.facts.get("augmented_from") or {}
+    theirs, ours = next(iter(ranges.values()), None), fact.get("given")
     is_moved = quantity in _GEOMETRY and evidence.kind.removeprefix(START) in MOVING
     if theirs is None or ours is None or quantity in ORIENTATION or is_moved:
         return ""

@@ -84,8 +84,8 @@ def _other_loss(evidence: Evidence) -> Match | None:
     for name, value in _known_losses(found):
         if np.isfinite(value) and not is_near(found.value, value) and found.gives(value):
             return Match(NUMBERS, f"{said} in Keras, {name} in the port")
-    told = _told_gradient(found)
-    return Match(PLACE, f"{said} in Keras" + (f"; {told}" if told else ""))
+    relation = _gradient_relation(found)
+    return Match(PLACE, f"{said} in Keras" + (f"; {relation}" if relation else ""))
 
 
 def _known_losses(found: Confident) -> Iterator[tuple[str, float]]:
@@ -146,8 +146,8 @@ def _of_distributions(y: Array, x: Array, p: Array | None) -> Iterator[tuple[str
 
 def _of_margins(x: Array, labels: Array) -> Iterator[tuple[str, float]]:
     """Yields losses of the margin between the score of a class and the others."""
-    own = np.take_along_axis(x, labels[..., None], axis=-1)
-    gaps = np.maximum(1 - own + x, 0)
+    score = np.take_along_axis(x, labels[..., None], axis=-1)
+    gaps = np.maximum(1 - score + x, 0)
     np.put_along_axis(gaps, labels[..., None], 0.0, axis=-1)
     classes = x.shape[-1]
     yield "categorical_hinge", float(gaps.max(-1).mean())
@@ -170,14 +170,14 @@ def _limited(evidence: Evidence) -> Match | None:
     wrong = np.abs(theirs - ours).max(-1) > limit
     if not wrong.any() or wrong.all():
         return None
-    for told, here, there in (
+    for message, here, there in (
         ("the port's gradient is zero, Keras's is not", ours, theirs),
         ("Keras's gradient is zero, the port's is not", theirs, ours),
     ):
         if np.abs(here[wrong]).max() <= limit < np.abs(there[wrong]).max(-1).min():
             at = np.flatnonzero(wrong)
             shown = ", ".join(map(str, at[:_MOST_SHOWN])) + (", ..." if len(at) > 6 else "")
-            text = f"for {len(at)} of {len(wrong)} targets ({shown}) {told}"
+            text = f"for {len(at)} of {len(wrong)} targets ({shown}) {message}"
             return Match(NUMBERS, f"{text}; the others agree")
     return None
 
@@ -190,7 +190,7 @@ def _rows(found: Confident) -> tuple[Array, Array] | None:
     return (theirs, ours) if np.isfinite(theirs).all() and np.isfinite(ours).all() else None
 
 
-def _told_gradient(found: Confident) -> str:
+def _gradient_relation(found: Confident) -> str:
     """Returns in words how the two gradients are related; "" if nothing is known."""
     rows = _rows(found)
     if rows is None or not rows[0].any():
@@ -270,8 +270,8 @@ def _raises(evidence: Evidence) -> Match | None:
         keys = [f"target/probe/{each['name']}" for each in keras.facts.get("outputs") or []]
         targets = [keras[key] for key in keys or ["target/probe"]]
         form = ", ".join(f"{y.dtype} {y.shape}" for y in targets)
-        told = f"for targets {form}: {item.torch}"
-        return Match(NUMBERS, told) if item.name == "loss raises" else None
+        text = f"for targets {form}: {item.torch}"
+        return Match(NUMBERS, text) if item.name == "loss raises" else None
     return None
 
 
@@ -375,9 +375,9 @@ def _batch_means(evidence: Evidence) -> Match | None:
     found = _trial(evidence)
     if not found or found.get("id") != "I2":
         return None
-    told = f"{found['told']}, as if the smaller last batch were as large as the others"
+    text = f"{found['told']}, as if the smaller last batch were as large as the others"
     fix = str(found.get("definition") or "")
-    return Match(NUMBERS, told, fix=f"count each batch by its samples: {fix}" if fix else "")
+    return Match(NUMBERS, text, fix=f"count each batch by its samples: {fix}" if fix else "")
 
 
 def _name(evidence: Evidence) -> Match | None:

@@ -36,8 +36,8 @@ def forgotten(evidence: Evidence) -> Match | None:
     nodes = evidence.keras.facts["nodes"]
     if evidence.item.name == STATES:
         stateful = [node["name"] for node in nodes if _is_stateful(node["config"])]
-        told = f"the states of {', '.join(stateful)} are not kept"
-        return Match(NUMBERS, f"in eval mode, the same batch twice makes the same output: {told}")
+        text = f"the states of {', '.join(stateful)} are not kept"
+        return Match(NUMBERS, f"in eval mode, the same batch twice makes the same output: {text}")
     if evidence.level.id != "trajectory":
         return None
     names = [node["name"] for node in nodes if _is_stateful(node["config"])]
@@ -143,8 +143,8 @@ def _of_layer(evidence: Evidence) -> Iterator[tuple[str, str]]:
                 value = made_behind(keras, mode, node, chain, inputs, masks, keeps=keeps)
                 if value is not None and _gives(evidence, key, value, ours):
                     names = [node["name"], *([] if keeps else also)]
-                    told = names[0] if keeps else f"each of {', '.join(names)}"
-                    yield name, f"in the port, {told} {text}"
+                    subject = names[0] if keeps else f"each of {', '.join(names)}"
+                    yield name, f"in the port, {subject} {text}"
 
 
 def _given(evidence: Evidence, node: Mapping[str, Any]) -> Iterator[list[Array]]:
@@ -174,9 +174,9 @@ def _places(
     node = evidence.node
     if node is None:
         return
-    own = evidence.own_output()
-    if own is not None and node["kind"] in MASKED:
-        yield node, [], own, f"forward/{evidence.mode}/{node['name']}/output"
+    isolated = evidence.own_output()
+    if isolated is not None and node["kind"] in MASKED:
+        yield node, [], isolated, f"forward/{evidence.mode}/{node['name']}/output"
     failing = evidence.failing_input()
     if failing is None:
         return
@@ -202,8 +202,8 @@ def _tried(
         return
     if is_both := node["kind"] == "bidirectional":
         masks = [known[0]] * 2
-    own = masks[-1] if node["kind"] in ATTENTION else masks[0]
-    if own is None:
+    keras_mask = masks[-1] if node["kind"] in ATTENTION else masks[0]
+    if keras_mask is None:
         return
 
     def with_other(other: Array | None) -> list[Array | None]:
@@ -213,15 +213,15 @@ def _tried(
 
     yield MISSING, "takes all steps, the masked ones too", with_other(None)
     if is_both:  # a mask that one direction lacks may change nothing: no mask at all comes first
-        yield MISSING, "has the mask in the forward direction alone", [own, None]
-        yield MISSING, "has the mask in the backward direction alone", [None, own]
+        yield MISSING, "has the mask in the forward direction alone", [keras_mask, None]
+        yield MISSING, "has the mask in the backward direction alone", [None, keras_mask]
     fillers = {n["config"].get("mask_value") for n in evidence.keras.facts["nodes"]}
     x = inputs_of(evidence.keras, evidence.mode, node)[0]
     for value in fillers - {None}:
-        has_one = (x == value).reshape(*own.shape, -1).any(-1)
+        has_one = (x == value).reshape(*keras_mask.shape, -1).any(-1)
         text = "leaves out steps of which one value is the masked one"
-        yield OTHER, text, with_other(own & ~has_one)
-    for text, other in other_masks(own):
+        yield OTHER, text, with_other(keras_mask & ~has_one)
+    for text, other in other_masks(keras_mask):
         yield OTHER, text, with_other(other)
 
 
@@ -246,8 +246,8 @@ def _gives(evidence: Evidence, key: str, value: Array, ours: Array) -> bool:
         return False
     # What comes before may be in float32 in Keras, and not in the port.
     most = max(evidence.close, allowed(evidence.keras, key))
-    own, counted = only_counted(evidence.keras, key, value, ours)
-    return evidence.is_close(own, counted, most) and not evidence.is_close(
+    computed, counted = only_counted(evidence.keras, key, value, ours)
+    return evidence.is_close(computed, counted, most) and not evidence.is_close(
         *only_counted(evidence.keras, key, value, theirs), most
     )
 
@@ -317,7 +317,7 @@ def _of_last_step(evidence: Evidence) -> Iterator[tuple[str, str]]:
     mask = given_mask(evidence.keras, evidence.mode, layer["name"])
     if mask is None:
         return
-    outputs = list(_behind(evidence, layer)) if failing is None else [failing[2]]
+    outputs = list(_inputs_after(evidence, layer)) if failing is None else [failing[2]]
     x = inputs_of(evidence.keras, evidence.mode, layer)[0]
     made = [
         recurrent_steps.recurrent_output(
@@ -343,7 +343,7 @@ def _of_last_step(evidence: Evidence) -> Iterator[tuple[str, str]]:
                 yield LAST, f"behind {layer['name']}, the port takes {text}"
 
 
-def _behind(evidence: Evidence, layer: Mapping[str, Any]) -> Iterator[Array]:
+def _inputs_after(evidence: Evidence, layer: Mapping[str, Any]) -> Iterator[Array]:
     """Yields what the port gives on behind a layer of Keras, to the next paired one."""
     nodes = evidence.keras.facts["nodes"]
     for node in nodes:
@@ -473,15 +473,15 @@ def _padding_counted(evidence: Evidence) -> Match | None:
         return None
     name, keras = metric_of(evidence.item.name), evidence.keras
     at = f"metric/{evidence.mode}/{name}"
-    told = keras.facts.get("outputs") or []
-    of = next((str(t["name"]) for t in told if name.startswith(f"{t['name']}_")), "")
+    outputs = keras.facts.get("outputs") or []
+    of = next((str(t["name"]) for t in outputs if name.startswith(f"{t['name']}_")), "")
     ending = f"/{of}" if of else ""
     wanted = (f"target/probe{ending}", f"counted/{evidence.mode}/output{ending}", at)
     if any(key not in keras for key in wanted) or at not in evidence.port:
         return None
     y, mask = keras[wanted[0]], keras[wanted[1]]
     known = values_of(name, _columns(evidence, keras[f"forward/{evidence.mode}/output"], of), y)
-    each = values_of(name, _columns(evidence, _own_output(evidence), of), y)
+    each = values_of(name, _columns(evidence, _activated_output(evidence), of), y)
     if known is None or each is None or not known.shape == each.shape == mask.shape:
         return None
     theirs, ours = float(keras[at][0]), float(evidence.port[at][0])
@@ -500,15 +500,15 @@ def _columns(evidence: Evidence, output: LossValues | None, name: str) -> LossVa
     if output is None or not name:
         return output
     start = 0
-    for told in evidence.keras.facts["outputs"]:
-        size = int(np.prod(told["shape"]))
-        if told["name"] == name:
-            return output[:, start : start + size].reshape(-1, *told["shape"])
+    for each in evidence.keras.facts["outputs"]:
+        size = int(np.prod(each["shape"]))
+        if each["name"] == name:
+            return output[:, start : start + size].reshape(-1, *each["shape"])
         start += size
     return None
 
 
-def _own_output(evidence: Evidence) -> LossValues | None:
+def _activated_output(evidence: Evidence) -> LossValues | None:
     """Returns the port's output after Keras's activation, with its own values at masked steps."""
     key = f"forward/{evidence.mode}/output"
     if key not in evidence.port:

@@ -97,5 +97,5 @@ def modules_text(names: list[str]) -> str:
     """Returns modules of the port in words: "modules `0.1`, `0.4`"; see `module_text`."""
     if len(names) < 2:
         return module_text(names[0]) if names else ""
-    told = [name if "()" in name else f"`{name}`" for name in names]
-    return ("modules " if any("`" in each for each in told) else "") + ", ".join(told)
+    quoted = [name if "()" in name else f"`{name}`" for name in names]
+    return ("modules " if any("`" in each for each in quoted) else "") + ", ".join(quoted)

@@ -100,8 +100,8 @@ def tried_epsilons_before(evidence: Evidence) -> Match | None:
         if is_close(made, found[2], evidence.close) and not is_close(
             made, found[1], evidence.close
         ):
-            told = f"epsilon of {before['name']}: {theirs:g} in Keras, {value:g} in the port"
-            return Match(NUMBERS, told)
+            text = f"epsilon of {before['name']}: {theirs:g} in Keras, {value:g} in the port"
+            return Match(NUMBERS, text)
     return None
 
 
@@ -231,10 +231,10 @@ def _joined(evidence: Evidence) -> Match | None:
     if is_variance:  # Keras's batches have as many samples each
         statistic = (variances + means**2).mean(axis=0) - statistic**2
     start, ours = evidence.keras[f"weights/{weight}"], evidence.port[f"state/{weight}"]
-    told = ""
+    suffix = ""
     rate, channels = _rate(evidence, start, statistic, ours)
     if not rate and is_variance:
-        rate, channels, told = *_unbiased_rate(evidence, start, statistic, ours), ", unbiased"
+        rate, channels, suffix = *_unbiased_rate(evidence, start, statistic, ours), ", unbiased"
     if not 0 < rate <= 1 or channels < 2:  # one channel has a rate for any number
         return None
     number, size = len(means), len(evidence.keras["input/probe/0"])
@@ -242,7 +242,7 @@ def _joined(evidence: Evidence) -> Match | None:
         NUMBERS,
         f"{stem.rpartition('/')[0] or stem.rpartition('.')[0]}: Keras normalises {number} batches "
         f"of {size}, the port one of {number * size}; it keeps {1 - rate:.6g} of the old value and "
-        f"takes the {'variance' if is_variance else 'mean'} of that batch{told}",
+        f"takes the {'variance' if is_variance else 'mean'} of that batch{suffix}",
     )
 
 
@@ -275,12 +275,12 @@ def _unbiased(evidence: Evidence) -> Match | None:
     start, statistic, ours, count, _ = found
     keep = float(evidence.config.get("momentum", 0.99))
     unbiased = start * keep + statistic * (1 - keep) * count / max(count - 1, 1)
-    told = f"n / (n - 1) with n = {count} gives the port's variance"
+    text = f"n / (n - 1) with n = {count} gives the port's variance"
     if evidence.is_close(unbiased, ours):
-        return Match(NUMBERS, told)
+        return Match(NUMBERS, text)
     kept = _kept(evidence)
     if kept is not None and kept[1]:  # beside another momentum
-        return Match(NUMBERS, told, is_part=True)
+        return Match(NUMBERS, text, is_part=True)
     theirs = evidence.keras[f"state/{evidence.item.name.partition(' (')[0]}"]
     biased = start * keep + statistic * (1 - keep)
     if evidence.is_close(biased, ours) and evidence.is_close(unbiased, theirs):

@@ -182,9 +182,9 @@ def _searched(evidence: Evidence, trial: _Trial) -> Sequence[Change] | None:
         return [Change("C11", "decay", base["decay"], text)]
     if trial.gives(trial.family, base):  # with its own rates
         return []
-    own = list(_changes(trial, _port_settings(evidence)))
+    changes = list(_changes(trial, _port_settings(evidence)))
     for count in range(1, MAX_CHANGES + 1):
-        for some in itertools.combinations(own, count):
+        for some in itertools.combinations(changes, count):
             if len({change.setting for change in some}) < count:
                 continue
             if trial.gives(trial.family, {**base, **{c.setting: c.value for c in some}}):
@@ -283,9 +283,9 @@ def _changes(trial: _Trial, said: Mapping[str, Any]) -> Iterator[Change]:
         yield Change("E10", "clip", (f"{arithmetic.OF_PARTS} + 1e-6", trial.clip[1]), text)
     num_steps, _ = s["accumulated"]
     if num_steps > 1:
-        told = f"the mean gradient of {num_steps} steps in Keras"
-        yield Change("E3", "accumulated", (num_steps, "sum"), f"{told}, their sum in the port")
-        yield Change("E3", "accumulated", (1, "mean"), f"{told}, each step by itself in the port")
+        keras = f"the mean gradient of {num_steps} steps in Keras"
+        yield Change("E3", "accumulated", (num_steps, "sum"), f"{keras}, their sum in the port")
+        yield Change("E3", "accumulated", (1, "mean"), f"{keras}, each step by itself in the port")
 
 
 def _numbers(
@@ -303,7 +303,7 @@ def _numbers(
 def _decays(s: Mapping[str, Any], said: Mapping[str, Any]) -> Iterator[Change]:
     theirs = s.get("decay")
     factor = theirs[1] if theirs else 0.0
-    told = f"{theirs[0]} {theirs[1]:g}" if theirs else "none"
+    keras = f"{theirs[0]} {theirs[1]:g}" if theirs else "none"
     tried: list[Any] = [said.get("decay")]
     if theirs:
         tried += [
@@ -323,23 +323,25 @@ def _decays(s: Mapping[str, Any], said: Mapping[str, Any]) -> Iterator[Change]:
         is_number = theirs is not None and value is not None and value[0] == theirs[0]
         ours = f"{value[0]} {value[1]:g}" if value else "none"
         yield Change(
-            "F9" if is_number else "C11", "decay", value, f"{told} in Keras, {ours} in the port"
+            "F9" if is_number else "C11", "decay", value, f"{keras} in Keras, {ours} in the port"
         )
 
 
 def _clips(clip: tuple[str | None, float]) -> Iterator[Change]:
     how, limit = clip
-    told = f"{how} {limit:g}" if how else "none"
+    keras = f"{how} {limit:g}" if how else "none"
     for other in ("norm", "value", "global", "global + 1e-6", "norm + 1e-6"):
         if how and other != how:
             is_formula = other == f"{how} + 1e-6"
             is_each = how == "norm" and other.startswith("global")
             name = "E2" if is_formula else "E1" if is_each else "E8"
             yield Change(
-                name, "clip", (other, limit), f"clips by {told} in Keras, {other} in the port"
+                name, "clip", (other, limit), f"clips by {keras} in Keras, {other} in the port"
             )
     if how:
-        yield Change("E8", "clip", (None, 0.0), f"clips by {told} in Keras, not at all in the port")
+        yield Change(
+            "E8", "clip", (None, 0.0), f"clips by {keras} in Keras, not at all in the port"
+        )
     else:
         for other, limit in itertools.product(
             ("global + 1e-6", "norm", "value"), (1.0, 0.5, 0.1, 5.0)
@@ -393,13 +395,13 @@ def as_code(name: str, config: Mapping[str, Any]) -> str:
 def _constrained(evidence: Evidence) -> Iterator[tuple[Item, Mapping[str, Any]]]:
     """Yields the weights that differ and have a constraint in Keras, each once."""
     nodes = {name: node for node in evidence.keras.facts["nodes"] for name in node["weights"]}
-    seen = set()
+    visited = set()
     for item in evidence.failed:
         node = nodes.get(item.name)
-        if node is None or item.name in seen or item.step is None:
+        if node is None or item.name in visited or item.step is None:
             continue
         if (given := constraint_of(node["config"], item.name)) is not None:
-            seen.add(item.name)
+            visited.add(item.name)
             yield item, given
 
 

@@ -38,22 +38,22 @@ def _losses_of_outputs(keras: KerasTrace) -> Mapping[str, OutputLoss]:
 def _weights(evidence: Evidence) -> Match | None:
     """Recognises losses that are Keras's, with other weights."""
     keras, port = evidence.keras, evidence.port
-    told = _losses_of_outputs(keras)
-    if evidence.level.id != "loss" or not told:
+    losses = _losses_of_outputs(keras)
+    if evidence.level.id != "loss" or not losses:
         return None
-    factors = {name: f for name, f in factors_of(keras, port).items() if name in told}
+    factors = {name: f for name, f in factors_of(keras, port).items() if name in losses}
     if not factors or any(factor is None for factor in factors.values()):
         return None
-    weights = {name: float(told[name]["weight"]) for name in factors}
+    weights = {name: float(losses[name]["weight"]) for name in factors}
     ours = {name: weights[name] * float(f or 0.0) for name, f in factors.items()}
     if all(is_near(weights[name], ours[name]) for name in weights):
         return None
     said, given = (", ".join(f"{n} {w:.6g}" for n, w in each.items()) for each in (weights, ours))
-    text = f"weights of the losses: {said} in Keras, {given} in the port{_told(weights, ours)}"
+    text = f"weights of the losses: {said} in Keras, {given} in the port{_relation(weights, ours)}"
     return Match(NUMBERS, text, fix=f"Port(loss={{...}}, loss_weights={weights!r})")
 
 
-def _told(weights: Mapping[str, float], ours: Mapping[str, float]) -> str:
+def _relation(weights: Mapping[str, float], ours: Mapping[str, float]) -> str:
     """Returns in words what a port does with the weights; "" if it is nothing known."""
     number = len(weights)
     if all(is_near(weight, 1.0) for weight in ours.values()):
@@ -86,8 +86,8 @@ def _sample_weights(evidence: Evidence) -> Match | None:
     if found is None or weights is None or not weights.sum():
         return None
     if found.gives(found.value * weights.size / float(weights.sum())):
-        told = "the port divides by the sum of the weights, Keras by the number of samples"
-        return Match(NUMBERS, told)
+        text = "the port divides by the sum of the weights, Keras by the number of samples"
+        return Match(NUMBERS, text)
     if found.gives(found.value * weights.size):
         return Match(NUMBERS, "the port takes a sum over the weighted samples")
     return None
@@ -96,11 +96,11 @@ def _sample_weights(evidence: Evidence) -> Match | None:
 def _missing_in_training(evidence: Evidence) -> Match | None:
     """Recognises a loss of one output that counts in eval mode alone."""
     keras, item = evidence.keras, evidence.item
-    told = _losses_of_outputs(keras)
+    losses = _losses_of_outputs(keras)
     if evidence.level.id != "loss" or item.name != OF_KERAS or item.keras is None:
         return None
     beyond = float(item.torch) - float(item.keras)
-    for name, each in told.items():
+    for name, each in losses.items():
         part = array_in(keras, f"loss/of/{name}")
         if part is not None and is_near(beyond, -float(each["weight"]) * float(part)):
             return Match(NUMBERS, f"in train mode, the port lacks the loss of {name}")
@@ -125,21 +125,21 @@ def _swapped(evidence: Evidence) -> Match | None:
     if evidence.level.id != "forward" or not parts or _KEY not in evidence.port:
         return None
     theirs, ours = evidence.keras[_KEY], evidence.port[_KEY]
-    for (name, own), (other, place) in itertools.permutations(parts.items(), 2):
+    for (name, part), (other, place) in itertools.permutations(parts.items(), 2):
         given = ours[:, place]
         for made in (given, special.softmax(given, -1), special.expit(given)):
-            if made.shape == theirs[:, own].shape and evidence.is_close(theirs[:, own], made):
+            if made.shape == theirs[:, part].shape and evidence.is_close(theirs[:, part], made):
                 return Match(NUMBERS, f"Keras's output {name} is the port's output {other}")
     return None
 
 
 def _columns(evidence: Evidence) -> dict[str, slice]:
     """Returns where each of several outputs stands beside the others."""
-    told = evidence.keras.facts.get("outputs") or []
-    ends = np.cumsum([int(np.prod(each["shape"])) for each in told])
+    facts = evidence.keras.facts.get("outputs") or []
+    ends = np.cumsum([int(np.prod(each["shape"])) for each in facts])
     return {
         str(each["name"]): slice(int(end) - int(np.prod(each["shape"])), int(end))
-        for each, end in zip(told, ends, strict=True)
+        for each, end in zip(facts, ends, strict=True)
     }
 
 
@@ -147,12 +147,12 @@ def activated_again(evidence: Evidence) -> Match | None:
     """Recognises an output to which the port applies one more activation, or not Keras's last."""
     if not evidence.is_output or _KEY not in evidence.port:
         return None
-    told = {str(each["name"]): each for each in evidence.keras.facts.get("outputs") or []}
+    facts = {str(each["name"]): each for each in evidence.keras.facts.get("outputs") or []}
     parts = _columns(evidence) or {"": slice(None)}
     for name, part in parts.items():
         if evidence.port[_KEY].ndim != evidence.keras[_KEY].ndim:
             return None
-        shape = (-1, *told[name]["shape"]) if name else evidence.keras[_KEY].shape
+        shape = (-1, *facts[name]["shape"]) if name else evidence.keras[_KEY].shape
         theirs = evidence.keras[_KEY][:, part].reshape(shape)
         ours = evidence.port[_KEY][:, part]
         if ours.size != theirs.size:
@@ -160,7 +160,7 @@ def activated_again(evidence: Evidence) -> Match | None:
         ours = ours.reshape(shape) if name or ours.shape == shape else np.moveaxis(ours, 1, -1)
         if evidence.is_close(theirs, ours):
             continue
-        after = told[name]["activation"] if name else evidence.keras.facts.get("output_activation")
+        after = facts[name]["activation"] if name else evidence.keras.facts.get("output_activation")
         where = f"output {name}" if name else "the output"
         missing = arithmetic.ACTIVATIONS.get(str(after))
         if missing is not None and evidence.is_close(missing(ours), theirs):
@@ -182,9 +182,9 @@ def _no_penalty(evidence: Evidence) -> Match | None:
     found = evidence.once(total)
     if found is None or found.penalty == 0:
         return None
-    for told, size in _parts(evidence, found):
+    for part, size in _parts(evidence, found):
         if is_near(found.keras - size, found.torch):
-            return Match(NUMBERS, f"the port's loss lacks Keras's {told} of {size:.4g}")
+            return Match(NUMBERS, f"the port's loss lacks Keras's {part} of {size:.4g}")
     return None
 
 
@@ -195,11 +195,11 @@ def _other_penalty(evidence: Evidence) -> Match | None:
     extra = found.torch - found.value
     if found.penalty and abs(extra) > 1e-12:
         factors = (0.5, 2.0, 0.1, 10.0, -1.0, *_of_activities(evidence), *_of_sums(evidence))
-        for told, size in _parts(evidence, found):
-            own = found.torch - (found.keras - size)
+        for part, size in _parts(evidence, found):
+            ours = found.torch - (found.keras - size)
             for factor in factors:
-                if is_near(size * factor, own):
-                    return Match(NUMBERS, f"the port's {told} is {factor:g} times Keras's")
+                if is_near(size * factor, ours):
+                    return Match(NUMBERS, f"the port's {part} is {factor:g} times Keras's")
         for text, value in _other_parts(evidence):
             if is_near(value, extra):
                 return Match(NUMBERS, f"the port's penalty {text}")
@@ -256,12 +256,12 @@ def _of_sums(evidence: Evidence) -> Iterator[float]:
 def _parts(evidence: Evidence, found: Total) -> Iterator[tuple[str, float]]:
     """Yields what is added to the loss, and how much: all of it, and what `add_loss` gets."""
     names = evidence.keras.facts.get("added_losses") or []
-    told = f"add_loss of {', '.join(names)}" if names else "penalty"
+    part = f"add_loss of {', '.join(names)}" if names else "penalty"
     if found.added and not is_near(found.added, found.penalty):
         yield "penalty", found.penalty
-        yield told, found.added
+        yield part, found.added
     else:
-        yield told, found.penalty
+        yield part, found.penalty
 
 
 def _other_parts(evidence: Evidence) -> Iterator[tuple[str, float]]:
@@ -282,7 +282,7 @@ def _other_parts(evidence: Evidence) -> Iterator[tuple[str, float]]:
 
 def _regularised(evidence: Evidence) -> Iterator[tuple[str, dict[str, float], np.ndarray]]:
     """Yields each regularised weight: name, factors, values; a shared weight occurs once."""
-    seen = set()
+    visited = set()
     for node in evidence.keras.facts["nodes"]:
         for name, value in node["config"].items():
             if not name.endswith("_regularizer") or not isinstance(value, dict):
@@ -292,8 +292,8 @@ def _regularised(evidence: Evidence) -> Iterator[tuple[str, dict[str, float], np
             factors = {k: float(given[k]) for k in ("l1", "l2") if given.get(k)}
             for weight in node["weights"]:
                 is_its = short_name(weight) in (variable, f"{variable}_kernel")
-                if factors and is_its and weight not in seen:
-                    seen.add(weight)
+                if factors and is_its and weight not in visited:
+                    visited.add(weight)
                     yield weight, factors, evidence.keras[f"weights/{weight}"]
 
 

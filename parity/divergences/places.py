@@ -148,15 +148,15 @@ def _givers(nodes: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
 def _next(
     after: Mapping[str, Sequence[str]], name: str, stops: Collection[str | None]
 ) -> Iterator[str | None]:
-    waiting, seen = [name], set()
+    waiting, visited = [name], set()
     while waiting:
         others = after[waiting.pop()]
         if not others:
             yield None
         for other in others:
-            if other in seen:
+            if other in visited:
                 continue
-            seen.add(other)
+            visited.add(other)
             if other in stops:
                 yield other
             else:

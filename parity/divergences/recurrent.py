@@ -118,8 +118,8 @@ def other_first_state(evidence: Evidence) -> Match | None:
             if evidence.is_close(values[:, step], ours) and not evidence.is_close(ours, theirs):
                 is_last = step == values.shape[1] - 1
                 when = "" if is_last else f" after step {step + 1}"
-                told = f"the {state} of {source['name']}{when}"
-                return Match(NUMBERS, f"the port begins with {told} in the place of {name}")
+                text = f"the {state} of {source['name']}{when}"
+                return Match(NUMBERS, f"the port begins with {text} in the place of {name}")
     return None
 
 
@@ -154,9 +154,9 @@ def _as_set(evidence: Evidence, node: Node, *cells: Cell) -> Iterator[tuple[Any,
         *cells: of it, or of its directions.
     """
     partner = dict(evidence.port.facts["pairs"]).get(node["name"], "")
-    own = evidence.port.facts["settings"].get(partner, {})
-    outer = str(own.get("activation") or own.get("nonlinearity") or "tanh")
-    inner = str(own.get("recurrent_activation") or "sigmoid")
+    settings = evidence.port.facts["settings"].get(partner, {})
+    outer = str(settings.get("activation") or settings.get("nonlinearity") or "tanh")
+    inner = str(settings.get("recurrent_activation") or "sigmoid")
     functions, first = arithmetic.ACTIVATIONS, cells[0]
     if first.kind == "simple_rnn":  # it has no gates
         inner = "linear"
@@ -204,9 +204,9 @@ def _of_one(cell: Cell, x: np.ndarray, states: list[np.ndarray]) -> Iterator[Cha
     else:
         across = walked(cell, given.swapaxes(0, 1))[0].swapaxes(0, 1)
         yield "R3", ACROSS, _shown(cell, across)
-    own = tuple(range(cell.num_gates))
-    for order in itertools.permutations(own):
-        if order != own:
+    keras_order = tuple(range(cell.num_gates))
+    for order in itertools.permutations(keras_order):
+        if order != keras_order:
             text = f"the port takes gates {', '.join(map(str, order))} of Keras in their place"
             yield "A14c", text, _shown(cell, walked(cell.with_gates(order), given, states)[0])
 
@@ -223,11 +223,11 @@ def _windows(cell: Cell, given: np.ndarray) -> Iterator[Change]:
             value = _shown(cell, walked(replace(cell, config=changed), given)[0])
         except ValueError:  # no window fits
             continue
-        told = ", ".join(f"{key} {changed[key]}" for key in ("padding", name) if key)
-        yield "A18", f"{told} in the port", value
+        text = ", ".join(f"{key} {changed[key]}" for key in ("padding", name) if key)
+        yield "A18", f"{text} in the port", value
         for axis, side in enumerate(reversed(sides), start=2):
             value = np.moveaxis(np.moveaxis(value, -axis, 0)[:side], 0, -axis)
-        yield "A18", f"{told} in the port, and cut", value
+        yield "A18", f"{text} in the port, and cut", value
 
 
 def _of_handed_states(
@@ -246,8 +246,8 @@ def _of_handed_states(
         passed = in_walked_order(encoder.config, passed)
         h, c = (values[:, -1] for values in walked(encoder, passed))
         states = [h, c] if cell.kind in ("lstm", "conv_lstm") else [h]
-        told = f"the port begins with the last states of {other['name']}, Keras with zeros"
-        yield "R1", told, _shown(cell, walked(cell, given, states)[0])
+        text = f"the port begins with the last states of {other['name']}, Keras with zeros"
+        yield "R1", text, _shown(cell, walked(cell, given, states)[0])
 
 
 def _of_several(evidence: Evidence, node: Node) -> Iterator[Change]:
@@ -266,9 +266,9 @@ def _of_several(evidence: Evidence, node: Node) -> Iterator[Change]:
     across = _through(several, x.swapaxes(0, 1)).swapaxes(0, 1)
     if across.ndim == x.ndim:
         yield "R3", ACROSS, across
-    own = tuple(range(several[0].num_gates))
-    for order in itertools.permutations(own):
-        if order != own:
+    keras_order = tuple(range(several[0].num_gates))
+    for order in itertools.permutations(keras_order):
+        if order != keras_order:
             changed = [cell.with_gates(order) for cell in several]
             text = f"the port takes gates {', '.join(map(str, order))} of Keras in their place"
             yield "A14c", text, _through(changed, x)
@@ -361,12 +361,12 @@ def _differs(evidence: Evidence) -> Match | None:
             return None
     if node["kind"] not in (*KINDS, "bidirectional") or theirs is None or ours is None:
         return None
-    told = _first_step(evidence, node, theirs, ours)
+    text = _first_step(evidence, node, theirs, ours)
     if evidence.is_by_hand(node):
-        told += "; or its weights are laid out as none that was tried, which a `load` of Port says"
+        text += "; or its weights are laid out as none that was tried, which a `load` of Port says"
     lines = equations(node)
     fix = "\n".join([f"# Keras's cell of {node['name']}", *lines]) if lines else ""
-    return Match(PLACE, f"the cell {node['name']} differs {told}", fix=fix)
+    return Match(PLACE, f"the cell {node['name']} differs {text}", fix=fix)
 
 
 def equations(node: Node) -> list[str]:
@@ -454,9 +454,9 @@ def _first_step(evidence: Evidence, node: Node, theirs: np.ndarray, ours: np.nda
         return "in its last step"
     if agreeing[best] == ours.shape[1]:
         return f"after step {ours.shape[1]}"
-    told = f"first at step {agreeing[best] + 1}"
+    text = f"first at step {agreeing[best] + 1}"
     is_other = best != tuple(range(len(best)))
-    return told + f", with gates {', '.join(map(str, best))} of Keras in their place" * is_other
+    return text + f", with gates {', '.join(map(str, best))} of Keras in their place" * is_other
 
 
 def _of_directions(evidence: Evidence, node: Node, theirs: np.ndarray, ours: np.ndarray) -> str:
@@ -464,12 +464,12 @@ def _of_directions(evidence: Evidence, node: Node, theirs: np.ndarray, ours: np.
     if node["config"].get("merge_mode") != "concat":
         return "in one direction"
     halves = zip(*(np.split(values, 2, axis=-1) for values in (theirs, ours)), strict=True)
-    told = []
+    texts = []
     for name, (a, b) in zip(("forward", "backward"), halves, strict=True):
         walks = [values if name == "forward" else values[:, ::-1] for values in (a, b)]
         if (number := _agreeing(evidence, *walks)) < theirs.shape[1]:
-            told.append(f"first at step {number + 1} of the {name} direction")
-    return " and ".join(told)
+            texts.append(f"first at step {number + 1} of the {name} direction")
+    return " and ".join(texts)
 
 
 def _agreeing(evidence: Evidence, theirs: np.ndarray, ours: np.ndarray) -> int:

@@ -272,8 +272,8 @@ def made_behind(
     for after in chain:
         if value is None:
             return None
-        own = masks_of(keras, mode, after)
-        value = output_of(keras, after, [value], own if keeps else [None for _ in own])
+        kept = masks_of(keras, mode, after)
+        value = output_of(keras, after, [value], kept if keeps else [None for _ in kept])
     return value
 
 
@@ -356,8 +356,8 @@ def _both_ways(
     kind = OF_CLASS[config["layer"]["class_name"]]
     parts = []
     for number, (of, mask) in enumerate(zip(("forward", "backward"), masks, strict=True)):
-        own = {**inner, "go_backwards": bool(number)}
-        part = recurrent_output(keras, node, own, kind, x, mask, of=of)
+        cell_config = {**inner, "go_backwards": bool(number)}
+        part = recurrent_output(keras, node, cell_config, kind, x, mask, of=of)
         if part is None:
             return None
         parts.append(part[:, ::-1] if number and part.ndim == 3 else part)

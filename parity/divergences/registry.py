@@ -129,10 +129,10 @@ def recognised(evidence: Evidence) -> list[tuple[Divergence, Match]]:
     else:
         found = [(entry, _asked(entry.recognise, evidence)) for entry in REGISTRY.values()]
     matches = [(entry, match) for entry, match in found if match is not None]
-    return _told_once(sorted(matches, key=lambda pair: -pair[1].confidence))
+    return _best_matches(sorted(matches, key=lambda pair: -pair[1].confidence))
 
 
-def _told_once(matches: list[tuple[Divergence, Match]]) -> list[tuple[Divergence, Match]]:
+def _best_matches(matches: list[tuple[Divergence, Match]]) -> list[tuple[Divergence, Match]]:
     """Returns what explains the numbers, once; if nothing does, all that may.
 
     Entries that explain the same numbers do so in other words: the first of the registry stays, or

@@ -166,11 +166,11 @@ def tensors_before(evidence: Evidence, shape: tuple[int, ...]) -> dict[str, Oper
     """
     found: dict[str, Operand] = {}
     nodes = evidence.keras.facts["nodes"]
-    own = next((n for n, node in enumerate(nodes) if node is evidence.node), len(nodes))
+    index = next((n for n, node in enumerate(nodes) if node is evidence.node), len(nodes))
     if evidence.node is not None and not evidence.is_input:
         for name, array in _given(evidence, evidence.node):
             _add(found, name, array, shape)
-    for node in reversed(nodes[:own]):
+    for node in reversed(nodes[:index]):
         if len(found) >= _MOST_TENSORS:
             break
         key = f"forward/{evidence.mode}/{node['name']}/output"
@@ -213,11 +213,11 @@ def _add(found: dict[str, Operand], name: str, array: Operand, shape: tuple[int,
     if array.ndim > len(shape) or array.ndim < min(len(shape), 2):
         return
     try:
-        seen = np.broadcast_to(np.asarray(array, np.float64), shape)
+        full = np.broadcast_to(np.asarray(array, np.float64), shape)
     except ValueError:
         return
-    if np.isfinite(seen).all() and not any(np.array_equal(seen, other) for other in found.values()):
-        found[name] = seen
+    if np.isfinite(full).all() and not any(np.array_equal(full, other) for other in found.values()):
+        found[name] = full
 
 
 # --- How the values of two halves at one place are related: what is known of their difference -----
@@ -271,13 +271,17 @@ def relations(theirs: Array, ours: Array, close: float) -> Iterator[Relation]:
         return
     yield from _orders(theirs, ours, limit)
     yield from _shifts(theirs, ours, limit)
-    where, part, own = _differing(theirs, ours, limit)
+    where, part, port_part = _differing(theirs, ours, limit)
     prefix = f"{where}: " if where else ""
-    for found in (_counts(part, own, limit), _affine(part, own, limit), _power(part, own, close)):
+    for found in (
+        _counts(part, port_part, limit),
+        _affine(part, port_part, limit),
+        _power(part, port_part, close),
+    ):
         if found is not None:
             yield Relation(found.kind, prefix + found.text)
-    if (told := _functions(theirs, ours, close)) is not None:
-        yield Relation(FUNCTION, told)
+    if (text := _functions(theirs, ours, close)) is not None:
+        yield Relation(FUNCTION, text)
     yield from _facts(theirs, ours, limit, where)
 
 
@@ -295,8 +299,8 @@ def _orders(theirs: Array, ours: Array, limit: float) -> Iterator[Relation]:
     for axis in range(rank - 1, -1, -1):
         order = _order(theirs, ours, axis, limit)
         if order is not None:
-            told = _said_order(order)
-            yield Relation(PERMUTED, f"the port has the {_axis_name(axis, rank)} {told}")
+            text = _said_order(order)
+            yield Relation(PERMUTED, f"the port has the {_axis_name(axis, rank)} {text}")
             return
     for a in range(rank):
         for b in range(a + 1, rank):
@@ -346,14 +350,14 @@ def _shifts(theirs: Array, ours: Array, limit: float) -> Iterator[Relation]:
         if size < 3 or np.ptp(x, axis=0).max() <= limit:
             continue
         for by in range(1, min(size - 1, 4)):
-            for told, same in (
+            for direction, same in (
                 ("later", np.abs(y[by:] - x[:-by]).max() <= limit),
                 ("earlier", np.abs(y[:-by] - x[by:]).max() <= limit),
             ):
                 if same:
                     word = "step" if by == 1 else "steps"
                     place = "" if theirs.ndim == 3 else f" along axis {axis}"
-                    text = f"the port has Keras's values {by} {word} {told}{place}"
+                    text = f"the port has Keras's values {by} {word} {direction}{place}"
                     yield Relation(SHIFTED, text)
                     return
 
@@ -363,7 +367,7 @@ def _shifts(theirs: Array, ours: Array, limit: float) -> Iterator[Relation]:
 
 def _part(theirs: Array, ours: Array, limit: float) -> Relation | None:
     """Recognises an array that is a part of the other one, of the same samples."""
-    for whole, part, told in (
+    for whole, part, text in (
         (theirs, ours, "the port has a part of Keras's values"),
         (ours, theirs, "Keras has a part of the port's values"),
     ):
@@ -381,7 +385,7 @@ def _part(theirs: Array, ours: Array, limit: float) -> Relation | None:
                     )
                     if size < of
                 ]
-                return Relation(CUT, f"{told}: {', '.join(sides)}")
+                return Relation(CUT, f"{text}: {', '.join(sides)}")
     return None
 
 
@@ -417,13 +421,13 @@ def _counts(theirs: Array, ours: Array, limit: float) -> Relation | None:
         if theirs.shape[axis] < 2 or np.abs(factors * theirs - ours).max() > limit:
             continue
         flat = factors.reshape(-1)
-        for told, numbers in (("a sum", flat), ("a mean", 1 / np.where(flat == 0, np.nan, flat))):
+        for kind, numbers in (("a sum", flat), ("a mean", 1 / np.where(flat == 0, np.nan, flat))):
             whole = np.round(numbers)
             is_count = (np.abs(numbers - whole) <= _WHOLE * np.abs(whole)).all()
             if is_count and whole.min() >= 1 and whole.max() > whole.min():
-                other = "a mean" if told == "a sum" else "a sum"
+                other = "a mean" if kind == "a sum" else "a sum"
                 name = _axis_name(axis, theirs.ndim)
-                text = f"the port has {told} of {whole.min():g} to {whole.max():g} values for each"
+                text = f"the port has {kind} of {whole.min():g} to {whole.max():g} values for each"
                 return Relation(COUNTED, f"{text} of the {name}, Keras {other}")
     return None
 
@@ -450,14 +454,14 @@ def _affine(theirs: Array, ours: Array, limit: float) -> Relation | None:
         center = theirs.mean(axes, keepdims=True)
         other = ours.mean(axes, keepdims=True)
         both = _slopes(theirs - center, ours - other, axes)
-        told = f" for each of the {each}" if each else ""
+        suffix = f" for each of the {each}" if each else ""
         if np.abs(slope * theirs - ours).max() <= limit:
-            return Relation(AFFINE, f"the port has Keras's values times {_few(slope)}{told}")
+            return Relation(AFFINE, f"the port has Keras's values times {_few(slope)}{suffix}")
         if np.abs(theirs + offset - ours).max() <= limit:
-            return Relation(AFFINE, f"the port has Keras's values plus {_few(offset)}{told}")
+            return Relation(AFFINE, f"the port has Keras's values plus {_few(offset)}{suffix}")
         if np.abs(both * (theirs - center) + other - ours).max() <= limit:
             shift = other - both * center
-            text = f"the port has Keras's values times {_few(both)} plus {_few(shift)}{told}"
+            text = f"the port has Keras's values times {_few(both)} plus {_few(shift)}{suffix}"
             return Relation(AFFINE, text)
     return None
 
@@ -512,9 +516,9 @@ def _facts(theirs: Array, ours: Array, limit: float, where: str) -> Iterator[Rel
     if where:
         yield Relation(FACT, where)
     gap = np.abs(theirs - ours) > limit
-    own_zero, zero = np.abs(ours) <= limit, np.abs(theirs) <= limit
+    port_zero, zero = np.abs(ours) <= limit, np.abs(theirs) <= limit
     if gap.any() and not gap.all():
-        if own_zero[gap].all():
+        if port_zero[gap].all():
             yield Relation(FACT, "the port has zeros where the two differ, Keras has not")
         elif zero[gap].all():
             yield Relation(FACT, "Keras has zeros where the two differ, the port has not")

@@ -197,20 +197,20 @@ def _stopping(evidence: Evidence) -> Match | None:
     item = evidence.item
     if evidence.level.id != "schedule" or not item.name.startswith(STOPS):
         return None
-    told = [v if v == "never" else f"at epoch {v}" for v in (item.keras, item.torch)]
-    return _told_of_rule(item, told)
+    texts = [v if v == "never" else f"at epoch {v}" for v in (item.keras, item.torch)]
+    return _rule_match(item, texts)
 
 
 def _restored(evidence: Evidence) -> Match | None:
     item = evidence.item
     if evidence.level.id != "schedule" or not item.name.startswith(KEEPS):
         return None
-    return _told_of_rule(item, [f"the weights of epoch {v}" for v in (item.keras, item.torch)])
+    return _rule_match(item, [f"the weights of epoch {v}" for v in (item.keras, item.torch)])
 
 
-def _told_of_rule(item: Item, told: Sequence[str]) -> Match:
+def _rule_match(item: Item, texts: Sequence[str]) -> Match:
     where = item.name.partition("(")[2].rstrip(")")
-    text = f"{told[0]} in Keras, {told[1]} in the port"
+    text = f"{texts[0]} in Keras, {texts[1]} in the port"
     return Match(NUMBERS, f"of {where}, {text}" if where else text)
 
 
@@ -230,8 +230,8 @@ def _other(evidence: Evidence) -> Match | None:
         return None
     callbacks = evidence.keras.facts["schedule"]["callbacks"]
     names = [str(each["class"]) for each in callbacks if each.get("class") in _OF_THE_RATE]
-    told = f"; in Keras by {' and '.join(names)}" if names else ""
-    return Match(PLACE, f"different rates{told}")
+    suffix = f"; in Keras by {' and '.join(names)}" if names else ""
+    return Match(PLACE, f"different rates{suffix}")
 
 
 RULES: dict[str, Recogniser] = {
@@ -290,8 +290,8 @@ def _changes_of_step_schedules(
 ) -> Iterator[tuple[str, dict[str, Any], str]]:
     """Yields (ID, other constants, text) to try: a number is found where the rates differ most."""
     if "staircase" in c:
-        told = "smoothly" if c["staircase"] else "in steps"
-        yield "G14", {"staircase": not c["staircase"]}, f"the port's rate falls {told}"
+        how = "smoothly" if c["staircase"] else "in steps"
+        yield "G14", {"staircase": not c["staircase"]}, f"the port's rate falls {how}"
     theirs = np.array([formula(step, c) for step in steps])
     order = np.argsort(-np.abs(theirs - ours))[:3]
     for key in _NUMBERS:

@@ -93,13 +93,13 @@ class _Agreement:
 
     def of_layer(self, node: Mapping[str, Any]) -> bool:
         """Whether a layer computes the same from the same input in both modes, and its state."""
-        own = self._own(node)
-        modes = [any(f"({mode})" in item.name for item in own) for mode in ("eval", "train")]
-        return all(modes) and all(item.status == PASS for item in own)
+        items = self._items_of(node)
+        modes = [any(f"({mode})" in item.name for item in items) for mode in ("eval", "train")]
+        return all(modes) and all(item.status == PASS for item in items)
 
     def is_wrong(self, node: Mapping[str, Any]) -> bool:
         """Whether a layer is known to compute something else."""
-        return any(item.status != PASS for item in self._own(node))
+        return any(item.status != PASS for item in self._items_of(node))
 
     def of_inputs(self, names: Sequence[str]) -> bool:
         """Whether the inputs of some layers agree; those of none are the output of the model."""
@@ -110,11 +110,11 @@ class _Agreement:
             return self.of_output()
         return bool(found) and all(item.status == PASS for item in found)
 
-    def _own(self, node: Mapping[str, Any]) -> list[Item]:
+    def _items_of(self, node: Mapping[str, Any]) -> list[Item]:
         name = node["name"]
-        own = [item for item in self._items if item.name.startswith(f"{name}, ")]
+        items = [item for item in self._items if item.name.startswith(f"{name}, ")]
         state = tuple(f"{weight} (" for weight in node["weights"])
-        return own + [item for item in self._items if state and item.name.startswith(state)]
+        return items + [item for item in self._items if state and item.name.startswith(state)]
 
     def of_output(self) -> bool:
         """Whether the output of the model agrees in train mode."""
@@ -136,9 +136,9 @@ def _differences(keras: KerasTrace, port: PortTrace, agreement: _Agreement) -> P
     for part, rows, theirs, ours in (losses, optimizers):
         if not agreement.of_level(part):
             place = _classes(part, theirs or {}, ours or {})
-            yield from ((place, row) for row in _told(rows, keras.facts, port.facts))
+            yield from ((place, row) for row in _safe_rows(rows, keras.facts, port.facts))
     if not agreement.of_level("schedule"):
-        yield from _told(schedule_rows, keras.facts, port.facts)
+        yield from _safe_rows(schedule_rows, keras.facts, port.facts)
     if is_compared(keras, port) and not agreement.of_level("trajectory"):
         yield from own_optimizer_rows(keras, port)
 
@@ -155,10 +155,10 @@ def _of_layers(keras: KerasTrace, port: PortTrace, agreement: _Agreement) -> Pla
             around = kinds_around(keras.facts["nodes"], node)
             around |= kinds_around(port.facts["nodes"], call)
             is_wrong = agreement.is_wrong(node)
-            found = _told(rows_of, node, call, settings, around, is_wrong)
+            found = _safe_rows(rows_of, node, call, settings, around, is_wrong)
             yield from ((names, row) for row in found)
         if port.facts.get("optimizer") and not is_trained:
-            yield from ((names, row) for row in _told(constraint_rows, node))
+            yield from ((names, row) for row in _safe_rows(constraint_rows, node))
 
 
 def _of_activations(keras: KerasTrace, port: PortTrace, agreement: _Agreement) -> Places:
@@ -172,8 +172,8 @@ def _of_activations(keras: KerasTrace, port: PortTrace, agreement: _Agreement) -
         if node["name"] not in left or source is None or source < 0 or not _activates(node):
             continue
         partner = numbers.get(partners.get(nodes[source]["name"], ""))
-        behind = [other["name"] for other in nodes if number in other["sources"]]
-        if partner is None or agreement.of_inputs(behind):
+        after = [other["name"] for other in nodes if number in other["sources"]]
+        if partner is None or agreement.of_inputs(after):
             continue
         for call in calls:
             is_other = _activates(call) and call["kind"] != node["kind"]
@@ -203,11 +203,11 @@ def _of_dropouts(keras: KerasTrace, port: PortTrace) -> Places:
 
 def _classes(part: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> tuple[str, str]:
     """Returns what the halves have as their loss or optimizer, in words."""
-    told = theirs.get("class", theirs.get("name")), str(ours.get("class", "")).rpartition(".")[2]
-    return str(told[0] or part), told[1] or "the port"
+    names = theirs.get("class", theirs.get("name")), str(ours.get("class", "")).rpartition(".")[2]
+    return str(names[0] or part), names[1] or "the port"
 
 
-def _told(rows: Callable[..., Iterator[T]], *facts: Any) -> list[T]:
+def _safe_rows(rows: Callable[..., Iterator[T]], *facts: Any) -> list[T]:
     """Returns the rows of a part; of unexpected facts, none: a bundle comes from outside."""
     try:
         return list(rows(*facts))

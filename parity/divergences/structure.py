@@ -158,9 +158,9 @@ def gates(evidence: Evidence) -> Match | None:
 
 
 def _bias(evidence: Evidence) -> Match | None:
-    own, theirs, bias = evidence.own_output(), evidence.keras_output(), evidence.weight("bias")
-    if evidence.is_forward() and own is not None and theirs is not None and bias is not None:
-        if own.shape == theirs.shape and evidence.is_close(own + bias, theirs):
+    isolated, theirs, bias = evidence.own_output(), evidence.keras_output(), evidence.weight("bias")
+    if evidence.is_forward() and isolated is not None and theirs is not None and bias is not None:
+        if isolated.shape == theirs.shape and evidence.is_close(isolated + bias, theirs):
             return Match(NUMBERS, "the port leaves out the bias here")
         return None
     if evidence.node is None or evidence.call is None or evidence.level.id != "structure":
@@ -208,8 +208,8 @@ def _norm_scale(evidence: Evidence) -> Match | None:
     ours = {names.get(name, name) for name in call["weights"]} & {"gamma", "beta"}
     if theirs == ours:
         return None
-    told = [" and ".join(sorted(found)) or "neither" for found in (theirs, ours)]
-    return Match(NUMBERS, f"{told[0]} in Keras, {told[1]} in the port")
+    texts = [" and ".join(sorted(found)) or "neither" for found in (theirs, ours)]
+    return Match(NUMBERS, f"{texts[0]} in Keras, {texts[1]} in the port")
 
 
 def _shared(evidence: Evidence) -> Match | None:
@@ -248,8 +248,8 @@ def _shared(evidence: Evidence) -> Match | None:
 
 def _missing(evidence: Evidence) -> Match | None:
     item = evidence.item
-    told = evidence.level.id in ("structure", "forward")
-    if told and "absent" in (item.keras, item.torch):
+    is_place = evidence.level.id in ("structure", "forward")
+    if is_place and "absent" in (item.keras, item.torch):
         where, name = "the port lacks", item.name
         if item.torch != "absent":
             is_call = any(name == call["name"] for call in evidence.port.facts["nodes"])

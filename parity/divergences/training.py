@@ -81,12 +81,12 @@ class Confident:
         self.y = keras[f"loss/confident/target{ending}"]
         weight = 1.0
         if self.name:
-            told = next(t for t in keras.facts["outputs"] if t["name"] == self.name)
+            output = next(t for t in keras.facts["outputs"] if t["name"] == self.name)
             self.facts: Config = {
                 **known(known(keras.facts["loss"])["outputs"])[self.name],
                 "class_weight": None,
             }
-            self.activation, self.penalty = told["activation"], 0.0
+            self.activation, self.penalty = output["activation"], 0.0
             weight = float(self.facts["weight"])
             self.keras, self.torch = self.total.part(self.name, weight)
         else:
@@ -268,8 +268,8 @@ def _smoothing(evidence: Evidence) -> Match | None:
                 continue
             y = found.y * (1 - value) + value / share
             if found.gives(float(binary_crossentropies(found.linear, y).mean())):
-                told = f"y * (1 - {value:g}) + {value:g} / {share}" if value else "none"
-                return Match(NUMBERS, f"{said:g} / 2 in Keras, {told} in the port")
+                text = f"y * (1 - {value:g}) + {value:g} / {share}" if value else "none"
+                return Match(NUMBERS, f"{said:g} / 2 in Keras, {text} in the port")
         return None
     if not found.is_crossentropy:
         return None
@@ -374,8 +374,8 @@ def losses_of(found: Confident, y: Array) -> Array | None:
 
 def weights_of(evidence: Evidence, name: str) -> Array | None:
     """Returns the weights of the samples of an output; None if there are none."""
-    own = array_in(evidence.keras, keyed("weight/confident", name))
-    return array_in(evidence.keras, "weight/confident") if own is None else own
+    weights = array_in(evidence.keras, keyed("weight/confident", name))
+    return array_in(evidence.keras, "weight/confident") if weights is None else weights
 
 
 def mean_of(each: Array, weights: Array | None) -> float:
@@ -429,5 +429,5 @@ def weights_of_another(evidence: Evidence) -> Match | None:
 def _others(evidence: Evidence, found: Confident | None) -> list[str]:
     if found is None or not found.name:
         return []
-    names = [str(told["name"]) for told in evidence.keras.facts["outputs"]]
+    names = [str(output["name"]) for output in evidence.keras.facts["outputs"]]
     return [name for name in names if name != found.name]

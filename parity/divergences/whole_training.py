@@ -88,12 +88,12 @@ def late_stairs(name: str, c: Config, theirs: np.ndarray, ours: np.ndarray) -> s
             return (
                 f"after {first} steps, floor({first} / {length}) is {divided[first]:.0f} and "
                 f"floor({first} * (1 / {length})) is {multiplied[first]:.0f} in {number.__name__}; "
-                f"the rates differ at {_told(len(late))} of this kind, and at no other"
+                f"the rates differ at {_steps_text(len(late))} of this kind, and at no other"
             )
     return None
 
 
-def _told(number: int) -> str:
+def _steps_text(number: int) -> str:
     return "the one step" if number == 1 else f"the {number} steps"
 
 
@@ -113,8 +113,8 @@ def gives(
         value = np.array([formula(step, c) for step in steps])
     except (ArithmeticError, IndexError):  # such as no steps at all
         return False
-    is_alike = value.shape == rates.shape
-    return is_alike and bool(np.allclose(value, rates, rtol=NEAR, atol=atol))
+    has_same_shape = value.shape == rates.shape
+    return has_same_shape and bool(np.allclose(value, rates, rtol=NEAR, atol=atol))
 
 
 # --------------------------------------------------------------------------------------------------
@@ -181,18 +181,18 @@ def _dropped_batch(evidence: TrainingEvidence) -> Found:
     keras, torch = evidence.item.keras, evidence.item.torch
     size, number = evidence.fit.get("batch_size"), evidence.fit.get("num_samples")
     if size and number and torch == number // size == keras - 1:
-        told = (
+        text = (
             f"{number} samples in batches of {size}: {torch} steps without the last {number % size}"
         )
-        yield "H14", Match(NUMBERS, told)
+        yield "H14", Match(NUMBERS, text)
 
 
 def _rates(evidence: TrainingEvidence) -> Found:
     """Explains another rate by the rates of both trainings."""
     ours, theirs = evidence.rates, evidence.keras["training/rates"]
     kind, config = str(evidence.schedule.get("kind")), evidence.schedule.get("config") or {}
-    if told := late_stairs(kind, config, theirs, ours):
-        yield "G17", Match(NUMBERS, told)
+    if text := late_stairs(kind, config, theirs, ours):
+        yield "G17", Match(NUMBERS, text)
     ends = evidence.ends
     first = [ours[end - 1] for end in ends if end <= len(ours)]
     by_epoch = [theirs[end - 1] for end in ends]
@@ -216,8 +216,8 @@ def _final(evidence: TrainingEvidence) -> Found:
     """Explains other final weights by the epochs whose weights they are."""
     epochs = [_epoch_of_final(trace) for trace in (evidence.keras, evidence.torch)]
     if by_rules := evidence.torch.below("rules/keras/ends"):
-        told = {int(evidence.torch[f"rules/keras/ends/{name}"]) for name in by_rules}
-        epochs[1] = told.pop() - 1 if len(told) == 1 else None
+        ends = {int(evidence.torch[f"rules/keras/ends/{name}"]) for name in by_rules}
+        epochs[1] = ends.pop() - 1 if len(ends) == 1 else None
     if None not in epochs and epochs[0] != epochs[1]:
         first, second = (each + 1 for each in epochs if each is not None)
         text = f"Keras ends with the weights of epoch {first}, the port with those of {second}"
@@ -276,8 +276,8 @@ def _anchored_means(evidence: TrainingEvidence) -> Found:
         if counts.min() == size:
             continue
         batches = np.diff(running * np.cumsum(counts), prepend=0.0) / counts
-        mean, told = float(batches.mean()), float(evidence.torch[key])
-        if abs(mean - told) <= _SAME * abs(mean):
+        mean, ours = float(batches.mean()), float(evidence.torch[key])
+        if abs(mean - ours) <= _SAME * abs(mean):
             yield "I2", Match(NUMBERS, f"the mean over the batches from step {step} is {mean:.6g}")
             return
 
@@ -298,9 +298,9 @@ def _loss_weights(evidence: TrainingEvidence) -> Found:
         return
     if abs(total - sum_) > _SAME * max(1.0, abs(total)):
         weights = evidence.keras.facts["loss_weights"]
-        told = _weights_that_give(weights, theirs, sum_ - total)
+        text = _weights_that_give(weights, theirs, sum_ - total)
         said = ", ".join(f"{name} {weight:g}" for name, weight in weights.items())
-        end = f"; the port's sum is that of {told}" if told else ""
+        end = f"; the port's sum is that of {text}" if text else ""
         yield "I7", Match(NUMBERS, f"each loss agrees, their sum does not. Keras: {said}{end}")
 
 

@@ -30,14 +30,20 @@ _MOST_SHOWN = 4
 
 def _kernel(evidence: Evidence) -> Match | None:
     """Recognises another kernel: the same layer, with other numbers in it."""
-    x, made, own = evidence.keras_input(), evidence.keras_output(), evidence.own_output()
+    x, made, isolated = evidence.keras_input(), evidence.keras_output(), evidence.own_output()
     is_known = evidence.is_forward(*_CONVS_OF_KERNELS, "dense") and evidence.is_own
-    if not is_known or x is None or made is None or own is None or made.shape != own.shape:
+    if (
+        not is_known
+        or x is None
+        or made is None
+        or isolated is None
+        or made.shape != isolated.shape
+    ):
         return None
     size, windows = _windows_of_kernels(evidence, x)
     if windows is None or windows.shape[0] != made[..., 0].size:
         return None
-    theirs, ours = (_solved(windows, y.reshape(-1, y.shape[-1])) for y in (made, own))
+    theirs, ours = (_solved(windows, y.reshape(-1, y.shape[-1])) for y in (made, isolated))
     if theirs is None or ours is None:
         return None
     if is_close(theirs[:-1], ours[:-1], OF_FLOAT32):
@@ -66,8 +72,8 @@ def _windows_of_kernels(evidence: Evidence, x: Array) -> tuple[list[int], Array 
         padding = [((size[0] - 1) * dilation[0], 0)]
     unknown = int(np.prod(size)) * x.shape[-1]
     every = np.eye(unknown).reshape(*size, x.shape[-1], unknown)
-    seen = arithmetic.conv(x, every, None, strides, padding, dilation)
-    return size, _with_ones(seen.reshape(-1, unknown))
+    patches = arithmetic.conv(x, every, None, strides, padding, dilation)
+    return size, _with_ones(patches.reshape(-1, unknown))
 
 
 def _with_ones(rows: Array) -> Array:
@@ -90,12 +96,12 @@ def _difference(theirs: Array, ours: Array, rank: int) -> str:
     places = tuple(range(rank))
     at = np.abs(theirs - ours).max(tuple(range(rank, theirs.ndim))) > limit
     shown = [list(map(int, each)) for each in np.argwhere(at)[:_MOST_SHOWN]] if rank else []
-    told = ", ".join(map(str, shown)) + (", ..." if at.sum() > len(shown) else "")
+    positions = ", ".join(map(str, shown)) + (", ..." if at.sum() > len(shown) else "")
     if shown and not at.all():
         if np.abs(theirs[at]).max() <= limit:
-            return f"{told} count in the port, and are zero in Keras"
+            return f"{positions} count in the port, and are zero in Keras"
         if np.abs(ours[at]).max() <= limit:
-            return f"{told} are zero in the port, and count in Keras"
+            return f"{positions} are zero in the port, and count in Keras"
     for axes in _sets(places):
         if np.abs(np.flip(theirs, axes) - ours).max() <= limit:
             return f"Keras's flipped along {', '.join(map(str, axes))}"
@@ -103,7 +109,7 @@ def _difference(theirs: Array, ours: Array, rank: int) -> str:
     if known is not None and known.kind != FACT:
         return known.text
     if shown and not at.all():
-        return f"it differs at {told} alone"
+        return f"it differs at {positions} alone"
     return f"it differs by up to {float(np.abs(theirs - ours).max()):.3g}"
 
 
@@ -174,9 +180,9 @@ def other_windows(evidence: Evidence) -> Match | None:
     size, strides, dilation = sizes
     x = evidence.keras_input()
     if evidence.kind in _CONVS and x is not None:
-        own = {"valid": [(0, 0)] * len(size)}
-        own["same"] = arithmetic.same_padding(x.shape[1:-1], size, strides, dilation)
-        keras = (own.get(str(evidence.config.get("padding"))), strides, dilation)
+        paddings = {"valid": [(0, 0)] * len(size)}
+        paddings["same"] = arithmetic.same_padding(x.shape[1:-1], size, strides, dilation)
+        keras = (paddings.get(str(evidence.config.get("padding"))), strides, dilation)
         for name, padding, stride, spread in _windows(x.shape[1:-1], size, strides, dilation):
             if (padding, stride, spread) == keras:  # then it is the kernel that is another one
                 continue
@@ -203,10 +209,10 @@ def other_windows(evidence: Evidence) -> Match | None:
 
 def _other_zeros(evidence: Evidence) -> Match | None:
     """Recognises a layer that pads at other sides, or by other numbers of zeros."""
-    x, own = evidence.keras_input(), evidence.own_output()
-    if x is None or own is None or (x.shape[0], x.shape[-1]) != (own.shape[0], own.shape[-1]):
+    x, ours = evidence.keras_input(), evidence.own_output()
+    if x is None or ours is None or (x.shape[0], x.shape[-1]) != (ours.shape[0], ours.shape[-1]):
         return None
-    more = [y - z for y, z in zip(own.shape[1:-1], x.shape[1:-1], strict=True)]
+    more = [y - z for y, z in zip(ours.shape[1:-1], x.shape[1:-1], strict=True)]
     for before in itertools.product(*(range(number + 1) for number in more)):
         padding = [(first, number - first) for first, number in zip(before, more, strict=True)]
         if evidence.gives(np.pad(x, [(0, 0), *padding, (0, 0)])):
@@ -245,8 +251,8 @@ def _ceil_mode(evidence: Evidence) -> Match | None:
         return None
     fill, counted = (-np.inf, None) if is_max else (0.0, False)
     value = arithmetic.pool(x, size, strides, padding, fill=fill, counted=counted)
-    own = evidence.own_output()
-    if evidence.is_close(value, own):
+    ours = evidence.own_output()
+    if evidence.is_close(value, ours):
         return Match(NUMBERS, "the port has a window more at the end, which is not whole")
     return Match(SETTINGS, "ceil_mode=True") if evidence.settings.get("ceil_mode") else None
 
@@ -284,13 +290,13 @@ def _pool(evidence: Evidence, kind: str, fills: Any) -> Match | None:
 def _transposed(evidence: Evidence) -> Match | None:
     if not evidence.is_forward("conv_transpose") or not evidence.is_own:
         return None
-    own, theirs = evidence.own_output(), evidence.keras_output()
-    if own is None or theirs is None:
+    ours, theirs = evidence.own_output(), evidence.keras_output()
+    if ours is None or theirs is None:
         return None
     # The uncropped product is the same; the crop starts at a different pixel.
     axes = range(1, theirs.ndim - 1)
     for shift in itertools.product((-2, -1, 0, 1, 2), repeat=len(axes)):
-        if any(shift) and _overlap(evidence, theirs, own, shift):
+        if any(shift) and _overlap(evidence, theirs, ours, shift):
             return Match(NUMBERS, f"the port's output is Keras's moved by {shift} pixels")
     return Match(PLACE, "the port crops the output differently")
 

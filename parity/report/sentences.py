@@ -56,10 +56,10 @@ def left_out_texts(result: Result) -> list[str]:
     """
     of_levels = [pair for level in result.levels for pair in level.not_compared]
     known = {what for what, _ in of_levels}
-    told = [(e["what"], e["why"]) for e in result.not_compared if e["what"] not in known]
-    told += of_levels
+    pairs = [(e["what"], e["why"]) for e in result.not_compared if e["what"] not in known]
+    pairs += of_levels
     reasons: dict[str, list[str]] = {}
-    for what, why in dict.fromkeys(told):
+    for what, why in dict.fromkeys(pairs):
         reasons.setdefault(why, []).append(what)
     return [f"{_some(names)}: {why}" for why, names in reasons.items()]
 
@@ -80,8 +80,8 @@ TRIED = "tried: with it, this agrees"
 
 def fix_text(cause: Mapping[str, Any]) -> str:
     """Returns the fix of a cause in one line, and whether it was tried."""
-    told = "; ".join(fix_lines(cause))
-    return f"(tried) {told}" if told and cause.get("tried") else told
+    text = "; ".join(fix_lines(cause))
+    return f"(tried) {text}" if text and cause.get("tried") else text
 
 
 def fix_lines(cause: Mapping[str, Any]) -> list[str]:
@@ -194,16 +194,16 @@ def sentence(result: Result, num_lacking: int = 0) -> str:
 def differences(result: Result) -> str:
     """Returns that a result fails, in how many places, and the first cause or place."""
     number = len(result.unaccepted)
-    told = "the two runs are different"
-    told = told if is_scenario(result) else "the port differs from Keras"
-    told += f" in {number} places" if number > 1 else ""
+    text = "the two runs are different"
+    text = text if is_scenario(result) else "the port differs from Keras"
+    text += f" in {number} places" if number > 1 else ""
     if result.causes:
         first = "the first: " if number > 1 else ""
         cause = f"{first}{result.causes[0].get('title')} ({result.causes[0].get('id')})"
-        return f"{told}, {cause}" if number > 1 else f"{told}: {cause}"
+        return f"{text}, {cause}" if number > 1 else f"{text}: {cause}"
     if (place := result.first_divergence) is not None:
-        return f"{told}: the first difference is {item_name(place[1])}, level {place[0].id}"
-    return told
+        return f"{text}: the first difference is {item_name(place[1])}, level {place[0].id}"
+    return text
 
 
 def extent(results: Sequence[Result]) -> str:
@@ -238,8 +238,8 @@ def left_out(result: Result) -> list[str]:
 
 def level_item(result: Result, level: Level) -> Item | None:
     """Returns the item to show for a level: of its first divergence, else the worst one."""
-    own = (found.item for found in result.unaccepted if found.level == level.id)
-    return next(own, level.worst) if level.status == FAIL else level.worst
+    items = (found.item for found in result.unaccepted if found.level == level.id)
+    return next(items, level.worst) if level.status == FAIL else level.worst
 
 
 def level_numbers(result: Result, level: Level) -> tuple[str, str]:
@@ -372,8 +372,8 @@ def place_text(found: Found) -> str:
         return ""
     ours = module_text(str(place["torch"]), place.get("module") or "")
     text = f"{place['keras']} in Keras, {ours} in the port"
-    is_told = any(cause.get("where") for cause in found.causes[:1])
-    text += f" ({place['where']})" if place.get("where") and not is_told else ""
+    is_in_fix = any(cause.get("where") for cause in found.causes[:1])
+    text += f" ({place['where']})" if place.get("where") and not is_in_fix else ""
     also = place.get("also", ())
     parts = [modules_text([str(each["torch"]) for each in also if each["torch"]])]
     parts += [f"{each['keras']} in Keras" for each in also if not each["torch"]]
@@ -418,13 +418,15 @@ def inherited_text(result: Result) -> str:
     sure = [level for level, name in pairs if (level, name) in proven]
     unsure = [level for level, name in pairs if (level, name) not in proven]
     what = "this" if len(result.divergences) == 1 else "these"
-    told = []
+    parts = []
     if sure:
-        told.append(f"{_more(sure)} only because of {what}: {_by_level(sure)}")
+        parts.append(f"{_more(sure)} only because of {what}: {_by_level(sure)}")
     if unsure:
         more = _more(unsure)
-        told.append(f"{more}, perhaps because of {what}, which no trial shows: {_by_level(unsure)}")
-    return "; ".join(told)
+        parts.append(
+            f"{more}, perhaps because of {what}, which no trial shows: {_by_level(unsure)}"
+        )
+    return "; ".join(parts)
 
 
 def _more(levels: Sequence[str]) -> str:
@@ -604,7 +606,7 @@ def _parted(result: Result) -> list[str]:
 
 def _behaviour(result: Result) -> list[str]:
     level = next((each for each in result.levels if each.id == "behaviour"), None)
-    verdicts = {half: told.get("verdict") for half, told in result.behaviour.items()}
+    verdicts = {half: found.get("verdict") for half, found in result.behaviour.items()}
     if level is None or level.status != PASS or len(set(verdicts.values())) < 2:
         return []
     limits = [
@@ -612,7 +614,7 @@ def _behaviour(result: Result) -> list[str]:
         f"{number(item.allowed)} by chance"
         for item in level.items
     ]
-    told = " and ".join(f"{verdict} ({half})" for half, verdict in verdicts.items())
+    text = " and ".join(f"{verdict} ({half})" for half, verdict in verdicts.items())
     return [
-        f"The verdicts on the fit differ, {told}, by numbers near a limit: {'; '.join(limits)}."
+        f"The verdicts on the fit differ, {text}, by numbers near a limit: {'; '.join(limits)}."
     ]

@@ -53,8 +53,8 @@ def sentence(result: SweepResult) -> str:
         for name in ("different", "inconclusive")
         if lost[name]
     ]
-    told = ", ".join([numbers_text(result), *shares])
-    return f"{result.verdict} ({how(result)}): {told}; {runs}"
+    numbers = ", ".join([numbers_text(result), *shares])
+    return f"{result.verdict} ({how(result)}): {numbers}; {runs}"
 
 
 def numbers_text(result: SweepResult) -> str:
@@ -183,8 +183,8 @@ def warnings(result: BenchResult) -> list[str]:
             )
     slow: dict[str, str] = {}
     for row in result.rows:
-        told = (row.environment or {}).get("slow_loops")
-        slow |= told if isinstance(told, dict) else {}
+        loops = (row.environment or {}).get("slow_loops")
+        slow |= loops if isinstance(loops, dict) else {}
     found += [
         f"the loop {shortened(str(name), MAX_TEXT)} of torch_impl is not used: "
         f"{shortened(str(text), MAX_TEXT)}"

@@ -397,8 +397,8 @@ def move(
     """
     loop = _compiled_loop(images, order)
     if loop is None or not len(maps):
-        taken = images if index is None else images.index_select(0, index.to(images.device))
-        return interpolate(taken, maps, flips, fill_mode=fill_mode, cval=cval, order=order)
+        chosen = images if index is None else images.index_select(0, index.to(images.device))
+        return interpolate(chosen, maps, flips, fill_mode=fill_mode, cval=cval, order=order)
     output = _empty_in_layout_of(images, len(maps))
     num_inputs = images.shape[0]
     if index is None:

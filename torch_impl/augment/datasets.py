@@ -57,10 +57,10 @@ def _order(n: int, buffer_size: int, seeds: tuple[int, int]) -> list[int]:
     order = []
     for start in range(n):
         # The buffer holds elements from `start` on; place i of it is i modulo its size.
-        held = min(buffer_size, n - start)
+        num_buffered = min(buffer_size, n - start)
         if start:
             places[(start - 1) % buffer_size] = start - 1 + buffer_size
-        chosen = (start + draws[start] % held) % buffer_size
+        chosen = (start + draws[start] % num_buffered) % buffer_size
         order.append(places[chosen])
         places[chosen] = places[start % buffer_size]
     return order

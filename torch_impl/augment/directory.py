@@ -443,7 +443,7 @@ class DirectoryIterator(BatchIterator[BatchT_co]):
             )
         super().__init__(self.samples, generator, **batches)
 
-    def _told(self) -> str:
+    def _sample_text(self) -> str:
         height, width = self.target_size
         labels = "no labels" if self.class_mode is None else f"{self.class_mode} labels"
         return (

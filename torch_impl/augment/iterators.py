@@ -89,9 +89,9 @@ class BatchIterator(Generic[BatchT_co]):
     def __repr__(self) -> str:
         order = "in a new order each epoch" if self.shuffle else "in their order"
         batches = f"{len(self)} batch{'' if len(self) == 1 else 'es'} of {self.batch_size}"
-        return f"{type(self).__name__}({self.n} {self._told()}, {batches}, {order})"
+        return f"{type(self).__name__}({self.n} {self._sample_text()}, {batches}, {order})"
 
-    def _told(self) -> str:
+    def _sample_text(self) -> str:
         """Returns what a sample is, for `repr`."""
         return "images"
 
@@ -218,12 +218,12 @@ class NumpyArrayIterator(BatchIterator[BatchT_co]):
             self._keep(subset, generator.validation_split, ignore_class_split)
         super().__init__(len(self.x), generator, **batches)
 
-    def _told(self) -> str:
+    def _sample_text(self) -> str:
         more = [f"further inputs ({len(self.x_misc)})"] if self.x_misc else []
         more += ["labels"] if self.y is not None else []
         more += ["weights"] if self.sample_weight is not None else []
-        told = f"images of {tuple(self.x.shape[1:])}"
-        return f"{told} with {', '.join(more)}" if more else told
+        text = f"images of {tuple(self.x.shape[1:])}"
+        return f"{text} with {', '.join(more)}" if more else text
 
     def _keep(self, subset: str, validation_split: float, ignore_class_split: bool) -> None:
         """Keeps one of the two subsets."""
@@ -248,12 +248,12 @@ class NumpyArrayIterator(BatchIterator[BatchT_co]):
         return self.generator.augmented(self.x, index)
 
     def _with_labels(self, images: torch.Tensor, index: torch.Tensor) -> Any:
-        def taken(part: torch.Tensor) -> torch.Tensor:
+        def select(part: torch.Tensor) -> torch.Tensor:
             return part.index_select(0, index.to(part.device))
 
-        first = [images, *map(taken, self.x_misc)] if self.x_misc else images
+        first = [images, *map(select, self.x_misc)] if self.x_misc else images
         if self.y is None:
             return first
         if self.sample_weight is None:
-            return first, taken(self.y)
-        return first, taken(self.y), taken(self.sample_weight)
+            return first, select(self.y)
+        return first, select(self.y), select(self.sample_weight)

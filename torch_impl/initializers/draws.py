@@ -170,8 +170,8 @@ class Constant(_Drawless):
         try:
             return array.to(dtype).expand(shape).clone()  # (2)
         except RuntimeError:
-            own = tuple(array.shape)
-            raise ValueError(f"{shape=}: expected one to which an array of {own} fits") from None
+            size = tuple(array.shape)
+            raise ValueError(f"{shape=}: expected one to which an array of {size} fits") from None
 
 
 @dataclass(frozen=True)

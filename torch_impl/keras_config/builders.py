@@ -108,22 +108,22 @@ def told_to(
     Raises:
         ValueError: the model gives a mask to a layer that takes none.
     """
-    own = {key: value for key, value in options.items() if not _is_empty_mask(key, value)}
+    call_options = {key: value for key, value in options.items() if not _is_empty_mask(key, value)}
     if isinstance(module, MultiHeadAttention):
-        own = heeded("MultiHeadAttention", own)
+        call_options = heeded("MultiHeadAttention", call_options)
     if getattr(module, "drops_masks", False):
-        own = {key: value for key, value in own.items() if not is_mask(key)}
-    unknown = sorted(filter(is_mask, own.keys() - mask_arguments(module)))
+        call_options = {key: value for key, value in call_options.items() if not is_mask(key)}
+    unknown = sorted(filter(is_mask, call_options.keys() - mask_arguments(module)))
     if unknown:
         given_by_model = ", ".join(unknown)
         raise ValueError(f"{given_by_model} of {name!r}: expected none, as the layer takes none")
     names = positional_names(module)[: len(arguments)]
     names += tuple(map(str, range(len(names), len(arguments))))
-    given = {**dict(zip(names, arguments, strict=True)), **own}
+    given = {**dict(zip(names, arguments, strict=True)), **call_options}
     beside = {**dict(zip(names, masks[0], strict=True)), **masks[1]}
-    own |= told_masks(module, given, beside)
+    call_options |= told_masks(module, given, beside)
     first = next(iter([*names, *positional_names(module)]), "")
-    return own, given.get(first), own.get("mask", beside.get(first))
+    return call_options, given.get(first), call_options.get("mask", beside.get(first))
 
 
 def _is_empty_mask(key: str, value: Any) -> bool:
@@ -257,9 +257,9 @@ def plan_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cust
     elif factory is None and kind in REFUSED and not is_own(layer):
         problems = [f"{name}: {REFUSED[kind]}"]
     elif factory is None and (kind not in BUILDERS or is_own(layer)):
-        own = layer.get("registered_name") or kind
+        class_name = layer.get("registered_name") or kind
         problems.append(
-            f"{name}: {one_of(kind, BUILDERS, _LISTED)}, or custom={{{own!r}: factory}}"
+            f"{name}: {one_of(kind, BUILDERS, _LISTED)}, or custom={{{class_name!r}: factory}}"
         )
     if problems:
         raise NoTwinError(problems)

@@ -37,59 +37,67 @@ class Cast:
 Rule = Callable[[Config, torch.dtype, torch.dtype, bool], Cast | None]
 
 
-def _kept(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+def _kept(config: Config, policy: torch.dtype, dtype: torch.dtype, training: bool) -> Cast | None:
     return Cast()
 
 
-def _numbers(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
-    return None if own == torch.bool else Cast()
+def _numbers(
+    config: Config, policy: torch.dtype, dtype: torch.dtype, training: bool
+) -> Cast | None:
+    return None if dtype == torch.bool else Cast()
 
 
-def _real(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+def _real(config: Config, policy: torch.dtype, dtype: torch.dtype, training: bool) -> Cast | None:
     return Cast(policy)
 
 
-def _float32(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+def _float32(
+    config: Config, policy: torch.dtype, dtype: torch.dtype, training: bool
+) -> Cast | None:
     """A mean of integers is float32, whatever the policy."""
     return Cast(torch.float32)
 
 
-def _masked(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+def _masked(config: Config, policy: torch.dtype, dtype: torch.dtype, training: bool) -> Cast | None:
     """A product of two bool tensors is int32."""
-    return Cast(None, (torch.int32,)) if own == torch.bool else Cast()
+    return Cast(None, (torch.int32,)) if dtype == torch.bool else Cast()
 
 
-def _signed(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+def _signed(config: Config, policy: torch.dtype, dtype: torch.dtype, training: bool) -> Cast | None:
     """TensorFlow has no absolute values of other integers."""
-    return None if own in (torch.bool, torch.uint8, torch.int8) else Cast()
+    return None if dtype in (torch.bool, torch.uint8, torch.int8) else Cast()
 
 
-def _slope(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
-    return None if own == torch.bool else Cast(torch.float32)
+def _slope(config: Config, policy: torch.dtype, dtype: torch.dtype, training: bool) -> Cast | None:
+    return None if dtype == torch.bool else Cast(torch.float32)
 
 
-def _refused(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+def _refused(
+    config: Config, policy: torch.dtype, dtype: torch.dtype, training: bool
+) -> Cast | None:
     return None
 
 
-def _exact(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+def _exact(config: Config, policy: torch.dtype, dtype: torch.dtype, training: bool) -> Cast | None:
     """A greatest entry is one of the integers; torch pools real numbers only."""
-    return None if own == torch.bool else Cast(torch.float64, (own,))
+    return None if dtype == torch.bool else Cast(torch.float64, (dtype,))
 
 
-def _cut_off(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+def _cut_off(
+    config: Config, policy: torch.dtype, dtype: torch.dtype, training: bool
+) -> Cast | None:
     """Keras normalises in real numbers, and cuts them off to integers."""
-    return None if own == torch.uint8 else Cast(policy, (own,))  # some are below 0
+    return None if dtype == torch.uint8 else Cast(policy, (dtype,))  # some are below 0
 
 
 def _cut_off_to_real(
-    config: Config, policy: torch.dtype, own: torch.dtype, training: bool
+    config: Config, policy: torch.dtype, dtype: torch.dtype, training: bool
 ) -> Cast | None:
     """Keras cuts the normalised numbers off to integers, which it then makes real again."""
-    return None if own == torch.uint8 else Cast(policy, (own, policy))  # half are below 0
+    return None if dtype == torch.uint8 else Cast(policy, (dtype, policy))  # half are below 0
 
 
-def _cell(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+def _cell(config: Config, policy: torch.dtype, dtype: torch.dtype, training: bool) -> Cast | None:
     """A dropout in front of the weights gets integers; its mask is made in eval mode, too."""
     cell = config["cell"]["config"]
     first = [each["config"] for each in cell.get("cells", [])] or [cell]
@@ -97,53 +105,55 @@ def _cell(config: Config, policy: torch.dtype, own: torch.dtype, training: bool)
 
 
 def _attention(
-    config: Config, policy: torch.dtype, own: torch.dtype, training: bool
+    config: Config, policy: torch.dtype, dtype: torch.dtype, training: bool
 ) -> Cast | None:
     """Integers become real by a weight."""
     return Cast(policy) if config.get("use_scale") else None
 
 
-def _drawing(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+def _drawing(
+    config: Config, policy: torch.dtype, dtype: torch.dtype, training: bool
+) -> Cast | None:
     is_off = not training or not (config.get("rate") or config.get("stddev"))
     return Cast() if is_off else None
 
 
-def _dot(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+def _dot(config: Config, policy: torch.dtype, dtype: torch.dtype, training: bool) -> Cast | None:
     if config.get("normalize"):
         return None
-    return Cast(torch.int64, (torch.int32 if own == torch.int8 else own,))
+    return Cast(torch.int64, (torch.int32 if dtype == torch.int8 else dtype,))
 
 
-def _relu(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
-    if own == torch.bool:
+def _relu(config: Config, policy: torch.dtype, dtype: torch.dtype, training: bool) -> Cast | None:
+    if dtype == torch.bool:
         return None
     slope, top, threshold = (
         config.get(name) or 0 for name in ("negative_slope", "max_value", "threshold")
     )
     if slope:
         return Cast(torch.float32) if not top and not threshold else None
-    return Cast(torch.float64, (own,)) if threshold == int(threshold) else None
+    return Cast(torch.float64, (dtype,)) if threshold == int(threshold) else None
 
 
 def _activation(
-    config: Config, policy: torch.dtype, own: torch.dtype, training: bool
+    config: Config, policy: torch.dtype, dtype: torch.dtype, training: bool
 ) -> Cast | None:
     name = config.get("activation") or "linear"
     if name == "linear":
         return Cast()
     if name in ("tanh", "exponential"):
         return Cast(policy)
-    if own == torch.bool:
+    if dtype == torch.bool:
         return None
     if name in ("relu", "relu6"):
-        return Cast(torch.float64, (own,))
+        return Cast(torch.float64, (dtype,))
     return Cast(torch.float32) if name == "leaky_relu" else None
 
 
-def _inner(config: Config, policy: torch.dtype, own: torch.dtype, training: bool) -> Cast | None:
+def _inner(config: Config, policy: torch.dtype, dtype: torch.dtype, training: bool) -> Cast | None:
     inner = config["layer"]
     rule = INTEGERS.get(inner["class_name"], _kept)
-    return rule(inner["config"], policy, own, training)
+    return rule(inner["config"], policy, dtype, training)
 
 
 def _by_name(*families: tuple[Rule, str]) -> dict[str, Rule]:
@@ -242,13 +252,13 @@ class Inputs:
         made = fill(given, cast)
         return made, next((dtypes for dtypes in through if dtypes), ())
 
-    def _cast_of(self, own: torch.dtype, policy: torch.dtype, training: bool) -> Cast:
-        if own.is_floating_point:
-            is_coarse = own in (torch.float16, torch.bfloat16)
-            return Cast(policy, (own, policy) if is_coarse and self.kind in _UNCAST else ())
-        found = INTEGERS.get(self.kind, _kept)(self.config, policy, own, training)
+    def _cast_of(self, input_dtype: torch.dtype, policy: torch.dtype, training: bool) -> Cast:
+        if input_dtype.is_floating_point:
+            is_coarse = input_dtype in (torch.float16, torch.bfloat16)
+            return Cast(policy, (input_dtype, policy) if is_coarse and self.kind in _UNCAST else ())
+        found = INTEGERS.get(self.kind, _kept)(self.config, policy, input_dtype, training)
         if found is None:
-            dtype = str(own).removeprefix("torch.")
+            dtype = str(input_dtype).removeprefix("torch.")
             raise ValueError(
                 f"its input is {dtype}: expected real numbers, since Keras has no result for it; "
                 "cast it before, such as by a Rescaling layer"

@@ -97,7 +97,7 @@ def compiled_of_facts(facts: Mapping[str, Any]) -> Compiled:
     loss = facts.get("loss") or {}
     outputs = loss.get("outputs") or {}
     optimizer = facts.get("optimizer")
-    told, measured = facts.get("schedule") or {}, facts.get("metrics") or {}
+    schedule_facts, measured = facts.get("schedule") or {}, facts.get("metrics") or {}
     weights = {name: each["weight"] for name, each in outputs.items()}
     class_weight = loss.get("class_weight")
     return Compiled(
@@ -109,10 +109,10 @@ def compiled_of_facts(facts: Mapping[str, Any]) -> Compiled:
         outputs=[each["name"] for each in facts.get("outputs") or []],
         callbacks=[
             (each["class"], {key: value for key, value in each.items() if key != "class"})
-            for each in told.get("callbacks", [])
+            for each in schedule_facts.get("callbacks", [])
         ],
         class_weight=class_weight and {int(k): v for k, v in class_weight.items()},
-        left_out=told.get("not_compared", []),
+        left_out=schedule_facts.get("not_compared", []),
     )
 
 
@@ -427,10 +427,10 @@ def _with_object(config: Any, thing: Any) -> Any:
         return config
     parts = [thing, getattr(thing, "fn", None), getattr(thing, "_fn", None)]
     kinds = [x if hasattr(x, "__name__") else type(x) for x in parts if x is not None]
-    own = [str(kind.__module__) for kind in kinds if not _is_kerass(kind)]
+    modules = [str(kind.__module__) for kind in kinds if not _is_kerass(kind)]
     found = dict(config)
-    if own:
-        found["module"] = own[0]
+    if modules:
+        found["module"] = modules[0]
     given = getattr(thing, "_fn_kwargs", None)
     if isinstance(given, Mapping) and isinstance(found.get("config"), Mapping):
         found["config"] = {**given, **found["config"]}
@@ -471,8 +471,8 @@ def port_parts(
         PortError: parts cannot be made, with all reasons.
     """
     compiled = compiled_in(source)
-    told = list(compiled.callbacks if callbacks is None else map(_callback, callbacks))
-    training = planned(_with(compiled, told, given))
+    callback_configs = list(compiled.callbacks if callbacks is None else map(_callback, callbacks))
+    training = planned(_with(compiled, callback_configs, given))
     problems = [
         f"{sentence}; {_DO.get(name, f'give {name}=...')}"
         for name, sentence in training.problems

@@ -47,9 +47,9 @@ class CustomLayer(nn.Module):
         It is what the module's own `compute_mask` says, or the mask of the input if the module has
         `supports_masking = True`, as a Keras layer has it; else none.
         """
-        own: Any = getattr(self.layer, "compute_mask", None)
-        if own is not None:
-            return own(inputs, mask)
+        compute: Any = getattr(self.layer, "compute_mask", None)
+        if compute is not None:
+            return compute(inputs, mask)
         return mask if getattr(self.layer, "supports_masking", self.passes_masks) else None
 
     def keras_variables(self) -> Iterator[Variable]:
@@ -119,9 +119,9 @@ class Lambda(Calling):
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """Returns what the function returns."""
-        told: dict[str, Any] = {"training": self.training} if "training" in self._takes else {}
-        told |= {"mask": None} if "mask" in self._takes else {}
-        return self.function(*inputs, **{**told, **self.arguments, **options})
+        defaults: dict[str, Any] = {"training": self.training} if "training" in self._takes else {}
+        defaults |= {"mask": None} if "mask" in self._takes else {}
+        return self.function(*inputs, **{**defaults, **self.arguments, **options})
 
 
 def _parameters(function: Callable[..., Any]) -> frozenset[str]:

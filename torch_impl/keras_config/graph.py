@@ -216,8 +216,8 @@ def sequence_of(layer: Config) -> Config:
     dtype = given[0]["dtype"] if given else None
     inner = list(layer["config"]["layers"])
     policy = (inner[0]["config"].get("dtype") or "float32") if inner else "float32"
-    own = policy if isinstance(policy, str) else policy["config"]["name"]
-    first = {"class_name": "InputLayer", "config": {"name": _FIRST, "dtype": dtype or own}}
+    policy_name = policy if isinstance(policy, str) else policy["config"]["name"]
+    first = {"class_name": "InputLayer", "config": {"name": _FIRST, "dtype": dtype or policy_name}}
     return {**layer, "config": {"name": name_of(layer), "layers": [first, *inner]}}
 
 

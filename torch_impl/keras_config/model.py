@@ -256,8 +256,8 @@ class KerasModel(RuledModel):
                 continue
             other = self.keras_names.get(legal_name(name), name)
             if other != name:
-                told = f"layers {other!r} and {name!r} have one name in torch: expected others"
-                problems.append(told)
+                message = f"layers {other!r} and {name!r} have one name in torch: expected others"
+                problems.append(message)
             self.keras_names[legal_name(name)] = name
             self.add_module(legal_name(name), module)
         if problems:
@@ -330,18 +330,20 @@ class KerasModel(RuledModel):
             layer = self.get_submodule(legal_name(call.layer))
             given = fill([call.arguments, call.options], look_up)
             through: tuple[torch.dtype, ...] = ()
-            own_masks = {key: given[1].pop(key) for key in list(given[1]) if is_mask(key)}
+            explicit_masks = {key: given[1].pop(key) for key in list(given[1]) if is_mask(key)}
             kind = self._kinds[call.layer]
             named = {"class_name": kind, "config": {"name": call.layer}}
             if call.layer in self._inputs:
                 caster, dtype = self._inputs[call.layer], self._dtypes[call.layer]
                 with naming(named):
                     given, through = caster.cast(given, dtype, layer.training)
-            arguments, options = given[0], {**given[1], **own_masks}
+            arguments, options = given[0], {**given[1], **explicit_masks}
             # The module's mode replaces Keras's `training` argument.
             options.pop("training", None)
             beside = fill([call.arguments, call.options], mask_at)
-            options, first, told = told_to(call.layer, layer, arguments, options, tuple(beside))
+            options, first, input_mask = told_to(
+                call.layer, layer, arguments, options, tuple(beside)
+            )
             if isinstance(layer, KerasModel):
                 options["output_terms"] = terms
             with nullcontext() if isinstance(layer, CustomLayer | Calling) else naming(named):
@@ -351,7 +353,7 @@ class KerasModel(RuledModel):
             masks[key] = (
                 list(map(mask_of, made))
                 if isinstance(layer, KerasModel)
-                else mask_of_output(kind, layer, first, told, len(made))
+                else mask_of_output(kind, layer, first, input_mask, len(made))
             )
             if call.layer in self._rules:
                 terms += self._rules[call.layer].output_terms(made)
@@ -366,13 +368,13 @@ class KerasModel(RuledModel):
 
     def keras_variables(self) -> Iterator[Variable]:
         """Yields the variables of all layers, one that several layers have only once."""
-        seen: set[tuple[int, tuple[str, ...]]] = set()
+        visited: set[tuple[int, tuple[str, ...]]] = set()
         for name, module in self.named_children():
             for variable in variables(module):
                 key = id(variable.module), variable.attributes
-                if key not in seen:
+                if key not in visited:
                     yield renamed(variable, f"{name}/{variable.name}")
-                seen.add(key)
+                visited.add(key)
 
     def load_keras_weights(self, weights: Mapping[str, np.ndarray] | Sequence[np.ndarray]) -> None:
         """Sets all weights.

@@ -256,17 +256,17 @@ def rules_of(module: nn.Module, layer: Config) -> LayerRules:
     waiting = set(given(layer, "regularizer", "constraint"))
     waiting.discard((config.get("name", ""), "activity_regularizer"))
     for variable in variables(module) if waiting else ():
-        own = holder(layer, variable.name)
-        if entry := setting(own, variable.name, "regularizer"):
+        owner = holder(layer, variable.name)
+        if entry := setting(owner, variable.name, "regularizer"):
             regularizer = regularizers.from_config(entry[1])
             assert regularizer is not None
             found.regularizers[variable.name] = regularizer
-            waiting.discard((own.get("name", ""), entry[0]))
-        if entry := setting(own, variable.name, "constraint"):
+            waiting.discard((owner.get("name", ""), entry[0]))
+        if entry := setting(owner, variable.name, "constraint"):
             constraint = constraints.from_config(entry[1])
             assert constraint is not None
             found.constraints[variable.name] = constraint
-            waiting.discard((own.get("name", ""), entry[0]))
+            waiting.discard((owner.get("name", ""), entry[0]))
     # A layer without a bias may still have a regulariser for it.
     left = sorted(name for _, name in waiting if not name.startswith(("bias", "beta", "gamma")))
     if left:
@@ -305,14 +305,16 @@ class RuledModel(nn.Module):
         for module, rules in self._ruled_layers():
             yield from rules.weight_terms(module)
 
-    def _ruled_layers(self, seen: set[int] | None = None) -> Iterator[tuple[nn.Module, LayerRules]]:
+    def _ruled_layers(
+        self, visited: set[int] | None = None
+    ) -> Iterator[tuple[nn.Module, LayerRules]]:
         """Yields the layers with their rules, each once, those of inner models too."""
-        seen = set() if seen is None else seen
+        visited = set() if visited is None else visited
         for name, module in self.named_children():
             if isinstance(module, RuledModel):
-                yield from module._ruled_layers(seen)
-            elif self.keras_names[name] in self._rules and id(module) not in seen:
-                seen.add(id(module))
+                yield from module._ruled_layers(visited)
+            elif self.keras_names[name] in self._rules and id(module) not in visited:
+                visited.add(id(module))
                 yield module, self._rules[self.keras_names[name]]
 
     def constrain(self, optimizer: torch.optim.Optimizer | None = None) -> None:
@@ -346,18 +348,18 @@ class RuledModel(nn.Module):
         rules = self.rules_by_layer()
         penalised = [name for name, rule in rules.items() if rule.is_penalised]
         constrained = [name for name, rule in rules.items() if rule.constraints]
-        told = []
+        sentences = []
         if penalised and not self.is_penalised and not isinstance(loss, RegularizedLoss):
-            told.append(
+            sentences.append(
                 f"layers {penalised} have regularisers, and the loss has no penalty: expected "
                 "RegularizedLoss(loss, module.penalty) of torch_impl.penalty"
             )
         if constrained and not self.is_constrained:
-            told.append(
+            sentences.append(
                 f"layers {constrained} have constraints, and nothing applies them: expected "
                 "module.constrain(optimizer)"
             )
-        return told
+        return sentences
 
 
 class TwinPenalty:

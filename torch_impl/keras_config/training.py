@@ -46,10 +46,10 @@ def planned_loss(config: str | Mapping[str, Any]) -> Planned:
     Raises:
         ValueError: it is the user's own, or the shapes of outputs decide what it is.
     """
-    name, settings = _told(config)
+    name, settings = _name_and_settings(config)
     if name == "LossFunctionWrapper":  # of a function, with the arguments that it gets
         settings = dict(settings)
-        name = _told(settings.pop("fn", None) or {})[0]
+        name = _name_and_settings(settings.pop("fn", None) or {})[0]
     if name.lower() in _BY_SHAPE:
         raise ValueError(
             f"the loss {name!r} depends on the shapes of outputs and targets; expected "
@@ -74,7 +74,7 @@ def planned_optimizer(config: Mapping[str, Any]) -> Planned:
     Raises:
         ValueError: torch_impl has none of this class, or no such schedule.
     """
-    name, settings = _told(config)
+    name, settings = _name_and_settings(config)
     kind = getattr(optim, name, None) if name in optim.__all__ else None
     if name == "KerasOptimizer" or kind is None or is_own(config):
         raise ValueError(
@@ -102,7 +102,7 @@ def planned_rate(config: Any) -> Any:
     """
     if not isinstance(config, Mapping):
         return short(config)
-    name, settings = _told(config)
+    name, settings = _name_and_settings(config)
     kind: Any = getattr(schedule, name, None) if name in schedule.__all__ else None
     is_schedule = inspect.isclass(kind) and issubclass(kind, schedule.LearningRateSchedule)
     if not is_schedule or kind is schedule.LearningRateSchedule or is_own(config):
@@ -154,7 +154,7 @@ def planned_metric(config: str | Mapping[str, Any]) -> str | Planned:
         if config.lower() not in _SHAPED_METRICS:
             _made(config, config)
         return config
-    name, settings = _told(config)
+    name, settings = _name_and_settings(config)
     made = _made(config, name)
     if config["class_name"] in ("function", "MeanMetricWrapper"):
         return Planned(metrics.from_config, _plain(config))
@@ -173,7 +173,7 @@ def short(value: Any) -> Any:
     return near if np.float32(near) == np.float32(value) and abs(near - value) < 1e-7 else value
 
 
-def _told(config: Any) -> tuple[str, Mapping[str, Any]]:
+def _name_and_settings(config: Any) -> tuple[str, Mapping[str, Any]]:
     """Returns the name of a class or function of Keras, and its settings."""
     if isinstance(config, str):
         return config, {}
@@ -189,7 +189,7 @@ def _shown(config: Any, name: str) -> str:
     return repr(registered if registered and ">" in str(registered) else name)
 
 
-def _of_own(config: Mapping[str, Any], name: str) -> str:
+def _custom_metric_name(config: Mapping[str, Any], name: str) -> str:
     """Returns a metric of the user's by its name, and by its class if that is another one."""
     shown, settings = _shown(config, name), config.get("config")
     called = settings.get("name") if isinstance(settings, Mapping) else None
@@ -210,7 +210,7 @@ def _made(config: Any, name: str) -> metrics.Metric:
         ValueError: there is none.
     """
     if is_own(config):
-        raise ValueError(f"the metric {_of_own(config, name)}: it is none of Keras's")
+        raise ValueError(f"the metric {_custom_metric_name(config, name)}: it is none of Keras's")
     try:
         return metrics.from_config(config)
     except (ValueError, TypeError, LookupError, AttributeError) as error:

@@ -134,9 +134,9 @@ class Loop(nn.Module):
                 return (output, *new)
 
             # The output of the step before stands in front of the states.
-            begun = (torch.zeros_like(cell.output_of(states)), *states)
+            initial = (torch.zeros_like(cell.output_of(states)), *states)
             inputs, is_zero = cell.project(x, masks), self.zero_output_for_mask
-            whole, (_, *last) = masked_steps(step, inputs, begun, mask, is_zero)
+            whole, (_, *last) = masked_steps(step, inputs, initial, mask, is_zero)
             return whole, tuple(last)
         steps = []
         for given in cell.project(x, masks).unbind(1):

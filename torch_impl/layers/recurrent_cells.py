@@ -250,9 +250,9 @@ class Gates(Layer):
             x = x * mask[:, None]
         weights = [self._weight(name) for name in ("weight_ih", "weight_hh")]
         weights += [self._weight(n) for n in ("bias_ih", "bias_hh")] if self.use_bias else []
-        begun: Any = tuple(s[None] for s in states) if len(states) > 1 else states[0][None]
+        initial: Any = tuple(s[None] for s in states) if len(states) > 1 else states[0][None]
         outputs, *last = self._fused(
-            x, begun, weights, self.use_bias, 1, 0.0, self.training, False, True
+            x, initial, weights, self.use_bias, 1, 0.0, self.training, False, True
         )
         return outputs, tuple(state[0] for state in last)
 
@@ -422,9 +422,9 @@ class _Cell(Gates):
             x: (N, input_size).
             states: (N, units) each; zeros if None.
         """
-        begun = self.zeros(x) if states is None else tuple(states)
-        masks = self.draw(x, begun)
-        return self.step(self.project(x[:, None], masks)[:, 0], begun, masks)
+        initial = self.zeros(x) if states is None else tuple(states)
+        masks = self.draw(x, initial)
+        return self.step(self.project(x[:, None], masks)[:, 0], initial, masks)
 
 
 class LSTMCell(_Cell, LSTMGates):
@@ -502,9 +502,9 @@ class StackedRNNCells(nn.Module):
     def draw(self, step: torch.Tensor, states: States) -> list[Any]:
         """Draws the masks of a call, cell by cell."""
         found = []
-        for cell, own in zip(self.cells, self._parts(states), strict=True):
-            found.append(cell.draw(step, own))
-            step = own[0]  # the output of a cell has the shape of its first state
+        for cell, cell_states in zip(self.cells, self._parts(states), strict=True):
+            found.append(cell.draw(step, cell_states))
+            step = cell_states[0]  # the output of a cell has the shape of its first state
         return found
 
     def project(self, x: torch.Tensor, masks: list[Any]) -> torch.Tensor:
@@ -515,8 +515,8 @@ class StackedRNNCells(nn.Module):
     def whole(self, x: torch.Tensor, states: States, masks: list[Any]) -> tuple[Any, Any] | None:
         """Returns the outputs of all time steps by torch's own loops, if every cell has one."""
         last: list[torch.Tensor] = []
-        for cell, own, drawn in zip(self.cells, self._parts(states), masks, strict=True):
-            found = cell.whole(x, own, drawn)
+        for cell, cell_states, drawn in zip(self.cells, self._parts(states), masks, strict=True):
+            found = cell.whole(x, cell_states, drawn)
             if found is None:
                 return None
             x, ended = found
@@ -530,10 +530,10 @@ class StackedRNNCells(nn.Module):
         found: list[torch.Tensor] = []
         x = given
         parts = zip(self.cells, self._parts(states), masks, strict=True)
-        for number, (cell, own, drawn) in enumerate(parts):
+        for number, (cell, cell_states, drawn) in enumerate(parts):
             if number:
                 x = cell.project(x[:, None], drawn)[:, 0]
-            x, new = cell.step(x, own, drawn)
+            x, new = cell.step(x, cell_states, drawn)
             found += new
         return x, tuple(found)
 

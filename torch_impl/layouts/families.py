@@ -266,7 +266,7 @@ def _recurrent(kind: str) -> Row:
     return row
 
 
-def _own_cell(kind: str) -> Row:
+def _package_cell(kind: str) -> Row:
     """Returns the row of a cell of this package, whose parent has its name."""
     return lambda module: _cell(module, "", "", _ORDERS[kind])
 
@@ -285,9 +285,9 @@ ROWS_OF_RECURRENT: dict[type[nn.Module], Row] = {
     layers.LSTM: _recurrent("lstm"),
     layers.GRU: _recurrent("gru"),
     layers.SimpleRNN: _recurrent("simple_rnn"),
-    layers.LSTMCell: _own_cell("lstm"),
-    layers.GRUCell: _own_cell("gru"),
-    layers.SimpleRNNCell: _own_cell("simple_rnn"),
+    layers.LSTMCell: _package_cell("lstm"),
+    layers.GRUCell: _package_cell("gru"),
+    layers.SimpleRNNCell: _package_cell("simple_rnn"),
     **dict.fromkeys((layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D), _convolutional),
     nn.LSTM: _recurrent("lstm"),
     nn.GRU: _recurrent("gru"),
@@ -359,9 +359,9 @@ def all_variables(module: nn.Module) -> Iterator[Variable]:
 
 def row_of(module: nn.Module) -> Row | None:
     """Returns the row of a module; None: it has none of its own."""
-    own: Any = getattr(type(module), "keras_variables", None)
-    if own is not None:
-        return cast(Row, own)
+    row: Any = getattr(type(module), "keras_variables", None)
+    if row is not None:
+        return cast(Row, row)
     return next((LAYOUTS[kind] for kind in type(module).__mro__ if kind in LAYOUTS), None)
 
 

@@ -41,22 +41,22 @@ class Variable:
     @property
     def tensors(self) -> Tensors:
         """The parameters or buffers, as the module holds them."""
-        return tuple(getattr(*_held_by(self.module, path)) for path in self.attributes)
+        return tuple(getattr(*_owner(self.module, path)) for path in self.attributes)
 
     @property
     def is_computed(self) -> bool:
         """Whether the module computes a tensor from others, as weight normalisation does."""
-        return any(not _is_held(*_held_by(self.module, path)) for path in self.attributes)
+        return any(not _is_stored(*_owner(self.module, path)) for path in self.attributes)
 
 
-def _held_by(module: nn.Module, path: str) -> tuple[nn.Module, str]:
+def _owner(module: nn.Module, path: str) -> tuple[nn.Module, str]:
     inside, _, name = path.rpartition(".")
     return (module.get_submodule(inside) if inside else module), name
 
 
-def _is_held(module: nn.Module, name: str) -> bool:
-    held = {*module._parameters.keys(), *module._buffers.keys()}  # of a script, lists
-    return name in held
+def _is_stored(module: nn.Module, name: str) -> bool:
+    stored = {*module._parameters.keys(), *module._buffers.keys()}  # of a script, lists
+    return name in stored
 
 
 Row = Callable[[nn.Module], Sequence[Variable]]

@@ -69,10 +69,10 @@ class OutputLosses(nn.Module):
             targets: likewise; those of outputs without a loss may be left out.
             sample_weight: (N,) weights for all outputs, or a nest of those of each.
         """
-        taken = by_output(outputs, self.names, "outputs")
-        own = tuple(self._losses)
+        predictions = by_output(outputs, self.names, "outputs")
+        with_loss = tuple(self._losses)
         is_whole = isinstance(targets, Mapping) or len(targets) == len(self.names)
-        wanted = by_output(targets, self.names if is_whole else own, "targets", may_lack=True)
+        wanted = by_output(targets, self.names if is_whole else with_loss, "targets", may_lack=True)
         is_nest = isinstance(sample_weight, Mapping | tuple | list)
         weights = (
             by_output(sample_weight, self.names, "sample_weight", may_lack=True)
@@ -85,7 +85,7 @@ class OutputLosses(nn.Module):
                 raise ValueError(f"targets have none for the output {name!r}: expected some")
             weight = weights.get(name)
             given = {} if weight is None else {"sample_weight": weight}
-            value = loss(taken[name], wanted[name], **given)
+            value = loss(predictions[name], wanted[name], **given)
             parts[name] = value.detach()
             value = value * self._weights[name]
             total = value if len(parts) == 1 else total + value
@@ -197,8 +197,8 @@ def parts_of(loss: Any) -> dict[str, torch.Tensor]:
 
 def takes_weights(loss: Any) -> bool:
     """Whether a loss has the argument `sample_weight`."""
-    if isinstance(told := getattr(loss, "takes_weights", None), bool):
-        return told
+    if isinstance(declared := getattr(loss, "takes_weights", None), bool):
+        return declared
     called = loss.forward if isinstance(loss, nn.Module) else loss
     try:
         return "sample_weight" in inspect.signature(called).parameters

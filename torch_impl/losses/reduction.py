@@ -207,8 +207,8 @@ class Loss(nn.Module, abc.ABC):
         mask = mask_of(y_pred) if mask is None else mask
         y_true, y_pred = same_rank(self._cast(y_true, y_pred), y_pred)  # (2)
         values = self.values(y_pred, y_true)
-        own = self._mask(y_true, y_pred)
-        mask = own if mask is None else mask if own is None else mask & own
+        loss_mask = self._mask(y_true, y_pred)
+        mask = loss_mask if mask is None else mask if loss_mask is None else mask & loss_mask
         return reduce_weighted(values, sample_weight, mask, self.reduction)  # (1)
 
     @abc.abstractmethod

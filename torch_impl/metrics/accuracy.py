@@ -50,8 +50,8 @@ def in_top_k(y_pred: torch.Tensor, labels: torch.Tensor, k: int) -> torch.Tensor
         (N,) booleans.
     """
     is_class = (labels >= 0) & (labels < y_pred.shape[-1])
-    own = y_pred.gather(-1, torch.where(is_class, labels, 0)[:, None])
-    num_greater = (y_pred > own).sum(-1)
+    scores = y_pred.gather(-1, torch.where(is_class, labels, 0)[:, None])
+    num_greater = (y_pred > scores).sum(-1)
     return (num_greater < k) & is_class & y_pred.isfinite().all(-1)
 
 

@@ -44,8 +44,8 @@ def history_names(metrics: Names, weighted_metrics: Names = ()) -> list[str]:
     counts: dict[str, int] = {}
     names = [_numbered(prefix + name, counts) for prefix, name in _prefixed(metrics)]
     for prefix, name in _prefixed(weighted_metrics):
-        is_taken = prefix + name in counts
-        names.append(_numbered(f"{prefix}{'weighted_' if is_taken else ''}{name}", counts))
+        is_listed = prefix + name in counts
+        names.append(_numbered(f"{prefix}{'weighted_' if is_listed else ''}{name}", counts))
     return names
 
 
@@ -209,9 +209,9 @@ class Metric(abc.ABC):
             initial = self._initial[name]
             if value.dtype != initial.dtype:
                 raise ValueError(f"{name} is {value.dtype}: expected {initial.dtype}")
-            if not _is_begun_as(value, initial):
+            if not _has_shape_of(value, initial):
                 raise ValueError(
-                    f"{name} has shape {tuple(value.shape)}: expected {_shape_told(initial)}"
+                    f"{name} has shape {tuple(value.shape)}: expected {_shape_text(initial)}"
                 )
         for name, value in state.items():
             initial = self._initial[name]
@@ -266,14 +266,14 @@ def check_pair(y_pred: torch.Tensor, y_true: torch.Tensor) -> None:
         )
 
 
-def _is_begun_as(value: torch.Tensor, initial: torch.Tensor) -> bool:
+def _has_shape_of(value: torch.Tensor, initial: torch.Tensor) -> bool:
     """Whether a value has the shape of the initial one, whose axes of 0 may have any length."""
     return value.ndim == initial.ndim and all(
         expected in (0, actual) for expected, actual in zip(initial.shape, value.shape, strict=True)
     )
 
 
-def _shape_told(initial: torch.Tensor) -> str:
+def _shape_text(initial: torch.Tensor) -> str:
     return str(tuple(size or "any" for size in initial.shape)).replace("'", "")
 
 

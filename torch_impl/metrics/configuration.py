@@ -45,8 +45,12 @@ class Adapted(Metric):
     def __init__(
         self, given: Any, name: str | None = None, dtype: torch.dtype | str | None = None
     ) -> None:
-        own = getattr(given, "name", None)
-        automatic = own if isinstance(own, str) and own else snake_case(type(given).__name__)
+        metric_name = getattr(given, "name", None)
+        automatic = (
+            metric_name
+            if isinstance(metric_name, str) and metric_name
+            else snake_case(type(given).__name__)
+        )
         super().__init__(name or automatic, dtype)
         self._given = given
         self._takes_weights = "sample_weight" in inspect.signature(given.update).parameters
@@ -172,10 +176,10 @@ def _of_function(name: Any, settings: dict[str, Any]) -> Metric:
     """Returns the mean of a function of Keras. The name of a loss is its function, not a metric."""
     if name not in losses.LOSSES or name == "sparse_categorical_crossentropy":
         return _class(name)(**settings)  # the latter masks values by its labels
-    own = {key: settings.pop(key) for key in ("name", "dtype") if key in settings}
+    common = {key: settings.pop(key) for key in ("name", "dtype") if key in settings}
     if settings.get("axis") == -1:  # of the losses, only some take it
         del settings["axis"]
-    return from_losses.LossMetric(losses.LOSSES[name](reduction="none", **settings), **own)
+    return from_losses.LossMetric(losses.LOSSES[name](reduction="none", **settings), **common)
 
 
 def _class(name: Any) -> type[Metric]:

@@ -222,7 +222,7 @@ class Counts(Metric):
         )
         self._add(**{name: counts[name] for name in self._COUNTS})
 
-    def _told(self, values: torch.Tensor) -> torch.Tensor:
+    def _squeezed(self, values: torch.Tensor) -> torch.Tensor:
         """A scalar for a single threshold."""
         return values[0] if len(self.thresholds.values) == 1 else values
 
@@ -238,7 +238,7 @@ class _Count(Counts):
 
     def result(self) -> torch.Tensor:
         """Returns the weighted count: a scalar for one threshold, else one a threshold."""
-        return self._told(self._state[self._COUNTS[0]])
+        return self._squeezed(self._state[self._COUNTS[0]])
 
 
 class TruePositives(_Count):
@@ -306,7 +306,7 @@ class _Share(Counts):
     def result(self) -> torch.Tensor:
         """Returns the share: a scalar for one threshold, else one a threshold; 0 of nothing."""
         right, wrong = (self._state[name] for name in self._COUNTS)
-        return self._told(divide_no_nan(right, right + wrong))
+        return self._squeezed(divide_no_nan(right, right + wrong))
 
 
 class Precision(_Share):

@@ -120,8 +120,8 @@ def loops(source: Path) -> Loops:
     return _compiled_here(source) if switch != "wheel" else _pure("the wheel has none that fits")
 
 
-def _pure(reason: str, is_told: bool = False) -> Loops:
-    if is_told:
+def _pure(reason: str, is_warned: bool = False) -> Loops:
+    if is_warned:
         slower = f"torch's slower operations are used ({SWITCH}=0: they are wanted)"
         _warn("compiler", f"{reason}; {slower}")
     return Loops(None, f"pure PyTorch, because {reason}")
@@ -151,9 +151,9 @@ def _compiled_here(source: Path) -> Loops:
         version = _version(tuple(command))
     except recipe.NoCompiler as error:
         # Without CC, a machine without a compiler is none that is set up wrongly.
-        return _pure(str(error), is_told=bool(os.environ.get("CC", "").strip()))
+        return _pure(str(error), is_warned=bool(os.environ.get("CC", "").strip()))
     except (OSError, subprocess.SubprocessError) as error:
-        return _pure(_failure(error), is_told=True)
+        return _pure(_failure(error), is_warned=True)
     reason = ""
     for is_parallel in (True, False):
         flags = recipe.flags_for(None, is_parallel)
@@ -168,7 +168,7 @@ def _compiled_here(source: Path) -> Loops:
             continue  # slower, but with the same results
         how = f"{' '.join(command)}, {_threads(is_parallel)}"
         return Loops(loaded, f"compiled here ({how}{where})")
-    return _pure(reason, is_told=True)
+    return _pure(reason, is_warned=True)
 
 
 def _kept(source: Path, mark: str, build: Callable[[Path], Path]) -> tuple[ctypes.CDLL, str]:
@@ -214,8 +214,8 @@ def _failure(error: OSError | subprocess.SubprocessError) -> str:
     """Returns an error in one line."""
     if isinstance(error, subprocess.CalledProcessError):
         command = f"`{error.cmd[0]}`"
-        told = (error.stderr or b"").decode(errors="replace").strip().splitlines()
-        wrong = next((line for line in told if "error" in line), told[0] if told else "")
+        lines = (error.stderr or b"").decode(errors="replace").strip().splitlines()
+        wrong = next((line for line in lines if "error" in line), lines[0] if lines else "")
         return f"{command} failed with exit code {error.returncode}{wrong and f' ({wrong})'}"
     if isinstance(error, subprocess.TimeoutExpired):
         return f"`{error.cmd[0]}` took longer than {error.timeout:g} s"

@@ -23,7 +23,7 @@ FILES: dict[Path, Callable[[], Work]] = {
 def origins() -> dict[str, str]:
     """Returns origins by the names of the C files; compiles and tries what is missing."""
     found = {source.stem: native.loops(source).origin for source in FILES}
-    return found | {name: f"{found[name]}; not used: {told}" for name, told in slow_loops().items()}
+    return found | {name: f"{found[name]}; not used: {why}" for name, why in slow_loops().items()}
 
 
 def slow_loops() -> dict[str, str]:

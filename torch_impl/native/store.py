@@ -150,7 +150,7 @@ def put(
             _sync(built)
         path = folder / name_of(source, mark, built)
         for other in folder.glob(f"{source.stem}-{mark}-*.so"):
-            if other != path and not _is_intact(other, is_own=True):
+            if other != path and not _is_intact(other, is_private=True):
                 other.unlink(missing_ok=True)
         os.replace(built, path)
         if keep:
@@ -178,13 +178,13 @@ def put_first(path: Path, content: bytes) -> bool:
     return True
 
 
-def _is_intact(path: Path, is_own: bool) -> bool:
+def _is_intact(path: Path, is_private: bool) -> bool:
     with suppress(OSError):
-        return (not is_own or _is_own(path)) and path.stem.endswith(f"-{digest(path)}")
+        return (not is_private or _is_private_file(path)) and path.stem.endswith(f"-{digest(path)}")
     return False  # it cannot be read, or has gone
 
 
-def _is_own(path: Path) -> bool:
+def _is_private_file(path: Path) -> bool:
     """Whether a path is a file of this user, not a link, that nobody else can write to."""
     status = path.lstat()
     is_mine = status.st_uid == os.getuid() and not status.st_mode & 0o022
@@ -230,8 +230,8 @@ def features() -> str:
 
 def name() -> str:
     """Returns the processor's name."""
-    told = _line("model name").partition(":")[2].strip()
-    return told or platform.processor() or platform.machine()
+    model = _line("model name").partition(":")[2].strip()
+    return model or platform.processor() or platform.machine()
 
 
 def _line(*beginnings: str) -> str:
@@ -314,9 +314,9 @@ def _timed(*both: Work) -> Times:
         work()
     for _ in range(ROUNDS):
         for number, work in enumerate(both):
-            begun = time.perf_counter()
+            start = time.perf_counter()
             work()
-            least[number] = min(least[number], time.perf_counter() - begun)
+            least[number] = min(least[number], time.perf_counter() - start)
         if not (found := Times(*least)).is_lost:
             break
     return found

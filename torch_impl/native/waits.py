@@ -70,17 +70,17 @@ class SleepingTeams:
         if self._masters:
             return
         self._end.clear()
-        begun = threading.Barrier(self._number + 1)
+        barrier = threading.Barrier(self._number + 1)
 
         def master() -> None:
             torch.zeros(_GRAIN * torch.get_num_threads()).add_(1.0)
-            begun.wait()
+            barrier.wait()
             self._end.wait()
 
         for _ in range(self._number):
             self._masters.append(threading.Thread(target=master, daemon=True))
             self._masters[-1].start()
-        begun.wait()
+        barrier.wait()
 
     def stop(self) -> None:
         """Ends them."""

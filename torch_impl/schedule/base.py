@@ -147,9 +147,9 @@ class LearningRateSchedule:
             ValueError: it is that of a schedule with other settings.
         """
         check_names(self, state, self.state_dict())
-        given, own = dict(state["settings"]), self._settings()
-        if given != own:
-            raise ValueError(f"state of a schedule with {given}: expected one with {own}")
+        given, expected = dict(state["settings"]), self._settings()
+        if given != expected:
+            raise ValueError(f"state of a schedule with {given}: expected one with {expected}")
         self._last_rate = state["last_rate"]
 
     def _settings(self) -> dict[str, Any]:

@@ -201,12 +201,12 @@ class EarlyStopping:
         check_names(self, state, self.state_dict())
         best = state["_best_weights"]
         if best is not None:
-            given, own = _shapes(best.items()), _shapes(_weights(self.model))
-            if given != own:
-                differing = sorted({*given.items()} ^ {*own.items()})
+            given, expected = _shapes(best.items()), _shapes(_weights(self.model))
+            if given != expected:
+                differing = sorted({*given.items()} ^ {*expected.items()})
                 raise ValueError(
-                    f"best weights of another model: expected {len(own)} tensors as in this one, "
-                    f"which differ first in {differing[0][0]}"
+                    f"best weights of another model: expected {len(expected)} tensors as in this "
+                    f"one, which differ first in {differing[0][0]}"
                 )
         for name in self.state_dict():
             setattr(self, name, state[name])
@@ -417,8 +417,8 @@ def monitor_of(rule: Any, monitor: str | None) -> str:
         rule: a scheduler, or what stops a training.
         monitor: the name that its user gives; None: the rule's own `monitor`, else "val_loss".
     """
-    own = monitor or getattr(rule, "monitor", None)
-    return own if isinstance(own, str) else "val_loss"
+    name = monitor or getattr(rule, "monitor", None)
+    return name if isinstance(name, str) else "val_loss"
 
 
 def acts_at_the_beginning(scheduler: Any) -> bool:

@@ -219,7 +219,7 @@ class Epochs:
     def __init__(self, batches: Batches, steps: int | None) -> None:
         self._batches, self._steps = batches, steps
         self._pass: Iterator[Batch] | None = None
-        self._seen = 0
+        self._num_yielded = 0
 
     def epoch(self) -> Iterator[Batch]:
         """Yields the batches of the next epoch."""
@@ -233,19 +233,19 @@ class Epochs:
             batch = next(self._pass, None)
             if batch is None:
                 warnings.warn(
-                    f"the data ended after {self._seen} steps; expected at least steps_per_epoch "
-                    f"= {self._steps} of them in every epoch",
+                    f"the data ended after {self._num_yielded} steps; expected at least "
+                    f"steps_per_epoch = {self._steps} of them in every epoch",
                     stacklevel=2,
                 )
                 self._pass = None
                 return
-            self._seen += 1
+            self._num_yielded += 1
             yield batch
-        if self._batches.number is not None and self._seen >= self._batches.number:
+        if self._batches.number is not None and self._num_yielded >= self._batches.number:
             self._begin()
 
     def _begin(self) -> None:
-        self._pass, self._seen = iter(self._batches), 0
+        self._pass, self._num_yielded = iter(self._batches), 0
 
 
 def _like(order: torch.Tensor, array: Any) -> Any:

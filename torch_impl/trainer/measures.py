@@ -130,8 +130,8 @@ class Outputs:
             self._one = (first[0], first[1], first[2])
             return
         if isinstance(output, Mapping):
-            own = names_in(output)
-            names = names if set(names) == set(own) else sorted(own)
+            keys = names_in(output)
+            names = names if set(names) == set(keys) else sorted(keys)
         if not names:
             raise ValueError(
                 f"{len(output)} outputs without names: expected Port(output_names=...), or a loss "
@@ -212,8 +212,8 @@ def named_metrics(
                 )
             by_name[name] = [metric(each, one.shape, targets.shape, dtype) for each in listed]
             found += [(each, bool(is_weighted), name) for each in by_name[name]]
-        told = {name: [each.name for each in part] for name, part in by_name.items()}
-        made.append(told if outputs.names else told.get(None, []))
+        metric_names = {name: [each.name for each in part] for name, part in by_name.items()}
+        made.append(metric_names if outputs.names else metric_names.get(None, []))
     return dict(zip(history_names(*made), (Measure(*each) for each in found), strict=True))
 
 

@@ -64,8 +64,8 @@ def _add(root: ET.Element, number: int, suite: Suite) -> None:
 
 def _add_case(suite: ET.Element, case: Case, classname: str) -> None:
     group = f".{case.group}" if case.group else ""
-    told = _lines(name=case.name, classname=f"{classname}{group}")
-    element = ET.SubElement(suite, "testcase", told)
+    attributes = _lines(name=case.name, classname=f"{classname}{group}")
+    element = ET.SubElement(suite, "testcase", attributes)
     if case.status == "passed":
         if case.message:
             ET.SubElement(element, "system-out").text = _line(case.message)

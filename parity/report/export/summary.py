@@ -47,8 +47,8 @@ _BREAK = "\N{ZERO WIDTH SPACE}"  # `plain` leaves none
 
 def escaped(text: str, max_length: int = MAX_CELL_TEXT) -> str:
     """Returns a text that stays plain text on one line of Markdown, also in a cell."""
-    told = plain(" ".join(shortened(text, max_length).split()))
-    broken = _MARKUP.sub(r"\\\1", _READ_LATER.sub(_BREAK, told))
+    line = plain(" ".join(shortened(text, max_length).split()))
+    broken = _MARKUP.sub(r"\\\1", _READ_LATER.sub(_BREAK, line))
     return broken.replace(_BREAK, "&#8203;") or NONE
 
 
@@ -57,11 +57,11 @@ def code(text: str, max_length: int = MAX_CELL_TEXT) -> str:
 
     Code is shown as it is. What a CI job would obey in its log has a character spelled as a code.
     """
-    told = log_line(" ".join(shortened(text, max_length).split())) or NONE
-    runs = {len(run) for run in re.findall(r"`+", told)}
+    line = log_line(" ".join(shortened(text, max_length).split())) or NONE
+    runs = {len(run) for run in re.findall(r"`+", line)}
     fence = "`" * next(length for length in range(1, len(runs) + 2) if length not in runs)
-    space = " " if told[0] == "`" or told[-1] == "`" else ""
-    return f"{fence}{space}{told}{space}{fence}"
+    space = " " if line[0] == "`" or line[-1] == "`" else ""
+    return f"{fence}{space}{line}{space}{fence}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> list[str]:
@@ -96,9 +96,9 @@ def summary_markdown(page: Page, max_lines: int | None = MAX_LINES) -> str:
         page: of any result.
         max_lines: most lines; None = all.
     """
-    told = ", ".join(page.head or (page.title,))
+    heading = ", ".join(page.head or (page.title,))
     verdict = page.shown_verdict.upper()
-    lines = [f"**{escaped(verdict)}: {_text(told)}: {_text(page.sentence)}**", ""]
+    lines = [f"**{escaped(verdict)}: {_text(heading)}: {_text(page.sentence)}**", ""]
     bullets = [f"- **error** {_error(problem)}" for problem in page.problems]
     if page.divergences is not None:
         found = page.divergences.found
@@ -132,9 +132,9 @@ def _fact(fact: Fact) -> str:
 def _error(error: str) -> str:
     """Returns the lines of an error."""
     lines = error.splitlines() or [""]
-    told = [_text(line) for line in lines[:MAX_ERROR]]
-    told += [f"... and {len(lines) - MAX_ERROR} more lines"] if len(lines) > MAX_ERROR else []
-    return "<br>".join(told)
+    texts = [_text(line) for line in lines[:MAX_ERROR]]
+    texts += [f"... and {len(lines) - MAX_ERROR} more lines"] if len(lines) > MAX_ERROR else []
+    return "<br>".join(texts)
 
 
 def _divergence(found: Divergence) -> str:
@@ -155,9 +155,9 @@ def _divergence(found: Divergence) -> str:
 def _fix(cause: Cause) -> str:
     """Returns the fix of a cause, as code where it is code, and the line of the port."""
     shown = code if cause.is_code else escaped
-    told = "<br>".join(shown(line, MAX_TEXT) for line in cause.fix)
+    text = "<br>".join(shown(line, MAX_TEXT) for line in cause.fix)
     where = f" in {code(cause.where, MAX_TEXT)}" if cause.where else ""
-    return f"**fix**{' (tried)' if cause.is_tried else ''}{where} {told}"
+    return f"**fix**{' (tried)' if cause.is_tried else ''}{where} {text}"
 
 
 def _notes(notes: Sequence[Note]) -> list[str]:
@@ -165,8 +165,8 @@ def _notes(notes: Sequence[Note]) -> list[str]:
     first, more = first_notes(notes)
     for note in first:
         facts = [f"**{escaped(f.name)}** {_text(f.value)}" for f in note.facts if f.name]
-        told = ": ".join([note.text, *(f.value for f in note.facts if not f.name)])
-        lines.append("<br>".join([f"- **{escaped(note.label)}** {_text(told)}", *facts]))
+        text = ": ".join([note.text, *(f.value for f in note.facts if not f.name)])
+        lines.append("<br>".join([f"- **{escaped(note.label)}** {_text(text)}", *facts]))
     return lines + [f"- **{escaped(name)}** and {number} more" for name, number in more.items()]
 
 

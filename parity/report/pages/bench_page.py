@@ -64,8 +64,8 @@ def bench_page(result: BenchResult, problems: tuple[str, ...] = ()) -> page.Page
             facts.append(page.Fact(name.replace("_", " "), str(spec[name])))
     if result.environment.get("began"):
         facts.append(page.Fact("began", str(result.environment["began"]), is_main=True))
-    if told := _speed(result):
-        facts.append(page.Fact("", told, is_main=True))
+    if line := _speed(result):
+        facts.append(page.Fact("", line, is_main=True))
     sections = []
     for number, (cell, rows) in enumerate(cells_of(result.rows)):
         measured = [row for row in rows if row.status == OK]
@@ -80,8 +80,8 @@ def bench_page(result: BenchResult, problems: tuple[str, ...] = ()) -> page.Page
             sections.append(page.Section(f"cell{number}", title, tuple(blocks), is_main=True))
     notes = [_note(row) for row in result.rows if row.status != OK]
     notes += [page.Note("warning", text, look=page.WARN) for text in warnings(result)]
-    if told := legend(result):
-        text = page.Text(told, page.QUIET)
+    if line := legend(result):
+        text = page.Text(line, page.QUIET)
         sections.append(page.Section("reading", "How to read the numbers", (text,), is_main=True))
     if result.environment.get("command"):
         command = page.Code("Command", str(result.environment["command"]))
@@ -120,14 +120,14 @@ def _case(row: Row) -> page.Case:
     if row.status != OK:
         kind = "failure" if row.status == REFUSED else "error"
         return page.Case(row.variant, group, kind, row.status, reason_of(row) or row.status)
-    told = ""
+    speed = ""
     if row.values:
         low, middle, high = map(figure_of, row.quartiles())
-        told = f"{middle} {row.unit} ({low} to {high})"
+        speed = f"{middle} {row.unit} ({low} to {high})"
         if (ratio := row.ratio) is not None:
-            told += f", {times(ratio.median)} x {row.baseline} "
-            told += f"({times(ratio.low)} to {times(ratio.high)})"
-    return page.Case(row.variant, group, message=told)
+            speed += f", {times(ratio.median)} x {row.baseline} "
+            speed += f"({times(ratio.low)} to {times(ratio.high)})"
+    return page.Case(row.variant, group, message=speed)
 
 
 def _speed(result: BenchResult) -> str:
@@ -179,14 +179,14 @@ def _bars(name: str, title: str, rows: Sequence[Row]) -> page.Picture:
         axes.set_xlabel(f"{unit}, {'more' if is_more else 'less'} is faster")
         axes.spines["left"].set_color(BAND)
 
-    told = "; ".join(f"{row.variant} {figure_of(row.quartiles()[1])} {row.unit}" for row in rows)
+    medians = "; ".join(f"{row.variant} {figure_of(row.quartiles()[1])} {row.unit}" for row in rows)
     return page.Picture(
         name=name,
         height=height,
         paint=paint,
         caption=f"{title}. The bar ends at the median of the rounds, the thick line goes from the "
         "lower to the upper quartile, each mark is a round.",
-        description=f"{title}; medians: {told}.",
+        description=f"{title}; medians: {medians}.",
     )
 
 
@@ -259,12 +259,12 @@ def comparison_page(comparison: BenchComparison) -> page.Page:
         table = page.Table(heading(cell, []), head, rows, numeric, columns=columns)
         sections.append(page.Section(f"cell{number}", table.caption, (table,), is_main=True))
     counts = Counter(change.status for change in comparison.changes)
-    told = ", ".join(f"{counts[name]} {name}" for name in (SLOWER, FASTER, SAME, NOT_COMPARABLE))
+    counted = ", ".join(f"{counts[name]} {name}" for name in (SLOWER, FASTER, SAME, NOT_COMPARABLE))
     return page.Page(
         title="change of the speed",
         look=LOOKS.get(comparison.verdict, page.WARN),
         verdict=comparison.verdict,
-        sentence=f"{comparison.verdict}: {told}; a row has changed if its median moved by more "
+        sentence=f"{comparison.verdict}: {counted}; a row has changed if its median moved by more "
         f"than {100 * comparison.threshold:g} % and the intervals do not overlap",
         notes=tuple(notes),
         sections=tuple(sections),

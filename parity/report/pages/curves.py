@@ -230,16 +230,16 @@ def _picture(
         if histories[half].get(key)
     )
     worst = max((value for column in apart.values() for value in column), default=0.0)
-    told = "they never differ" if not worst else f"they differ by at most {figure(worst)}"
+    text = "they never differ" if not worst else f"they differ by at most {figure(worst)}"
     if len(histories) < 2:
-        told = f"only {names[next(iter(histories))]} has them"
+        text = f"only {names[next(iter(histories))]} has them"
     return Picture(
         name=f"{prefix}-{name.replace(' ', '-')}",
         height=3.6,
         paint=paint,
-        caption=f"{capital(name)} of each epoch: {told}."
+        caption=f"{capital(name)} of each epoch: {text}."
         + (" Below: the difference, on a log scale." if worst else ""),
-        description=f"Curves of {' and '.join(keys)} in both halves; {told}; {last}.",
+        description=f"Curves of {' and '.join(keys)} in both halves; {text}; {last}.",
         table=_table(name, keys, histories, names),
     )
 

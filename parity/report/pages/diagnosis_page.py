@@ -39,8 +39,8 @@ def diagnosis_page(diagnosis: Diagnosis, name: str = "a training") -> page.Page:
     notes = [page.Note("note", note) for note in diagnosis.notes]
     if verdict != judgement.verdict:
         fit = judgement.verdict.replace("_", " ")
-        told = f"the curves say {fit}, but the data make them worthless"
-        notes.insert(0, page.Note("note", told, look=page.WARN))
+        text = f"the curves say {fit}, but the data make them worthless"
+        notes.insert(0, page.Note("note", text, look=page.WARN))
     pictures = tuple(history_pictures(diagnosis.history))
     curves = page.Curves({"history": diagnosis.history}, pictures)
     parts: list[tuple[str, str, Sequence[page.Block]]] = [
@@ -91,8 +91,8 @@ def _suite(diagnosis: Diagnosis) -> page.Suite:
             for entry in diagnosis.causes
         ]
         findings = [finding.text for finding in diagnosis.findings]
-        told = f"{verdict}: {because}"
-        case = page.Case("verdict", "", "failure", verdict, told, (told, *findings, *causes))
+        message = f"{verdict}: {because}"
+        case = page.Case("verdict", "", "failure", verdict, message, (message, *findings, *causes))
     properties = {"verdict": verdict, "epochs": diagnosis.judgement.num_epochs}
     return page.Suite("diagnosis", "history", verdict, because, (case,), properties)
 
@@ -123,8 +123,8 @@ def _causes(causes: Sequence[RankedCause]) -> list[page.Block]:
 def _findings(diagnosis: Diagnosis) -> list[page.Block]:
     notes = () if diagnosis.audit is None else tuple(diagnosis.audit.notes())
     if not diagnosis.findings:
-        told = "Nothing suspicious was found in the data."
-        texts = (page.Text(told, page.PASS), *map(page.Text, notes))
+        text = "Nothing suspicious was found in the data."
+        texts = (page.Text(text, page.PASS), *map(page.Text, notes))
         return [] if diagnosis.audit is None else [*texts]
     rows = tuple(
         (

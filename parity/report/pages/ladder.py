@@ -109,12 +109,12 @@ def divergences_of(result: Result, name: str = "") -> Divergences | None:
     for id_, names in result.inherited:
         follows.setdefault(id_, set()).update(names)
     advice = advice_of(result)
-    told = () if advice is None else (Fact("often", advice.title), Fact("next", advice.action))
+    facts = () if advice is None else (Fact("often", advice.title), Fact("next", advice.action))
     num_accepted = sum(each.is_accepted for each in found)
     return Divergences(
         title=_title(len(found) - num_accepted, num_accepted) + (f" of {name}" if name else ""),
         found=tuple(found),
-        advice=told,
+        advice=facts,
         follows=tuple(Fact(id_, listed(sorted(each))) for id_, each in follows.items()),
         summary=sentences.inherited_text(result),
     )
@@ -218,8 +218,8 @@ def suite_of(result: Result) -> Suite:
         for name, version in versions.items() if isinstance(versions, Mapping) else ():
             properties[f"{half}.{redact_paths(str(name))}"] = version
         wall_s = environment.get("wall_s")
-        told = wall_s.get("check") if isinstance(wall_s, Mapping) else None
-        seconds.append(result.wall_s.get(half, told))
+        measured = wall_s.get("check") if isinstance(wall_s, Mapping) else None
+        seconds.append(result.wall_s.get(half, measured))
     return Suite(
         kind="check" if sentences.is_check(result) else "run",
         name=f"{sentences.subject(result)} seed {spec.get('seed')} {dtype}",
@@ -238,9 +238,9 @@ def _cases(result: Result) -> Iterator[Case]:
             result, level, [each for each in found.found if each.level == level.id] if found else []
         )
     for entry in result.incomplete:
-        told = f"{entry['what']} could not be compared: {entry['why']}; {entry['do']}"
+        message = f"{entry['what']} could not be compared: {entry['why']}; {entry['do']}"
         lines = tuple(f"{name}: {entry[name]}" for name in ("what", "why", "do"))
-        yield Case(entry["what"], "could not be compared", "error", INCOMPLETE, told, lines)
+        yield Case(entry["what"], "could not be compared", "error", INCOMPLETE, message, lines)
     if result.verdict == ERROR:
         text = "\n".join(result.errors) or sentences.sentence(result)
         first, lines = text.partition("\n")[0], tuple(text.splitlines())
@@ -249,18 +249,18 @@ def _cases(result: Result) -> Iterator[Case]:
 
 def _case(result: Result, level: Level, found: Sequence[Divergence]) -> Case:
     if level.status == PASSES:
-        told = "; ".join((each.causes[0].name if each.causes else each.place) for each in found)
-        return Case(level.id, message=f"accepted: {told}" if told else "")
+        reason = "; ".join((each.causes[0].name if each.causes else each.place) for each in found)
+        return Case(level.id, message=f"accepted: {reason}" if reason else "")
     if level.status != FAILS:
         return Case(level.id, "", "skipped", level.status, level.tolerance_source)
     item = level.first_failure
     if item is None:
-        told = f"{level.id}: nothing was compared; {level.tolerance_source}"
-        return Case(level.id, "", "failure", FAILS, told)
+        reason = f"{level.id}: nothing was compared; {level.tolerance_source}"
+        return Case(level.id, "", "failure", FAILS, reason)
     values = failure_text(level.id, item)
     if sentences.is_inherited(result, level):
-        told = f"{level.id} differs only because of other divergences: {values}"
-        return Case(level.id, "", "failure", "inherited", told)
+        reason = f"{level.id} differs only because of other divergences: {values}"
+        return Case(level.id, "", "failure", "inherited", reason)
     named = [each for each in result.unaccepted if each.level == level.id and each.causes]
     parts = [
         f"cause {sentences.cause_title(each.causes[0])}, fix: {fix_text(each.causes[0])}"

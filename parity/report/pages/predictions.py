@@ -54,15 +54,15 @@ def sample_blocks(found: FoundRun) -> list[Block]:
     except RunError:  # a damaged array
         return []
     if keras.shape != torch.shape or keras.ndim != 4 or not keras.size:
-        told = f"Keras made images {keras.shape}, PyTorch {torch.shape}: no picture of them."
-        return [Text(told)]
+        text = f"Keras made images {keras.shape}, PyTorch {torch.shape}: no picture of them."
+        return [Text(text)]
     count = FEW_IMAGES if max(keras.shape[1:3]) >= MAX_SIDE else MAX_SAMPLE_IMAGES
     apart = absolute_difference(keras, torch)
     worst = float(apart.max())
     # The text counts all recorded images.
     shown = on_one_scale([keras[:count], torch[:count]])
     differing = int((apart.reshape(len(apart), -1).max(axis=1) > 0).sum())
-    told = (
+    text = (
         f"all {len(keras)} recorded images are equal bit for bit"
         if not worst
         else f"{differing} of the {len(keras)} recorded images differ, by at most {figure(worst)}"
@@ -76,13 +76,13 @@ def sample_blocks(found: FoundRun) -> list[Block]:
             if apart[:count].any()
             else "difference",
             tuple(map(data_url, difference)),
-            f"Their difference: {told}",
+            f"Their difference: {text}",
         ),
     ]
     return [
         Strips(
             caption="Images of the first step of the training as each half has augmented them, "
-            f"and their difference: {told}.",
+            f"and their difference: {text}.",
             rows=tuple(rows),
         )
     ]
@@ -139,11 +139,11 @@ def _data(found: FoundRun) -> Any:
 def _confusion(half: str, truth: np.ndarray, said: np.ndarray) -> Block:
     num_classes = int(max(truth.max(initial=0), said.max(initial=0))) + 1
     right = int((truth == said).sum())
-    told = f"{NAMES[half]}: {right:,} of {len(truth):,} validation samples right"
+    text = f"{NAMES[half]}: {right:,} of {len(truth):,} validation samples right"
     if len(truth) != len(said):
         return Text(f"{NAMES[half]}: {len(said)} predictions for {len(truth)} samples.")
     if num_classes > MAX_CLASSES:
-        return Text(f"{told}; {num_classes} classes are too many for a matrix.")
+        return Text(f"{text}; {num_classes} classes are too many for a matrix.")
     counts = np.zeros((num_classes, num_classes), int)
     np.add.at(counts, (truth, said), 1)
     rows = tuple(
@@ -154,7 +154,7 @@ def _confusion(half: str, truth: np.ndarray, said: np.ndarray) -> Block:
         for label, row in enumerate(counts)
     )
     return Table(
-        caption=f"{told}. Rows are labels, columns are predictions.",
+        caption=f"{text}. Rows are labels, columns are predictions.",
         head=("label", *map(str, range(num_classes))),
         rows=rows,
         numeric=frozenset(range(1, num_classes + 1)),
@@ -169,14 +169,14 @@ def _disagreement(
     differing = np.flatnonzero(said["keras"] != said["torch"])
     total = len(said["keras"])
     apart = np.abs(given["keras"].astype(np.float64) - given["torch"]).max(initial=0.0)
-    told = (
+    text = (
         f"Both models predict the same for all {total:,} validation samples; their probabilities "
         f"differ by at most {apart:.1e}."
         if not differing.size
         else f"The models disagree on {differing.size:,} of {total:,} validation samples."
     )
     if not differing.size or data is None or len(data.x_val) != total:
-        return [Text(told)]
+        return [Text(text)]
     # The most confident disagreements first: near the border of two classes rounding decides.
     sure = np.minimum(*(given[half][differing].max(1) for half in ("keras", "torch")))
     shown = differing[np.argsort(-sure, kind="stable")][:MAX_IMAGES]
@@ -190,7 +190,7 @@ def _disagreement(
         labels.append("\n".join(lines))
     strip = Strip("", tuple(map(data_url, images)), "Validation images on which they disagree")
     return [
-        Text(told),
+        Text(text),
         Strips("Images on which they disagree, the most confident first.", (strip,), tuple(labels)),
     ]
 
@@ -260,13 +260,13 @@ def _free_runs(drift: Mapping[str, Any]) -> Picture:
         log_labels(axes)
         legend(axes)
 
-    told = "they never part" if drift["parted"] is None else f"they part at step {drift['parted']}"
+    text = "they never part" if drift["parted"] is None else f"they part at step {drift['parted']}"
     return Picture(
         name="divergence-free",
         height=2.9,
         paint=paint,
-        caption=f"{capital(what)}, which are not judged by it: {told}.",
-        description=f"{what} against the optimizer step: {told}.",
+        caption=f"{capital(what)}, which are not judged by it: {text}.",
+        description=f"{what} against the optimizer step: {text}.",
         table=Table(
             caption=f"{what} by step",
             head=("step", "difference"),
@@ -326,8 +326,8 @@ def _picture(
 
     place = int(np.argmax(np.where(np.isnan(worst), np.inf, worst)))
     above = [item for item in items if item.status == FAIL]
-    told = f"at most {figure(worst[place])}, after step {items[place].step}"
-    told += (
+    text = f"at most {figure(worst[place])}, after step {items[place].step}"
+    text += (
         f"; {len(above)} of {len(items)} are above the limit, the first at step {above[0].step}"
         if above
         else "; never above the limit"
@@ -345,9 +345,9 @@ def _picture(
         name=f"divergence-{name}",
         height=2.9,
         paint=paint,
-        caption=f"{capital(what)} after each recorded step: {told}."
+        caption=f"{capital(what)} after each recorded step: {text}."
         + (f" Allowed: {source}." if source else ""),
-        description=f"{what} against the optimizer step, with the limit: {told}.",
+        description=f"{what} against the optimizer step, with the limit: {text}.",
         table=Table(
             caption=f"{what} by step",
             head=("step", "item", "worst", "allowed"),

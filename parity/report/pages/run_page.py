@@ -88,10 +88,10 @@ def versions_of(environment: Mapping[str, Any]) -> str:
     versions = environment.get("versions") or {}
     if not isinstance(versions, Mapping):
         return ""
-    told = [f"{name} {version}" for name, version in versions.items() if version is not None]
+    texts = [f"{name} {version}" for name, version in versions.items() if version is not None]
     if environment.get("python"):
-        told.append(f"Python {environment['python']}")
-    return ", ".join(told)
+        texts.append(f"Python {environment['python']}")
+    return ", ".join(texts)
 
 
 def _facts(result: Result) -> list[page.Fact]:
@@ -104,8 +104,8 @@ def _facts(result: Result) -> list[page.Fact]:
         if spec.get(name) is not None:
             facts.append(page.Fact(name, str(spec[name])))
     for half, environment in result.environment.items():
-        if told := versions_of(environment):
-            facts.append(page.Fact(NAMES.get(half, half), told))
+        if versions := versions_of(environment):
+            facts.append(page.Fact(NAMES.get(half, half), versions))
     return facts
 
 
@@ -142,9 +142,9 @@ def _curves(result: Result) -> list[page.Block]:
     ends = {half: sentences.training_texts(result, half) for half in NAMES}
     if not result.history:
         ends = {half: _seconds(result.environment.get(half, {})) for half in NAMES}
-    told = tuple(page.Fact(half, "  ".join(texts)) for half, texts in ends.items() if texts)
+    facts = tuple(page.Fact(half, "  ".join(texts)) for half, texts in ends.items() if texts)
     pictures = tuple(curve_pictures(result.history))
-    return [page.Curves(result.history, pictures, told)] if pictures or told else []
+    return [page.Curves(result.history, pictures, facts)] if pictures or facts else []
 
 
 def _seconds(environment: Mapping[str, Any]) -> list[str]:
@@ -189,7 +189,7 @@ def _behaviour(result: Result) -> list[page.Block]:
     for key, name in names.items():
         values = [result.behaviour[half].get(key) for half in halves]
         if any(value is not None for value in values):
-            rows.append((page.Cell(name), *(page.Cell(_told(value)) for value in values)))
+            rows.append((page.Cell(name), *(page.Cell(_value_text(value)) for value in values)))
     rows.append(
         (
             page.Cell("seconds of training"),
@@ -200,7 +200,7 @@ def _behaviour(result: Result) -> list[page.Block]:
     return [page.Table("The verdict on the fit, and its numbers", head, tuple(rows))]
 
 
-def _told(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -56,17 +56,18 @@ MAX_COMMANDS = 50
 MIN_NAME, MAX_NAME = 7, 26  # characters of a name in a terminal
 
 
-def without_repeats(result: Result, told: dict[str, str]) -> Result:
-    """Returns a result in which an error of an earlier one is told in a few words.
+def without_repeats(result: Result, known_errors: dict[str, str]) -> Result:
+    """Returns a result in which an error of an earlier one has a few words.
 
     Args:
         result: the next one of several.
-        told: first line of an error without its name -> the name; those of the result are added.
+        known_errors: first line of an error without its name -> the name; those of the result are
+            added.
     """
     errors = []
     for error in result.errors:
         name, _, reason = error.partition("\n")[0].partition(": ")
-        first = told.setdefault(reason, name)
+        first = known_errors.setdefault(reason, name)
         errors.append(error if first == name else f"{name}: the same as {first}")
     return replace(result, errors=tuple(errors))
 
@@ -97,11 +98,11 @@ def runs_page(
     failed = [result for result in results if result.first_divergence is not None]
     facts = [Fact("mode", "; ".join(dict.fromkeys(MODES.get(r.mode, r.mode) for r in results)))]
     for half, name in NAMES.items():
-        told = dict.fromkeys(
+        versions = dict.fromkeys(
             versions_of(r.environment[half]) for r in results if half in r.environment
         )
-        if told:
-            facts.append(Fact(name, " / ".join(told)))
+        if versions:
+            facts.append(Fact(name, " / ".join(versions)))
     counted = ", ".join(f"{counts[name]} {name}" for name in RANK if counts[name])
     ordered = sorted(zip(titles, runs, strict=True), key=lambda p: RANK.index(p[1].result.verdict))
     return Page(
@@ -129,14 +130,14 @@ def _commands(results: Sequence[Result]) -> Block:
 
 def _title(results: Sequence[Result]) -> str:
     names = list(dict.fromkeys(subject(result) for result in results))
-    told = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     seeds = {result.spec.get("seed") for result in results}
-    return f"{told}: {count(len(results), 'run')}, {count(len(seeds), 'seed')}"
+    return f"{shown}: {count(len(results), 'run')}, {count(len(seeds), 'seed')}"
 
 
 def _errors(runs: Sequence[FoundRun]) -> tuple[str, ...]:
-    told: dict[str, str] = {}
-    results = [without_repeats(run.result, told) for run in runs]
+    known_errors: dict[str, str] = {}
+    results = [without_repeats(run.result, known_errors) for run in runs]
     return tuple(f"{title_of(result)}: {error}" for result in results for error in result.errors)
 
 
@@ -243,13 +244,13 @@ def pair_page(before: FoundRun, after: FoundRun) -> page.Page:
     old, new = before.result, after.result
     settings = list(_changes(old.spec, new.spec))
     for half in NAMES:
-        told = [versions_of(result.environment.get(half) or {}) for result in (old, new)]
-        if told[0] != told[1]:
-            settings.append((NAMES[half], told[0] or "-", told[1] or "-"))
+        values = [versions_of(result.environment.get(half) or {}) for result in (old, new)]
+        if values[0] != values[1]:
+            settings.append((NAMES[half], values[0] or "-", values[1] or "-"))
     for name in ("x_train", "y_train", "x_val", "y_val"):
-        told = [str((r.data.get("sha256") or {}).get(name, "-")) for r in (old, new)]
-        if told[0] != told[1]:
-            settings.append((f"SHA-256 of {name}", told[0][:16], told[1][:16]))
+        values = [str((r.data.get("sha256") or {}).get(name, "-")) for r in (old, new)]
+        if values[0] != values[1]:
+            settings.append((f"SHA-256 of {name}", values[0][:16], values[1][:16]))
     parts: list[tuple[str, str, Sequence[page.Block]]] = [
         ("settings", "Changes", [_settings(settings)]),
         ("divergences", "Divergences, before and now", _divergences(old, new)),
@@ -324,8 +325,8 @@ def _divergences(old: Result, new: Result) -> list[page.Block]:
     rows = []
     for key in dict.fromkeys([*found[1], *found[0]]):
         before, now = found[0].get(key), found[1].get(key)
-        told = now or before
-        assert told is not None
+        shown = now or before
+        assert shown is not None
         state = page.Cell("mended", page.PASS)
         if now is not None:
             word, look = "still there" if before else "new", page.FAIL
@@ -335,8 +336,8 @@ def _divergences(old: Result, new: Result) -> list[page.Block]:
             state = page.Cell(word, look if is_changed else "")
         rows.append(
             (
-                page.Cell(cause_title(told.causes[0]) if told.causes else found_place(told)),
-                page.Cell(told.level),
+                page.Cell(cause_title(shown.causes[0]) if shown.causes else found_place(shown)),
+                page.Cell(shown.level),
                 state,
             )
         )

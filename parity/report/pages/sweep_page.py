@@ -148,14 +148,14 @@ def margin_picture(name: str, what: str, comparisons: Sequence[EquivalenceRow]) 
         legend(axes)
 
     counts = {verdict: sum(row.verdict == verdict for row in comparisons) for verdict in COLORS}
-    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    counted = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     return Picture(
         name=name,
         height=_height(len(comparisons)),
         paint=paint,
         caption=f"{capital(what)}: mean difference over the seeds with its interval, and the "
-        f"margin that was fixed in advance: {told}.",
-        description=f"{what}: {told}; the table of comparisons has the numbers.",
+        f"margin that was fixed in advance: {counted}.",
+        description=f"{what}: {counted}; the table of comparisons has the numbers.",
     )
 
 
@@ -188,7 +188,7 @@ def comparison_table(comparisons: Sequence[EquivalenceRow]) -> Table | Text:
 def _row(row: EquivalenceRow) -> tuple[Cell, ...]:
     found = row.equivalence
     why, needed = why_undecided(row), needed_text(found.n_needed)
-    told = row.verdict + (f": {LONG_REASONS[why]}" if why in LONG_REASONS else "")
+    verdict = row.verdict + (f": {LONG_REASONS[why]}" if why in LONG_REASONS else "")
     short = mark(row.verdict, f"n {needed}".replace(" >", ">") if why == SEEDS else why)
     # The test uses Keras minus torch; readers want the change by the port.
     changes = [0.0 - value for value in (found.difference, found.high, found.low)]
@@ -201,7 +201,7 @@ def _row(row: EquivalenceRow) -> tuple[Cell, ...]:
     return (
         Cell(row.scenario, short=name),
         Cell(row.quantity, short=quantity),
-        Cell(told, LOOKS_OF_MARGINS[row.verdict], short=short),
+        Cell(verdict, LOOKS_OF_MARGINS[row.verdict], short=short),
         Cell(f"{row.keras:.4g}"),
         Cell(f"{row.torch:.4g}"),
         Cell(f"{changes[0]:+.3g}", short=f"{middle:>7}{' '.join(ends):>14}"),
@@ -420,8 +420,8 @@ def sweep_page(
     ]
     for half, name in NAMES.items():
         environment = result.environment.get(half)
-        if isinstance(environment, Mapping) and (told := versions_of(environment)):
-            facts.append(page.Fact(name, told))
+        if isinstance(environment, Mapping) and (versions := versions_of(environment)):
+            facts.append(page.Fact(name, versions))
     command = result.environment.get("command")
     parts: list[tuple[str, str, Sequence[page.Block]]] = [
         ("verdicts", "Verdicts", [_verdicts(rows)] if rows else []),
@@ -452,9 +452,9 @@ def sweep_page(
 
 def _differing(result: SweepResult) -> list[page.Note]:
     """Returns what differs, and what is undecided."""
-    told = {"different": ("different",), "undecided": ("inconclusive", "undecided")}
+    groups = {"different": ("different",), "undecided": ("inconclusive", "undecided")}
     looks = {"different": page.FAIL, "undecided": page.WARN}
-    names = {label: named(result, verdicts) for label, verdicts in told.items()}
+    names = {label: named(result, verdicts) for label, verdicts in groups.items()}
     return [
         page.Note(label, page.listed(found), look=looks[label])
         for label, found in names.items()
@@ -490,24 +490,24 @@ def _suite(result: SweepResult) -> page.Suite:
         name, group = f"seed {row['seed']} {row['half']}", str(row["scenario"])
         cases.append(page.Case(name, group, "error", "missing", first, (first, *lines)))
     properties = {"verdict": result.verdict, "mode": result.mode, "margins": margins_text(result)}
-    told = {**properties, "runs": result.num_runs}
+    details = {**properties, "runs": result.num_runs}
     verdict, text = result.verdict, sentence(result)
-    return page.Suite("sweep", result.mode, verdict, text, tuple(cases), told)
+    return page.Suite("sweep", result.mode, verdict, text, tuple(cases), details)
 
 
 def _verdict_case(row: ScenarioVerdicts) -> page.Case:
     if row.agrees:
         return page.Case("verdict", row.scenario)
-    told = f"keras {_told(row.keras)}; torch {_told(row.torch)}; {row.num_same} agree"
-    return page.Case("verdict", row.scenario, "failure", "verdicts", told)
+    message = f"keras {_counts(row.keras)}; torch {_counts(row.torch)}; {row.num_same} agree"
+    return page.Case("verdict", row.scenario, "failure", "verdicts", message)
 
 
 def _collapse_case(row: Collapses) -> page.Case:
     name = "runs that did not train"
     if row.verdict == "equivalent":
         return page.Case(name, row.scenario)
-    told = f"{row.verdict}: {collapse_text(row)}"
-    return page.Case(name, row.scenario, "failure", row.verdict, told)
+    message = f"{row.verdict}: {collapse_text(row)}"
+    return page.Case(name, row.scenario, "failure", row.verdict, message)
 
 
 def _comparison_case(row: EquivalenceRow) -> page.Case:
@@ -515,16 +515,16 @@ def _comparison_case(row: EquivalenceRow) -> page.Case:
     if row.verdict == "equivalent":
         return page.Case(name, row.scenario)
     found = row.equivalence
-    told = (
+    message = (
         f"{row.verdict}: keras {row.keras:.4g}, torch {row.torch:.4g}, keras - torch in "
         f"[{found.low:.4g}, {found.high:.4g}], margin {found.margin:.4g}; {found.n} seeds"
     )
     if why := why_undecided(row):
         needs = f"needs about {needed_text(found.n_needed)}"
-        told += f", {needs if why == SEEDS else REASONS[why]}"
+        message += f", {needs if why == SEEDS else REASONS[why]}"
     else:
-        told += f", p {row.p_different:.1g}"
-    return page.Case(name, row.scenario, "failure", row.verdict, told)
+        message += f", p {row.p_different:.1g}"
+    return page.Case(name, row.scenario, "failure", row.verdict, message)
 
 
 def _verdicts(rows: tuple[ScenarioVerdicts, ...]) -> page.Table:
@@ -537,8 +537,8 @@ def _verdicts(rows: tuple[ScenarioVerdicts, ...]) -> page.Table:
             (
                 page.Cell(row.scenario),
                 page.Cell(row.expected or "-"),
-                page.Cell(_told(row.keras), look, short=_most(row, row.keras)),
-                page.Cell(_told(row.torch), look, short=_most(row, row.torch)),
+                page.Cell(_counts(row.keras), look, short=_most(row, row.keras)),
+                page.Cell(_counts(row.torch), look, short=_most(row, row.torch)),
                 page.Cell(row.verdict, page.PASS if is_right else bad),
                 page.Cell(f"{row.num_same} of {row.num_seeds}"),
                 page.Cell(str(row.num_near)),
@@ -642,7 +642,7 @@ def _more_seeds(row: Collapses) -> str:
     return f"n {needed_text(row.needed)}" if row.lacks_seeds else ""
 
 
-def _told(counts: Mapping[str, int]) -> str:
+def _counts(counts: Mapping[str, int]) -> str:
     total = sum(counts.values())
     ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
     return ", ".join(f"{verdict} {number}/{total}" for verdict, number in ordered)

@@ -59,8 +59,8 @@ def sparkline_rows(histories: Mapping[str, History]) -> list[str]:
 
 def _with_epochs(rows: list[str], num_epochs: int) -> list[str]:
     """Writes the number of epochs into the empty label of the last row."""
-    told = f"  {f'{num_epochs} epochs':<10.10} "
-    return [*rows[:-1], told + rows[-1][len(told) :]]
+    label = f"  {f'{num_epochs} epochs':<10.10} "
+    return [*rows[:-1], label + rows[-1][len(label) :]]
 
 
 def _curves(chart: Chart, half: str) -> str:
@@ -102,8 +102,8 @@ def _bar(values: Sequence[float], chart: Chart) -> str:
 
 def _short(value: float) -> str:
     """A number of three digits in at most 8 characters, or one of one digit."""
-    told = short_number(value, 3)
-    return told if len(told) <= 8 else f"{value:.0e}"
+    text = short_number(value, 3)
+    return text if len(text) <= 8 else f"{value:.0e}"
 
 
 # --- Training curves as text: loss and accuracy over the epochs, on a terminal and in a pipe ------

@@ -52,8 +52,8 @@ def print_lines(lines: list[Line], stream: TextIO | None = None) -> None:
 
     console = Console(file=stream, highlight=False)
     for line in lines:
-        told = log_line(_joined(line))
-        console.print(Text.assemble(*line) if told == _joined(line) else Text(told))
+        shown = log_line(_joined(line))
+        console.print(Text.assemble(*line) if shown == _joined(line) else Text(shown))
 
 
 def _joined(line: Line) -> str:
@@ -81,11 +81,11 @@ _STYLES = {PASS: "bold green", FAIL: "bold red", WARN: "bold yellow", QUIET: "di
 
 def page_lines(page: Page) -> list[Line]:
     """Returns the page, line by line; the last line is empty."""
-    told = f"  {'  '.join(page.head[1:])}  " if page.head[1:] else "  "
+    subtitle = f"  {'  '.join(page.head[1:])}  " if page.head[1:] else "  "
     verdict = page.shown_verdict.upper()
     name = page.head[0] if page.head else page.title
-    name = shortened(plain(name), WIDTH - len(told) - len(verdict))
-    lines: list[Line] = [[(name, "bold"), (told, ""), (verdict, _STYLES[page.look])]]
+    name = shortened(plain(name), WIDTH - len(subtitle) - len(verdict))
+    lines: list[Line] = [[(name, "bold"), (subtitle, ""), (verdict, _STYLES[page.look])]]
     lines += [[("  " + row, "")] for problem in page.problems for row in problem.splitlines()]
     if page.ladder:
         head = f"  {'level':<11}{'':<9}{'differs':>9}  {'allowed':>9}  where"
@@ -118,11 +118,11 @@ def note_lines(notes: Sequence[Note]) -> list[Line]:
         style = _STYLES[note.look]
         lines += _rows(f"{note.label}: {note.text}", style or "dim")
         for fact in note.facts:
-            told = "bold" if fact.is_main else ""
+            emphasis = "bold" if fact.is_main else ""
             if fact.name:
-                lines += labelled(fact.name, fact.value, told)
+                lines += labelled(fact.name, fact.value, emphasis)
             else:
-                lines += [[(row, told)] for row in wrapped(fact.value, max_lines=MAX_REASON)]
+                lines += [[(row, emphasis)] for row in wrapped(fact.value, max_lines=MAX_REASON)]
     return [*lines, *([(f"  {label}: ... and {n} more", "dim")] for label, n in more.items())]
 
 
@@ -188,8 +188,8 @@ def _value_lines(found: Divergence) -> list[Line]:
     more = len(found.others)
     also = "1 more item shows it" if more == 1 else f"{more} more items show it" if more else ""
     index = f"at {found.index}" if found.index else ""
-    told = ["" if found.is_text else found.difference, "; ".join(filter(None, (index, also)))]
-    lines += [line for text in told for line in _rows(text, "", " " * 10)]
+    texts = ["" if found.is_text else found.difference, "; ".join(filter(None, (index, also)))]
+    lines += [line for text in texts for line in _rows(text, "", " " * 10)]
     return lines + (labelled("where", found.where) if found.where else [])
 
 
@@ -201,11 +201,11 @@ def _cause_lines(cause: Cause, label: str, *, is_long: bool) -> list[Line]:
         lines += labelled("" if row else "fix", text, "bold")
     if cause.fix and cause.is_tried:
         lines += labelled("", TRIED, "dim")
-    told = [("line", cause.where), ("seen", cause.seen)]
+    facts = [("line", cause.where), ("seen", cause.seen)]
     if is_long:
         rules = [rule for rule in cause.formulas if rule.name != "source"]
-        told += [("rule", f"{rule.name}: {rule.value}") for rule in rules]
-    return lines + [line for name, text in told if text for line in labelled(name, text)]
+        facts += [("rule", f"{rule.name}: {rule.value}") for rule in rules]
+    return lines + [line for name, text in facts if text for line in labelled(name, text)]
 
 
 def _fix_rows(lines: Sequence[str]) -> Iterator[str]:
@@ -276,11 +276,11 @@ def _cells(table: Table, texts: Sequence[tuple[str, str]]) -> Line:
         gap = " " if is_after_number and not is_number else ""
         width = column.width or room - len(gap)
         if is_number:
-            told = f"{shortened(text, width):>{width}}"
+            cell = f"{shortened(text, width):>{width}}"
         else:
-            told = gap + f"{shortened(text, width - 1 if column.width else width):<{column.width}}"
-        line.append((told, style))
-        room, is_after_number = room - len(told), is_number
+            cell = gap + f"{shortened(text, width - 1 if column.width else width):<{column.width}}"
+        line.append((cell, style))
+        room, is_after_number = room - len(cell), is_number
     return line
 
 

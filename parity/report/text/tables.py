@@ -71,8 +71,8 @@ def program_lines(table: ToolTable) -> list[Line]:
     for name, found in table.programs.items():
         if not lines:
             lines.append([(f"Your own, in {table.path}: `parity run`", "dim")])
-        told = {"keras": " ".join([found.keras or "", *found.arguments]), "torch": found.torch}
-        for half, factory in told.items():
+        factories = {"keras": " ".join([found.keras or "", *found.arguments]), "torch": found.torch}
+        for half, factory in factories.items():
             shown = name if half == "keras" else ""
             lines.append([(f"  {shown:<{_INDENT - 2}}", "bold"), (f"{half} {factory}", "")])
     return lines

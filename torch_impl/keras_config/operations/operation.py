@@ -40,8 +40,8 @@ class Operation(nn.Module):
     def __init__(self, name: str, **settings: Any) -> None:
         super().__init__()
         if name not in OPERATIONS:
-            told = one_of(name, OPERATIONS, _HERE)
-            raise ValueError(f"operation {name!r}: {told}")
+            expected = one_of(name, OPERATIONS, _HERE)
+            raise ValueError(f"operation {name!r}: {expected}")
         if settings.get("data_format") == "channels_first":
             message = "data_format='channels_first': expected 'channels_last'"
             raise ValueError(f"operation {name!r} with {message}")

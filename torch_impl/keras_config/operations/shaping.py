@@ -338,13 +338,13 @@ def _pool(kind: str) -> Function:
     return pool
 
 
-def _held(beside: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+def _array(beside: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     """An array that a layer is called on; the graph has it behind any tensor."""
     return value
 
 
 ROWS_OF_SELECTION: dict[str, Function] = {
-    "HeldArray": _held,
+    "HeldArray": _array,
     "GetItem": _item,
     "Take": _take,
     "TakeAlongAxis": _take_along,

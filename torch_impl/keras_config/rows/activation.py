@@ -38,9 +38,9 @@ def activation_of(entry: Entry) -> Planned | None:
     value = entry.config.get("activation")
     if value in (None, "linear"):
         return None
-    own = found(entry.custom, [f"{entry.name}/activation", *function_names(value)])
-    if own is not None:
-        return Planned(Calling, own)
+    function = found(entry.custom, [f"{entry.name}/activation", *function_names(value)])
+    if function is not None:
+        return Planned(Calling, function)
     if isinstance(value, str):
         return Planned(layers.Activation, value)
     kind = value.get("class_name")
@@ -74,9 +74,9 @@ def function_of(entry: Entry, name: str) -> str | nn.Module | None:
     value = entry.config[name]
     if value is None:
         return value
-    own = found(entry.custom, [f"{entry.name}/{name}", *function_names(value)])
-    if own is not None:
-        return Calling(own)
+    function = found(entry.custom, [f"{entry.name}/{name}", *function_names(value)])
+    if function is not None:
+        return Calling(function)
     if isinstance(value, str):
         return value
     if _is_approximate(value):

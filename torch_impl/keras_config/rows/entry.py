@@ -134,8 +134,8 @@ def planned(row: Row, entry: Entry) -> Planned:
     """
     made = row(entry)
     if left := entry.unread():
-        told = ", ".join(f"{name}={value!r}" for name, value in left.items())
-        raise ValueError(f"{told}: expected no such setting, since the twin does not heed it")
+        text = ", ".join(f"{name}={value!r}" for name, value in left.items())
+        raise ValueError(f"{text}: expected no such setting, since the twin does not heed it")
     return made
 
 

@@ -38,10 +38,10 @@ class TimeDistributed(nn.Module):
         """
         layer = self.get_submodule(self.name)
         steps = x.unbind(1)
-        told: list[dict[str, torch.Tensor]] = [{} for _ in steps]
+        options: list[dict[str, torch.Tensor]] = [{} for _ in steps]
         if mask is not None and "mask" in mask_arguments(layer):
-            told = [{"mask": each} for each in mask.unbind(1)]
-        return torch.stack([layer(x, **m) for x, m in zip(steps, told, strict=True)], dim=1)
+            options = [{"mask": each} for each in mask.unbind(1)]
+        return torch.stack([layer(x, **m) for x, m in zip(steps, options, strict=True)], dim=1)
 
 
 class ConvRecurrent(nn.Module):
@@ -144,10 +144,10 @@ def _cell(entry: Entry, size: int) -> tuple[Planned, int]:
             cells.append(cell)
         return Planned(layers.StackedRNNCells, cells, [part.name for part in parts]), size
     if kind not in _CELLS:
-        own = entry.layer.get("registered_name") or kind
+        class_name = entry.layer.get("registered_name") or kind
         raise ValueError(
             f"cell of class {kind!r}: expected {sorted([*_CELLS, 'StackedRNNCells'])}, or "
-            f"custom={{{own!r}: factory}}"
+            f"custom={{{class_name!r}: factory}}"
         )
     made = planned(lambda cell: Planned(_CELLS[kind], size, **_settings(cell, *_GATES)), entry)
     return made, entry.config["units"]

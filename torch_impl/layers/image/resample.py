@@ -189,9 +189,9 @@ def _area(length: int, new_length: int) -> Taps:
     for step in range(count):
         place = first + step
         at = place.astype(_F)
-        begun = np.where(at + 1 > ends, scale, at + 1 - starts)
+        leading = np.where(at + 1 > ends, scale, at + 1 - starts)
         inner = np.where(at + 1 > ends, ends - at, _F(1))
-        share = np.where(at < starts, begun, inner)
+        share = np.where(at < starts, leading, inner)
         index.append(np.clip(place, 0, length - 1))
         weight.append(np.where(place < np.ceil(ends), share, _F(0)).astype(_F))
     return Taps(np.stack(index), np.stack(weight))
