@@ -135,8 +135,8 @@ def trace(twin: KerasModel, config: Config, *, has_batches: bool = True) -> Trac
     # Masks of the outputs of inner models are told to the layers that take them.
     first = both[0]
     masks = {place: mask_of(end) for place, end in zip(traced.ends, first.ends, strict=True)}
-    told = {place: first.source(twin, mask) for place, mask in masks.items() if mask is not None}
-    return replace(traced, end_masks=told)
+    sources = {place: first.source(twin, mask) for place, mask in masks.items() if mask is not None}
+    return replace(traced, end_masks=sources)
 
 
 class _Recorder:
@@ -186,8 +186,8 @@ class _Recorder:
             elif isinstance(made, torch.Tensor) and made.dtype == torch.bool:
                 self.sources.setdefault(id(model), []).append((Mask(name, len(calls)), made))
             calls.append(_tensors(made))
-            told = {key: value for key, value in options.items() if is_mask(key) and is_any(value)}
-            self.told.setdefault((id(model), name), []).append(told)
+            masks = {key: value for key, value in options.items() if is_mask(key) and is_any(value)}
+            self.told.setdefault((id(model), name), []).append(masks)
 
         return note
 
@@ -226,9 +226,9 @@ def _run(twin: KerasModel, config: Config, length: int, size: int) -> _Recorder:
     settings = {name_of(layer): layer["config"] for layer in config["layers"]}
     given = []
     for number, place in enumerate(_tensors_at(twin.graph.inputs)):
-        told = settings[place.layer]
-        shape = told.get("batch_shape") or told["shape"]
-        dtype = getattr(torch, told["dtype"])
+        layer_config = settings[place.layer]
+        shape = layer_config.get("batch_shape") or layer_config["shape"]
+        dtype = getattr(torch, layer_config["dtype"])
         sides = [side or length for side in shape[1:]]
         given.append(_drawn([size, *sides], dtype, number))
     training = twin.training
@@ -313,9 +313,9 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
 def _masks_of(recorder: _Recorder, twin: KerasModel, call: Call) -> dict[str, Masks]:
     """Returns where the masks come from that a call is told."""
     calls = recorder.told.get((id(twin), call.layer), [])
-    told = calls[call.number] if call.number < len(calls) else {}
+    masks = calls[call.number] if call.number < len(calls) else {}
     found: dict[str, Masks] = {}
-    for name, mask in told.items():
+    for name, mask in masks.items():
         if isinstance(mask, list | tuple):
             found[name] = tuple(None if m is None else recorder.source(twin, m) for m in mask)
         else:
@@ -325,8 +325,10 @@ def _masks_of(recorder: _Recorder, twin: KerasModel, call: Call) -> dict[str, Ma
 
 def _makes_mask(module: nn.Module) -> bool:
     is_embedding = isinstance(module, layers.Embedding) and module.mask_zero
-    own = module.layer if isinstance(module, CustomLayer) else None
-    return isinstance(module, layers.Masking) or is_embedding or hasattr(own, "compute_mask")
+    custom_layer = module.layer if isinstance(module, CustomLayer) else None
+    return (
+        isinstance(module, layers.Masking) or is_embedding or hasattr(custom_layer, "compute_mask")
+    )
 
 
 def _drawn(shape: list[int], dtype: torch.dtype, number: int) -> torch.Tensor:
