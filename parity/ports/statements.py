@@ -209,11 +209,13 @@ def named(
             again = [name for name in dying if name in _SHORT and name in free]
             is_far = end - number > _NEAR and value.number not in ends
             is_mask = value.number in masks or value.name == "mask"
-            own = "mask" if is_mask else _short(attribute(value.name))
+            preferred = "mask" if is_mask else _short(attribute(value.name))
             if (again or free) and not is_far and not is_mask:
                 chosen = (again or free)[0]
             else:
-                chosen = distinct(own, [name for name, until in live.items() if until > number])
+                chosen = distinct(
+                    preferred, [name for name, until in live.items() if until > number]
+                )
             found[value.number] = chosen
             live[chosen] = end
     return found
@@ -361,9 +363,9 @@ def mask_of(call: Call) -> str:
 def with_argument(text: str, argument: str) -> str:
     """Returns a call of a module with one more argument."""
     start = text.index("{self}(") + len("{self}")
-    depth, told = 0, scanned(text)
+    depth, code = 0, scanned(text)
     for place in range(start, len(text)):
-        depth += (told[place] in "([") - (told[place] in ")]")
+        depth += (code[place] in "([") - (code[place] in ")]")
         if depth == 0:
             return f"{text[:place]}, {argument}{text[place:]}"
     raise ValueError(f"{text!r}: expected the call of a module")
