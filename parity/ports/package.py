@@ -95,10 +95,10 @@ def write_package(
             if plain and isinstance(error, NoTwinError):
                 raise  # a stub has no plain form, either
             program, custom = stubbed
-            prepared = facts.get("own", {})  # of what trains the model, which is the same
+            training = facts.get("own", {})  # of what trains the model, which is the same
             custom = {
                 **custom,
-                **{key: prepared[key] for key in ("losses", "rates") if key in prepared},
+                **{key: training[key] for key in ("losses", "rates") if key in training},
             }
             left = {**facts, "program": {**described, **program}, "own": custom}
             return write_package(left, weights, out, plain=plain)

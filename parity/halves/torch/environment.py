@@ -53,9 +53,11 @@ def _skip_dynamo() -> None:
     from torch.optim import Optimizer
 
     for name in ("add_param_group", "load_state_dict", "state_dict", "zero_grad"):
-        own = getattr(getattr(Optimizer, name), "__wrapped__", None)
-        if own is not None:
-            own.__dict__.setdefault("__dynamo_disable", own)  # what the wrapper looks for
+        unwrapped = getattr(getattr(Optimizer, name), "__wrapped__", None)
+        if unwrapped is not None:
+            unwrapped.__dict__.setdefault(
+                "__dynamo_disable", unwrapped
+            )  # what the wrapper looks for
 
 
 def describe_environment(spec: RunSpec | CheckSpec | ProgramSpec) -> dict[str, Any]:
