@@ -177,7 +177,7 @@ def about_images(facts: Facts, prefix: str, settings: tuple[Told, Told], found: 
     Args:
         facts: of the flow.
         prefix: "validation_" of a validation.
-        settings: of its generator and its own, of which those are taken that are told.
+        settings: of its generator and its own, of which those are taken that are written.
         found: gets the sentences.
     """
     generator, flow = settings

@@ -149,7 +149,7 @@ class _Names:
         return value
 
     def own(self, custom: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns what is told of the user's own code."""
+        """Returns the facts of the user's own code."""
 
         def below(entries: Mapping[str, Any]) -> dict[str, Any]:
             parts = {key: key.rpartition("/") for key in entries}

@@ -252,7 +252,7 @@ def rules_of(rules: Mapping[str, LayerRules], program: Program, module: nn.Modul
             found.constraints[f"{path}.{name}"] = _text("constraints", constraint)
         if rule.activity is not None:
             end = by_layer.get(f"{layer}{OUTPUT}")
-            is_custom = isinstance(rule.activity, OwnRegularizer)  # which is told the layout
+            is_custom = isinstance(rule.activity, OwnRegularizer)  # which gets the layout
             if end is None or not (rule.activity.is_layout_free or is_custom):
                 found.left_out.append(f"the regulariser of the output of layer {layer!r}")
             else:

@@ -33,7 +33,7 @@ class Layout(enum.Enum):
 
 @dataclass(frozen=True)
 class Applied:
-    """What a form is told of the call that it writes.
+    """What a form knows of the call that it writes.
 
     Attributes:
         inputs: shapes of the tensors that the layer gets, in Keras's layout, batch axis included.

@@ -59,7 +59,7 @@ def entries_of(masks: Masks) -> tuple[Mask | None, ...]:
 
 
 def is_known(masks: Masks) -> bool:
-    """Whether it is told where all masks of an argument come from."""
+    """Whether it is known where all masks of an argument come from."""
     return all(
         each is None or (bool(each.layer) and is_known(each.joined)) for each in entries_of(masks)
     )
@@ -77,7 +77,7 @@ class Traced:
             the first one, unless the tensor is made of an array alone.
         whole: the tensors of whole numbers or truth values.
         truths: those of truth values.
-        masks: of each call that is told some, by the names of the arguments.
+        masks: of each call that gets some, by the names of the arguments.
         end_masks: of the outputs of the model that have one.
         inner: models that are layers of it, or that a layer applies to each step, by name.
         tied: name of a TimeDistributed -> name of the layer in it, if the model has that, too.
@@ -132,7 +132,7 @@ def trace(twin: KerasModel, config: Config, *, has_batches: bool = True) -> Trac
             if lengths is _LENGTHS[-1] or not is_beyond:
                 raise
     traced = _traced(twin, config, *both)
-    # Masks of the outputs of inner models are told to the layers that take them.
+    # Masks of the outputs of inner models go to the layers that take them.
     first = both[0]
     masks = {place: mask_of(end) for place, end in zip(traced.ends, first.ends, strict=True)}
     sources = {place: first.source(twin, mask) for place, mask in masks.items() if mask is not None}
@@ -206,7 +206,7 @@ class _Recorder:
         child.compute_mask = noted
 
     def source(self, model: KerasModel, mask: Any) -> Mask:
-        """Returns where a mask comes from that a call in a model is told."""
+        """Returns where a mask comes from that a call in a model gets."""
         for source, made in self.sources.get(id(model), []):
             same = isinstance(mask, torch.Tensor) and mask.shape == made.shape
             if same and torch.equal(mask.bool(), made):
@@ -311,7 +311,7 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
 
 
 def _masks_of(recorder: _Recorder, twin: KerasModel, call: Call) -> dict[str, Masks]:
-    """Returns where the masks come from that a call is told."""
+    """Returns where the masks come from that a call gets."""
     calls = recorder.told.get((id(twin), call.layer), [])
     masks = calls[call.number] if call.number < len(calls) else {}
     found: dict[str, Masks] = {}

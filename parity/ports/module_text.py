@@ -225,7 +225,7 @@ def _modules(
 ) -> tuple[dict[int, str], list[str]]:
     """Returns the attribute of each line that has a module, and the lines that make them.
 
-    A reason that was told already is not repeated.
+    A reason that was written already is not repeated.
     """
     by_layer = attributes_of(program)
     attributes: dict[int, str] = {}

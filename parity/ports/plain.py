@@ -49,7 +49,7 @@ _PARTS = (
     *(conv_lstm, recurrent, resizing),
 )
 _DROPPING = (layers.Dropout, layers.SpatialDropout, layers.AlphaDropout)
-_OWN_SEEDS = ("seed", "random_dtype")  # of streams of numbers that torch has not
+_SEED_SETTINGS = ("seed", "random_dtype")  # of streams of numbers that torch has not
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Called:
 
     Attributes:
         rank: number of axes of its first input.
-        masked: whether it is told a mask.
+        masked: whether it gets a mask.
     """
 
     rank: int
@@ -236,7 +236,7 @@ def _without_seeds(planned: Planned) -> Planned:
     if planned.kind is layers.Hashing:
         return planned
     inside = [_without_seeds(a) if isinstance(a, Planned) else a for a in planned.arguments]
-    settings = {key: value for key, value in planned.settings.items() if key not in _OWN_SEEDS}
+    settings = {key: value for key, value in planned.settings.items() if key not in _SEED_SETTINGS}
     return Planned(planned.kind, *inside, **settings)
 
 

@@ -456,7 +456,9 @@ def plain_files(
     model = model_text(program, about, package=out.name)
     files = {"__init__.py": "", "model.py": model}
     parts = names_used(model, "parts")
-    foreign = [f"{name} of torch_impl has no plain part" for name in imported_from(model, _OWN)]
+    foreign = [
+        f"{name} of torch_impl has no plain part" for name in imported_from(model, _OF_PROJECT)
+    ]
     foreign += [f"{name} is no part" for name in sorted(parts - names_of_parts())]
     if foreign:
         raise without_plain(foreign)
@@ -555,7 +557,7 @@ def with_weights(plain: nn.Module, full: nn.Module) -> nn.Module:
     return plain
 
 
-_OWN = ("torch_impl", "parity", "keras_impl")  # a plain port imports none of them
+_OF_PROJECT = ("torch_impl", "parity", "keras_impl")  # a plain port imports none of them
 _ABOUT = (
     "",
     "Network and training need torch, NumPy and safetensors alone: `parts.py` has what torch lacks",

@@ -93,7 +93,7 @@ INSIDE = frozenset(
 )
 _OF_MODULES = frozenset(dir(nn.Module()))
 # What a module has itself, and names that model.py imports.
-_TAKEN = _OF_MODULES | {
+_RESERVED = _OF_MODULES | {
     *("self", "F", "nn", "torch", "layers", "activations", "arrays", "clip", "with_mask", "parts"),
     *("OPERATIONS", "OrderedDict", "through_float32"),
 }
@@ -147,7 +147,7 @@ def is_plain(name: str) -> bool:
 
 def attribute(name: str) -> str:
     """Returns Keras's name of a layer as an attribute of a module: see `identifier`."""
-    return identifier(name, _TAKEN)
+    return identifier(name, _RESERVED)
 
 
 def held_name(name: str) -> str:
@@ -185,7 +185,7 @@ def class_name(name: str) -> str:
 
 
 def distinct(name: str, used_names: Iterable[str]) -> str:
-    """Returns the name, with a number behind it if it is taken."""
+    """Returns the name, with a number behind it if it is in use."""
     used, number, found = set(used_names), 1, name
     while found in used:
         number += 1

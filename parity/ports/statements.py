@@ -29,7 +29,7 @@ _WIDTH = 72  # of an expression, so that a line with its indent has at most 88 c
 _NEAR = 6  # statements between which a tensor has a short name
 _SHORT = ("x", "y", "z")
 _MOST_LETTERS = 24  # of a variable
-_TOLD = re.compile(r"\b(?:\w+_)?(?<!attention_)mask=\{v(\d+)\}")  # a mask of steps, by any name
+_MASK = re.compile(r"\b(?:\w+_)?(?<!attention_)mask=\{v(\d+)\}")  # a mask of steps, by any name
 # Modules that may stand around the call of another one.
 _AROUND = (
     layers.BatchNormalization,
@@ -191,7 +191,7 @@ def named(
         for value in statement.reads:
             last[value.number] = number
     last |= dict.fromkeys(ends, len(statements))
-    masks = {int(number) for each in statements for number in _TOLD.findall(each.text)}
+    masks = {int(number) for each in statements for number in _MASK.findall(each.text)}
     found: dict[int, str] = {}
     live: dict[str, int] = {}  # variable -> the number of its last statement
     known = input_names(inputs)

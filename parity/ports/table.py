@@ -36,7 +36,7 @@ def form_of(planned: Planned, call: Applied, *, masked: bool = False) -> Form:
     Args:
         planned: the module.
         call: what is known of the call.
-        masked: whether the module is told masks, which the part of `torch_impl` takes. They are not
+        masked: whether the module gets masks, which the part of `torch_impl` takes. They are not
             in the form.
     """
     if planned.kind is layers.SpectralNormalization and not masked:

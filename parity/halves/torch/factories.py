@@ -46,8 +46,8 @@ _LIBRARIES = tuple(
         os.path.dirname(parity.__file__),
     )
 )
-_OWN = os.path.dirname(torch_impl.__file__)
-_IMAGE_LAYERS = os.path.join(_OWN, "layers", "image", "")
+_PACKAGE = os.path.dirname(torch_impl.__file__)
+_IMAGE_LAYERS = os.path.join(_PACKAGE, "layers", "image", "")
 # Frames between a function of torch and the code that calls it, while it is watched.
 _BETWEEN = tuple(
     os.path.join(folder, "")

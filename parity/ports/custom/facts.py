@@ -196,7 +196,7 @@ def renamed(weights: Mapping[str, np.ndarray], custom: Facts) -> dict[str, np.nd
 
     Args:
         weights: by their names in the trace of the Keras half, with "/" behind the layer.
-        custom: what the Keras half tells.
+        custom: facts of the user's own code.
     """
     names = paths_in(custom)
     return {names.get(name, name): array for name, array in weights.items()}
@@ -225,7 +225,7 @@ def left_out_of(custom: Facts, adding: Collection[str]) -> list[str]:
     """Returns a sentence for each part of the user's layers that a port lacks.
 
     Args:
-        custom: what the Keras half tells.
+        custom: facts of the user's own code.
         adding: names of layers that add a loss by themselves.
     """
     names = [name for name in custom["layers"] if name in adding]

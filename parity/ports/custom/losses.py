@@ -113,7 +113,7 @@ _LONGEST = 76  # characters of an expression
 _SHORTEST = 24  # characters of a part of one that gets a variable, so that it is shorter
 _SHORT = ("x", "y", "z")
 # Names that the source of a loss may need.
-_TAKEN = frozenset(
+_RESERVED = frozenset(
     {"OPERATIONS", "binary_crossentropy", "losses", "mask_of", "reduce_weighted", "rules"}
     | {"sample_weight", "through_float32"}
 )
@@ -416,9 +416,9 @@ class _Writer:
             for name, holder in self._holders.items()
             if self._left[holder] > list(reads).count(holder)
         }
-        used_names = {*live, *_TAKEN, *others}
+        used_names = {*live, *_RESERVED, *others}
         wanted = self._wanted.get(place, "_").strip("_")
-        if wanted in _TAKEN:
+        if wanted in _RESERVED:
             wanted = f"{wanted}_"
         short = next((name for name in _SHORT if name not in used_names), _SHORT[0])
         return distinct(attribute(wanted) if wanted else short, used_names)

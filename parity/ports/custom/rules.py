@@ -27,7 +27,7 @@ from torch_impl.regularizers import Regularizer
 # --- Regularisers and constraints of the user's own: what stands for them, and their stubs --------
 
 
-_CUT = "..."  # a value that was too long to be told begins so
+_CUT = "..."  # a value that was too long to be recorded begins so
 
 
 class OwnRule:
@@ -77,7 +77,7 @@ class OwnConstraint(OwnRule, Constraint):
         return w
 
 
-def own_rule(facts: Facts, user: str) -> OwnRegularizer | OwnConstraint:
+def custom_rule(facts: Facts, user: str) -> OwnRegularizer | OwnConstraint:
     """Returns what stands for a rule of the user's: see `OwnRule`."""
     return (OwnConstraint if user.endswith("_constraint") else OwnRegularizer)(facts, user)
 
@@ -323,7 +323,7 @@ def about_step(fit: Facts, *, is_plain: bool) -> list[str]:
 # config + what the Keras half tells -> config that knows, stubs, what a twin runs in their place
 
 
-_TAKEN = ("x", "torch", "nn", "F", "layers", "activations", "OPERATIONS", "with_mask")
+_RESERVED = ("x", "torch", "nn", "F", "layers", "activations", "OPERATIONS", "with_mask")
 
 
 @dataclass(frozen=True)
@@ -350,7 +350,7 @@ def told_to(config: Config, custom: Facts) -> Told:
 
     Args:
         config: `model.get_config()`.
-        custom: what the Keras half tells.
+        custom: facts of the user's own code.
     """
     prepared = Told(
         copy.deepcopy(dict(config)), {}, [], list(custom["problems"]), custom["refused"]
@@ -374,7 +374,7 @@ def told_to(config: Config, custom: Facts) -> Told:
         for key, facts in custom["rules"].items():
             layer, _, setting = key.rpartition("/")
             if layer == entry["config"].get("name"):
-                entry["config"][setting] = own_rule(facts, key)
+                entry["config"][setting] = custom_rule(facts, key)
         if entry["class_name"] == "Lambda":
             _without_masks(entry)
     functions = {function.name: function for function in known.values()}
@@ -403,7 +403,7 @@ def _known(
         name, users = same[0].name, same[0].users
     else:
         plain = facts["name"] if facts["name"].isidentifier() else f"function_of_{layer}"
-        used_names = [*_TAKEN, *keyword.kwlist, *(each.name for each in known.values())]
+        used_names = [*_RESERVED, *keyword.kwlist, *(each.name for each in known.values())]
         name, users = distinct(re.sub(r"\W", "_", plain), used_names), []
     users.append(f"layer {layer!r}")
     layout = "any layout: images have channels first" if lambda_ is None else "Keras's layout"

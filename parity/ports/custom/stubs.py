@@ -294,7 +294,7 @@ def _plan(
 
 
 def _with_masks(note: str, call: str, masked: Sequence[str]) -> str:
-    """Returns what is told of a layer, with the masks that Keras's call does not show."""
+    """Returns the note on a layer, with the masks that Keras's call does not show."""
     if not masked:
         return note
     masks = "the mask that x carries, as mask"

@@ -422,7 +422,7 @@ def write_metrics(port: PortUnderTest, form: str, writer: PortWriter) -> None:
         return
     built = port.built
     if built.metrics or built.weighted_metrics:
-        _OwnMetrics(port, form, writer).write()
+        _PortMetrics(port, form, writer).write()
     elif built.train_epoch is not None or built.evaluate is not None:
         _tell(writer, "the metrics", "the port's own loop computes them; `parity run` compares it")
     else:
@@ -483,7 +483,7 @@ def _as_keras(port: PortUnderTest, form: str, array: np.ndarray) -> dict[str, to
     return {"": activated(output, form, keras.facts.get("output_activation"))}
 
 
-class _OwnMetrics:
+class _PortMetrics:
     """The metrics of a port that has some.
 
     Args:

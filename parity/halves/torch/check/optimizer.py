@@ -223,8 +223,8 @@ def _slots(port: PortUnderTest) -> Iterator[tuple[str, Carried, torch.Tensor]]:
 def _averages(port: PortUnderTest) -> Iterator[tuple[Carried, torch.Tensor]]:
     """Yields what stands in the place of each weight after a training that ends now.
 
-    That is its average, wherever the port keeps one. Without one it is the weight, which is told
-    only where Keras keeps an average.
+    That is its average, wherever the port keeps one. Without one it is the weight, which is
+    written only where Keras keeps an average.
     """
     built = port.built
     kept: dict[int, torch.Tensor] = {}

@@ -122,8 +122,8 @@ class Outputs:
     """The outputs of a port, beside those of Keras's model.
 
     Args:
-        told: name, shape of a sample (None: it is not known) and last activation of each of Keras's
-            outputs, if there are several.
+        facts: name, shape of a sample (None: it is not known) and last activation of each of
+            Keras's outputs, if there are several.
         arrays: what Keras computed; empty if nothing is known.
         any_form: whether each output may lack its last activation, whatever the loss is, as where
             weights alone are compared.
@@ -134,7 +134,7 @@ class Outputs:
         forms: what an output of the port is, by its name: "same", "linear" or "log". The arrays of
             a probe tell it.
         left_out: outputs that no module of the port makes. Keras's values stand in their place, and
-            what is told of them is no comparison.
+            what a check says of them is no comparison.
     """
 
     def __init__(

@@ -360,7 +360,7 @@ class PairedLayer:
 def with_directions(
     keras: Sequence[Mapping[str, Any]], nodes: Sequence[Mapping[str, Any]], pairing: Pairing
 ) -> Pairing:
-    """Returns a pairing in which bidirectional layers with two calls are told as such.
+    """Returns a pairing in which bidirectional layers with two calls are marked as such.
 
     Args:
         keras: nodes of Keras, with the shapes of their weights.

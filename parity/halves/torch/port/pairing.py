@@ -452,7 +452,7 @@ _WRONG: tuple[tuple[Shapes, float], ...] = (
     (lambda node: len(_largest(node["weights"])), _WEIGHTED),
 )
 # Kinds that mean the same, though the two halves use different words.
-_ALIKE = [
+_SAME_KINDS = [
     {"conv", "depthwise_conv"},
     {"flatten", "reshape"},
     {"lstm", "bidirectional"},
@@ -470,7 +470,7 @@ _MERGING = {"add", "multiply", "average", "maximum", "minimum", "concatenate"}
 
 def _is_same_kind(a: str, b: str) -> bool:
     both_augment = a.startswith(RANDOM_IMAGE) and b.startswith(RANDOM_IMAGE)
-    return a == b or both_augment or any({a, b} <= group for group in _ALIKE)
+    return a == b or both_augment or any({a, b} <= group for group in _SAME_KINDS)
 
 
 def _score(keras: Mapping[str, Any], torch: Mapping[str, Any]) -> float:

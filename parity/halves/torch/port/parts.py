@@ -25,7 +25,7 @@ class Parts:
 
     Args:
         module: of the port.
-        told: of Keras's half: by the name of a part, how it is called and what is kept of it.
+        facts: of Keras's half: by the name of a part, how it is called and what is kept of it.
         layers: of the port; may name the module of a part.
         needless: parts that may do without a module, since the port computes them by itself.
 
@@ -76,7 +76,8 @@ class Parts:
         if len(flat) != len(kept):
             raise InputError(
                 f"the module {path!r} returns {len(flat)} tensors; expected "
-                f"{facts['num_outputs']}, as `{name}` in Keras, or {len(kept)} without those that are random"
+                f"{facts['num_outputs']}, as `{name}` in Keras, or {len(kept)} without those that "
+                f"are random"
             )
         return flat[0] if len(flat) == 1 else flat
 

@@ -71,7 +71,7 @@ _RECURRENT = (*RECURRENT, "bidirectional", "conv_lstm")
 
 
 def told_nodes(port: PortUnderTest, pairs: Sequence[tuple[int, int]]) -> list[PortNode]:
-    """Returns the nodes of the port as they are told: a call has the weights of its partner.
+    """Returns the nodes of the port as facts have them: a call has the weights of its partner.
 
     Some may be carried elsewhere, such as a bias that the port adds by itself.
     """
@@ -91,7 +91,7 @@ def told_nodes(port: PortUnderTest, pairs: Sequence[tuple[int, int]]) -> list[Po
 
 
 def told_pairs(port: PortUnderTest) -> list[tuple[int, int]]:
-    """Returns the pairs that are told, by number: those that are compared, or carry weights."""
+    """Returns the pairs of the facts, by number: those that are compared, or carry weights."""
     compared = {id(pair.call) for pair in port.pairs}
     return [
         (row, column)

@@ -142,7 +142,7 @@ def fit_program(task: SweptProgram) -> RunResult:
     """Trains a port from its own random numbers.
 
     Args:
-        task: its `nests` and `settings` are what the Keras half told.
+        task: its `nests` and `settings` are what the Keras half recorded.
 
     Returns:
         History and seconds.
@@ -186,7 +186,7 @@ class OwnStepper(StepperOfPort):
 
     Args:
         built: the port, with the loss and the metrics of the training.
-        settings: what the Keras half told of its model.
+        settings: what the Keras half recorded of its model.
         outputs: those of the port beside Keras's.
     """
 

@@ -324,7 +324,7 @@ class FlowBatches:
     """Batches by number, made when they are asked for.
 
     Args:
-        told: what Keras told of the flow: arrays, samples and parameters of all images.
+        arrays: what Keras recorded of the flow: arrays, samples and parameters of all images.
         settings: dtype of the images, arguments of the generator.
         augment: the port's own augmentation, or None.
         draws: returns what the port draws of the images (N, C, H, W) by itself; None: nothing.
@@ -502,7 +502,7 @@ class TimedFlow:
     """Batches (x, y) or (x, y, weight) of arrays in Keras's layout; one pass is an epoch.
 
     Args:
-        told: what Keras told of the flow: its arrays.
+        arrays: what Keras recorded of the flow.
         settings: arguments of the generator and of the flow.
         port: may augment by itself, and draw by itself.
         samples: number of samples in a pass, the first ones.

@@ -304,7 +304,7 @@ class PhantomSteps:
         port: that is trained.
         built: the same port, complete.
         masks: of its dropouts.
-        told: by the number of the epoch, as the Keras half tells it.
+        steps: by the number of the epoch, as the Keras half recorded them.
     """
 
     def __init__(

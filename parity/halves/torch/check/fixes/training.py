@@ -166,7 +166,7 @@ def other_than_default(kind: type, config: Mapping[str, Any]) -> dict[str, Any]:
 # --- Changes of a port's loss that Keras's loss and its regularisers suggest ----------------------
 
 
-_OWN = ("loss/confident/value", "loss/confident/gradient", "loss/own")
+_LOSS_KEYS = ("loss/confident/value", "loss/confident/gradient", "loss/own")
 
 
 def loss_fix(port: PortUnderTest, form: str, writer: PortWriter) -> tuple[Together, int] | None:
@@ -184,7 +184,7 @@ def loss_fix(port: PortUnderTest, form: str, writer: PortWriter) -> tuple[Togeth
     if port.built.loss is None or port.keras.facts["loss"] is None or port.outputs.names:
         return None
     written: PortWriter = CheckWriter(
-        {key: writer.arrays[key] for key in _OWN if key in writer.arrays}
+        {key: writer.arrays[key] for key in _LOSS_KEYS if key in writer.arrays}
     )
     if not written.arrays or _agrees(port, written, facts):
         return None
