@@ -79,13 +79,9 @@ def told_nodes(port: PortUnderTest, pairs: Sequence[tuple[int, int]]) -> list[Po
     weights = port.keras.facts["weights"]
     names = {item.name for item in port.carried}
     for row, column in pairs:
-        partner_weights = port.keras.facts["nodes"][row]["weights"]
-        if names.issuperset(partner_weights) and len(nodes[column]["weights"]) < len(
-            partner_weights
-        ):
-            shapes = {
-                name.partition(".")[2]: list(weights[name]["shape"]) for name in partner_weights
-            }
+        wanted = port.keras.facts["nodes"][row]["weights"]
+        if names.issuperset(wanted) and len(nodes[column]["weights"]) < len(wanted):
+            shapes = {name.partition(".")[2]: list(weights[name]["shape"]) for name in wanted}
             nodes[column] = {**nodes[column], "weights": shapes}
     return nodes
 
