@@ -124,11 +124,11 @@ def _wired(program: Program, signs: Sequence[Any]) -> tuple[Any, ...]:
     """Returns what each line does, with which tensors, and which of them the model returns."""
     wires = Wires()
     wires.inputs = list(program.inputs.values())
-    told = tuple((sign, wires.of(line)) for sign, line in zip(signs, program.lines, strict=True))
+    lines = tuple((sign, wires.of(line)) for sign, line in zip(signs, program.lines, strict=True))
     ends = tuple((wires.place(value), value.layout) for value in values_in(program.outputs))
     structure = fill(program.outputs, lambda value: None)
     kinds = tuple((value.layout, len(value.shape)) for value in program.inputs.values())
-    return told, ends, repr(structure), kinds
+    return lines, ends, repr(structure), kinds
 
 
 def _whole(program: Program) -> tuple[Any, ...]:
@@ -168,11 +168,11 @@ def block_of(
         outputs: those that the first part returns, in their structure.
         prefix: of the names of its layers.
     """
-    owns: dict[str, str] = {}  # a module that is called twice has one name
+    inner_names: dict[str, str] = {}  # a module that is called twice has one name
     for number, line in enumerate(parts[0]):
-        if line.is_module and line.name not in owns:
+        if line.is_module and line.name not in inner_names:
             names = [part[number].name for part in parts]
-            owns[line.name] = distinct(_own(names, prefix), owns.values())
+            inner_names[line.name] = distinct(_inner_name(names, prefix), inner_names.values())
     vectors: dict[str, tuple[Any, ...]] = {}  # parameters in the order of their lines
     slots: dict[tuple[int, Slot], str] = {}
     for number, slot, vector in differing(parts):
@@ -180,7 +180,7 @@ def block_of(
         if known is None:
             line = parts[0][number]
             short = _slot_name(line.made, slot)
-            known = short if short not in vectors else f"{owns[line.name]}_{short}"
+            known = short if short not in vectors else f"{inner_names[line.name]}_{short}"
             while known in vectors:
                 known += "_"
             vectors[known] = vector
@@ -191,7 +191,7 @@ def block_of(
         made = line.made and _with_parameters(
             line.made, [part[number].made for part in parts], given
         )
-        name = owns.get(line.name) or (line.name and _own([line.name], prefix))
+        name = inner_names.get(line.name) or (line.name and _inner_name([line.name], prefix))
         passed_on = {**line.given, **{str(slot): value for slot, value in given.items()}}
         lines.append(replace(line, name=name, made=made, given={} if made else passed_on))
     vectors = dict(sorted(vectors.items(), key=lambda pair: not is_size(pair[0])))
@@ -226,7 +226,7 @@ def _with_parameters(
     return Planned(made.kind, *arguments, **{name: values[name] for name in order})
 
 
-def _own(names: Sequence[str], prefix: str) -> str:
+def _inner_name(names: Sequence[str], prefix: str) -> str:
     """Returns the name of a layer within its block: without the prefix, or what counts the blocks.
 
     Args:
@@ -499,31 +499,31 @@ def _replace(program: Program, windows: Sequence[Window]) -> None:
     block, vectors = block_of(parts, inputs, outputs, prefixes[0])
     block.name = block_name(prefixes, family(parts[0]))
     lines: list[Line] = []
-    taken = [line.name for line in program.lines]
+    used_names = [line.name for line in program.lines]
     inside = {id(line) for part in parts for line in part}
     beside = [line.name for line in program.lines if id(line) not in inside]
     at = 0
     for number, (window, part) in enumerate(zip(windows, parts, strict=True)):
         lines += program.lines[at : window.start]
-        told = ", ".join(f"{{{n}}}" for n in range(len(window.inputs)))
-        own = prefixes[number].rstrip("_")
-        if own in beside:  # another part of the same block of Keras's is a block already
-            own = distinct(next(line.name for line in part if line.is_module), beside)
+        placeholders = ", ".join(f"{{{n}}}" for n in range(len(window.inputs)))
+        line_name = prefixes[number].rstrip("_")
+        if line_name in beside:  # another part of the same block of Keras's is a block already
+            line_name = distinct(next(line.name for line in part if line.is_module), beside)
         given = {name: vector[number] for name, vector in vectors.items()}
         lines.append(
             Line(
-                own or distinct(family(parts[0]), taken),
-                f"{{self}}({told})",
+                line_name or distinct(family(parts[0]), used_names),
+                f"{{self}}({placeholders})",
                 window.inputs,
                 window.outputs,
                 program=block,
                 given=given,
                 members=tuple(part),
-                is_named=bool(own),
+                is_named=bool(line_name),
                 drawn=first_draw(part),
             )
         )
-        taken.append(lines[-1].name)
+        used_names.append(lines[-1].name)
         at = window.stop
     program.lines = [*lines, *program.lines[at:]]
 
@@ -555,12 +555,12 @@ def _chain(program: Program) -> None:
             lines[-1] = replace(before, outputs=line.outputs, program=None, chain=(before, line))
         else:
             lines.append(line)
-    taken = [line.name for line in lines if not line.chain]
+    used_names = [line.name for line in lines if not line.chain]
     for number, line in enumerate(lines):
         if line.chain:
             shared = _shared([each.name for each in line.chain if each.is_named])
-            name = distinct(attribute(shared.rstrip("_")) if shared else "blocks", taken)
-            taken.append(name)
+            name = distinct(attribute(shared.rstrip("_")) if shared else "blocks", used_names)
+            used_names.append(name)
             lines[number] = replace(line, name=name)
     program.lines = lines
 

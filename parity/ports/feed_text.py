@@ -82,16 +82,16 @@ class Told:
         return [f"{name}={literal(value)}" for name, value in self._left.items()]
 
 
-def stub(lines: list[str], told: str, source: Facts, text: str) -> str:
+def stub(lines: list[str], comment: str, source: Facts, text: str) -> str:
     """Returns the source of a function that is to be written.
 
     Args:
         lines: its head and docstring.
-        told: what is to be written.
+        comment: what is to be written.
         source: of Keras's function, as the Keras half quotes it.
         text: of the error that it raises.
     """
-    lines += commented(told, "    ")
+    lines += commented(comment, "    ")
     lines += [line.removeprefix("    ") for line in [*quoted(source), *raised(text)]]
     return "\n".join(lines)
 
@@ -117,34 +117,34 @@ _OF_FILES = (
 )
 
 
-def write_flow(told: Facts, prefix: str, fit: Facts, found: Feed) -> None:
+def write_flow(facts: Facts, prefix: str, fit: Facts, found: Feed) -> None:
     """Writes a flow of an ImageDataGenerator."""
     what = f"the ImageDataGenerator of {'the validation' if prefix else '`fit`'}"
-    generator, flow = Told(told["generator"]), Told(told["flow"])
+    generator, flow = Told(facts["generator"]), Told(facts["flow"])
     settings = {name: generator.take(name) for name in _GENERATOR if generator.has(name)}
     for name, choices in _CHOICES.items():
-        if generator.has(name) and told["generator"][name] in choices:
+        if generator.has(name) and facts["generator"][name] in choices:
             settings[name] = generator.take(name)
     settings = {name: _short(name, value) for name, value in settings.items()}
-    if told["dtype"]:
-        settings["dtype"] = told["dtype"]
+    if facts["dtype"]:
+        settings["dtype"] = facts["dtype"]
     name = f"{prefix}augmentation"
-    if told["function"] is not None and generator.take("preprocessing_function"):
+    if facts["function"] is not None and generator.take("preprocessing_function"):
         function = f"{prefix}preprocessing_function"
-        found.functions.append(function_text(function, told["function"], what))
+        found.functions.append(function_text(function, facts["function"], what))
         settings["preprocessing_function"] = Parameter(function)
-    statistics = told["statistics"] or {"is_fitted_to_x": False, "mean": None, "std": None}
+    statistics = facts["statistics"] or {"is_fitted_to_x": False, "mean": None, "std": None}
     if settings.get("zca_whitening") and not statistics["is_fitted_to_x"]:
         del settings["zca_whitening"]
         found.left_out.append(
             f"zca_whitening of {what}: its matrix is not that of the images of the training"
         )
-    shares = bool(told.get("same_generator"))
+    shares = bool(facts.get("same_generator"))
     if not shares:
         found.functions.append(_generator_text(name, settings, statistics, what))
     if "def flow(" not in "".join(found.functions):
-        found.functions.append(_flow_text(told["num_more"]))
-    about_images(told, prefix, (generator, flow), found)
+        found.functions.append(_flow_text(facts["num_more"]))
+    about_images(facts, prefix, (generator, flow), found)
     flow.take("batch_size")
     options = {"shuffle": None if flow.take("shuffle") else False, "seed": flow.take("seed")}
     name_left(what, (generator, flow), "torch_impl.augment has nothing that does it", found)
@@ -158,9 +158,9 @@ def write_flow(told: Facts, prefix: str, fit: Facts, found: Feed) -> None:
     if statistics["is_fitted_to_x"] and not shares:
         source = f"fitted({source}, x)"
         if "def fitted(" not in "".join(found.functions):
-            found.functions.append(_FITTED if not told["num_more"] else _FITTED_OF_SEVERAL)
+            found.functions.append(_FITTED if not facts["num_more"] else _FITTED_OF_SEVERAL)
     if prefix:
-        batches = told["flow"].get("batch_size", 32)
+        batches = facts["flow"].get("batch_size", 32)
         given = arguments(Parameter(source), Parameter('read(file, "_val")'), batches, **options)
         found.validation = f"flow({given})"
         return
@@ -171,13 +171,13 @@ def write_flow(told: Facts, prefix: str, fit: Facts, found: Feed) -> None:
     found.training = [f"flow({given})"]
 
 
-def about_images(told: Facts, prefix: str, settings: tuple[Told, Told], found: Feed) -> None:
+def about_images(facts: Facts, prefix: str, settings: tuple[Told, Told], found: Feed) -> None:
     """Tells what of a file of data are the images of a flow, and how its workers draw.
 
     Args:
-        told: of the flow.
+        facts: of the flow.
         prefix: "validation_" of a validation.
-        settings: of its generator and its own, of which those are taken that are told.
+        settings: of its generator and its own, of which those are taken that are written.
         found: gets the sentences.
     """
     generator, flow = settings
@@ -186,18 +186,18 @@ def about_images(told: Facts, prefix: str, settings: tuple[Told, Told], found: F
             f"The generator has validation_split={literal(split)}: x has the images of the "
             "training alone, and x_val those of the validation."
         )
-        if told["has_weights"]:
+        if facts["has_weights"]:
             found.data.append(
                 "Keras cuts no weights for a subset: weight has as many of the first ones of all."
             )
-    if told["images"]:
-        read = ", ".join(f"{n}={literal(told['flow'][n])}" for n in _OF_FILES if flow.has(n))
+    if facts["images"]:
+        read = ", ".join(f"{n}={literal(facts['flow'][n])}" for n in _OF_FILES if flow.has(n))
         for each in _OF_FILES:
             flow.take(each)
         array = "x_val" if prefix else "x"
         found.data.append(
-            f"{array} has the images that {told['class']} reads from {told['images']}, before they "
-            f"are augmented, in the order of its files{f' ({read})' if read else ''}."
+            f"{array} has the images that {facts['class']} reads from {facts['images']}, before "
+            f"they are augmented, in the order of its files{f' ({read})' if read else ''}."
         )
     for each in ("workers", "use_multiprocessing"):
         if flow.has(each):
@@ -267,8 +267,8 @@ def function_text(name: str, source: Facts, what: str) -> str:
     place = place_of(source)
     lines = head(f"def {name}(image: torch.Tensor) -> torch.Tensor:")
     lines += docstring(f"Keras's preprocessing_function{place}; it is to be written.", "    ")
-    told = f"{PLACE}: image has (C, H, W), and comes from {what}; returns one of this shape"
-    return stub(lines, told, source, f"{name} is to be written: as Keras computes it{place}")
+    comment = f"{PLACE}: image has (C, H, W), and comes from {what}; returns one of this shape"
+    return stub(lines, comment, source, f"{name} is to be written: as Keras computes it{place}")
 
 
 # --------------------------------------------------------------------------------------------------
@@ -279,9 +279,9 @@ def function_text(name: str, source: Facts, what: str) -> str:
 _SILENT = ("prefetch", "options", "model", "assert_cardinality", "finalize")  # change no sample
 
 
-def write_maps(told: Facts, prefix: str, model: Model, found: Feed) -> None:
+def write_maps(facts: Facts, prefix: str, model: Model, found: Feed) -> None:
     """Writes the maps of a tf.data.Dataset: layers of Keras, and stubs for other code."""
-    steps = told["steps"]
+    steps = facts["steps"]
     maps = [n for n, step in enumerate(steps) if step["name"] == "map" and _is_written(step)]
     if not maps:
         return
@@ -375,12 +375,12 @@ def _map(step: Facts, name: str, number: int, model: Model, found: Feed) -> str:
     lines = head(f"def {name}(*sample: torch.Tensor) -> tuple[torch.Tensor, ...]:")
     lines += docstring(f"Keras's function of Dataset.map{place}; it is to be written.", "    ")
     part = "one sample, with a batch axis of 1" if step["is_each"] else "a batch"
-    told = (
+    comment = (
         f"{PLACE}: sample is {part}: images (N, C, H, W), labels, and weights if there are any; "
         "returns the same parts"
     )
     found.functions.append(
-        stub(lines, told, source, f"{name} is to be written: what Dataset.map applies{place}")
+        stub(lines, comment, source, f"{name} is to be written: what Dataset.map applies{place}")
     )
     return name
 
@@ -407,9 +407,9 @@ def feed_of(fit: Facts, model: Model) -> Feed:
             of the file, the statements that draw its seeds from `seeds`, and sentences on what it
             lacks; None if it cannot be written.
     """
-    told, found = fit.get("feed") or {}, Feed()
+    feed, found = fit.get("feed") or {}, Feed()
     for name, prefix in (("x", ""), ("validation", "validation_")):
-        given = told.get(name)
+        given = feed.get(name)
         if given is not None and given["kind"] == "flow":
             write_flow(given, prefix, fit, found)
         elif given is not None:
@@ -473,9 +473,9 @@ def plain_feed_of(fit: Facts) -> Feed:
     Args:
         fit: what the Keras half tells of `fit`, with "feed".
     """
-    told, found = fit.get("feed") or {}, Feed()
+    feed, found = fit.get("feed") or {}, Feed()
     for name, prefix, argument in (("x", "", "augment"), ("validation", "validation_", "prepare")):
-        given = told.get(name)
+        given = feed.get(name)
         if given is not None and given["kind"] == "flow":
             _flow(given, prefix, argument, found)
         elif given is not None:
@@ -483,27 +483,29 @@ def plain_feed_of(fit: Facts) -> Feed:
     return found
 
 
-def _flow(told: Facts, prefix: str, argument: str, found: Feed) -> None:
+def _flow(facts: Facts, prefix: str, argument: str, found: Feed) -> None:
     what = f"the ImageDataGenerator of {'the validation' if prefix else '`fit`'}"
-    if told["num_more"]:
+    if facts["num_more"]:
         found.left_out.append(f"{what}: images beside other inputs have no plain form")
         return
-    generator, flow = Told(told["generator"]), Told(told["flow"])
-    settings = {own: generator.take(name) for name, own in _NAMES.items() if generator.has(name)}
-    for name, (own, choices) in _CHOICES_OF_PLAIN_FEED.items():
-        if generator.has(name) and told["generator"][name] in choices:
-            settings[own] = choices[generator.take(name)]
+    generator, flow = Told(facts["generator"]), Told(facts["flow"])
+    settings = {
+        setting: generator.take(name) for name, setting in _NAMES.items() if generator.has(name)
+    }
+    for name, (setting, choices) in _CHOICES_OF_PLAIN_FEED.items():
+        if generator.has(name) and facts["generator"][name] in choices:
+            settings[setting] = choices[generator.take(name)]
     if settings.get("fill") == "zeros" or not generator.has("fill_mode"):
         outside = generator.take("cval")  # no other mode needs it
         settings |= {"outside": outside} if settings.get("fill") == "zeros" and outside else {}
-    for name, own in (("featurewise_center", "mean"), ("featurewise_std_normalization", "std")):
+    for name, setting in (("featurewise_center", "mean"), ("featurewise_std_normalization", "std")):
         if generator.take(name):
-            settings[own] = (told["statistics"] or {})[own]
-    if told["function"] is not None and generator.take("preprocessing_function"):
+            settings[setting] = (facts["statistics"] or {})[setting]
+    if facts["function"] is not None and generator.take("preprocessing_function"):
         function = f"{prefix}preprocessing_function"
-        found.functions.append(function_text(function, told["function"], what))
+        found.functions.append(function_text(function, facts["function"], what))
         settings["function"] = Parameter(function)
-    about_images(told, prefix, (generator, flow), found)
+    about_images(facts, prefix, (generator, flow), found)
     flow.take("batch_size")
     flow.take("seed")  # numbers are torch's
     is_shuffled = flow.take("shuffle")
@@ -516,10 +518,10 @@ def _flow(told: Facts, prefix: str, argument: str, found: Feed) -> None:
     found.differs.append(_LAW.format(what))
 
 
-def _maps(told: Facts, prefix: str, argument: str, found: Feed) -> None:
+def _maps(facts: Facts, prefix: str, argument: str, found: Feed) -> None:
     """Writes a map of layers that flip and rescale; names the others."""
     settings: dict[str, Any] = {}
-    for step in told["steps"]:
+    for step in facts["steps"]:
         if step["name"] != "map" or not (step["model"] or step["is_own"]):
             continue
         place = place_of(step["source"]) if step["source"] else ""

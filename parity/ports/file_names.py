@@ -48,35 +48,35 @@ def with_plain_names(facts: Mapping[str, Any], weights: Mapping[str, np.ndarray]
         NoTwinError: a name is no text, or is too long to be one.
     """
     program = facts["program"]
-    own = facts.get("own") or {}
+    custom = facts.get("own") or {}
     _check(facts)
     found = list(_names_in(program["model"]))
-    names = _Names([*found, *own.get("layers", {})])
-    told: dict[str, Any] = {
+    names = _Names([*found, *custom.get("layers", {})])
+    renamed: dict[str, Any] = {
         "program": {
             **program,
             "model": names.config(program["model"]),
             "draws": [[names.path(path), number] for path, number in program["draws"]],
             "shared": [names.of(name) for name in program["shared"]],
         },
-        "own": own and names.own(own),
+        "own": custom and names.own(custom),
     }
     for key in ("undecayed", "weights"):
         if key in facts:
             given = facts[key]
-            told[key] = (
+            renamed[key] = (
                 {names.weight(name): each for name, each in given.items()}
                 if isinstance(given, Mapping)
                 else [names.weight(name) for name in given]
             )
     if "added_losses" in facts:
-        told["added_losses"] = [names.of(name) for name in facts["added_losses"]]
+        renamed["added_losses"] = [names.of(name) for name in facts["added_losses"]]
     paths = {path: path.replace("/", ".", 1) for path in weights}
     by_path = {
         names.weight(name).replace(".", "/", 1): weights[path] for path, name in paths.items()
     }
     of_keras = {names.weight(name): name for name in [*facts.get("weights", ()), *paths.values()]}
-    return PlainNames({**facts, **told}, by_path, of_keras)
+    return PlainNames({**facts, **renamed}, by_path, of_keras)
 
 
 class _Names:
@@ -148,26 +148,26 @@ class _Names:
             return [self.config(each, key if key.endswith(_ENDS) else "") for each in value]
         return value
 
-    def own(self, own: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns what is told of the user's own code."""
+    def own(self, custom: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the facts of the user's own code."""
 
-        def below(told: Mapping[str, Any]) -> dict[str, Any]:
-            parts = {key: key.rpartition("/") for key in told}
+        def below(entries: Mapping[str, Any]) -> dict[str, Any]:
+            parts = {key: key.rpartition("/") for key in entries}
             return {
-                f"{self.of(layer)}{slash}{rest}": told[key]
+                f"{self.of(layer)}{slash}{rest}": entries[key]
                 for key, (layer, slash, rest) in parts.items()
             }
 
         changed: dict[str, Any] = {}
-        if "layers" in own:
-            changed["layers"] = {self.of(name): each for name, each in own["layers"].items()}
-        changed |= {key: below(own[key]) for key in ("functions", "rules") if key in own}
-        if "inlined" in own:
-            inlined = own["inlined"].items()
+        if "layers" in custom:
+            changed["layers"] = {self.of(name): each for name, each in custom["layers"].items()}
+        changed |= {key: below(custom[key]) for key in ("functions", "rules") if key in custom}
+        if "inlined" in custom:
+            inlined = custom["inlined"].items()
             changed["inlined"] = {self.weight(name): self.path(path) for name, path in inlined}
-        if "refused" in own:
-            changed["refused"] = [self.of(name) for name in own["refused"]]
-        return {**own, **changed}
+        if "refused" in custom:
+            changed["refused"] = [self.of(name) for name in custom["refused"]]
+        return {**custom, **changed}
 
 
 def _is_entry(value: Mapping[str, Any]) -> bool:
@@ -213,5 +213,5 @@ def _check_name(name: Any, whose: str) -> None:
     if not isinstance(name, str):
         raise NoTwinError([f"{whose} has the name {str(name)[:40]!r}: expected a text"])
     if len(name) > _MOST:
-        told = f"{whose} has a name of {len(name):,} characters, {name[:20]!r}..."
-        raise NoTwinError([f"{told}: expected at most {_MOST:,}"])
+        message = f"{whose} has a name of {len(name):,} characters, {name[:20]!r}..."
+        raise NoTwinError([f"{message}: expected at most {_MOST:,}"])

@@ -36,8 +36,8 @@ def names_of_epoch(losses: Any, kinds: Mapping[str, Any], outputs: Sequence[str]
     """
     found = {"loss"}
     by_output = losses if isinstance(losses, Mapping) else {}
-    own = [name for name, loss in by_output.items() if loss is not None]
-    found |= {f"{name}_loss" for name in own if len(own) > 1}
+    with_loss = [name for name, loss in by_output.items() if loss is not None]
+    found |= {f"{name}_loss" for name in with_loss if len(with_loss) > 1}
     for kind, given in kinds.items():
         parts = given if isinstance(given, Mapping) else {"": given}
         for output, plans in parts.items():
@@ -121,8 +121,8 @@ def output_text(program: Program, turn: str) -> tuple[str, list[str]]:
 
 def about_output(output: str) -> list[str]:
     """Returns a comment on the argument `output`; nothing without one."""
-    told = "loss and metrics take images in Keras's layout, as the targets are"
-    return commented(told, "    ") if output else []
+    text = "loss and metrics take images in Keras's layout, as the targets are"
+    return commented(text, "    ") if output else []
 
 
 def _is_turned(value: Value) -> bool:
@@ -252,18 +252,18 @@ def rules_of(rules: Mapping[str, LayerRules], program: Program, module: nn.Modul
             found.constraints[f"{path}.{name}"] = _text("constraints", constraint)
         if rule.activity is not None:
             end = by_layer.get(f"{layer}{OUTPUT}")
-            is_own = isinstance(rule.activity, OwnRegularizer)  # which is told the layout
-            if end is None or not (rule.activity.is_layout_free or is_own):
+            is_custom = isinstance(rule.activity, OwnRegularizer)  # which gets the layout
+            if end is None or not (rule.activity.is_layout_free or is_custom):
                 found.left_out.append(f"the regulariser of the output of layer {layer!r}")
             else:
                 found.activities[end] = _text("regularizers", rule.activity)
         if rule.projections:
             found.left_out.append(f"the regulariser of the projections of layer {layer!r}")
-    found.own += _own_texts(rules.values())
+    found.own += _custom_rule_texts(rules.values())
     return found
 
 
-def _own_texts(rules: Iterable[LayerRules]) -> list[str]:
+def _custom_rule_texts(rules: Iterable[LayerRules]) -> list[str]:
     """Returns the sources of the rules of the user's, one for each class."""
     by_name: dict[str, list[OwnRegularizer | OwnConstraint]] = {}
     for rule in rules:
@@ -356,10 +356,10 @@ def left_out_of_training(
     for name in described.get("own_steps", []):
         if name == "test_step" or (name == "train_step" and has_stub):
             continue
-        told = f"{name} of the model: code of your own; train.py trains as `compile` says"
+        sentence = f"{name} of the model: code of your own; train.py trains as `compile` says"
         if name == "train_step" and fit.get("step") is not None:
-            told += "; without --plain, it is left as a stub"
-        found.append(told)
+            sentence += "; without --plain, it is left as a stub"
+        found.append(sentence)
     return found
 
 
@@ -372,15 +372,15 @@ def about_later(fit: Mapping[str, Any]) -> list[str]:
     later = fit.get("later")
     if not later:
         return []
-    told = [f"It trains what the first call of fit does ({_place(later['first'])})."]
-    told += [
+    sentences = [f"It trains what the first call of fit does ({_place(later['first'])})."]
+    sentences += [
         f"The call stands in a loop ({_place(loop)}): later rounds are not ported."
         for loop in later["loops"]
     ]
     if calls := later["calls"]:
         noun = "call is" if len(calls) == 1 else f"{len(calls)} calls are"
-        told.append(f"The other {noun} not ported: {', '.join(map(_place, calls))}.")
-    return told
+        sentences.append(f"The other {noun} not ported: {', '.join(map(_place, calls))}.")
+    return sentences
 
 
 def rows_apart(facts: Mapping[str, Any]) -> list[str]:
@@ -408,11 +408,11 @@ def _of_later(later: Mapping[str, Any] | None) -> list[str]:
         for loop in later["loops"]
     ]
     for call in later["calls"]:
-        told = f"another call of `fit`, `{call['text']}` in {_place(call)}: {first}"
+        sentence = f"another call of `fit`, `{call['text']}` in {_place(call)}: {first}"
         if call["changes"]:
             changes = [f"`{each['text']}` (line {each['line']})" for each in call["changes"]]
-            told += f"; before the other one, the script has {', '.join(changes)}"
-        found.append(told)
+            sentence += f"; before the other one, the script has {', '.join(changes)}"
+        found.append(sentence)
     return found
 
 
@@ -431,6 +431,6 @@ def _of_batches(fit: Mapping[str, Any]) -> list[str]:
         if given["batch_size"]
         else f"batches of {size} by default, since the size of its batches is not known"
     )
-    told = "train.py takes the arrays of a file, which hold what it gives, and makes"
+    action = "train.py takes the arrays of a file, which hold what it gives, and makes"
     order = f"; it shuffles samples, where {_ORDERS[kind]}" if fit.get("shuffle", True) else ""
-    return [f"the batches of {what} that `fit` gets: {told} {known}{order}"]
+    return [f"the batches of {what} that `fit` gets: {action} {known}{order}"]

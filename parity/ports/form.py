@@ -33,7 +33,7 @@ class Layout(enum.Enum):
 
 @dataclass(frozen=True)
 class Applied:
-    """What a form is told of the call that it writes.
+    """What a form knows of the call that it writes.
 
     Attributes:
         inputs: shapes of the tensors that the layer gets, in Keras's layout, batch axis included.
@@ -208,7 +208,7 @@ def told(planned: Planned) -> Planned:
             settings[name] = value
     if settings.get("seed") in (0, None):
         settings.pop("seed", None)
-    inside = [_told_inside(value) for value in planned.arguments]
+    inside = [_inner_without_defaults(value) for value in planned.arguments]
     order = list(known)
     while (
         settings and next(iter(settings)) in _PLACED and order[len(inside)] == next(iter(settings))
@@ -217,9 +217,9 @@ def told(planned: Planned) -> Planned:
     return Planned(planned.kind, *inside, **settings)
 
 
-def _told_inside(value: Any) -> Any:
+def _inner_without_defaults(value: Any) -> Any:
     if isinstance(value, list):
-        return [_told_inside(each) for each in value]
+        return [_inner_without_defaults(each) for each in value]
     return told(value) if isinstance(value, Planned) else value
 
 
@@ -296,6 +296,6 @@ OperationRow = Callable[[Operation, Applied], Form]
 
 def other(operation: Operation, call: Applied) -> Form:
     """The form of an operation without a row: Keras's operation, as `torch_impl` has it."""
-    told = [*operation.arguments, *(keyword(k, literal(v)) for k, v in operation.settings.items())]
-    text = f"OPERATIONS[{literal(operation.name)}]({', '.join(told)})"
+    texts = [*operation.arguments, *(keyword(k, literal(v)) for k, v in operation.settings.items())]
+    text = f"OPERATIONS[{literal(operation.name)}]({', '.join(texts)})"
     return Form(text, None, Layout.LAST, note="keras.ops's own rules")

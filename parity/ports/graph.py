@@ -59,7 +59,7 @@ def entries_of(masks: Masks) -> tuple[Mask | None, ...]:
 
 
 def is_known(masks: Masks) -> bool:
-    """Whether it is told where all masks of an argument come from."""
+    """Whether it is known where all masks of an argument come from."""
     return all(
         each is None or (bool(each.layer) and is_known(each.joined)) for each in entries_of(masks)
     )
@@ -77,7 +77,7 @@ class Traced:
             the first one, unless the tensor is made of an array alone.
         whole: the tensors of whole numbers or truth values.
         truths: those of truth values.
-        masks: of each call that is told some, by the names of the arguments.
+        masks: of each call that gets some, by the names of the arguments.
         end_masks: of the outputs of the model that have one.
         inner: models that are layers of it, or that a layer applies to each step, by name.
         tied: name of a TimeDistributed -> name of the layer in it, if the model has that, too.
@@ -132,11 +132,11 @@ def trace(twin: KerasModel, config: Config, *, has_batches: bool = True) -> Trac
             if lengths is _LENGTHS[-1] or not is_beyond:
                 raise
     traced = _traced(twin, config, *both)
-    # Masks of the outputs of inner models are told to the layers that take them.
+    # Masks of the outputs of inner models go to the layers that take them.
     first = both[0]
     masks = {place: mask_of(end) for place, end in zip(traced.ends, first.ends, strict=True)}
-    told = {place: first.source(twin, mask) for place, mask in masks.items() if mask is not None}
-    return replace(traced, end_masks=told)
+    sources = {place: first.source(twin, mask) for place, mask in masks.items() if mask is not None}
+    return replace(traced, end_masks=sources)
 
 
 class _Recorder:
@@ -186,8 +186,8 @@ class _Recorder:
             elif isinstance(made, torch.Tensor) and made.dtype == torch.bool:
                 self.sources.setdefault(id(model), []).append((Mask(name, len(calls)), made))
             calls.append(_tensors(made))
-            told = {key: value for key, value in options.items() if is_mask(key) and is_any(value)}
-            self.told.setdefault((id(model), name), []).append(told)
+            masks = {key: value for key, value in options.items() if is_mask(key) and is_any(value)}
+            self.told.setdefault((id(model), name), []).append(masks)
 
         return note
 
@@ -206,7 +206,7 @@ class _Recorder:
         child.compute_mask = noted
 
     def source(self, model: KerasModel, mask: Any) -> Mask:
-        """Returns where a mask comes from that a call in a model is told."""
+        """Returns where a mask comes from that a call in a model gets."""
         for source, made in self.sources.get(id(model), []):
             same = isinstance(mask, torch.Tensor) and mask.shape == made.shape
             if same and torch.equal(mask.bool(), made):
@@ -226,9 +226,9 @@ def _run(twin: KerasModel, config: Config, length: int, size: int) -> _Recorder:
     settings = {name_of(layer): layer["config"] for layer in config["layers"]}
     given = []
     for number, place in enumerate(_tensors_at(twin.graph.inputs)):
-        told = settings[place.layer]
-        shape = told.get("batch_shape") or told["shape"]
-        dtype = getattr(torch, told["dtype"])
+        layer_config = settings[place.layer]
+        shape = layer_config.get("batch_shape") or layer_config["shape"]
+        dtype = getattr(torch, layer_config["dtype"])
         sides = [side or length for side in shape[1:]]
         given.append(_drawn([size, *sides], dtype, number))
     training = twin.training
@@ -311,11 +311,11 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
 
 
 def _masks_of(recorder: _Recorder, twin: KerasModel, call: Call) -> dict[str, Masks]:
-    """Returns where the masks come from that a call is told."""
+    """Returns where the masks come from that a call gets."""
     calls = recorder.told.get((id(twin), call.layer), [])
-    told = calls[call.number] if call.number < len(calls) else {}
+    masks = calls[call.number] if call.number < len(calls) else {}
     found: dict[str, Masks] = {}
-    for name, mask in told.items():
+    for name, mask in masks.items():
         if isinstance(mask, list | tuple):
             found[name] = tuple(None if m is None else recorder.source(twin, m) for m in mask)
         else:
@@ -325,8 +325,10 @@ def _masks_of(recorder: _Recorder, twin: KerasModel, call: Call) -> dict[str, Ma
 
 def _makes_mask(module: nn.Module) -> bool:
     is_embedding = isinstance(module, layers.Embedding) and module.mask_zero
-    own = module.layer if isinstance(module, CustomLayer) else None
-    return isinstance(module, layers.Masking) or is_embedding or hasattr(own, "compute_mask")
+    custom_layer = module.layer if isinstance(module, CustomLayer) else None
+    return (
+        isinstance(module, layers.Masking) or is_embedding or hasattr(custom_layer, "compute_mask")
+    )
 
 
 def _drawn(shape: list[int], dtype: torch.dtype, number: int) -> torch.Tensor:

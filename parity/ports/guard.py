@@ -69,9 +69,9 @@ def _of_functional(path: Sequence[str]) -> bool:
     name = path[0]
     value = getattr(functional, name, None)
     homes = (torch._C._nn, torch._C._VariableFunctions)
-    is_own = inspect.isfunction(value) and value.__module__ == functional.__name__
+    is_python = inspect.isfunction(value) and value.__module__ == functional.__name__
     is_native = inspect.isbuiltin(value) and any(hasattr(home, name) for home in homes)
-    return len(path) == 1 and not name.startswith("_") and (is_own or is_native)
+    return len(path) == 1 and not name.startswith("_") and (is_python or is_native)
 
 
 def _builtins_of(module: ModuleType) -> Callable[[Sequence[str]], bool]:
@@ -364,7 +364,7 @@ class _Walker:
         function = node.func
         if isinstance(function, ast.Name):
             if function.id == "assert_parity":
-                return _told(node, "torch").partition(".")[0] == self._known.package
+                return _argument_text(node, "torch").partition(".")[0] == self._known.package
             return function.id in self._bound or function.id in _CALLED
         if isinstance(function, ast.Subscript):
             name = getattr(function.slice, "value", None)
@@ -393,7 +393,7 @@ def _is_whole(node: ast.expr) -> bool:
     return isinstance(node, kinds) and ast.unparse(node) in _WHOLE
 
 
-def _told(node: ast.Call, name: str) -> str:
+def _argument_text(node: ast.Call, name: str) -> str:
     """Returns the text that a call has as an argument by name."""
     values = [each.value for each in node.keywords if each.arg == name]
     return str(getattr(values[0], "value", "")) if values else ""

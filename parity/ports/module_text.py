@@ -53,28 +53,28 @@ def model_text(
         package: has the plain parts of the model; "": the model has none.
     """
     classes: dict[int, str] = {}
-    told: set[str] = set()
+    written_notes: set[str] = set()
     stubs = classes_in(program)
     makers = making_masks(program, stubs)
     parts = [function_text(function) for function in functions]
-    for own in stubs:
-        for name, model in models_in(own).items():
+    for stub in stubs:
+        for name, model in models_in(stub).items():
             classes[id(model)] = name
-            parts.append(_class_text(model, classes, told))
-        parts.append(class_text(own, made_text, makes_mask=own in makers))
-    taken = _taken(program)
+            parts.append(_class_text(model, classes, written_notes))
+        parts.append(class_text(stub, made_text, makes_mask=stub in makers))
+    used_names = _stub_names(program)
     for each in all_of(program):
-        classes[id(each)] = distinct(class_name(each.name), [*taken, *classes.values()])
-        parts.append(_class_text(each, classes, told))
+        classes[id(each)] = distinct(class_name(each.name), [*used_names, *classes.values()])
+        parts.append(_class_text(each, classes, written_notes))
     body = "\n\n\n".join(parts)
-    notes = [held.note for own in stubs for held in own.held]
+    notes = [member.note for stub in stubs for member in stub.held]
     later = [n for n in ("F", "activations") if any(f"{n}." in note for note in notes)]
     return f'"""{documented(about)}"""\n\n{_imports(body, later, package)}\n\n\n{body}\n'
 
 
 def name_of_class(program: Program) -> str:
     """Returns the name of the class of a model."""
-    names = _taken(program)
+    names = _stub_names(program)
     for each in all_of(program):
         names.append(distinct(class_name(each.name), names))
     return names[-1]
@@ -85,10 +85,10 @@ def own_definitions(program: Program, functions: Sequence[OwnFunction]) -> set[s
     return {each.name for each in functions} | {each.name for each in classes_in(program)}
 
 
-def _taken(program: Program) -> list[str]:
+def _stub_names(program: Program) -> list[str]:
     """Returns the names of the classes that are the user's, and of the models inside of them."""
     stubs = classes_in(program)
-    return [name for own in stubs for name in (own.name, *models_in(own))]
+    return [name for stub in stubs for name in (stub.name, *models_in(stub))]
 
 
 def _imports(body: str, for_later: Collection[str], package: str) -> str:
@@ -110,26 +110,26 @@ def _imports(body: str, for_later: Collection[str], package: str) -> str:
 
     if "F" in {*used, *for_later}:
         lines.append(f"from torch.nn import functional as F{note('F')}")
-    own = []
+    project_imports = []
     if names := [name for name in ("arrays", "layers") if name in used]:
-        own.append(f"from torch_impl import {', '.join(names)}")
+        project_imports.append(f"from torch_impl import {', '.join(names)}")
     if "clip" in used:
-        own.append("from torch_impl.clip import clip")
+        project_imports.append("from torch_impl.clip import clip")
     if "OPERATIONS" in used:
-        own.append("from torch_impl.keras_config.operations import OPERATIONS")
+        project_imports.append("from torch_impl.keras_config.operations import OPERATIONS")
     if "activations" in {*used, *for_later}:
-        own.append(f"from torch_impl.layers import activations{note('activations')}")
+        project_imports.append(f"from torch_impl.layers import activations{note('activations')}")
     if "with_mask" in used:
-        own.append("from torch_impl.masks import with_mask")
+        project_imports.append("from torch_impl.masks import with_mask")
     if "through_float32" in used:
-        own.append("from torch_impl.optim.rounding import through_float32")
+        project_imports.append("from torch_impl.optim.rounding import through_float32")
     if "parts" in used:
-        own += ["", f"from {package} import parts"]
-    return "\n".join([*lines, *own])
+        project_imports += ["", f"from {package} import parts"]
+    return "\n".join([*lines, *project_imports])
 
 
-def _class_text(program: Program, classes: Mapping[int, str], told: set[str]) -> str:
-    attributes, made = _modules(program, classes, told)
+def _class_text(program: Program, classes: Mapping[int, str], written_notes: set[str]) -> str:
+    attributes, made = _modules(program, classes, written_notes)
     ends = {value.number for value in _returned(program)}
     statements = statements_of(program.lines, attributes, ends)
     variables = named(statements, program.inputs, ends)
@@ -144,7 +144,7 @@ def _class_text(program: Program, classes: Mapping[int, str], told: set[str]) ->
         lines += made
         lines.append("")
     lines += head(f"    def forward(self, {parameters}) -> {_type(program.outputs)}:")
-    lines += _forward(statements, variables, program, told)
+    lines += _forward(statements, variables, program, written_notes)
     return "\n".join(lines)
 
 
@@ -158,11 +158,11 @@ def _type_of(value: Any) -> str:
 def _about(program: Program, variables: Mapping[int, str]) -> str:
     if not program.has_shapes:
         return f"A part of the network that repeats, {program.repeats} times."
-    taken = ", ".join(
+    inputs = ", ".join(
         f"{variables[v.number]} {_shape_of_all(program.taken.get(name, [v.written_shape]))}"
         for name, v in program.inputs.items()
     )
-    return f"Takes {taken}; returns {_shapes(program.outputs)}."
+    return f"Takes {inputs}; returns {_shapes(program.outputs)}."
 
 
 def _shapes(outputs: Any) -> str:
@@ -221,11 +221,11 @@ def _returned(program: Program) -> list[Value]:
 
 
 def _modules(
-    program: Program, classes: Mapping[int, str], told: set[str]
+    program: Program, classes: Mapping[int, str], written_notes: set[str]
 ) -> tuple[dict[int, str], list[str]]:
     """Returns the attribute of each line that has a module, and the lines that make them.
 
-    A reason that was told already is not repeated.
+    A reason that was written already is not repeated.
     """
     by_layer = attributes_of(program)
     attributes: dict[int, str] = {}
@@ -240,8 +240,8 @@ def _modules(
         attributes[number] = name
     lines: list[str] = []
     for _, line in sorted(parts, key=lambda part: part[0]):
-        why = "" if line.why in told else line.why
-        told.add(line.why)
+        why = "" if line.why in written_notes else line.why
+        written_notes.add(line.why)
         lines += with_comment(
             f"{_INDENT}self.{by_layer[line.name]} = {_source(line, classes)}", why
         )
@@ -272,13 +272,13 @@ def made_text(planned: Planned) -> str:
     Raises:
         ValueError: a part of it has no source.
     """
-    own = str(getattr(planned.kind, "__name__", planned.kind))
+    kind_name = str(getattr(planned.kind, "__name__", planned.kind))
     homes = {"layers": layers, "nn": nn, "arrays": arrays}
-    home = next((h for h, m in homes.items() if getattr(m, own, None) is planned.kind), None)
+    home = next((h for h, m in homes.items() if getattr(m, kind_name, None) is planned.kind), None)
     home = "parts" if is_part(planned.kind) else home
     if home is None and not is_stub(planned.kind):
-        raise ValueError(f"{own}: it has no source in torch or torch_impl")
-    name = own if home is None else f"{home}.{own}"
+        raise ValueError(f"{kind_name}: it has no source in torch or torch_impl")
+    name = kind_name if home is None else f"{home}.{kind_name}"
     parts = [_value(value) for value in planned.arguments]
     parts += [keyword(key, _value(value)) for key, value in planned.settings.items()]
     return f"{name}({', '.join(parts)})"
@@ -298,7 +298,7 @@ def _forward(
     statements: Sequence[Statement],
     variables: Mapping[int, str],
     program: Program,
-    told: set[str],
+    written_notes: set[str],
 ) -> list[str]:
     returned = fill(program.outputs, lambda value: variables[value.number])
     lines: list[str] = []
@@ -317,8 +317,8 @@ def _forward(
             else ", ".join(variables[value.number] for value in statement.makes) + " ="
         )
         shape = [_shape(statement.makes[0].written_shape)] if program.has_shapes else []
-        notes = [note for note in dict.fromkeys(statement.notes) if note not in told]
-        told.update(notes)
+        notes = [note for note in dict.fromkeys(statement.notes) if note not in written_notes]
+        written_notes.update(notes)
         comment = "; ".join([*shape, *notes])
         lines += with_comment(f"{_INDENT}{target} {text}", comment)
         if is_return:

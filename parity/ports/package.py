@@ -94,10 +94,13 @@ def write_package(
         except Exception as error:  # the code may do what no source is written for, in any way
             if plain and isinstance(error, NoTwinError):
                 raise  # a stub has no plain form, either
-            program, own = stubbed
-            told = facts.get("own", {})  # of what trains the model, which is the same
-            own = {**own, **{key: told[key] for key in ("losses", "rates") if key in told}}
-            left = {**facts, "program": {**described, **program}, "own": own}
+            program, custom = stubbed
+            training = facts.get("own", {})  # of what trains the model, which is the same
+            custom = {
+                **custom,
+                **{key: training[key] for key in ("losses", "rates") if key in training},
+            }
+            left = {**facts, "program": {**described, **program}, "own": custom}
             return write_package(left, weights, out, plain=plain)
     if described["model"] is None:
         raise ValueError(
@@ -107,11 +110,11 @@ def write_package(
     plain_names = with_plain_names(facts, weights)
     facts, weights, described = plain_names.facts, plain_names.weights, plain_names.facts["program"]
     config = described["model"]["config"]
-    own = facts.get("own") or NOTHING
-    told = told_to(config, own)
-    twin, traced = _traced(told, described["shared"])
-    if plain and (told.functions or own["layers"]):
-        names = [*own["layers"], *(function.name for function in told.functions)]
+    custom = facts.get("own") or NOTHING
+    prepared = told_to(config, custom)
+    twin, traced = _traced(prepared, described["shared"])
+    if plain and (prepared.functions or custom["layers"]):
+        names = [*custom["layers"], *(function.name for function in prepared.functions)]
         raise NoTwinError(
             [
                 f"{name!r} is code of the program, which is possible only without --plain"
@@ -120,26 +123,26 @@ def write_package(
             "plain form",
         )
     numbers = [(name, number) for name, number in described["draws"]]
-    program = program_of(traced, _first_draws([*numbers, *draws_in(own)]))
+    program = program_of(traced, _first_draws([*numbers, *draws_in(custom)]))
     if plain:
         without_seeds(program)
     fold(program)
     class_name = name_of_class(program)
-    about = f"The network {_name(traced, own)!r} of Keras in PyTorch{_layout(program)}."
-    model = model_text(program, about, told.functions)
+    about = f"The network {_name(traced, custom)!r} of Keras in PyTorch{_layout(program)}."
+    model = model_text(program, about, prepared.functions)
     in_file = bool(facts.get("model_file"))  # which has no code of the program's own
-    own_names = () if in_file else own_definitions(program, told.functions)
-    guard({"model.py": model}, out.name, own=own_names)
+    custom_names = () if in_file else own_definitions(program, prepared.functions)
+    guard({"model.py": model}, out.name, own=custom_names)
     module = _made(model, out.name, class_name)
-    carry(module, program, renamed(weights, own))
+    carry(module, program, renamed(weights, custom))
     fill_arrays(module, program)
     arrays = {
         f"{path}.{name}" for path, part in module.named_modules() for name in buffers_of(part)
     }
-    draws = draws_of(module, program, traced, numbers, own["layers"])
+    draws = draws_of(module, program, traced, numbers, custom["layers"])
     rules = rules_of(twin.rules_by_layer(), program, module)
     known = targets(module, program)
-    excluded = _variables(facts.get("undecayed", ()), own, known)
+    excluded = _variables(facts.get("undecayed", ()), custom, known)
     rules.undecayed = undecayed_text(module, excluded.values())
     frozen = frozen_text(module, program, traced)
     if plain:
@@ -148,7 +151,7 @@ def write_package(
             frozen.append(f"model.get_buffer({literal(name)}).copy_({weight})")
         found = {
             plain_names.of_keras[name]: variable
-            for name, variable in _variables(facts["weights"], own, known).items()
+            for name, variable in _variables(facts["weights"], custom, known).items()
         }
         place = (out, about)
         written = plain_files(facts, program, module, draws, rules, found, frozen, place)
@@ -162,7 +165,7 @@ def write_package(
         files = {"__init__.py": "", "model.py": model, "train.py": train, **feed.files}
         call = f'    assert_parity(torch="{out.name}.train:build", against=reference)'
         files["test_parity.py"] = _TEST.format(call="\n".join(wrapped(call)))
-        guard(files, out.name, own=() if in_file else {*own_names, *defined})
+        guard(files, out.name, own=() if in_file else {*custom_names, *defined})
         data = about_data(arrays_of(program, facts), feed.data)
         written = Written(files, module, left_out + feed.left_out, feed.differs, data=data)
         written.feeds = feed.is_written
@@ -170,13 +173,13 @@ def write_package(
         written.left_out += [_NO_SEED.format(path=path) for path in unseeded(module, draws)]
     written.left_out += rules.left_out
     written.left_out += left_out_of_training(described, is_plain=plain, feeds=written.feeds)
-    written.left_out += left_out_of(own, facts.get("added_losses", []))
+    written.left_out += left_out_of(custom, facts.get("added_losses", []))
     step = about_step(described["fit"], is_plain=plain)
     written.data = [*written.data, *filled(" ".join(step))]
-    all_told = replace(
+    complete = replace(
         written, differs=[*written.differs, *rows_apart(facts)]
     )  # a check tells it, too
-    readme = _readme(out.name, class_name, all_told)
+    readme = _readme(out.name, class_name, complete)
     for name, text in (written.files | {"README.md": readme}).items():
         write_bytes(out / name, text.encode())
     state = {
@@ -195,10 +198,10 @@ def write_package(
     }
 
 
-def _name(traced: Traced, own: Facts) -> str:
+def _name(traced: Traced, custom: Facts) -> str:
     """Returns Keras's name of a model, which a subclassed one has as the only layer of another."""
     called = [each for each in traced.layers if traced.layers[each]["class_name"] != "InputLayer"]
-    return called[0] if len(called) == 1 and called[0] in own["layers"] else traced.name
+    return called[0] if len(called) == 1 and called[0] in custom["layers"] else traced.name
 
 
 def _layout(program: Program) -> str:
@@ -211,22 +214,22 @@ def _layout(program: Program) -> str:
     return "; convolutions have channels first" if 3 in ranks else ""
 
 
-def _traced(told: Told, shared: Sequence[str]) -> tuple[Any, Traced]:
+def _traced(prepared: Told, shared: Sequence[str]) -> tuple[Any, Traced]:
     """Returns the twin of a model, and its calls.
 
     Raises:
         NoTwinError: layers have no twin, or are of the user's and cannot be written.
     """
-    problems = told.problems
+    problems = prepared.problems
     try:
-        twin = from_keras_config(told.config, told.custom, shared=shared)
+        twin = from_keras_config(prepared.config, prepared.custom, shared=shared)
     except NoTwinError as error:
-        known = tuple(f"layer {name!r} " for name in told.refused)
+        known = tuple(f"layer {name!r} " for name in prepared.refused)
         others = [each for each in error.problems if not each.startswith(known)]
         raise NoTwinError([*problems, *others]) from None
     if problems:
         raise NoTwinError(problems)
-    return twin, trace(twin, told.config)
+    return twin, trace(twin, prepared.config)
 
 
 def _first_draws(numbers: Sequence[tuple[str, int]]) -> dict[str, int]:
@@ -238,16 +241,16 @@ def _first_draws(numbers: Sequence[tuple[str, int]]) -> dict[str, int]:
 
 
 def _map_text(
-    taken: str, step: Mapping[str, Any], name: str
+    network_class: str, step: Mapping[str, Any], name: str
 ) -> tuple[str, str, list[str], list[str]] | None:
     """Writes a map of a dataset that Keras's layers make: see `feed_of`; a class has another name.
 
     Args:
-        taken: name of the class of the network.
+        network_class: name of the class of the network.
         step: of the dataset.
         name: of the file.
     """
-    model = f"{name}_of_images" if class_name_of(name) == taken else name
+    model = f"{name}_of_images" if class_name_of(name) == network_class else name
     config = {**step["model"]["config"], "name": model}
     try:
         _, traced = _traced(told_to(config, NOTHING), ())
@@ -283,10 +286,10 @@ def _made(source: str, package: str, class_name: str) -> nn.Module:
 
 
 def _variables(
-    names: Sequence[str], own: Facts, known: Mapping[str, Variable]
+    names: Sequence[str], custom: Facts, known: Mapping[str, Variable]
 ) -> dict[str, Variable]:
     """Returns the variables of a module by the names of Keras's weights."""
-    paths = paths_in(own)
+    paths = paths_in(custom)
     by_path = {paths.get(path := name.replace(".", "/", 1), path): name for name in names}
     found = matched(list(by_path), list(known))
     return {by_path[path]: known[end] for path, end in found.items()}
@@ -372,7 +375,7 @@ def write_port(trace: Trace, out: Path, *, plain: bool = False) -> dict[str, Any
     except ValueError as error:
         raise InputError(f"the program cannot be ported: {error}") from error
     except Exception as error:  # of a config that is none of Keras's, in any way
-        told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise InputError(
-            f"the program cannot be ported: its config is not one that Keras writes ({told})"
+            f"the program cannot be ported: its config is not one that Keras writes ({reason})"
         ) from error

@@ -49,7 +49,7 @@ _PARTS = (
     *(conv_lstm, recurrent, resizing),
 )
 _DROPPING = (layers.Dropout, layers.SpatialDropout, layers.AlphaDropout)
-_OWN_SEEDS = ("seed", "random_dtype")  # of streams of numbers that torch has not
+_SEED_SETTINGS = ("seed", "random_dtype")  # of streams of numbers that torch has not
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Called:
 
     Attributes:
         rank: number of axes of its first input.
-        masked: whether it is told a mask.
+        masked: whether it gets a mask.
     """
 
     rank: int
@@ -126,9 +126,9 @@ def arguments_of(part: Any) -> set[str]:
         made = vars(kind).get("__init__") if inspect.isclass(kind) else kind
         if made is None:
             continue
-        told = inspect.signature(made).parameters
-        found |= {name for name, each in told.items() if each.kind is not each.VAR_KEYWORD}
-        if len(found) and all(each.kind is not each.VAR_KEYWORD for each in told.values()):
+        parameters = inspect.signature(made).parameters
+        found |= {name for name, each in parameters.items() if each.kind is not each.VAR_KEYWORD}
+        if len(found) and all(each.kind is not each.VAR_KEYWORD for each in parameters.values()):
             break
     return found - {"self"}
 
@@ -148,8 +148,8 @@ def _plain(line: Line) -> Line:
     called = Called(rank, "mask=" in text)
     found = _made(made, called)
     if is_part(found.kind):
-        taken = inspect.signature(found.kind.forward).parameters  # type: ignore[attr-defined]
-        unknown = sorted(set(_keywords(text)) - set(taken))
+        parameters = inspect.signature(found.kind.forward).parameters  # type: ignore[attr-defined]
+        unknown = sorted(set(_keywords(text)) - set(parameters))
         if unknown:
             raise ValueError(f"{_name(made.kind)} that is told {unknown} has no plain part")
     return replace(line, text=text, made=found, why=why)
@@ -180,8 +180,8 @@ def with_plain_functions(text: str, home: str = "parts") -> str:
         function = getattr(operations, re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(), None)
         unknown = set(_keywords_of(text, name)) - arguments_of(function) if function else set()
         if function is None or unknown:
-            told = f" with {', '.join(sorted(unknown))}" if unknown else ""
-            raise ValueError(f"the operation {name}{told} has no plain function")
+            suffix = f" with {', '.join(sorted(unknown))}" if unknown else ""
+            raise ValueError(f"the operation {name}{suffix} has no plain function")
         text = text.replace(f'OPERATIONS["{name}"](', f"{home}.{function.__name__}(")
     text = re.sub(r"(?<![\w.])clip\((\{\d\}), low=", rf"{home}.maximum(\1, ", text)
     text = re.sub(r"(?<![\w.])clip\((\{\d\}), high=", rf"{home}.minimum(\1, ", text)
@@ -222,8 +222,8 @@ def _same(planned: Planned, called: Called, name: str = "") -> Planned:
     plain = _without_seeds(planned)
     unknown = sorted(set(plain.settings) - arguments_of(part))
     if unknown:
-        told = ", ".join(f"{key}={plain.settings[key]!r}" for key in unknown)
-        raise ValueError(f"{name} with {told} has no plain part")
+        settings = ", ".join(f"{key}={plain.settings[key]!r}" for key in unknown)
+        raise ValueError(f"{name} with {settings} has no plain part")
     inside = [_made(a, called) if isinstance(a, Planned) else a for a in plain.arguments]
     return Planned(part, *inside, **plain.settings)
 
@@ -236,7 +236,7 @@ def _without_seeds(planned: Planned) -> Planned:
     if planned.kind is layers.Hashing:
         return planned
     inside = [_without_seeds(a) if isinstance(a, Planned) else a for a in planned.arguments]
-    settings = {key: value for key, value in planned.settings.items() if key not in _OWN_SEEDS}
+    settings = {key: value for key, value in planned.settings.items() if key not in _SEED_SETTINGS}
     return Planned(planned.kind, *inside, **settings)
 
 
@@ -422,7 +422,7 @@ def places_of(
         ValueError: a weight lies in another order than axes and gates can tell.
     """
     names = {id(module): name for name, module in full.named_modules()}
-    own = plain.state_dict()
+    state = plain.state_dict()
     found: dict[str, list[Place]] = {}
     for name, variable in variables.items():
         shape = tuple(variable.to_keras(variable.tensors).shape)
@@ -431,7 +431,7 @@ def places_of(
         found[name] = []
         for attribute, tensor in zip(variable.attributes, variable.to_torch(numbers), strict=True):
             whole = f"{path}.{attribute}" if path else attribute
-            if whole in own and tensor.any():  # the second bias of an LSTM is 0
+            if whole in state and tensor.any():  # the second bias of an LSTM is 0
                 wanted = linear(full, whole, tensor).numpy()
                 found[name].append(_place(whole, numbers.numpy(), wanted))
     return found
@@ -487,7 +487,7 @@ def load_lines(places: Mapping[str, Sequence[Place]]) -> list[str]:
     for name, found in places.items():
         for place in found:
             row = wrapped(f"        ({literal(name)}, {literal(place.name)})", behind=1)
-            by_order.setdefault(_told(place), []).extend([*row[:-1], f"{row[-1]},"])
+            by_order.setdefault(_place_text(place), []).extend([*row[:-1], f"{row[-1]},"])
     lines: list[str] = []
     for order, rows in by_order.items():
         if len(rows) == 1 and len(one := f"    ({order}): [{rows[0].strip()[:-1]}],") <= WIDTH:
@@ -497,7 +497,7 @@ def load_lines(places: Mapping[str, Sequence[Place]]) -> list[str]:
     return lines
 
 
-def _told(place: Place) -> str:
+def _place_text(place: Place) -> str:
     gates = place.gates if len(place.gates) > 1 else ()
     return ", ".join(map(literal, (place.row, gates, place.axes)))
 

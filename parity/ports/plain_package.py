@@ -137,11 +137,11 @@ def plain_train(
         feed: how images are augmented.
     """
     _, class_name = names
-    own: dict[str, str] = {}
-    taken = (*_NAMES, class_name)
-    compiled, schedules = with_own_schedule(compiled_of_facts(facts), facts, taken, plain=True)
+    loss_sources: dict[str, str] = {}
+    used_names = (*_NAMES, class_name)
+    compiled, schedules = with_own_schedule(compiled_of_facts(facts), facts, used_names, plain=True)
     masked = has_masks(program)
-    training = planned_parts(facts, compiled, own, _NAMES, is_masked=masked, plain=True)
+    training = planned_parts(facts, compiled, loss_sources, _NAMES, is_masked=masked, plain=True)
     found = PlainTrain(left_out=[sentence for _, sentence in training.problems])
     given: dict[str, str] = {}
     body = [f"    model = {class_name}()"]
@@ -191,13 +191,13 @@ def plain_train(
     body += about_output(output)
     given |= feed.given
     found.left_out += feed.left_out
-    told = "".join(f", {name}={text}" for name, text in given.items())
-    body += wrapped(f"    return Training(model{told})")
-    found.own = defined_in([*schedules, *own.values(), *feed.functions])
+    options = "".join(f", {name}={text}" for name, text in given.items())
+    body += wrapped(f"    return Training(model{options})")
+    found.own = defined_in([*schedules, *loss_sources.values(), *feed.functions])
     sections = [
         *(
             text.splitlines()
-            for text in (*schedules, *own.values(), "\n".join(turning), *feed.functions)
+            for text in (*schedules, *loss_sources.values(), "\n".join(turning), *feed.functions)
             if text
         ),
         [
@@ -215,7 +215,7 @@ def plain_train(
     arrays = arrays_of(program, facts)
     functions = reading_of(program, facts, arrays, training.loss, by_name=len(outputs) > 1)
     sections = [*sections, load_weights(class_name), *functions]
-    weightless = _weightless_text(own, arrays)
+    weightless = _weightless_text(loss_sources, arrays)
     return _files(found, sections, facts, given, program, arrays, names, weightless, feed)
 
 
@@ -241,8 +241,8 @@ def _files(
     feed: Feed,
 ) -> PlainTrain:
     package, class_name = names
-    own = "\n\n\n".join("\n".join(lines) for lines in sections)
-    used = names_used(own, "rules")
+    code = "\n\n\n".join("\n".join(lines) for lines in sections)
+    used = names_used(code, "rules")
     fit = facts["program"]["fit"]
     features = [
         *_features(given, arrays, program),
@@ -263,26 +263,26 @@ def _files(
         "torch": ("torch", ""),
         "load_file": ("safetensors.torch", "load_file"),
     }
-    if not re.search(r"(?<![\w.])np\.", own):
+    if not re.search(r"(?<![\w.])np\.", code):
         del imports["np"]
     if weightless:
         imports["signature"] = ("inspect", "signature")
-    if names_used(own, "F"):
+    if names_used(code, "F"):
         imports["F"] = ("torch.nn", "functional")
-    taken = names_called(own + main, data_file.__all__)
+    readers = names_called(code + main, data_file.__all__)
     lines = [imported(imports), "", *([f"from {package} import rules"] if used else [])]
-    lines += from_import(f"{package}.data_file", taken)
+    lines += from_import(f"{package}.data_file", readers)
     lines += [f"from {package}.model import {class_name}"]
     more = [*about_step(fit, is_plain=True), *about_later(fit)]
     about = about_training(package, "does, in plain torch", arrays, more, feed.data)
     head = "\n".join(lines)
     weights = 'WEIGHTS = Path(__file__).with_name("weights.safetensors")'
-    found.train = f"{about}\n\n{head}\n\n{weights}\n\n\n{own}\n\n\n{copy}\n\n\n{main}"
+    found.train = f"{about}\n\n{head}\n\n{weights}\n\n\n{code}\n\n\n{copy}\n\n\n{main}"
     if used:
         found.rules = copied(used, "Rules of the training that torch has not, or has otherwise.")
     about_file = "Reads the command line and the file of data, and says what is wrong with them."
     found.loop = copy
-    found.data_file = copied(taken, about_file)
+    found.data_file = copied(readers, about_file)
     found.port = _port(given, program)
     return found
 
@@ -335,16 +335,16 @@ def _port(given: Mapping[str, str], program: Program) -> list[str]:
     return lines
 
 
-def _weightless_text(own: Collection[str], arrays: Arrays) -> str:
+def _weightless_text(losses: Collection[str], arrays: Arrays) -> str:
     """Returns statements that end a training with weights which a loss does not take.
 
     Args:
-        own: names of the losses that are to be written.
+        losses: names of the losses that are to be written.
         arrays: in a file of data.
     """
-    if not own or not arrays.takes_weights:  # then no file may have any
+    if not losses or not arrays.takes_weights:  # then no file may have any
         return ""
-    names = f"({', '.join(own)},)" if len(own) == 1 else f"({', '.join(own)})"
+    names = f"({', '.join(losses)},)" if len(losses) == 1 else f"({', '.join(losses)})"
     lines = [
         '    if any(name.startswith("weight") for name in file):',
         *wrapped(f"        for loss in {names}:"),
@@ -456,7 +456,9 @@ def plain_files(
     model = model_text(program, about, package=out.name)
     files = {"__init__.py": "", "model.py": model}
     parts = names_used(model, "parts")
-    foreign = [f"{name} of torch_impl has no plain part" for name in imported_from(model, _OWN)]
+    foreign = [
+        f"{name} of torch_impl has no plain part" for name in imported_from(model, _OF_PROJECT)
+    ]
     foreign += [f"{name} is no part" for name in sorted(parts - names_of_parts())]
     if foreign:
         raise without_plain(foreign)
@@ -483,8 +485,8 @@ def plain_files(
         weights="\n".join(load_lines(places_of(full, module, variables))),
     )
     empty = _TEST.format(package=out.name, call="", port="", weights="")
-    own = () if facts.get("model_file") else train.own
-    guard(files, out.name, own=own, verbatim=[train.loop, empty])
+    custom_names = () if facts.get("model_file") else train.own
+    guard(files, out.name, own=custom_names, verbatim=[train.loop, empty])
     order = _ORDER.format(_ONCE if draws_one_order(fit, feed) else _EACH)
     differs = [_INITIAL, *([] if feed.is_written else [order]), *drawing, *feed.differs]
     data = about_data(arrays_of(program, facts), feed.data)
@@ -507,8 +509,8 @@ def _drawing(program: Program) -> list[str]:
                 names.append(line.name)
     if not names:
         return []
-    told = ", ".join(repr(name) for name in dict.fromkeys(names))
-    return [f"masks and noise of the layers {told}: their law is Keras's, their numbers are not"]
+    listed = ", ".join(repr(name) for name in dict.fromkeys(names))
+    return [f"masks and noise of the layers {listed}: their law is Keras's, their numbers are not"]
 
 
 def imported_package(out: Path, class_name: str) -> nn.Module:
@@ -543,19 +545,19 @@ def _is_in(name: str, package: str) -> bool:
 
 def with_weights(plain: nn.Module, full: nn.Module) -> nn.Module:
     """Returns a plain network with the weights of the same one of `torch_impl`."""
-    own = set(plain.state_dict())
+    names = set(plain.state_dict())
     state = {
         name: linear(full, name, value)
         for name, value in full.state_dict().items()
         if isinstance(value, torch.Tensor)
         # A loop has no second bias where that is zero.
-        and (name in own or not name.endswith("bias_hh_l0"))
+        and (name in names or not name.endswith("bias_hh_l0"))
     }
     plain.load_state_dict(state)
     return plain
 
 
-_OWN = ("torch_impl", "parity", "keras_impl")  # a plain port imports none of them
+_OF_PROJECT = ("torch_impl", "parity", "keras_impl")  # a plain port imports none of them
 _ABOUT = (
     "",
     "Network and training need torch, NumPy and safetensors alone: `parts.py` has what torch lacks",

@@ -96,11 +96,11 @@ def _text(text: str, place: Place, shape: tuple[int, ...]) -> str:
     return f"rules.min_max_norm({', '.join(numbers)}, {axes})"
 
 
-def _axes(told: int | Sequence[int], place: Place, shape: tuple[int, ...]) -> tuple[int, ...]:
+def _axes(axes: int | Sequence[int], place: Place, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Returns the axes of a parameter for those of Keras's weight."""
     if place.row is not None or place.shape != tuple(shape[axis] for axis in place.axes):
         raise ValueError(f"{place.name} has other axes than Keras's weight")
-    wanted: Any = [told] if isinstance(told, int) else told
+    wanted: Any = [axes] if isinstance(axes, int) else axes
     of_keras = {axis % len(shape) for axis in wanted}
     return tuple(at for at, axis in enumerate(place.axes) if axis in of_keras)
 
@@ -241,11 +241,11 @@ def penalty_lines(penalties: Mapping[str, str], plain: nn.Module, left_out: list
             left_out.append(f"the regulariser {kind} of {name!r}: it has no plain form")
             continue
         default = "0.0" if kind == "L1L2" else "0.01"
-        told = [factor or default for factor in factors]
+        values = [factor or default for factor in factors]
         if kind == "L1L2":
             pairs = dict(part.split("=") for part in rest[:-1].split(", ") if "=" in part)
-            told = [pairs.get(key, default) for key in ("l1", "l2")]
-        by_text.setdefault(f"rules.{rule}({', '.join(told)})", []).append(name)
+            values = [pairs.get(key, default) for key in ("l1", "l2")]
+        by_text.setdefault(f"rules.{rule}({', '.join(values)})", []).append(name)
     if not by_text:
         return []
     lines = [
@@ -300,7 +300,7 @@ def as_rule(text: str) -> str:
 
 def _replaced(text: str, pattern: str | re.Pattern[str], by: str) -> str:
     """Returns source with something else in the place of code, and not of texts."""
-    return with_texts(text, lambda told: [re.sub(pattern, by, told)])[0]
+    return with_texts(text, lambda code: [re.sub(pattern, by, code)])[0]
 
 
 def _check(part: Any, call: ast.Call) -> None:
@@ -329,14 +329,14 @@ def callback(plan: Planned) -> str:
     if of is None:
         raise ValueError(f"the callback {kind}: it has no plain form")
     part: Any = getattr(callbacks, kind)
-    own = {key: value for key, value in plan.settings.items() if key in arguments_of(part)}
-    if own.get("mode", "auto") == "auto":
+    accepted = {key: value for key, value in plan.settings.items() if key in arguments_of(part)}
+    if accepted.get("mode", "auto") == "auto":
         try:
-            is_less = _is_less_better(str(own.get("monitor", "val_loss")))
+            is_less = _is_less_better(str(accepted.get("monitor", "val_loss")))
         except ValueError as error:
             raise ValueError(f"the callback {kind}: {error}") from None
-        own["mode"] = "min" if is_less else "max"
-    short = told(Planned(part, **own))
+        accepted["mode"] = "min" if is_less else "max"
+    short = told(Planned(part, **accepted))
     settings = {
         key: Parameter(readable(each)) if isinstance(each, float) else each
         for key, each in short.settings.items()

@@ -93,7 +93,7 @@ INSIDE = frozenset(
 )
 _OF_MODULES = frozenset(dir(nn.Module()))
 # What a module has itself, and names that model.py imports.
-_TAKEN = _OF_MODULES | {
+_RESERVED = _OF_MODULES | {
     *("self", "F", "nn", "torch", "layers", "activations", "arrays", "clip", "with_mask", "parts"),
     *("OPERATIONS", "OrderedDict", "through_float32"),
 }
@@ -108,7 +108,7 @@ _DEFAULT = re.compile(r"(sequential|functional|model)(_\d+)?")
 _LONGEST = 100  # characters of a name; nobody reads a longer one
 
 
-def identifier(name: str, taken: Iterable[str] = (), instead: str = "layer") -> str:
+def identifier(name: str, reserved: Iterable[str] = (), instead: str = "layer") -> str:
     """Returns a name as an identifier, whatever text it is: the one function that makes them.
 
     It is in Python's normal form (NFKC), so that two that look different to Python do so to all;
@@ -117,7 +117,7 @@ def identifier(name: str, taken: Iterable[str] = (), instead: str = "layer") -> 
 
     Args:
         name: any text.
-        taken: names that it must not be; it gets a "_" at its end then.
+        reserved: names that it must not be; it gets a "_" at its end then.
         instead: of a name without letters and digits.
     """
     name = unicodedata.normalize("NFKC", name[:_LONGEST])[:_LONGEST]
@@ -131,8 +131,8 @@ def identifier(name: str, taken: Iterable[str] = (), instead: str = "layer") -> 
     name = re.sub(r"^_{2,}", "_", name)
     if not name.isidentifier():
         name = f"_{name}"
-    is_taken = name in taken or name in _OF_PYTHON or name in INSIDE
-    return f"{name}_" if is_taken else name
+    is_reserved = name in reserved or name in _OF_PYTHON or name in INSIDE
+    return f"{name}_" if is_reserved else name
 
 
 def is_plain(name: str) -> bool:
@@ -147,7 +147,7 @@ def is_plain(name: str) -> bool:
 
 def attribute(name: str) -> str:
     """Returns Keras's name of a layer as an attribute of a module: see `identifier`."""
-    return identifier(name, _TAKEN)
+    return identifier(name, _RESERVED)
 
 
 def held_name(name: str) -> str:
@@ -184,9 +184,9 @@ def class_name(name: str) -> str:
     return f"{made.rstrip('_')}Net" if made in _OF_FILES or made != made.rstrip("_") else made
 
 
-def distinct(name: str, taken: Iterable[str]) -> str:
-    """Returns the name, with a number behind it if it is taken."""
-    used, number, found = set(taken), 1, name
+def distinct(name: str, used_names: Iterable[str]) -> str:
+    """Returns the name, with a number behind it if it is in use."""
+    used, number, found = set(used_names), 1, name
     while found in used:
         number += 1
         found = f"{name}{number}"
@@ -328,7 +328,7 @@ def in_branches(program: Program) -> None:
     Calls of one module keep their order: they draw masks, and move statistics. Of two branches of
     different inputs, that comes first which the program has made first, such as an encoder.
     """
-    begins = _begins(program)
+    origins = _origins(program)
     makers = {value.number: line for line in program.lines for value in line.outputs}
     earlier: dict[int, Line] = {}  # the call of the same module before a line
     last: dict[str, Line] = {}
@@ -345,8 +345,8 @@ def in_branches(program: Program) -> None:
         needed = [makers[value.number] for value in line.inputs if value.number in makers]
         needed += [earlier[id(line)]] if id(line) in earlier else []
         before = [each for each in needed if id(each) not in done]
-        if len({begins[id(each)][0] for each in before}) > 1:
-            before.sort(key=lambda each: begins[id(each)][1])
+        if len({origins[id(each)][0] for each in before}) > 1:
+            before.sort(key=lambda each: origins[id(each)][1])
         if before:
             waiting += before[::-1]
         else:
@@ -363,7 +363,7 @@ def in_branches(program: Program) -> None:
     program.lines = [*done.values(), *reversed(left)]
 
 
-def _begins(program: Program) -> dict[int, tuple[frozenset[int], float]]:
+def _origins(program: Program) -> dict[int, tuple[frozenset[int], float]]:
     """Returns what goes into each line by its ID: numbers of inputs, and the first draw before it.
 
     The lines are in an order in which each follows what it takes.

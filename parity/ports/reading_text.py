@@ -199,16 +199,16 @@ def arrays_of(program: Program, facts: Mapping[str, Any]) -> Arrays:
     """
     loss = facts.get("loss") or {}
     outputs = [each["name"] for each in facts.get("outputs") or []]
-    given = _input_arrays(list(program.inputs), _told_names(facts))
+    given = _input_arrays(list(program.inputs), _feed_names(facts))
     targets, weights = {"y": outputs[0] if outputs else ""}, {}
     if not has_targets(facts):
         return Arrays(given, {}, {}, is_weighted=False, takes_weights=True)
     if len(outputs) > 1:  # those of an output without a loss are not needed
-        taken = [name for name in outputs if name in (loss.get("outputs") or outputs)]
+        needed = [name for name in outputs if name in (loss.get("outputs") or outputs)]
         measured = (facts.get("metrics") or {}).values()
-        taken += [n for n in outputs if n not in taken and any(n in each for each in measured)]
-        targets = {f"y_{name}": name for name in taken}
-        weights = {f"weight_{name}": name for name in taken}
+        needed += [n for n in outputs if n not in needed and any(n in each for each in measured)]
+        targets = {f"y_{name}": name for name in needed}
+        weights = {f"weight_{name}": name for name in needed}
     return Arrays(
         given,
         targets,
@@ -218,10 +218,10 @@ def arrays_of(program: Program, facts: Mapping[str, Any]) -> Arrays:
     )
 
 
-def _input_arrays(inputs: Sequence[str], told: Mapping[str, str]) -> dict[str, str]:
+def _input_arrays(inputs: Sequence[str], feed_names: Mapping[str, str]) -> dict[str, str]:
     if len(inputs) == 1:
         return {"x": inputs[0]}
-    return {f"x_{told.get(name, name)}": name for name in inputs}
+    return {f"x_{feed_names.get(name, name)}": name for name in inputs}
 
 
 def _config(facts: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -243,7 +243,7 @@ def has_targets(facts: Mapping[str, Any]) -> bool:
     return bool(fit.get("has_targets", True))
 
 
-def _told_names(facts: Mapping[str, Any]) -> dict[str, str]:
+def _feed_names(facts: Mapping[str, Any]) -> dict[str, str]:
     """Returns the names that inputs have for those who feed the model, by those of their layers.
 
     `--data` of a check has the same names: of a dictionary its keys, of a nest paths with dots.
@@ -293,22 +293,22 @@ def about_data(arrays: Arrays, feed: Sequence[str] = ()) -> list[str]:
     """
     needed = [*map(documented, [*arrays.inputs, *arrays.targets])]
     names = [", ".join(needed[:-1]), needed[-1]] if len(needed) > 1 else needed
-    told = f"The file has {' and '.join(names)}, in Keras's layout."
+    text = f"The file has {' and '.join(names)}, in Keras's layout."
     if not arrays.targets:
-        told += " It has no targets: the program gives fit none."
+        text += " It has no targets: the program gives fit none."
     if not arrays.takes_weights:
-        told += " It has no weights of samples: the program has those of classes."
+        text += " It has no weights of samples: the program has those of classes."
     else:
-        own = (
+        each_output = (
             f" or, for one output each, {', '.join(map(documented, arrays.weights))}"
             if arrays.weights
             else ""
         )
-        told += f" The sample_weight of fit is weight{own}"
-        told += ", which the program has" if arrays.is_weighted else ", which may lack"
-        told += ": a number for each sample, or for each value of the loss."
-    told += " Validation has the same names with _val behind them."
-    return filled(" ".join([told, *feed]))
+        text += f" The sample_weight of fit is weight{each_output}"
+        text += ", which the program has" if arrays.is_weighted else ", which may lack"
+        text += ": a number for each sample, or for each value of the loss."
+    text += " Validation has the same names with _val behind them."
+    return filled(" ".join([text, *feed]))
 
 
 def filled(text: str) -> list[str]:
@@ -368,19 +368,24 @@ def taken_of(program: Program, facts: Mapping[str, Any], arrays: Arrays, losses:
 
 
 def reading(
-    arrays: Arrays, taken: Taken, input_: Callable[[str, str], str], target: str, *, by_name: bool
+    arrays: Arrays,
+    array_texts: Taken,
+    input_: Callable[[str, str], str],
+    target: str,
+    *,
+    by_name: bool,
 ) -> list[str]:
     """Returns the function of train.py that takes the arrays of a file.
 
     Args:
         arrays: in the file.
-        taken: how each is taken.
+        array_texts: how each is taken.
         input_: returns source for an input, of its name and of the source of its array.
         target: source for a target or a weight, with {} in the place of that of its array.
         by_name: whether the only output has its targets in a dictionary, too.
     """
-    body = _inputs(arrays, taken, input_)
-    texts = {key: target.replace("{}", text) for key, text in taken.targets.items()}
+    body = _inputs(arrays, array_texts, input_)
+    texts = {key: target.replace("{}", text) for key, text in array_texts.targets.items()}
     if not arrays.targets:
         body.append("    y = None")
     elif len(arrays.targets) > 1 or by_name:
@@ -392,11 +397,13 @@ def reading(
     if not arrays.takes_weights:
         last = "None"
     elif arrays.weights:
-        names = [f"{literal(name)}: {taken.weights[key]}" for key, name in arrays.weights.items()]
-        every = f"output_weights({taken.weights['weight']}, {{{', '.join(names)}}})"
+        names = [
+            f"{literal(name)}: {array_texts.weights[key]}" for key, name in arrays.weights.items()
+        ]
+        every = f"output_weights({array_texts.weights['weight']}, {{{', '.join(names)}}})"
         body += wrapped(f"    weight = {target.replace('{}', every)}")
     else:
-        body += wrapped(f"    weight = {target.replace('{}', taken.weights['weight'])}")
+        body += wrapped(f"    weight = {target.replace('{}', array_texts.weights['weight'])}")
     return [
         'def read(file: Arrays, ending: str = "") -> tuple[Any, Any, Any]:',
         '    """Returns inputs, targets, and weights of samples or None."""',
@@ -417,16 +424,16 @@ def opening(arrays: Arrays) -> list[str]:
     return lines
 
 
-def weightless_text(own: Collection[str], arrays: Arrays) -> str:
+def weightless_text(losses: Collection[str], arrays: Arrays) -> str:
     """Returns statements that end a training with weights which a loss does not take.
 
     Args:
-        own: names of the losses that are to be written.
+        losses: names of the losses that are to be written.
         arrays: in a file of data.
     """
-    if not own or not arrays.takes_weights:  # then no file may have any
+    if not losses or not arrays.takes_weights:  # then no file may have any
         return ""
-    names = f"({', '.join(own)},)" if len(own) == 1 else f"({', '.join(own)})"
+    names = f"({', '.join(losses)},)" if len(losses) == 1 else f"({', '.join(losses)})"
     lines = [
         *wrapped(f"    for loss in {names}:"),
         '        if not takes_weights(loss) and any(name.startswith("weight") for name in file):',
@@ -436,8 +443,8 @@ def weightless_text(own: Collection[str], arrays: Arrays) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _inputs(arrays: Arrays, taken: Taken, input_: Callable[[str, str], str]) -> list[str]:
-    rows = {name: input_(name, taken.inputs[name]) for name in arrays.inputs.values()}
+def _inputs(arrays: Arrays, array_texts: Taken, input_: Callable[[str, str], str]) -> list[str]:
+    rows = {name: input_(name, array_texts.inputs[name]) for name in arrays.inputs.values()}
     if len(rows) == 1:
         return wrapped(f"    x = {next(iter(rows.values()))}")
     known = input_names(rows)
@@ -486,23 +493,23 @@ def reading_of(
     if len(inputs) == 1:
         (value,) = inputs.values()
         shape = ", ".join(["N", *("?" if s is None else str(s) for s in value.shape[1:])])
-        told = f"({shape}) with the channels second" if is_turned(value) else f"({shape})"
+        description = f"({shape}) with the channels second" if is_turned(value) else f"({shape})"
         turned = ".movedim(-1, 1)" if is_turned(value) else ""
         sections.append(
             [
                 "def feed(x: np.ndarray) -> torch.Tensor:",
-                f'    """Returns what the network takes: {told}."""',
+                f'    """Returns what the network takes: {description}."""',
                 f"    return torch.as_tensor(x){turned}",
             ]
         )
 
-    def taken(name: str, text: str) -> str:
+    def input_text(name: str, text: str) -> str:
         if len(inputs) == 1:
             return f"feed(tensor({text}))"
         return f"tensor({text}){'.movedim(-1, 1)' if is_turned(inputs[name]) else ''}"
 
     texts = taken_of(program, facts, arrays, losses)
-    read = reading(arrays, texts, taken, "tensor({})", by_name=by_name)
+    read = reading(arrays, texts, input_text, "tensor({})", by_name=by_name)
     has_nest = bool(arrays.weights) and arrays.takes_weights
     nest = [
         "    if isinstance(array, dict):",

@@ -29,7 +29,7 @@ _WIDTH = 72  # of an expression, so that a line with its indent has at most 88 c
 _NEAR = 6  # statements between which a tensor has a short name
 _SHORT = ("x", "y", "z")
 _MOST_LETTERS = 24  # of a variable
-_TOLD = re.compile(r"\b(?:\w+_)?(?<!attention_)mask=\{v(\d+)\}")  # a mask of steps, by any name
+_MASK = re.compile(r"\b(?:\w+_)?(?<!attention_)mask=\{v(\d+)\}")  # a mask of steps, by any name
 # Modules that may stand around the call of another one.
 _AROUND = (
     layers.BatchNormalization,
@@ -191,7 +191,7 @@ def named(
         for value in statement.reads:
             last[value.number] = number
     last |= dict.fromkeys(ends, len(statements))
-    masks = {int(number) for each in statements for number in _TOLD.findall(each.text)}
+    masks = {int(number) for each in statements for number in _MASK.findall(each.text)}
     found: dict[int, str] = {}
     live: dict[str, int] = {}  # variable -> the number of its last statement
     known = input_names(inputs)
@@ -209,11 +209,13 @@ def named(
             again = [name for name in dying if name in _SHORT and name in free]
             is_far = end - number > _NEAR and value.number not in ends
             is_mask = value.number in masks or value.name == "mask"
-            own = "mask" if is_mask else _short(attribute(value.name))
+            preferred = "mask" if is_mask else _short(attribute(value.name))
             if (again or free) and not is_far and not is_mask:
                 chosen = (again or free)[0]
             else:
-                chosen = distinct(own, [name for name, until in live.items() if until > number])
+                chosen = distinct(
+                    preferred, [name for name, until in live.items() if until > number]
+                )
             found[value.number] = chosen
             live[chosen] = end
     return found
@@ -361,9 +363,9 @@ def mask_of(call: Call) -> str:
 def with_argument(text: str, argument: str) -> str:
     """Returns a call of a module with one more argument."""
     start = text.index("{self}(") + len("{self}")
-    depth, told = 0, scanned(text)
+    depth, code = 0, scanned(text)
     for place in range(start, len(text)):
-        depth += (told[place] in "([") - (told[place] in ")]")
+        depth += (code[place] in "([") - (code[place] in ")]")
         if depth == 0:
             return f"{text[:place]}, {argument}{text[place:]}"
     raise ValueError(f"{text!r}: expected the call of a module")

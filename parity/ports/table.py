@@ -36,7 +36,7 @@ def form_of(planned: Planned, call: Applied, *, masked: bool = False) -> Form:
     Args:
         planned: the module.
         call: what is known of the call.
-        masked: whether the module is told masks, which the part of `torch_impl` takes. They are not
+        masked: whether the module gets masks, which the part of `torch_impl` takes. They are not
             in the form.
     """
     if planned.kind is layers.SpectralNormalization and not masked:
@@ -58,10 +58,10 @@ def _inner(planned: Planned, call: Applied, takes: Layout, masked: bool) -> Form
     """Returns the form by the table, or that of a part of `torch_impl`, which takes a layout."""
     if planned.kind in FORMS and (not masked or planned.kind in sequences.CUSTOM_ROWS):
         return FORMS[planned.kind](planned, call)
-    return _own(planned, call, takes)
+    return _form_of_part(planned, call, takes)
 
 
-def _own(planned: Planned, call: Applied, takes: Layout) -> Form:
+def _form_of_part(planned: Planned, call: Applied, takes: Layout) -> Form:
     """Returns the form of a part of `torch_impl`, which gives its output as it takes its inputs."""
     if call.rank == 2 and len(call.output) == 2:
         takes = Layout.ANY

@@ -83,8 +83,8 @@ def train_text(
     """
     compiled, schedules = with_own_schedule(compiled_of_facts(facts), facts, (*_NAMES, class_name))
     compiled, rates = with_own_rates(compiled, facts, (*_NAMES, class_name))
-    own: dict[str, str] = {}
-    training = planned_parts(facts, compiled, own, is_masked=has_masks(program))
+    loss_sources: dict[str, str] = {}
+    training = planned_parts(facts, compiled, loss_sources, is_masked=has_masks(program))
     left_out = [sentence for _, sentence in training.problems]
     known = all_names(training, compiled.outputs)
     left_out += without_watched(training, known, known)
@@ -135,16 +135,23 @@ def train_text(
     output, turning = output_text(program, "losses.channels_last")
     given |= {"output": output} if output else {}
     body += about_output(output)
-    told_port = ", ".join(f"{name}={text}" for name, text in given.items() if name != "module")
-    body += wrapped(f"    return Port(model, {told_port})")
+    options = ", ".join(f"{name}={text}" for name, text in given.items() if name != "module")
+    body += wrapped(f"    return Port(model, {options})")
     read = _reading(program, arrays, facts, training)
     opens, fed = opening(arrays), fed_text(fit, feed)
-    weightless = weightless_text(own, arrays)
+    weightless = weightless_text(loss_sources, arrays)
     more = [*about_step(fit, is_plain=False), *about_later(fit)]
     needed = () if step.given else ("loss", "optimizer")
     heads = [text.partition("\n")[0] for text in [*schedules, *rules.own]]
     functions_of_data = ("\n".join(turned), "\n".join(turning), *feed.functions)
-    parts = [*schedules, *rules.own, *rates, *own.values(), step.source, *functions_of_data]
+    parts = [
+        *schedules,
+        *rules.own,
+        *rates,
+        *loss_sources.values(),
+        step.source,
+        *functions_of_data,
+    ]
     standard, numpy = _modules("\n".join([*parts, *body, *read]))
     source = _TEMPLATE.format(
         about=about_training(package, "does", arrays, more, feed.data),
@@ -164,7 +171,7 @@ def train_text(
             "\n".join(
                 [
                     *(*body, *turning, weightless, *heads, *feed.functions),
-                    *filter(is_written, own.values()),
+                    *filter(is_written, loss_sources.values()),
                 ]
             ),
             "\n".join([*read, *opens, parser_text(fit), fed, _TEMPLATE]),
@@ -175,7 +182,7 @@ def train_text(
         weightless=weightless,
         lacking=lacking_text("port", [n for n in needed if n not in given]),
     )
-    codes = [*schedules, *rules.own, *rates, *own.values(), step.source, *feed.functions]
+    codes = [*schedules, *rules.own, *rates, *loss_sources.values(), step.source, *feed.functions]
     return source, left_out, defined_in(codes)
 
 
@@ -211,12 +218,12 @@ def _reading(
 ) -> list[str]:
     """Returns the function that takes the arrays of a file; Trainer turns images itself."""
 
-    def taken(name: str, text: str) -> str:
+    def input_text(name: str, text: str) -> str:
         is_here = len(program.inputs) > 1 and _is_sequence(program.inputs[name])
         return f"np.swapaxes({text}, 1, 2)" if is_here else text
 
     texts = taken_of(program, facts, arrays, training.loss)
-    return reading(arrays, texts, taken, "{}", by_name=False)
+    return reading(arrays, texts, input_text, "{}", by_name=False)
 
 
 def _mapping(texts: Mapping[str, str]) -> str:
@@ -241,8 +248,8 @@ def _imports(body: str, around: str = "", more: Mapping[str, str] = MappingProxy
     for name, module in _MODULES.items():
         if re.search(rf'(?<![\w."]){name}[.(\[]', body) or f", {name})" in body:
             by_module.setdefault(module, []).append(name)
-    if taken := names_called(around, data_file.__all__):
-        by_module["torch_impl.data_file"] = taken
+    if readers := names_called(around, data_file.__all__):
+        by_module["torch_impl.data_file"] = readers
     by_module.setdefault("torch_impl.arrays", []).append("load_state")
     for name, module in more.items():
         by_module.setdefault(module, []).append(name)
@@ -263,8 +270,8 @@ def _modules(source: str) -> tuple[str, str]:
 def planned_parts(
     facts: Mapping[str, Any],
     compiled: Compiled,
-    own: dict[str, str],
-    taken: Collection[str] = _NAMES,
+    loss_sources: dict[str, str],
+    used_names: Collection[str] = _NAMES,
     *,
     is_masked: bool,
     plain: bool = False,
@@ -274,12 +281,12 @@ def planned_parts(
     Args:
         facts: of the trace of the Keras half.
         compiled: the same, in the words of Keras's configs.
-        own: gets the source of the losses of the user's, by name.
-        taken: names that train.py has itself.
+        loss_sources: gets the source of the losses of the user's, by name.
+        used_names: names that train.py has itself.
         is_masked: see `loss_texts`.
         plain: likewise.
     """
-    stubs = loss_texts(facts, own, taken, is_masked=is_masked, plain=plain)
+    stubs = loss_texts(facts, loss_sources, used_names, is_masked=is_masked, plain=plain)
     if "" in stubs:
         training = planned(replace(compiled, loss=None))
         training.loss = stubs[""]
@@ -298,13 +305,13 @@ def lacking_text(port: str, names: Sequence[str]) -> str:
         port: what has the parts as attributes, in the source.
         names: of the parts that were not ported.
     """
-    told = "was not ported, see README.md: give build() one"
+    advice = "was not ported, see README.md: give build() one"
     lines = [
         line
         for name in names
         for line in (
             f"    if {port}.{name} is None:",
-            *wrapped(f'        raise SystemExit("the {name} {told}")'),
+            *wrapped(f'        raise SystemExit("the {name} {advice}")'),
         )
     ]
     return "".join(f"{line}\n" for line in lines)

@@ -45,17 +45,17 @@ def _of_lines(named: Sequence[Line], written: Program) -> Iterator[tuple[str, st
         written: the class, whose lines have the attributes.
     """
     attributes, done = attributes_of(written), set()
-    for line, own in zip(named, written.lines, strict=True):
-        if own.is_module and own.name not in done:
-            done.add(own.name)
-            yield from _of_line(line, own, attributes[own.name])
+    for line, written_line in zip(named, written.lines, strict=True):
+        if written_line.is_module and written_line.name not in done:
+            done.add(written_line.name)
+            yield from _of_line(line, written_line, attributes[written_line.name])
 
 
 def _of_line(named: Line, written: Line, path: str) -> Iterator[tuple[str, str]]:
     if written.chain:
         links = zip(named.chain, written.chain, chain_names(written), strict=True)
-        for each, own, name in links:
-            yield from _of_line(each, own, f"{path}.{name}")
+        for each, link, name in links:
+            yield from _of_line(each, link, f"{path}.{name}")
     elif written.program is not None:
         if written.members:  # which have the whole names
             inside, before = _of_lines(named.members, written.program), ""
@@ -231,15 +231,15 @@ def draws_of(
     found: list[Draw] = []
     for layer, path in by_layer.items():
         if (facts := layers.get(layer.rpartition("/")[2])) is not None:
-            found += _of_own(facts, module, path)
+            found += _custom_draws(facts, module, path)
             continue
         for name in _of_layer(known, layer):
-            own = name.removeprefix(f"{layer}/")
-            initializer = initializer_of(own, holder(_entry(entries, layer), own))
+            short = name.removeprefix(f"{layer}/")
+            initializer = initializer_of(short, holder(_entry(entries, layer), short))
             if initializer is not None:
                 number = places.get(name)
-                if number is not None or not _is_begun(own, initializer):
-                    found.append(Draw(_named(module, path, own), number, initializer))
+                if number is not None or not _is_preset(short, initializer):
+                    found.append(Draw(_named(module, path, short), number, initializer))
     for name, number in numbers:
         if name.endswith("/seed"):
             owner = _seeded(module, by_layer, name.removesuffix("/seed"))
@@ -288,19 +288,19 @@ def _before(module: nn.Module, draw: Draw) -> range:
     """Returns the numbers that a layer takes before its seed."""
     if draw.initializer is not None or draw.number is None or not draw.name:
         return range(0)
-    taken = getattr(module.get_submodule(draw.name), "seeds_drawn", 1)
-    return range(draw.number - taken + 1, draw.number)
+    num_draws = getattr(module.get_submodule(draw.name), "seeds_drawn", 1)
+    return range(draw.number - num_draws + 1, draw.number)
 
 
-def _of_own(facts: Facts, module: nn.Module, path: str) -> Iterator[Draw]:
+def _custom_draws(facts: Facts, module: nn.Module, path: str) -> Iterator[Draw]:
     """Yields the draws of a layer of the user's: what the Keras half has noted."""
     for at, weight in weights_of(facts):
         if (initializer := _noted(weight)) is None:
             continue
         name = _named(module, path, at)
-        is_own = "attribute" in weight and isinstance(initializer, Zeros | Ones)
-        is_begun = is_own or _is_begun(at.rpartition("/")[2], initializer)
-        if weight["draw"] is not None or not is_begun:
+        is_custom = "attribute" in weight and isinstance(initializer, Zeros | Ones)
+        is_preset = is_custom or _is_preset(at.rpartition("/")[2], initializer)
+        if weight["draw"] is not None or not is_preset:
             yield Draw(name, weight["draw"], initializer)
     for at, number in seeds_of(facts):
         name = _named(module, path, at)
@@ -349,7 +349,7 @@ def _of_layer(known: Iterable[str], layer: str) -> list[str]:
     ]
 
 
-def _is_begun(name: str, initializer: Initializer) -> bool:
+def _is_preset(name: str, initializer: Initializer) -> bool:
     """Whether the module has the value from the beginning."""
     return _AS_TORCH.get(name) == type(initializer).__name__
 
@@ -367,8 +367,10 @@ def initial_text(model: nn.Module, draws: Sequence[Draw]) -> list[str]:
     usual = list(keras_order(model))
     is_in_order = _drawn(usual, wanted) == _drawn(wanted, wanted) and set(usual) <= set(wanted)
     known = usual if is_in_order else list(wanted)
-    own = {name: made for name, made in wanted.items() if made and made != default_of(name)}
-    given = [f"{literal(name)}: {_text(made)}" for name, made in _patterns(own, known).items()]
+    non_default = {name: made for name, made in wanted.items() if made and made != default_of(name)}
+    given = [
+        f"{literal(name)}: {_text(made)}" for name, made in _patterns(non_default, known).items()
+    ]
     parts = ["model", "seeds", *([f"{{{', '.join(given)}}}"] if given else [])]
     if not is_in_order:
         parts.append(f"order=[{', '.join(map(literal, wanted))}]")
@@ -385,18 +387,20 @@ def _drawn(names: Iterable[str], wanted: Mapping[str, Initializer | None]) -> li
     return [name for name in names if (made := wanted.get(name)) is None or made.draws_seed]
 
 
-def _patterns(own: Mapping[str, Initializer], known: Sequence[str]) -> dict[str, Initializer]:
+def _patterns(
+    non_default: Mapping[str, Initializer], known: Sequence[str]
+) -> dict[str, Initializer]:
     """Returns initialisers by names, or by a pattern where all weights of a kind have one.
 
     Args:
-        own: those that are not Keras's defaults, by name.
+        non_default: those that are not Keras's defaults, by name.
         known: names of all weights.
     """
     found: dict[str, Initializer] = {}
-    for name, made in own.items():
+    for name, made in non_default.items():
         kind = f"*.{name.rpartition('.')[2]}"
         fitting = [other for other in known if fnmatchcase(other, kind)]
-        is_kind = len(fitting) > 1 and all(own.get(other) == made for other in fitting)
+        is_kind = len(fitting) > 1 and all(non_default.get(other) == made for other in fitting)
         found.setdefault(kind if is_kind else name, made)
     return found
 

@@ -45,7 +45,7 @@ def documented(text: str) -> str:
 
 def with_close_powers(line: str) -> str:
     """Returns a statement as formatters write it: `x**2`, and `x.abs() ** 2`."""
-    return with_texts(line, lambda told: [_POWER.sub(r"\1**\2", told)])[0]
+    return with_texts(line, lambda code: [_POWER.sub(r"\1**\2", code)])[0]
 
 
 def with_texts(line: str, change: Callable[[str], list[str]]) -> list[str]:
@@ -64,12 +64,12 @@ def wrapped(line: str, behind: int = 0) -> list[str]:
         line: with its indent, without a comment.
         behind: number of characters that follow its last line, such as a comma.
     """
-    return with_texts(line, lambda told: _wrapped(told, behind))
+    return with_texts(line, lambda code: _wrapped(code, behind))
 
 
-def _wrapped(line: str, behind: int = 0) -> list[str]:
+def _wrapped(line: str, trailing: int = 0) -> list[str]:
     line = _POWER.sub(r"\1**\2", line)
-    if len(line) + behind <= WIDTH:
+    if len(line) + trailing <= WIDTH:
         return [line]
     indent = line[: len(line) - len(line.lstrip())]
     start = _last_call(line)
@@ -86,7 +86,7 @@ def _wrapped(line: str, behind: int = 0) -> list[str]:
         return [head, f"{inside}{inner}", f"{indent}{tail}"]
     if _is_comprehension(inner):
         return [head, *_comprehension(inner, inside), f"{indent}{tail}"]
-    parts = [_wrapped(f"{inside}{part}", behind=1) for part in _split(inner)]
+    parts = [_wrapped(f"{inside}{part}", trailing=1) for part in _split(inner)]
     if len(parts) == 1 and is_call:
         return [head, *parts[0], f"{indent}{tail}"]
     lines = [each for part in parts for each in (*part[:-1], f"{part[-1]},")]
@@ -242,19 +242,19 @@ def imported(names: Mapping[str, tuple[str, str]]) -> str:
     """
     sections = []
     for is_standard in (True, False):
-        own = {
+        section = {
             name: (module, inner)
             for name, (module, inner) in names.items()
             if (module.partition(".")[0] in sys.stdlib_module_names) == is_standard
             and module != "__future__"
         }
-        whole = {name: module for name, (module, inner) in own.items() if not inner}
+        whole = {name: module for name, (module, inner) in section.items() if not inner}
         lines = [
             f"import {module}" if name == module else f"import {module} as {name}"
             for name, module in sorted(whole.items(), key=lambda pair: pair[1])
         ]
         by_module: dict[str, list[str]] = {}
-        for name, (module, inner) in own.items():
+        for name, (module, inner) in section.items():
             if inner:
                 by_module.setdefault(module, []).append(
                     inner if inner == name else f"{inner} as {name}"

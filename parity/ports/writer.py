@@ -85,9 +85,11 @@ class _Writer:
         layer = self.traced.layers[call.layer]
         call = replace(call, options=heeded(layer["class_name"], call.options))
         places = tensors_of(call)
-        told = self.traced.masks.get((call.layer, call.number), {})
+        all_masks = self.traced.masks.get((call.layer, call.number), {})
         masks = {
-            name: mask for name, mask in told.items() if not tensors_in([call.options.get(name)])
+            name: mask
+            for name, mask in all_masks.items()
+            if not tensors_in([call.options.get(name)])
         }
         is_step = layer["class_name"] == "TimeDistributed"
         # All layers inside of a model take masks, or give them on. Keras tells a model of several
@@ -159,15 +161,15 @@ class _Writer:
         masks: Mapping[str, Masks],
     ) -> None:
         takes = layout if form.takes is Layout.ANY else form.takes
-        taken = places if "{0}" in form.text else []  # an array or a weight needs no tensor
-        given = tuple(self._in_layout(place, takes) for place in taken)
+        needed = places if "{0}" in form.text else []  # an array or a weight needs no tensor
+        given = tuple(self._in_layout(place, takes) for place in needed)
         gives = form.gives or takes
         text = form.text
         for name, mask in masks.items():
             each = [None if m is None else self._mask(m) for m in entries_of(mask)]
             at = itertools.count(len(given))
-            told = ["None" if m is None else f"{{{next(at)}}}" for m in each]
-            value = f"[{', '.join(told)}]" if isinstance(mask, tuple) else told[0]
+            placeholders = ["None" if m is None else f"{{{next(at)}}}" for m in each]
+            value = f"[{', '.join(placeholders)}]" if isinstance(mask, tuple) else placeholders[0]
             text = with_argument(text, f"{name}={value}")
             given = (*given, *(m for m in each if m is not None))
         made = []
@@ -299,15 +301,15 @@ class _Writer:
             step = step.replace("step", "step.movedim(-1, 1)")
         if gives is Layout.FIRST and len(after) > 2:
             step = f"{step}.movedim(1, -1)"
-        taken = [self._in_layout(places[0], Layout.LAST)]
+        inputs = [self._in_layout(places[0], Layout.LAST)]
         loop = "for step in {0}.unbind(1)"
         if mask is not None:
             is_made = isinstance(mask, Mask)
-            taken.append(self._mask(mask) if is_made else self._in_layout(mask, Layout.LAST))
+            inputs.append(self._mask(mask) if is_made else self._in_layout(mask, Layout.LAST))
             step = with_argument(step, "mask=each")
             loop = "for step, each in zip({0}.unbind(1), {1}.unbind(1), strict=True)"
         text = f"torch.stack([{step} {loop}], dim=1)"
-        line = Line(call.layer, text, tuple(taken), ())
+        line = Line(call.layer, text, tuple(inputs), ())
         self._append(replace(line, program=program), call, made, why)
 
     def _append(self, line: Line, call: Call, made: Planned | None, why: str) -> None:
@@ -316,10 +318,10 @@ class _Writer:
         drawn = self._drawn.get(call.layer)
         if line.program is not None:
             drawn = first_draw(line.program.lines)
-        told = {"made": made, "why": why, "drawn": drawn, "inside": inside}
+        changes = {"made": made, "why": why, "drawn": drawn, "inside": inside}
         if call.layer in self.traced.tied:  # the module of the other layer does it
-            told |= {"name": self.traced.tied[call.layer], "inside": ""}
-        self.program.lines.append(replace(line, outputs=(value,), **told))
+            changes |= {"name": self.traced.tied[call.layer], "inside": ""}
+        self.program.lines.append(replace(line, outputs=(value,), **changes))
 
     def _write_inner(self, call: Call, places: list[Tensor]) -> None:
         program = self._program_inside(call.layer)
@@ -333,8 +335,8 @@ class _Writer:
             self._value(Tensor(call.layer, call.number, index), end.layout, call.layer)
             for index, end in enumerate(ends)
         )
-        told = ", ".join(f"{{{number}}}" for number in range(len(given)))
-        line = Line(call.layer, f"{{self}}({told})", given, made, None, program)
+        placeholders = ", ".join(f"{{{number}}}" for number in range(len(given)))
+        line = Line(call.layer, f"{{self}}({placeholders})", given, made, None, program)
         self.program.lines.append(replace(line, drawn=first_draw(program.lines)))
 
     def _program_inside(self, layer: str) -> Program:

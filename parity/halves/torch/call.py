@@ -73,15 +73,15 @@ class Weights:
     """
 
     def __init__(self, root: nn.Module) -> None:
-        self._held: dict[int, tuple[nn.Module, str]] = {}
+        self._places: dict[int, tuple[nn.Module, str]] = {}
         self._made: dict[int, _Made] = {}
         self._alive: list[torch.Tensor] = []  # so that no id is used twice
         for _, module, name, tensor in tensors_of(root):
-            self._held.setdefault(id(tensor), (module, name))
+            self._places.setdefault(id(tensor), (module, name))
             self._alive.append(tensor)
 
     def __contains__(self, tensor: torch.Tensor) -> bool:
-        return id(tensor) in self._held or id(tensor) in self._made
+        return id(tensor) in self._places or id(tensor) in self._made
 
     def follow(self, function: Any, arguments: Any, keywords: Any, output: Any) -> bool:
         """Keeps what a program makes from parameters alone.
@@ -134,8 +134,8 @@ class Weights:
         return [as_it_is(module, name) for module, name in found]
 
     def _roots(self, tensor: torch.Tensor) -> list[tuple[nn.Module, str]]:
-        if id(tensor) in self._held:
-            return [self._held[id(tensor)]] if isinstance(tensor, nn.Parameter) else []
+        if id(tensor) in self._places:
+            return [self._places[id(tensor)]] if isinstance(tensor, nn.Parameter) else []
         made = self._made.get(id(tensor))
         if made is None:
             return []
@@ -171,8 +171,8 @@ class Weights:
 
     def _place(self, tensor: Any) -> Place | None:
         """Returns where a tensor comes from; None if it is no parameter, and not made from one."""
-        if id(tensor) in self._held:
-            module, name = self._held[id(tensor)]
+        if id(tensor) in self._places:
+            module, name = self._places[id(tensor)]
             return Place(module, name, torch.arange(tensor.numel()).reshape(tensor.shape))
         if id(tensor) not in self._made:
             return None
@@ -190,8 +190,8 @@ class Weights:
 def tensors_of(root: nn.Module) -> Iterator[tuple[str, nn.Module, str, torch.Tensor]]:
     """Yields (path, module, attribute, tensor) for all parameters and buffers of a module."""
     for path, module in root.named_modules():
-        for held in (module._parameters, module._buffers):
-            for name, tensor in held.items():
+        for tensors in (module._parameters, module._buffers):
+            for name, tensor in tensors.items():
                 if tensor is not None:
                     yield path, module, name, tensor
 
@@ -273,8 +273,8 @@ def placed(variable: Variable, place: Place) -> Variable:
         variable: reads and sets a tensor of the shape of the place.
         place: of that tensor.
     """
-    held = getattr(place.module, place.attribute)
-    positions, shape = place.positions.reshape(-1), held.shape
+    tensor = getattr(place.module, place.attribute)
+    positions, shape = place.positions.reshape(-1), tensor.shape
     form = place.positions.shape
 
     def to_keras(tensors: Tensors) -> torch.Tensor:
@@ -295,8 +295,8 @@ def placed(variable: Variable, place: Place) -> Variable:
         (place.attribute,),
         to_keras,
         to_torch,
-        trainable=isinstance(held, nn.Parameter),
-        part=positions if len(positions) < held.numel() else None,
+        trainable=isinstance(tensor, nn.Parameter),
+        part=positions if len(positions) < tensor.numel() else None,
     )
 
 

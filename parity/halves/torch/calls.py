@@ -203,7 +203,7 @@ class _Watch(TorchFunctionMode):
         is_first = bool(getattr(module, "batch_first", True))
         nearest: list[int | None] = given.nearest[:1] if is_first else [None]
 
-        def told(part: Part) -> Any:
+        def add_part(part: Part) -> Any:
             nonlocal sources, origins, nearest, number
             layer = part.module
             call = Call(
@@ -230,9 +230,9 @@ class _Watch(TorchFunctionMode):
         self._inside.append((module, given))  # what happens inside is told by the parts
         try:
             if isinstance(module, nn.RNNBase):
-                output = run_stacked(module, arguments, dropped, told)
+                output = run_stacked(module, arguments, dropped, add_part)
             else:
-                output = run_cells(module, arguments, told)
+                output = run_cells(module, arguments, add_part)
         finally:
             self._inside.pop()
         for tensor in flat_tensors(output):

@@ -34,9 +34,9 @@ def without_casts(dtype: str) -> Iterator[list[str]]:
         return
 
     def note(name: str) -> None:
-        told = f"{name} at {where() or 'torch'}"
-        if told not in found:
-            found.append(told)
+        line = f"{name} at {where() or 'torch'}"
+        if line not in found:
+            found.append(line)
 
     enter: Any = torch.autocast.__enter__
 

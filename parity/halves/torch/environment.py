@@ -53,9 +53,9 @@ def _skip_dynamo() -> None:
     from torch.optim import Optimizer
 
     for name in ("add_param_group", "load_state_dict", "state_dict", "zero_grad"):
-        own = getattr(getattr(Optimizer, name), "__wrapped__", None)
-        if own is not None:
-            own.__dict__.setdefault("__dynamo_disable", own)  # what the wrapper looks for
+        inner = getattr(getattr(Optimizer, name), "__wrapped__", None)
+        if inner is not None:
+            inner.__dict__.setdefault("__dynamo_disable", inner)  # what the wrapper looks for
 
 
 def describe_environment(spec: RunSpec | CheckSpec | ProgramSpec) -> dict[str, Any]:

@@ -46,8 +46,8 @@ _LIBRARIES = tuple(
         os.path.dirname(parity.__file__),
     )
 )
-_OWN = os.path.dirname(torch_impl.__file__)
-_IMAGE_LAYERS = os.path.join(_OWN, "layers", "image", "")
+_PACKAGE = os.path.dirname(torch_impl.__file__)
+_IMAGE_LAYERS = os.path.join(_PACKAGE, "layers", "image", "")
 # Frames between a function of torch and the code that calls it, while it is watched.
 _BETWEEN = tuple(
     os.path.join(folder, "")
@@ -93,8 +93,8 @@ def check_written(error: BaseException) -> None:
 def line_of(error: BaseException) -> str:
     """Returns the innermost line of the user's code in the traceback of an error, or ""."""
     frames = reversed(traceback.extract_tb(error.__traceback__))
-    own = (f for f in frames if _is_users(f.filename))
-    return next((f"{os.path.basename(f.filename)}:{f.lineno}" for f in own), "")
+    user_frames = (f for f in frames if _is_users(f.filename))
+    return next((f"{os.path.basename(f.filename)}:{f.lineno}" for f in user_frames), "")
 
 
 @functools.cache
@@ -239,10 +239,10 @@ def _optimizing_float64() -> Iterator[None]:
     An optimizer or a rule may take the dtype of its rate from the parameters when it is made, and a
     rate of 0.005 that was rounded to float32 would be another one than Keras's.
     """
-    own = torch.optim.Optimizer.add_param_group
+    original = torch.optim.Optimizer.add_param_group
 
     def add(optimizer: torch.optim.Optimizer, param_group: dict[str, Any]) -> None:
-        own(optimizer, param_group)
+        original(optimizer, param_group)
         for parameter in param_group["params"]:
             if parameter.is_floating_point():
                 parameter.data = parameter.data.double()
@@ -251,4 +251,4 @@ def _optimizing_float64() -> Iterator[None]:
     try:
         yield
     finally:
-        torch.optim.Optimizer.add_param_group = own  # type: ignore[method-assign]
+        torch.optim.Optimizer.add_param_group = original  # type: ignore[method-assign]

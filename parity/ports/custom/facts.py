@@ -189,48 +189,48 @@ def _drawn(sizes: list[int], dtype: str, given: Sequence[torch.Tensor]) -> torch
     return made.to(real[0] if real else torch.get_default_dtype())
 
 
-def renamed(weights: Mapping[str, np.ndarray], own: Facts) -> dict[str, np.ndarray]:
+def renamed(weights: Mapping[str, np.ndarray], custom: Facts) -> dict[str, np.ndarray]:
     """Returns weights by paths, those of the user's layers by their paths below these.
 
     The first part of such a path is the name of the layer, the others are attributes.
 
     Args:
         weights: by their names in the trace of the Keras half, with "/" behind the layer.
-        own: what the Keras half tells.
+        custom: facts of the user's own code.
     """
-    names = paths_in(own)
+    names = paths_in(custom)
     return {names.get(name, name): array for name, array in weights.items()}
 
 
-def paths_in(own: Facts) -> dict[str, str]:
+def paths_in(custom: Facts) -> dict[str, str]:
     """Returns the paths of weights in code of the user's, by their names in `renamed`."""
     names = {
         weight["weight"].replace(".", "/", 1): f"{layer}/{at}"
-        for layer, facts in own["layers"].items()
+        for layer, facts in custom["layers"].items()
         for at, weight in weights_of(facts)
     }
-    return names | {name.replace(".", "/", 1): path for name, path in own["inlined"].items()}
+    return names | {name.replace(".", "/", 1): path for name, path in custom["inlined"].items()}
 
 
-def draws_in(own: Facts) -> list[tuple[str, int]]:
+def draws_in(custom: Facts) -> list[tuple[str, int]]:
     """Returns (path, number of the draw) of what the user's layers draw."""
     found = []
-    for layer, facts in own["layers"].items():
+    for layer, facts in custom["layers"].items():
         drawn = [(at, weight["draw"]) for at, weight in weights_of(facts)]
         found += [(f"{layer}/{at}", n) for at, n in [*drawn, *seeds_of(facts)] if n is not None]
     return sorted(found, key=lambda draw: draw[1])
 
 
-def left_out_of(own: Facts, adding: Collection[str]) -> list[str]:
+def left_out_of(custom: Facts, adding: Collection[str]) -> list[str]:
     """Returns a sentence for each part of the user's layers that a port lacks.
 
     Args:
-        own: what the Keras half tells.
+        custom: facts of the user's own code.
         adding: names of layers that add a loss by themselves.
     """
-    told = [name for name in own["layers"] if name in adding]
-    left_out = [f"what layer {name!r} adds to the loss, by add_loss" for name in told]
-    for layer, facts in own["layers"].items():
+    names = [name for name in custom["layers"] if name in adding]
+    left_out = [f"what layer {name!r} adds to the loss, by add_loss" for name in names]
+    for layer, facts in custom["layers"].items():
         for at, weight in weights_of(facts):
             name = f"{layer}.{at.replace('/', '.')}"
             if weight["initializer"] is None and "entry" not in weight:
@@ -247,27 +247,27 @@ def weights_of(facts: Facts, before: str = "") -> Iterator[tuple[str, Facts]]:
 
     Those of a weight in a layer of Keras have the "entry" of that layer.
     """
-    for held in facts["holds"]:
-        at = f"{before}{held_name(held['attribute']).replace('.', '/')}"
-        if held["what"] == "weight":
-            yield f"{before}{held_name(held['name'])}", held
-        elif held["what"] == "own":
-            yield from weights_of(held["own"], f"{at}/")
+    for member in facts["holds"]:
+        at = f"{before}{held_name(member['attribute']).replace('.', '/')}"
+        if member["what"] == "weight":
+            yield f"{before}{held_name(member['name'])}", member
+        elif member["what"] == "own":
+            yield from weights_of(member["own"], f"{at}/")
         else:
-            for weight in held["weights"]:
-                told = {**weight, "entry": held["entry"]}
-                yield f"{at}/{_short(weight['name'], held['entry'])}", told
+            for weight in member["weights"]:
+                inner_weight = {**weight, "entry": member["entry"]}
+                yield f"{at}/{_short(weight['name'], member['entry'])}", inner_weight
 
 
 def seeds_of(facts: Facts, before: str = "") -> Iterator[tuple[str, int]]:
     """Yields (path below the layer, number of the draw) of each layer inside that draws."""
-    for held in facts["holds"]:
-        at = f"{before}{held_name(held['attribute']).replace('.', '/')}"
-        if held["what"] == "own":
-            yield from seeds_of(held["own"], f"{at}/")
-        elif held["what"] == "layer":
-            for name, number in held["seeds"]:
-                yield (f"{at}/{_short(name, held['entry'])}" if name else at), number
+    for member in facts["holds"]:
+        at = f"{before}{held_name(member['attribute']).replace('.', '/')}"
+        if member["what"] == "own":
+            yield from seeds_of(member["own"], f"{at}/")
+        elif member["what"] == "layer":
+            for name, number in member["seeds"]:
+                yield (f"{at}/{_short(name, member['entry'])}" if name else at), number
 
 
 def _short(path: str, entry: Facts) -> str:

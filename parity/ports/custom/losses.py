@@ -113,7 +113,7 @@ _LONGEST = 76  # characters of an expression
 _SHORTEST = 24  # characters of a part of one that gets a variable, so that it is shorter
 _SHORT = ("x", "y", "z")
 # Names that the source of a loss may need.
-_TAKEN = frozenset(
+_RESERVED = frozenset(
     {"OPERATIONS", "binary_crossentropy", "losses", "mask_of", "reduce_weighted", "rules"}
     | {"sample_weight", "through_float32"}
 )
@@ -122,13 +122,13 @@ _MEAN = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
 
 def written_loss(
-    name: str, told: Facts, output: str, *, is_weighted: bool, is_masked: bool, plain: bool
+    name: str, facts: Facts, output: str, *, is_weighted: bool, is_masked: bool, plain: bool
 ) -> str:
     """Returns the source of a loss.
 
     Args:
         name: of the function.
-        told: of the Keras half.
+        facts: of the Keras half.
         output: which one of the model the loss belongs to, by Keras's name; "": the only one.
         is_weighted: whether the program gives `fit` weights of samples or of classes.
         is_masked: whether the output may carry a mask.
@@ -137,7 +137,7 @@ def written_loss(
     Raises:
         ValueError: an operation has no source, or the loss has no graph.
     """
-    graph = told.get("graphs", {}).get(output)
+    graph = facts.get("graphs", {}).get(output)
     if graph is None:
         raise ValueError(f"the loss {name} has no graph: its code does more than call operations")
     config = graph["config"]
@@ -145,7 +145,7 @@ def written_loss(
     writer = _Writer(traced, graph["variables"], is_masked=is_masked, plain=plain)
     given = ", sample_weight: torch.Tensor | None = None" if is_weighted else ""
     lines = head(f"def {name}(y_pred: torch.Tensor, y_true: torch.Tensor{given}) -> torch.Tensor:")
-    lines += docstring(f"Keras's {told['class']}{place_of(told['source'])}.", "    ")
+    lines += docstring(f"Keras's {facts['class']}{place_of(facts['source'])}.", "    ")
     if writer.is_used(Tensor("y_true", 0, 0)):
         lines.append("    y_true = y_true.to(y_pred.dtype)")
         if graph["is_column"]:
@@ -205,7 +205,7 @@ class _Writer:
         self._left[Tensor("y_pred", 0, 0)] += is_masked
         self._uses = dict(self._left)
         self._lines: list[str] = []
-        self._told_notes: set[str] = set()
+        self._written_notes: set[str] = set()
 
     def is_used(self, place: Tensor) -> bool:
         """Whether the loss reads a tensor."""
@@ -318,9 +318,9 @@ class _Writer:
             places[0] in self._traced.truths,
             nest_of(call),
         )
-        told = operation(layer, replace(call, arguments=fill(call.arguments, self._told)))
+        op = operation(layer, replace(call, arguments=fill(call.arguments, self._as_source)))
         name = MEAN_OF_BINARY if call.layer in self._means else layer["class_name"]
-        form = (PLAIN_ROWS if self._plain else ROWS).get(name, operation_of)(told, applied)
+        form = (PLAIN_ROWS if self._plain else ROWS).get(name, operation_of)(op, applied)
         if form.made is not None or Layout.FIRST in (form.takes, form.gives):
             raise ValueError(f"{layer['class_name']} has no source in a loss")
         text = form.text.replace("torch.get_default_dtype()", "y_pred.dtype")
@@ -334,7 +334,7 @@ class _Writer:
             self._same[first] = places[0]
         return replace(form, text=with_plain_functions(text, "rules") if self._plain else text)
 
-    def _told(self, value: Any) -> Any:
+    def _as_source(self, value: Any) -> Any:
         """Returns an array as the source that makes it, and any other value as it is."""
         if not isinstance(value, Constant):
             return value
@@ -403,9 +403,11 @@ class _Writer:
 
     def _add(self, text: str, notes: Sequence[str]) -> None:
         """Adds a statement with a comment beside it, or above it, which no other one has."""
-        told = "; ".join(note for note in dict.fromkeys(notes) if note not in self._told_notes)
-        self._told_notes.update(notes)
-        self._lines += with_comment(text, told)
+        comment = "; ".join(
+            note for note in dict.fromkeys(notes) if note not in self._written_notes
+        )
+        self._written_notes.update(notes)
+        self._lines += with_comment(text, comment)
 
     def _free(self, place: Tensor, reads: Sequence[Tensor], others: Sequence[str] = ()) -> str:
         """Returns a name for a tensor that no variable has which is still to be read."""
@@ -414,12 +416,12 @@ class _Writer:
             for name, holder in self._holders.items()
             if self._left[holder] > list(reads).count(holder)
         }
-        taken = {*live, *_TAKEN, *others}
+        used_names = {*live, *_RESERVED, *others}
         wanted = self._wanted.get(place, "_").strip("_")
-        if wanted in _TAKEN:
+        if wanted in _RESERVED:
             wanted = f"{wanted}_"
-        short = next((name for name in _SHORT if name not in taken), _SHORT[0])
-        return distinct(attribute(wanted) if wanted else short, taken)
+        short = next((name for name in _SHORT if name not in used_names), _SHORT[0])
+        return distinct(attribute(wanted) if wanted else short, used_names)
 
 
 def _joined(form: Form, given: Sequence[_Expression]) -> _Expression:
@@ -453,8 +455,8 @@ HOMES = {
 
 def loss_texts(
     facts: Mapping[str, Any],
-    own: dict[str, str],
-    taken: Collection[str],
+    sources: dict[str, str],
+    used_names: Collection[str],
     *,
     is_masked: bool,
     plain: bool,
@@ -463,31 +465,33 @@ def loss_texts(
 
     Args:
         facts: of the trace of the Keras half.
-        own: gets the source of each, by name.
-        taken: names that train.py has itself.
+        sources: gets the source of each, by name.
+        used_names: names that train.py has itself.
         is_masked: whether an output carries a mask.
         plain: whether the source imports nothing of `torch_impl`.
     """
-    told_own = facts.get("own", {}).get("losses", {})
-    told_loss = facts.get("loss") or {}
-    names = {out: each["name"] for out, each in (told_loss.get("outputs") or {}).items()}
+    custom_losses = facts.get("own", {}).get("losses", {})
+    loss = facts.get("loss") or {}
+    names = {out: each["name"] for out, each in (loss.get("outputs") or {}).items()}
     # Facts have no loss for whose targets nothing is known: of one output, it is the only one.
     is_one = len(facts.get("outputs") or []) < 2
-    only = next(iter(told_own), None) if is_one and not told_loss else told_loss.get("name")
-    is_weighted = bool(told_loss.get("sample_weight") or told_loss.get("class_weight"))
+    only = next(iter(custom_losses), None) if is_one and not loss else loss.get("name")
+    is_weighted = bool(loss.get("sample_weight") or loss.get("class_weight"))
     shapes = {each["name"]: each["shape"] for each in facts.get("outputs") or []}
     found = {}
     for output, name in (names or {"": only}).items():
-        if name not in told_own:
+        if name not in custom_losses:
             continue
         known = attribute(re.sub(r"\W", "_", name))
-        known = f"{known}_" if known in taken else known
+        known = f"{known}_" if known in used_names else known
 
-        def text_of(function: str, told: Facts = told_own[name], output: str = output) -> str:
+        def text_of(
+            function: str, loss_facts: Facts = custom_losses[name], output: str = output
+        ) -> str:
             try:
                 made = written_loss(
                     function,
-                    told,
+                    loss_facts,
                     output,
                     is_weighted=is_weighted,
                     is_masked=is_masked,
@@ -497,14 +501,14 @@ def loss_texts(
                 return made
             except Exception:  # code may do what no source is written for, in any way
                 shape = shapes.get(output, facts.get("output_shape") or ())
-                return loss_text(function, told, shape, is_weighted=is_weighted)
+                return loss_text(function, loss_facts, shape, is_weighted=is_weighted)
 
         text = text_of(known)
-        before = own.get(known, text)
+        before = sources.get(known, text)
         if text != before and (is_written(text) or is_written(before)):
             known = f"{known}_{attribute(output)}"  # it computes something else for this output
             text = text_of(known)
-        own[known] = text
+        sources[known] = text
         found[output] = Parameter(known)
     return found
 

@@ -27,7 +27,7 @@ from torch_impl.regularizers import Regularizer
 # --- Regularisers and constraints of the user's own: what stands for them, and their stubs --------
 
 
-_CUT = "..."  # a value that was too long to be told begins so
+_CUT = "..."  # a value that was too long to be recorded begins so
 
 
 class OwnRule:
@@ -77,7 +77,7 @@ class OwnConstraint(OwnRule, Constraint):
         return w
 
 
-def own_rule(facts: Facts, user: str) -> OwnRegularizer | OwnConstraint:
+def custom_rule(facts: Facts, user: str) -> OwnRegularizer | OwnConstraint:
     """Returns what stands for a rule of the user's: see `OwnRule`."""
     return (OwnConstraint if user.endswith("_constraint") else OwnRegularizer)(facts, user)
 
@@ -105,12 +105,12 @@ def rule_text(rules: Sequence[OwnRegularizer | OwnConstraint]) -> str:
     lines += ["", *head(f"    def __call__(self, {argument}: torch.Tensor) -> torch.Tensor:")]
     users = " or ".join(_user(rule) for rule in rules)
     if is_constraint:
-        told = f"{PLACE}: what replaces w, in Keras's layout, after a step: {users}."
+        comment = f"{PLACE}: what replaces w, in Keras's layout, after a step: {users}."
     else:
-        told = f"{PLACE}: the penalty, one number; x is {users}."
+        comment = f"{PLACE}: the penalty, one number; x is {users}."
     if any(rule.user.endswith("/activity_regularizer") for rule in rules):
-        told += " Outputs that are images have channels first."
-    lines += commented(told, INDENT)
+        comment += " Outputs that are images have channels first."
+    lines += commented(comment, INDENT)
     others = [f"self.{key} is an object of {kind} in Keras" for key, kind in facts["held"].items()]
     others += [
         f"self.{key} = {text}" for key, text in facts["values"].items() if key not in first.settings
@@ -145,20 +145,20 @@ class _Function(Parameter):
 
 
 def with_own_rates(
-    compiled: Compiled, facts: Mapping[str, Any], taken: Collection[str]
+    compiled: Compiled, facts: Mapping[str, Any], used_names: Collection[str]
 ) -> tuple[Compiled, list[str]]:
     """Returns what is compiled, whose callbacks know their functions, and the source of these.
 
     Args:
         compiled: of the trace of the Keras half.
         facts: of the same trace.
-        taken: names that the source has itself.
+        used_names: names that the source has itself.
     """
-    told = iter(facts.get("own", {}).get("rates", []))
+    rates = iter(facts.get("own", {}).get("rates", []))
     callbacks, texts = [], list[str]()
-    names = set(taken)
+    names = set(used_names)
     for kind, settings in compiled.callbacks:
-        rate = next(told, None) if kind == _CALLBACK else None
+        rate = next(rates, None) if kind == _CALLBACK else None
         if rate is not None:
             name = distinct(attribute(re.sub(r"\W", "_", rate["name"])), names)
             names.add(name)
@@ -168,22 +168,22 @@ def with_own_rates(
     return replace(compiled, callbacks=callbacks), texts
 
 
-def rate_text(name: str, told: Facts) -> str:
+def rate_text(name: str, facts: Facts) -> str:
     """Returns the source of a function.
 
     Args:
         name: of it.
-        told: of the Keras half.
+        facts: of the Keras half.
     """
     parts = []
-    for number, (parameter, default) in enumerate(told["parameters"]):
+    for number, (parameter, default) in enumerate(facts["parameters"]):
         kind = f": {_TYPES[number]}" if number < len(_TYPES) and default is None else ""
         parts.append(f"{parameter}{kind}" if default is None else f"{parameter}={default}")
     lines = head(f"def {name}({', '.join(parts)}) -> float:")
-    if place := place_of(told["source"]):
+    if place := place_of(facts["source"]):
         lines += commented(f"The code of the Keras program{place}.", "    ")
-    lines += [f"    {key} = {value}" for key, value in told["values"].items()]
-    return "\n".join([*lines, textwrap.indent(told["body"], "    ")])
+    lines += [f"    {key} = {value}" for key, value in facts["values"].items()]
+    return "\n".join([*lines, textwrap.indent(facts["body"], "    ")])
 
 
 # --------------------------------------------------------------------------------------------------
@@ -192,46 +192,50 @@ def rate_text(name: str, told: Facts) -> str:
 
 
 def with_own_schedule(
-    compiled: Compiled, facts: Mapping[str, Any], taken: Collection[str], *, plain: bool = False
+    compiled: Compiled,
+    facts: Mapping[str, Any],
+    used_names: Collection[str],
+    *,
+    plain: bool = False,
 ) -> tuple[Compiled, list[str]]:
     """Returns what is compiled, with the stub as the rate, and the source of the stub.
 
     Args:
         compiled: of the trace of the Keras half.
         facts: of the same trace.
-        taken: names that the source has itself.
+        used_names: names that the source has itself.
         plain: whether the source imports nothing of `torch_impl`.
 
     Returns:
         If the schedule is Keras's, or a number: what is compiled as it was, and no source.
     """
-    told = facts.get("own", {}).get("schedules", {})
+    schedules = facts.get("own", {}).get("schedules", {})
     optimizer = compiled.optimizer
-    if not told or not isinstance(optimizer, Mapping):
+    if not schedules or not isinstance(optimizer, Mapping):
         return compiled, []
-    ((name, own),) = told.items()
+    ((name, schedule),) = schedules.items()
     known = attribute(re.sub(r"\W", "_", name))
-    known = f"{known}_" if known in taken else known
+    known = f"{known}_" if known in used_names else known
     config = {**optimizer["config"], "learning_rate": Parameter(f"{known}()")}
     changed = replace(compiled, optimizer={**optimizer, "config": config})
-    return changed, [schedule_text(known, own, plain=plain)]
+    return changed, [schedule_text(known, schedule, plain=plain)]
 
 
-def schedule_text(name: str, told: Facts, *, plain: bool) -> str:
+def schedule_text(name: str, facts: Facts, *, plain: bool) -> str:
     """Returns the source of a schedule.
 
     Args:
         name: of the class.
-        told: of the Keras half.
+        facts: of the Keras half.
         plain: whether it is called by an optimizer of plain torch, with the step alone.
     """
-    place = place_of(told["source"])
+    place = place_of(facts["source"])
     lines = [f"class {name}:" if plain else f"class {name}(schedule.LearningRateSchedule):"]
-    lines += docstring(f"Keras's {told['class']}{place}; its rate is to be written.", "    ")
-    values = {key: text for key, text in told["values"].items() if key.isidentifier()}
+    lines += docstring(f"Keras's {facts['class']}{place}; its rate is to be written.", "    ")
+    values = {key: text for key, text in facts["values"].items() if key.isidentifier()}
     settings = {key: text for key, text in values.items() if not text.startswith(_CUT)}
     others = [f"self.{key} = {text}" for key, text in values.items() if key not in settings]
-    others += [f"self.{key} is an object of {kind} in Keras" for key, kind in told["held"].items()]
+    others += [f"self.{key} is an object of {kind} in Keras" for key, kind in facts["held"].items()]
     if settings:
         lines += ["", *head("    def __init__(self) -> None:")]
         for key, text in settings.items():
@@ -247,7 +251,7 @@ def schedule_text(name: str, told: Facts, *, plain: bool) -> str:
         )
     lines += commented(f"{PLACE}: {what}.", INDENT)
     lines += [line for text in others for line in commented(text, INDENT)]
-    lines += quoted(told["source"])
+    lines += quoted(facts["source"])
     lines += raised(f"{name}, the schedule, is to be written: as Keras computes it{place}")
     return "\n".join(lines)
 
@@ -277,37 +281,37 @@ def own_step(fit: Facts, class_name: str, data: str, *, has_optimizer: bool) -> 
         data: what a step gets, in words.
         has_optimizer: whether `build` makes one.
     """
-    told = fit.get("step")
-    if not told:
+    step = fit.get("step")
+    if not step:
         return OwnStep()
-    place = place_of(told["source"])
+    place = place_of(step["source"])
     given = ", optimizer: torch.optim.Optimizer" if has_optimizer else ""
     lines = head(f"def train_step(model: {class_name}{given}, data: Any) -> dict[str, Any]:")
-    lines += docstring(f"Keras's {told['class']}.train_step{place}; it is to be written.", "    ")
+    lines += docstring(f"Keras's {step['class']}.train_step{place}; it is to be written.", "    ")
     whose = "the optimizer" if has_optimizer else "optimizers, which build() has to make"
     lines += commented(
         f"{PLACE}: one step of training, with that of {whose}. It returns the numbers that Keras's "
         f"returns, by the same names. data is {data}, of a batch.",
         "    ",
     )
-    lines += [line.removeprefix("    ") for line in quoted(told["source"], told["values"])]
-    text = f"train_step is to be written: what {told['class']}.train_step does{place}"
+    lines += [line.removeprefix("    ") for line in quoted(step["source"], step["values"])]
+    text = f"train_step is to be written: what {step['class']}.train_step does{place}"
     lines += [line.removeprefix("    ") for line in raised(text)]
-    held = "model, optimizer" if has_optimizer else "model"
-    return OwnStep("\n".join(lines), f"lambda data: train_step({held}, data)")
+    arguments = "model, optimizer" if has_optimizer else "model"
+    return OwnStep("\n".join(lines), f"lambda data: train_step({arguments}, data)")
 
 
 def about_step(fit: Facts, *, is_plain: bool) -> list[str]:
     """Returns sentences for those who read train.py of such a program, or README.md."""
-    told = fit.get("step")
-    if not told:
+    step = fit.get("step")
+    if not step:
         return []
-    place = place_of(told["source"])
+    place = place_of(step["source"])
     ported = "Of its training, what compile got is ported."
     if is_plain:
-        return [f"The program makes its steps by {told['class']}.train_step{place}. {ported}"]
+        return [f"The program makes its steps by {step['class']}.train_step{place}. {ported}"]
     return [
-        f"The program makes its steps by {told['class']}.train_step{place}: here that is "
+        f"The program makes its steps by {step['class']}.train_step{place}: here that is "
         f"train_step. {ported} The numbers of an epoch are means over its steps."
     ]
 
@@ -319,7 +323,7 @@ def about_step(fit: Facts, *, is_plain: bool) -> list[str]:
 # config + what the Keras half tells -> config that knows, stubs, what a twin runs in their place
 
 
-_TAKEN = ("x", "torch", "nn", "F", "layers", "activations", "OPERATIONS", "with_mask")
+_RESERVED = ("x", "torch", "nn", "F", "layers", "activations", "OPERATIONS", "with_mask")
 
 
 @dataclass(frozen=True)
@@ -341,39 +345,41 @@ class Told:
     refused: list[str]
 
 
-def told_to(config: Config, own: Facts) -> Told:
+def told_to(config: Config, custom: Facts) -> Told:
     """Returns a config whose entries know the user's own code.
 
     Args:
         config: `model.get_config()`.
-        own: what the Keras half tells.
+        custom: facts of the user's own code.
     """
-    told = Told(copy.deepcopy(dict(config)), {}, [], list(own["problems"]), own["refused"])
-    planned = classes_of(own["layers"], told.problems)
+    prepared = Told(
+        copy.deepcopy(dict(config)), {}, [], list(custom["problems"]), custom["refused"]
+    )
+    planned = classes_of(custom["layers"], prepared.problems)
     known: dict[Any, OwnFunction] = {}
-    for name, facts in own["layers"].items():
-        told.problems.extend(
+    for name, facts in custom["layers"].items():
+        prepared.problems.extend(
             f"layer {name!r} of class {facts['class']!r}: {problem}"
             for problem in facts["problems"]
         )
-    for name, facts in own["layers"].items():
+    for name, facts in custom["layers"].items():
         if facts["function"] is None:
-            told.custom[name] = _standing_in(facts, planned.get(name))
+            prepared.custom[name] = _standing_in(facts, planned.get(name))
         else:
-            told.custom[name] = _known(known, facts["function"], name, StandIn(facts))
-    for key, facts in own["functions"].items():
-        told.custom[key] = _known(known, facts, key.rpartition("/")[0], None)
-    for entry in _entries(told.config):
-        entry[CUSTOM] = told.custom
-        for key, facts in own["rules"].items():
+            prepared.custom[name] = _known(known, facts["function"], name, StandIn(facts))
+    for key, facts in custom["functions"].items():
+        prepared.custom[key] = _known(known, facts, key.rpartition("/")[0], None)
+    for entry in _entries(prepared.config):
+        entry[CUSTOM] = prepared.custom
+        for key, facts in custom["rules"].items():
             layer, _, setting = key.rpartition("/")
             if layer == entry["config"].get("name"):
-                entry["config"][setting] = own_rule(facts, key)
+                entry["config"][setting] = custom_rule(facts, key)
         if entry["class_name"] == "Lambda":
             _without_masks(entry)
     functions = {function.name: function for function in known.values()}
-    told.functions.extend(functions.values())
-    return told
+    prepared.functions.extend(functions.values())
+    return prepared
 
 
 def _standing_in(facts: Facts, written: Planned | None) -> Callable[..., Any]:
@@ -397,8 +403,8 @@ def _known(
         name, users = same[0].name, same[0].users
     else:
         plain = facts["name"] if facts["name"].isidentifier() else f"function_of_{layer}"
-        taken = [*_TAKEN, *keyword.kwlist, *(each.name for each in known.values())]
-        name, users = distinct(re.sub(r"\W", "_", plain), taken), []
+        used_names = [*_RESERVED, *keyword.kwlist, *(each.name for each in known.values())]
+        name, users = distinct(re.sub(r"\W", "_", plain), used_names), []
     users.append(f"layer {layer!r}")
     layout = "any layout: images have channels first" if lambda_ is None else "Keras's layout"
     number = facts["number"]

@@ -107,8 +107,8 @@ def classes_of(layers: Mapping[str, Facts], problems: list[str]) -> dict[str, Pl
     for name, facts in _inner_first(layers):
         key = (facts["source"]["file"], facts["source"]["line"], facts["class"], _form(facts))
         if key not in groups:
-            taken = [group.name for group in groups.values()]
-            groups[key] = OwnClass(distinct(class_name(facts["class"]), taken), [], [])
+            used_names = [group.name for group in groups.values()]
+            groups[key] = OwnClass(distinct(class_name(facts["class"]), used_names), [], [])
         groups[key].layers.append(name)
         groups[key].facts.append(facts)
     found: dict[str, Planned] = {}
@@ -131,7 +131,7 @@ def _inner_first(layers: Mapping[str, Facts]) -> Iterator[tuple[str, Facts]]:
 
 def _form(facts: Facts) -> Any:
     """Returns what two layers of one class must have in common beside their sizes."""
-    held = tuple(
+    members = tuple(
         (
             each["what"],
             each["attribute"],
@@ -144,7 +144,7 @@ def _form(facts: Facts) -> Any:
         )
         for each in facts["holds"]
     )
-    return held, tuple(sorted(facts["settings"])), facts["draws"]
+    return members, tuple(sorted(facts["settings"])), facts["draws"]
 
 
 def _is_used(each: Facts) -> bool:
@@ -169,10 +169,10 @@ def _fill(group: OwnClass, known: Mapping[str, Planned], problems: list[str]) ->
     given = [_features(facts) for facts in group.facts]
     names = group.facts[0]["settings"]
     settings = {name: [facts["settings"][name] for facts in group.facts] for name in names}
-    taken: dict[str, list[Any]] = {
+    differing: dict[str, list[Any]] = {
         attribute(name): values for name, values in settings.items() if _differ(values)
     }
-    group.vectors = dict(taken)
+    group.vectors = dict(differing)
 
     def value_of(values: list[Any], name: str) -> Any:
         if not _differ(values):
@@ -188,21 +188,21 @@ def _fill(group: OwnClass, known: Mapping[str, Planned], problems: list[str]) ->
 
     for number, first in enumerate(group.facts[0]["holds"]):
         all_of = [facts["holds"][number] for facts in group.facts]
-        held = Held(held_name(first["attribute"]), first)
+        member = Held(held_name(first["attribute"]), first)
         if first["what"] == "weight":
-            held.name = held_name(first["name"])
-            held.shape = tuple(
-                value_of(list(sizes), f"{held.name}_{axis}")
+            member.name = held_name(first["name"])
+            member.shape = tuple(
+                value_of(list(sizes), f"{member.name}_{axis}")
                 for axis, sizes in enumerate(zip(*(e["shape"] for e in all_of), strict=True))
             )
         else:
             inside = [known.get(f"{name}/{first['attribute']}") for name in group.layers]
-            _plan(group, held, list(zip(all_of, inside, strict=True)), value_of, problems)
-        group.held.append(held)
+            _plan(group, member, list(zip(all_of, inside, strict=True)), value_of, problems)
+        group.held.append(member)
     group.settings = {
         attribute(name): value_of(values, name)
         for name, values in settings.items()
-        if not any(held.name.partition(".")[0] == attribute(name) for held in group.held)
+        if not any(member.name.partition(".")[0] == attribute(name) for member in group.held)
     }
     group.kind = _kind(group)
 
@@ -218,7 +218,7 @@ def _differ(values: Sequence[Any]) -> bool:
 
 def _plan(
     group: OwnClass,
-    held: Held,
+    member: Held,
     all_of: Sequence[tuple[Facts, Planned | None]],
     value_of: Any,
     problems: list[str],
@@ -227,7 +227,7 @@ def _plan(
 
     Args:
         group: the class.
-        held: gets the module.
+        member: gets the module.
         all_of: facts of the layer in each instance, and what makes it if it is the user's.
         value_of: returns the value of an argument that has these values in the instances.
         problems: see `classes_of`.
@@ -235,29 +235,29 @@ def _plan(
     where = f"layer {group.layers[0]!r} of class {group.facts[0]['class']!r}"
     if "layers" in all_of[0][0].get("entry", {}).get("config", {}):
         try:
-            _plan_model(group, held)
+            _plan_model(group, member)
         except ValueError as error:
-            problems.append(f"{where}: its {held.name!r}: {error}")
+            problems.append(f"{where}: its {member.name!r}: {error}")
         return
-    place = re.sub(r"\.(\d+)", r"[\1]", held.name)  # of an entry of a list
+    place = re.sub(r"\.(\d+)", r"[\1]", member.name)  # of an entry of a list
     is_model = bool(group.facts[0].get("is_model"))  # what its layers return, it may return
     used = [_is_used(each) for each, _ in all_of]
     if not any(used):
-        held.note = f"a {all_of[0][0]['class']} that no call uses"
+        member.note = f"a {all_of[0][0]['class']} that no call uses"
         return
     if not all(used):
-        held.has = value_of(used, f"has_{held.name}")
+        member.has = value_of(used, f"has_{member.name}")
         first_used = all_of[used.index(True)]
-        held.facts = first_used[0]
+        member.facts = first_used[0]
         all_of = [it if is_used else first_used for it, is_used in zip(all_of, used, strict=True)]
     plans, note = [], ""
-    for each, own in all_of:
+    for each, planned in all_of:
         try:
-            form = _inner(each, is_model) if own is None else Form("{self}({0})", own)
+            form = _inner(each, is_model) if planned is None else Form("{self}({0})", planned)
         except ValueError as error:
             if each.get("weights"):
                 problems.append(f"{where}: its {each['attribute']!r}: {error}")
-            held.note = f"a {each['class']}, which forward does by itself"
+            member.note = f"a {each['class']}, which forward does by itself"
             return
         plans.append(form.made)
         note = form.text.replace("{self}", f"self.{place}")
@@ -265,28 +265,28 @@ def _plan(
             note = note.replace(f"{{{number}}}", name)
         if form.takes is Layout.FIRST and each.get("shapes") and len(each["shapes"]["input"]) > 2:
             note += "; x has channels first"
-    held.note = "" if note == f"self.{place}(x)" and plans[0] is not None else note
+    member.note = "" if note == f"self.{place}(x)" and plans[0] is not None else note
     if all_of[0][0].get("entry", {}).get("config", {}).get("mask_zero"):
-        held.note += "; its mask is x != 0"
-    held.note = _with_masks(held.note, f"self.{place}(x)", all_of[0][0].get("masked", ()))
+        member.note += "; its mask is x != 0"
+    member.note = _with_masks(member.note, f"self.{place}(x)", all_of[0][0].get("masked", ()))
     made = [plan for plan in plans if plan is not None]
     if len(made) < len(plans) or len({(p.kind, len(p.arguments)) for p in made}) > 1:
         if made:
-            problems.append(f"{where}: its {held.name!r} is another module in each of its layers")
+            problems.append(f"{where}: its {member.name!r} is another module in each of its layers")
         return
     first = made[0]
     names = list(dict.fromkeys(name for plan in made for name in plan.settings))
     defaults = defaults_of(first)
-    held.made = Planned(
+    member.made = Planned(
         first.kind,
         *(
-            value_of([plan.arguments[n] for plan in made], f"{held.name}_{n}")
+            value_of([plan.arguments[n] for plan in made], f"{member.name}_{n}")
             for n in range(len(first.arguments))
         ),
         **{
             name: value_of(
                 [plan.settings.get(name, defaults.get(name)) for plan in made],
-                f"{held.name}_{name}",
+                f"{member.name}_{name}",
             )
             for name in names
         },
@@ -294,34 +294,34 @@ def _plan(
 
 
 def _with_masks(note: str, call: str, masked: Sequence[str]) -> str:
-    """Returns what is told of a layer, with the masks that Keras's call does not show."""
+    """Returns the note on a layer, with the masks that Keras's call does not show."""
     if not masked:
         return note
-    told = "the mask that x carries, as mask"
+    masks = "the mask that x carries, as mask"
     if list(masked) != ["mask"]:
         inputs = [name.removesuffix("_mask") for name in masked]
         noun = "masks" if len(masked) > 1 else "mask"
         verb = "carry" if len(masked) > 1 else "carries"
-        told = f"the {noun} that {' and '.join(inputs)} {verb}, as {' and '.join(masked)}"
-    return f"{note or call}; Keras hands on {told}, by itself"
+        masks = f"the {noun} that {' and '.join(inputs)} {verb}, as {' and '.join(masked)}"
+    return f"{note or call}; Keras hands on {masks}, by itself"
 
 
-def _plan_model(group: OwnClass, held: Held) -> None:
+def _plan_model(group: OwnClass, member: Held) -> None:
     """Writes the model that all instances of a class hold in an attribute.
 
     Raises:
         ValueError: it cannot be written.
     """
-    config = shortened(held.facts["entry"])["config"]
+    config = shortened(member.facts["entry"])["config"]
     if any("layers" in layer["config"] for layer in config["layers"]):
         raise ValueError("a model of models inside of a layer of your own is not written yet")
     program = program_of(trace(from_keras_config(config), config))
-    program.name = f"{group.name}_{held.name}"
+    program.name = f"{group.name}_{member.name}"
     name = distinct(class_name(program.name), group.names)
     group.names.append(name)
-    held.made = Planned(type(name, (Stub,), {"program": program}))
+    member.made = Planned(type(name, (Stub,), {"program": program}))
     if any(value.layout is Layout.FIRST for value in program.inputs.values()):
-        held.note = f"self.{held.name}(x); x has channels first"
+        member.note = f"self.{member.name}(x); x has channels first"
 
 
 def _inner(each: Facts, ends: bool) -> Form:
@@ -342,9 +342,9 @@ def _inner(each: Facts, ends: bool) -> Form:
     planned = plan_layer(entry, plan_inside, {})
     shapes = each["shapes"]
     if shapes is None:
-        told = (entry.get("build_config") or {}).get("shapes_dict")
-        told = told or {"input": [None, None, None]}  # of a layer that asks for none
-        inputs = [tuple(shape) for shape in told.values()]
+        shapes_dict = (entry.get("build_config") or {}).get("shapes_dict")
+        shapes_dict = shapes_dict or {"input": [None, None, None]}  # of a layer that asks for none
+        inputs = [tuple(shape) for shape in shapes_dict.values()]
         return form_of(planned, Applied(tuple(inputs), inputs[0], Layout.LAST, ends))
     given, made = tuple(shapes["input"]), tuple(shapes["output"])
     form = form_of(planned, Applied((given,), made, Layout.LAST, ends))
@@ -386,8 +386,8 @@ def classes_in(program: Program) -> list[OwnClass]:
         kind: Any = None if made is None else made.kind
         if not is_stub(kind) or kind.own is None:
             return
-        for held in kind.own.held:
-            add(held.made)
+        for member in kind.own.held:
+            add(member.made)
         if kind.own not in found:
             found.append(kind.own)
 
@@ -396,9 +396,9 @@ def classes_in(program: Program) -> list[OwnClass]:
     return found
 
 
-def models_in(own: OwnClass) -> dict[str, Program]:
+def models_in(custom: OwnClass) -> dict[str, Program]:
     """Returns the models inside of a class by the names of their classes."""
-    kinds: list[Any] = [held.made.kind for held in own.held if held.made is not None]
+    kinds: list[Any] = [member.made.kind for member in custom.held if member.made is not None]
     return {k.__name__: k.program for k in kinds if is_stub(k) and k.program is not None}
 
 
@@ -420,50 +420,55 @@ def making_masks(program: Program, classes: Sequence[OwnClass]) -> list[OwnClass
         for line in each.lines
         if line.text.startswith(f"{{self}}.{MASK}(")
     }
-    inside: list[Any] = [h.made.kind for own in classes for h in own.held if h.made is not None]
-    held = [kind.own for kind in inside if is_stub(kind)]
-    return [own for own in classes if makers & {*own.layers} or own in held]
+    inside: list[Any] = [
+        h.made.kind for custom in classes for h in custom.held if h.made is not None
+    ]
+    inner_classes = [kind.own for kind in inside if is_stub(kind)]
+    return [custom for custom in classes if makers & {*custom.layers} or custom in inner_classes]
 
 
-def class_text(own: OwnClass, made_text: Any, *, makes_mask: bool) -> str:
+def class_text(custom: OwnClass, made_text: Any, *, makes_mask: bool) -> str:
     """Returns the source of a class.
 
     Args:
-        own: the class.
+        custom: the class.
         made_text: writes the call that makes a module.
         makes_mask: whether its `compute_mask` is called.
     """
-    facts = own.facts[0]
+    facts = custom.facts[0]
     place, call = place_of(facts["source"]), _signature(facts)
-    lines = [f"class {own.name}(nn.Module):"]
+    lines = [f"class {custom.name}(nn.Module):"]
     about = f"Keras's {facts['class']}{place}; its forward is to be written."
     lines += docstring(about, "    ")
-    given = "".join(f", {name}: {_type(values)}" for name, values in own.vectors.items())
+    given = "".join(f", {name}: {_type(values)}" for name, values in custom.vectors.items())
     lines += ["", *head(f"    def __init__(self{given}) -> None:"), f"{INDENT}super().__init__()"]
-    for name, value in own.settings.items():
+    for name, value in custom.settings.items():
         lines += wrapped(f"{INDENT}self.{name} = {literal(value)}")
-    for held in own.held:
-        lines += _held(held, own.held, made_text)
+    for member in custom.held:
+        lines += _member_lines(member, custom.held, made_text)
     lines += ["", *head(f"    def forward(self{call}) -> {_returned(facts)}:")]
-    lines += [line for text in [f"{PLACE}:", *_shapes(own)] for line in commented(text, INDENT)]
+    lines += [line for text in [f"{PLACE}:", *_shapes(custom)] for line in commented(text, INDENT)]
     if facts["draws"]:
         lines += commented("It draws random numbers, which torch draws in another way.", INDENT)
     lines += quoted(facts["source"])
-    layers = ", ".join(map(repr, own.layers))
-    told = (
-        f"{own.name}.forward is to be written (for {layers}): what {facts['class']}.call computes"
+    layers = ", ".join(map(repr, custom.layers))
+    message = (
+        f"{custom.name}.forward is to be written (for {layers}): "
+        f"what {facts['class']}.call computes"
     )
-    lines += raised(f"{told}{place}")
-    if makes_mask and any(facts.get("mask") for facts in own.facts):
-        lines += _mask_text(own, place)
+    lines += raised(f"{message}{place}")
+    if makes_mask and any(facts.get("mask") for facts in custom.facts):
+        lines += _mask_text(custom, place)
     return "\n".join(lines)
 
 
-def _mask_text(own: OwnClass, place: str) -> list[str]:
+def _mask_text(custom: OwnClass, place: str) -> list[str]:
     """Returns the method that makes the mask of the output of a layer."""
-    kind = type_of(_nests(own.facts[0]).get(own.facts[0]["call"][0][0]))
-    shapes = dict.fromkeys(shape_text(facts["mask"]) for facts in own.facts if facts.get("mask"))
-    told = f"{own.name}.compute_mask is to be written: what {own.facts[0]['class']} computes"
+    kind = type_of(_nests(custom.facts[0]).get(custom.facts[0]["call"][0][0]))
+    shapes = dict.fromkeys(shape_text(facts["mask"]) for facts in custom.facts if facts.get("mask"))
+    message = (
+        f"{custom.name}.compute_mask is to be written: what {custom.facts[0]['class']} computes"
+    )
     return [
         "",
         *head(f"    def compute_mask(self, inputs: {kind}) -> torch.Tensor:"),
@@ -471,7 +476,7 @@ def _mask_text(own: OwnClass, place: str) -> list[str]:
             f"{PLACE}: which steps count, {', '.join(shapes)} of truth values, as in Keras",
             INDENT,
         ),
-        *raised(f"{told}{place}"),
+        *raised(f"{message}{place}"),
     ]
 
 
@@ -489,34 +494,34 @@ def function_text(function: OwnFunction) -> str:
     return "\n".join([*lines, *(line.removeprefix("    ") for line in raised(text))])
 
 
-def loss_text(name: str, told: Facts, shape: Sequence[int | None], *, is_weighted: bool) -> str:
+def loss_text(name: str, facts: Facts, shape: Sequence[int | None], *, is_weighted: bool) -> str:
     """Returns the source of a loss.
 
     Args:
         name: of the function.
-        told: of the Keras half.
+        facts: of the Keras half.
         shape: of one output of the model; () if it is not known.
         is_weighted: whether the program gives `fit` weights of samples or of classes.
     """
-    place = place_of(told["source"])
+    place = place_of(facts["source"])
     given = ", sample_weight: torch.Tensor | None = None" if is_weighted else ""
     lines = head(f"def {name}(y_pred: torch.Tensor, y_true: torch.Tensor{given}) -> torch.Tensor:")
-    lines += docstring(f"Keras's {told['class']}{place}; it is to be written.", "    ")
-    made = "sum" if told["reduction"] == "sum" else "mean"
+    lines += docstring(f"Keras's {facts['class']}{place}; it is to be written.", "    ")
+    made = "sum" if facts["reduction"] == "sum" else "mean"
     what = f"the {made} over all samples, one number"
     if is_weighted:
         what = f"a value for each sample, times its weight if it has one, and the {made} of all"
     lines += commented(f"{PLACE}: {what}; Keras has y_true first.", "    ")
     if shape:
         lines += commented(f"y_pred is {shape_text([None, *shape])}.", "    ")
-    said = {**told["values"], **told["source"]["values"]}
-    notes = quoted(told["source"], told["values"])
-    for helper in told.get("helpers", []):  # what it calls
+    said = {**facts["values"], **facts["source"]["values"]}
+    notes = quoted(facts["source"], facts["values"])
+    for helper in facts.get("helpers", []):  # what it calls
         values = {key: text for key, text in helper["values"].items() if key not in said}
         said |= values
         notes += [f"{INDENT}#", *quoted({**helper, "values": values})]
     lines += [line.removeprefix("    ") for line in notes]
-    if told.get("is_function") and list(shape) == [1]:
+    if facts.get("is_function") and list(shape) == [1]:
         lines += ["    if y_true.ndim == 1:  # Keras gives a function y_true as (N, 1), too"]
         lines += ["        y_true = y_true[:, None]"]
     text = f"{name}, the loss, is to be written: as Keras computes it{place}"
@@ -562,9 +567,9 @@ def _type(values: Sequence[Any]) -> str:
     return kinds.pop().__name__ if len(kinds) == 1 and type(None) not in kinds else "object"
 
 
-def _held(held: Held, beside: Sequence[Held], made_text: Any) -> list[str]:
+def _member_lines(member: Held, beside: Sequence[Held], made_text: Any) -> list[str]:
     """Returns the lines of `__init__` for one attribute."""
-    name, _, place = held.name.partition(".")
+    name, _, place = member.name.partition(".")
     if place:
         if place != "0":
             return []
@@ -572,52 +577,54 @@ def _held(held: Held, beside: Sequence[Held], made_text: Any) -> list[str]:
         inner = ", ".join(_made(part, made_text) for part in parts)
         notes = [f"{INDENT}# {part.note}" for part in parts if part.note]
         return [*notes, *wrapped(f"{INDENT}self.{name} = nn.ModuleList([{inner}])")]
-    if held.facts["what"] == "weight":
-        return _weight(held)
-    if held.made is None:
-        return commented(f"{name} of Keras is {held.note or 'a layer without weights'}", INDENT)
-    note = f"  # {held.note}" if held.note else ""
-    has = "" if held.has is None else f" if {held.has.name} else None"
-    line = f"{INDENT}self.{name} = {made_text(held.made)}{has}"
+    if member.facts["what"] == "weight":
+        return _weight(member)
+    if member.made is None:
+        return commented(f"{name} of Keras is {member.note or 'a layer without weights'}", INDENT)
+    note = f"  # {member.note}" if member.note else ""
+    has = "" if member.has is None else f" if {member.has.name} else None"
+    line = f"{INDENT}self.{name} = {made_text(member.made)}{has}"
     if len(line) + len(note) <= WIDTH:
         return [f"{line}{note}"]
-    return [*(commented(held.note, INDENT) if note else []), *wrapped(line)]
+    return [*(commented(member.note, INDENT) if note else []), *wrapped(line)]
 
 
-def _made(held: Held, made_text: Any) -> str:
-    return str(made_text(held.made)) if held.made is not None else "nn.Identity()"
+def _made(member: Held, made_text: Any) -> str:
+    return str(made_text(member.made)) if member.made is not None else "nn.Identity()"
 
 
-def _weight(held: Held) -> list[str]:
-    facts = held.facts
+def _weight(member: Held) -> list[str]:
+    facts = member.facts
     initializer = (facts["initializer"] or {}).get("class_name")
     begin = "ones" if initializer == "Ones" else "zeros"
-    sizes = ", ".join(e.name if isinstance(e, Parameter) else str(e) for e in held.shape)
-    tensor = f"torch.{begin}({sizes})" if held.shape else f"torch.{begin}(())"
+    sizes = ", ".join(e.name if isinstance(e, Parameter) else str(e) for e in member.shape)
+    tensor = f"torch.{begin}({sizes})" if member.shape else f"torch.{begin}(())"
     if facts["trainable"]:
-        line = f"{INDENT}self.{held.name} = nn.Parameter({tensor})"
+        line = f"{INDENT}self.{member.name} = nn.Parameter({tensor})"
     else:
-        line = f'{INDENT}self.register_buffer("{held.name}", {tensor})'
-    own = facts["attribute"]
-    note = "" if own == held.name else f"  # self.{own} in Keras"
+        line = f'{INDENT}self.register_buffer("{member.name}", {tensor})'
+    keras_name = facts["attribute"]
+    note = "" if keras_name == member.name else f"  # self.{keras_name} in Keras"
     return [f"{line}{note}"] if len(line) + len(note) <= WIDTH else wrapped(line)
 
 
-def _shapes(own: OwnClass) -> list[str]:
+def _shapes(custom: OwnClass) -> list[str]:
     """Returns what each layer takes and returns, in a sentence each."""
     found = []
-    for name, facts in zip(own.layers, own.facts, strict=True):
+    for name, facts in zip(custom.layers, custom.facts, strict=True):
         for call in facts["calls"]:
-            taken = ", ".join(map(shape_text, call["inputs"]))
+            inputs = ", ".join(map(shape_text, call["inputs"]))
             if any("dict" in nest for nest in call.get("nests", {}).values()):
-                taken = ", ".join(f"{n}={nest_text(nest)}" for n, nest in call["nests"].items())
+                inputs = ", ".join(f"{n}={nest_text(nest)}" for n, nest in call["nests"].items())
             made = ", ".join(map(shape_text, call["outputs"]))
-            sentence = f"{name} takes {taken}, returns {made}"
+            sentence = f"{name} takes {inputs}, returns {made}"
             if "returned" in call:
                 sentence += f", in a tuple: of Keras's {nest_text(call['returned'])} by sorted keys"
             if sentence not in found:
                 found.append(sentence)
-    is_image = any(len(s) > 2 for facts in own.facts for c in facts["calls"] for s in c["inputs"])
+    is_image = any(
+        len(s) > 2 for facts in custom.facts for c in facts["calls"] for s in c["inputs"]
+    )
     return [*found, "tensors have Keras's layout, channels last"] if is_image else found
 
 
@@ -625,11 +632,11 @@ def quoted(source: Facts, values: Facts | None = None) -> list[str]:
     """Returns the source of Keras as a comment, behind the values of names in it."""
     known = {**(values or {}), **source["values"]}
     texts = [f"{name} = {value}" for name, value in known.items()]
-    told = [line for text in texts for line in commented(text, INDENT)]
+    value_lines = [line for text in texts for line in commented(text, INDENT)]
     if not source["text"]:
-        return told
+        return value_lines
     place = f"Keras's code, {source['file']}, line {source['line']}:"
-    lines = [*told, *commented(place, INDENT), f"{INDENT}#"]
+    lines = [*value_lines, *commented(place, INDENT), f"{INDENT}#"]
     width = WIDTH - len(INDENT) - 4
     for line in source["text"].splitlines():
         plain = "".join(c if c.isprintable() else " " for c in line.expandtabs(4))
@@ -662,7 +669,9 @@ def opens(text: str, file: str) -> list[str]:
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-            name, told = ast.unparse(node.exc.func), node.exc.args[0]
+            name, message = ast.unparse(node.exc.func), node.exc.args[0]
             if name == "NotImplementedError":
-                found.append((node.lineno, f"{file}, line {node.lineno}: {ast.literal_eval(told)}"))
+                found.append(
+                    (node.lineno, f"{file}, line {node.lineno}: {ast.literal_eval(message)}")
+                )
     return [sentence for _, sentence in sorted(found)]

@@ -107,8 +107,10 @@ def _close(operation: Operation, call: Applied) -> Form:
     if not all("{" in text for text in operation.arguments[:2]):
         return other(operation, call)
     texts, layout = beside(operation, call)
-    told = arguments(**{key: operation.settings.get(key) for key in ("rtol", "atol", "equal_nan")})
-    return Form(f"torch.isclose({', '.join(filter(None, [*texts, told]))})", None, layout)
+    options = arguments(
+        **{key: operation.settings.get(key) for key in ("rtol", "atol", "equal_nan")}
+    )
+    return Form(f"torch.isclose({', '.join(filter(None, [*texts, options]))})", None, layout)
 
 
 def _round(operation: Operation, call: Applied) -> Form:
@@ -131,9 +133,9 @@ def _converted(operation: Operation, call: Applied) -> Form:
 
 def _numbers(operation: Operation, call: Applied) -> Form:
     names = {"nan": 0.0, "posinf": None, "neginf": None}
-    told = {name: operation.settings.get(name, value) for name, value in names.items()}
-    told["nan"] = told["nan"] or None
-    return Form(f"{{0}}.nan_to_num({arguments(**told)})")
+    numbers = {name: operation.settings.get(name, value) for name, value in names.items()}
+    numbers["nan"] = numbers["nan"] or None
+    return Form(f"{{0}}.nan_to_num({arguments(**numbers)})")
 
 
 def _clip(operation: Operation, call: Applied) -> Form:
@@ -169,7 +171,7 @@ def _bounded(bound: str) -> OperationRow:
     return row
 
 
-def _own(operation: Operation, call: Applied) -> Form:
+def _entrywise(operation: Operation, call: Applied) -> Form:
     """An operation on each entry that torch has not, in any layout."""
     return replace(other(operation, call), takes=Layout.ANY)
 
@@ -228,7 +230,7 @@ ROWS: dict[str, OperationRow] = {
     "Maximum": _bounded("low"),
     "Minimum": _bounded("high"),
     "DivideNoNan": _extreme,
-    "Cbrt": _own,
+    "Cbrt": _entrywise,
     "ReLU": activated("relu", "negative_slope", "max_value", "threshold"),
     "LeakyRelu": activated("leaky_relu", "negative_slope"),
     "Elu": activated("elu", "alpha"),
@@ -412,8 +414,8 @@ def _pad(operation: Operation, call: Applied) -> Form:
 
 def _diagonal(operation: Operation, call: Applied) -> Form:
     places = enumerate((("offset", 0), ("axis1", 0), ("axis2", 1)), 1)
-    told = [operation.setting(name, place, default) for place, (name, default) in places]
-    return _last(f"{{0}}.diagonal({arguments(*told)})")
+    values = [operation.setting(name, place, default) for place, (name, default) in places]
+    return _last(f"{{0}}.diagonal({arguments(*values)})")
 
 
 def _corner(method: str) -> OperationRow:
@@ -426,8 +428,8 @@ def _corner(method: str) -> OperationRow:
 def _like(function: str) -> OperationRow:
     def row(operation: Operation, call: Applied) -> Form:
         dtype = operation.settings.get("dtype")
-        told = arguments(dtype=None if dtype is None else dtype_named(dtype))
-        return _last(f"torch.{function}({', '.join(filter(None, ['{0}', told]))})")
+        option = arguments(dtype=None if dtype is None else dtype_named(dtype))
+        return _last(f"torch.{function}({', '.join(filter(None, ['{0}', option]))})")
 
     return row
 
@@ -569,10 +571,10 @@ def _reduction_of_operations(method: str, *, every: bool = False) -> OperationRo
         is_all_space = {a % call.rank for a in axes} == set(range(1, call.rank - 1))
         if call.layout is Layout.FIRST and is_all_space and call.rank > 2:
             places = sorted(call.axis(a) for a in axes)
-            told = arguments(tuple(places) if len(places) > 1 else places[0], keepdim=keepdim)
-            return Form(f"{{0}}.{method}({told})")
-        told = arguments(tuple(axes) if len(axes) > 1 else axes[0], keepdim=keepdim)
-        return Form(f"{{0}}.{method}({told})", None, Layout.LAST)
+            text = arguments(tuple(places) if len(places) > 1 else places[0], keepdim=keepdim)
+            return Form(f"{{0}}.{method}({text})")
+        text = arguments(tuple(axes) if len(axes) > 1 else axes[0], keepdim=keepdim)
+        return Form(f"{{0}}.{method}({text})", None, Layout.LAST)
 
     return row
 
@@ -580,8 +582,8 @@ def _reduction_of_operations(method: str, *, every: bool = False) -> OperationRo
 def _reshape(operation: Operation, call: Applied) -> Form:
     shape = list(operation.setting("newshape", 1))
     first = "len({0})" if shape[0] in (None, -1) and -1 in shape[1:] else str(shape[0] or -1)
-    told = ", ".join([first, *(str(-1 if size is None else size) for size in shape[1:])])
-    return Form(f"{{0}}.reshape({told})", None, Layout.LAST)
+    sizes = ", ".join([first, *(str(-1 if size is None else size) for size in shape[1:])])
+    return Form(f"{{0}}.reshape({sizes})", None, Layout.LAST)
 
 
 def _transpose(operation: Operation, call: Applied) -> Form:

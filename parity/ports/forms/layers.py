@@ -58,8 +58,8 @@ def dropping(planned: Planned, call: Applied) -> Form:
 
 def _rescaling(planned: Planned, call: Applied) -> Form:
     numbers = (planned.named["scale"], planned.named["offset"])
-    is_alike = all(isinstance(number, int | float) for number in numbers)  # for all channels
-    return Form("{self}({0})", told(planned), Layout.ANY if is_alike else Layout.LAST)
+    is_scalar = all(isinstance(number, int | float) for number in numbers)  # for all channels
+    return Form("{self}({0})", told(planned), Layout.ANY if is_scalar else Layout.LAST)
 
 
 def _depth(planned: Planned, call: Applied) -> Form:
@@ -128,22 +128,22 @@ def named(name: str, call: Applied, **settings: Any) -> Form:
         return _along(name, given.pop("axis", -1), call)
     if name in STOCK and not given:
         return Form(f"{STOCK[name]}({{0}})")
-    told = arguments(**given)
-    text = f"activations.{name}({{0}}{', ' if told else ''}{told})"
+    options = arguments(**given)
+    text = f"activations.{name}({{0}}{', ' if options else ''}{options})"
     return Form(text, note=_REASONS.get(name, ""))
 
 
 def _defaults(name: str) -> dict[str, Any]:
     """Returns the defaults of an activation of `torch_impl`, which are Keras's."""
     function = ACTIVATIONS.get(name)
-    told = inspect.signature(function).parameters if function is not None else {}
-    return {key: parameter.default for key, parameter in told.items()}
+    parameters = inspect.signature(function).parameters if function is not None else {}
+    return {key: parameter.default for key, parameter in parameters.items()}
 
 
 def _carried(name: str, call: Applied, axis: int | None = None) -> Form:
     """Returns the form of an output, which carries its logits to the loss."""
-    told = "" if axis in (None, call.rank - 1) else f", axis={axis}"
-    return Form(f"activations.{name}({{0}}{told})", note=_CARRIED)
+    option = "" if axis in (None, call.rank - 1) else f", axis={axis}"
+    return Form(f"activations.{name}({{0}}{option})", note=_CARRIED)
 
 
 def _along(name: str, axis: Any, call: Applied) -> Form:
@@ -184,23 +184,23 @@ def _softmax(planned: Planned, call: Applied) -> Form:
 
 def _axes(numbers: set[int]) -> str:
     """Returns axes of Keras's layout in words, counted with that of the batch."""
-    told = ", ".join(map(str, sorted(numbers)))
-    return f"axis {told} of Keras" if len(numbers) == 1 else f"axes {told} of Keras"
+    text = ", ".join(map(str, sorted(numbers)))
+    return f"axis {text} of Keras" if len(numbers) == 1 else f"axes {text} of Keras"
 
 
 def _prelu(planned: Planned, call: Applied) -> Form:
     shared = planned.named.get("shared_axes") or ()
     shared = {shared} if isinstance(shared, int) else set(shared)
     sizes = dict(enumerate(planned.named["shape"], start=1))
-    own = {axis for axis, size in sizes.items() if axis not in shared and size != 1}
-    if not own:
+    axes = {axis for axis, size in sizes.items() if axis not in shared and size != 1}
+    if not axes:
         alphas = "one alpha"
-    elif own == {len(sizes)} and len(sizes) > 1:
+    elif axes == {len(sizes)} and len(sizes) > 1:
         alphas = "an alpha for each channel"
-    elif own == {axis for axis, size in sizes.items() if size != 1}:
+    elif axes == {axis for axis, size in sizes.items() if size != 1}:
         alphas = "an alpha for each entry"
     else:
-        alphas = f"an alpha for each place along {_axes(own)}"
+        alphas = f"an alpha for each place along {_axes(axes)}"
     why = f"{alphas}, and a slope of 0 at 0"
     return Form("{self}({0})", told(planned), Layout.LAST, why=why)
 
@@ -272,10 +272,14 @@ def _convolution(planned: Planned, call: Applied) -> Form:
         filters, groups = given["filters"], given["groups"]
     amounts = symmetric_padding(given["padding"], call.inputs[0][1:-1], *numbers.values())
     # A grouped convolution with a group for each channel has another layout than a depthwise one.
-    alike = is_depthwise == (groups != 1 and groups == channels)
-    if amounts is None or not alike:
+    has_torch_axes = is_depthwise == (groups != 1 and groups == channels)
+    if amounts is None or not has_torch_axes:
         why = "Keras's 'causal' pads in front alone" if given["padding"] == "causal" else UNEVEN
-        why = why if alike else "weights of other axes than in a grouped convolution of torch"
+        why = (
+            why
+            if has_torch_axes
+            else "weights of other axes than in a grouped convolution of torch"
+        )
         return Form("{self}({0})", told(planned), Layout.FIRST, why=why)
     stock = Planned(
         _STOCK[rank - 1],

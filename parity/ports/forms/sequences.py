@@ -139,8 +139,8 @@ def _flatten(planned: Planned, call: Applied) -> Form:
 def _reshape(planned: Planned, call: Applied) -> Form:
     target = tuple(planned.named["target_shape"])
     first = "len({0})" if -1 in target else "-1"
-    told = ", ".join([first, *map(str, target)])
-    return Form(f"{{0}}.reshape({told})", None, Layout.LAST)
+    sizes = ", ".join([first, *map(str, target)])
+    return Form(f"{{0}}.reshape({sizes})", None, Layout.LAST)
 
 
 def _permute(planned: Planned, call: Applied) -> Form:

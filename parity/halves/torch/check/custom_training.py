@@ -78,13 +78,15 @@ def _clipped(optimizer: torch.optim.Optimizer) -> Iterator[None]:
 @contextmanager
 def applied(port: PortUnderTest) -> Iterator[list[Applied]]:
     """Watches all optimizers in the block, and yields a list to which each call is added."""
-    held = [(item, {id(t) for t in held_tensors(item.variable)}) for item in port.carried]
+    carried = [(item, {id(t) for t in held_tensors(item.variable)}) for item in port.carried]
     calls: list[Applied] = []
 
     def note(optimizer: torch.optim.Optimizer, *_: Any) -> None:
         moved = {id(p) for group in optimizer.param_groups for p in group["params"]}
         with _clipped(optimizer):
-            gradients = {item.name: item.gradient() for item, tensors in held if tensors <= moved}
+            gradients = {
+                item.name: item.gradient() for item, tensors in carried if tensors <= moved
+            }
         settings = optimizer_facts(optimizer)
         assert settings is not None
         calls.append(Applied(id(optimizer), settings, gradients))
@@ -104,9 +106,9 @@ def applied(port: PortUnderTest) -> Iterator[list[Applied]]:
 
 
 @contextmanager
-def given_draws(port: PortUnderTest, mode: str, told: Mapping[str, Any]) -> Iterator[Calls]:
+def given_draws(port: PortUnderTest, mode: str, facts: Mapping[str, Any]) -> Iterator[Calls]:
     """Gives the port Keras's masks and random numbers of a step in the block."""
-    masks = masks_of_step(port, mode, told["masks"])
+    masks = masks_of_step(port, mode, facts["masks"])
     dropped: Callable[..., torch.Tensor] = lambda number, x, rate: masks(_of(calls), x)  # noqa: E731
     drawn = drawn_masks(port, mode)
     watch = recorded_calls(port.module, dropped, drawn=drawn, fused=port.fused, is_kept=False)
@@ -124,10 +126,10 @@ class StepData:
 
     def __init__(self, port: PortUnderTest) -> None:
         self._port = port
-        told = port.keras.facts["own_training"]["data"]
-        names = [{"name": name} for name in told["names"]]
-        self._feeding = Feeding({"inputs": names, "input_structure": told["structure"]})
-        self._structure, self._targets = told["structure"], told["targets"]
+        facts = port.keras.facts["own_training"]["data"]
+        names = [{"name": name} for name in facts["names"]]
+        self._feeding = Feeding({"inputs": names, "input_structure": facts["structure"]})
+        self._structure, self._targets = facts["structure"], facts["targets"]
 
     def of(self, step: int) -> Any:
         """Returns x alone, (x, y) or (x, y, weights), as Keras's step gets them."""
@@ -305,7 +307,7 @@ def _write_step(
         write_part_calls(called, writer)
         writer.facts["own_training"] = {
             "logs": list(logs),
-            "applied": _told(made),
+            "applied": _optimizer_calls(made),
             "num_dropped": _num_dropped(calls),
             "parts": list(parts),
             "called": [call.name for call in called],
@@ -339,7 +341,7 @@ def _write_gradients(made: list[Applied], written: dict[str, int], writer: PortW
             writer.put(f"{GRADIENTS[number]}/{name}", probe_inputs.sampled(gradient))
 
 
-def _told(made: list[Applied]) -> list[dict[str, Any]]:
+def _optimizer_calls(made: list[Applied]) -> list[dict[str, Any]]:
     """Returns the calls of the optimizers, ready for JSON; the same optimizer has one number."""
     numbers: dict[int, int] = {}
     return [

@@ -51,16 +51,16 @@ def write_facts(port: PortUnderTest, writer: PortWriter) -> None:
     nodes = port.keras.facts["nodes"]
     carried = {id(tensor) for item in port.carried for tensor in held_tensors(item.variable)}
     names = dict(port.module.named_parameters())
-    told = told_pairs(port)
-    writer.facts["nodes"] = told_nodes(port, told)
+    pairs = told_pairs(port)
+    writer.facts["nodes"] = told_nodes(port, pairs)
     writer.facts["pairs"] = [
-        (nodes[row]["name"], port.nodes[column]["name"]) for row, column in told
+        (nodes[row]["name"], port.nodes[column]["name"]) for row, column in pairs
     ]
     writer.facts["ends"] = {
         pair.node["name"]: [nodes[n]["name"] for n in (pair.ends.keras_first, pair.ends.keras_last)]
         for pair in port.all_pairs
     }
-    writer.facts |= cast("PortFacts", left_over(port, told))
+    writer.facts |= cast("PortFacts", left_over(port, pairs))
     writer.facts["replayed"] = replayed(port)
     writer.facts["dropped_axes"] = dropped_axes(port)
     writer.facts["inner_dropouts"] = inner_dropouts(port)
@@ -80,7 +80,7 @@ def write_facts(port: PortUnderTest, writer: PortWriter) -> None:
     writer.facts["spread"] = port.cargo.spread
     writer.facts["num_parameters"] = sum(p.numel() for p in port.module.parameters())
     writer.facts["settings"] = {
-        port.nodes[column]["name"]: _settings(port.calls[column]) for _, column in told
+        port.nodes[column]["name"]: _settings(port.calls[column]) for _, column in pairs
     }
     built = port.built
     writer.facts["given"] = {
@@ -249,8 +249,8 @@ def _write_decisions(
     spec: CheckSpec, factory: Callable[[], Any], keras: KerasTrace, writer: PortWriter
 ) -> None:
     """Writes what the rules of a port decide in the sequences that Keras's rules got."""
-    told = [each for each in keras.facts["schedule"]["callbacks"] if "monitor" in each]
-    sequences = list(rule_sequences(spec.seed, told).values())
+    callbacks = [each for each in keras.facts["schedule"]["callbacks"] if "monitor" in each]
+    sequences = list(rule_sequences(spec.seed, callbacks).values())
     decisions, rows = [], []
     for sequence in sequences[: len(keras["schedule/decisions"])]:
         port = call_factory(factory, spec.seed, dtype_of(keras.facts))

@@ -60,12 +60,12 @@ class SeenImages:
 
     def draw_apart(self) -> None:
         """Gives layers of torch_impl with the same seed other ones, as Keras's layers have."""
-        taken: set[int] = set()
+        used_seeds: set[int] = set()
         for module in self._port.module.modules():
             if isinstance(module, RandomImageLayer):
-                while module.seed in taken:
+                while module.seed in used_seeds:
                     module.seed += 1
-                taken.add(module.seed)
+                used_seeds.add(module.seed)
 
     def images(self, arrays: list[np.ndarray], *, training: bool, augments: bool = False) -> Images:
         """Returns what reaches each layer, in Keras's layout.
@@ -164,22 +164,22 @@ def write_image_changes(port: PortUnderTest, writer: PortWriter) -> None:
     if not layers:
         return
     patterns = list(_patterns(port))
-    seen = SeenImages(port)
-    if not patterns or not seen.has_places:
+    watched = SeenImages(port)
+    if not patterns or not watched.has_places:
         names = [node["name"] for node in layers]
         _leave_out(writer, names, "no layer behind them has a partner in the port", "see `layers`")
         return
-    told = writer.facts["augmentation"] = {}
+    facts = writer.facts["augmentation"] = {}
     parts: dict[str, list[np.ndarray]] = {}
-    with port.kept(), torch.no_grad(), _own_random_numbers():
-        seen.draw_apart()
+    with port.kept(), torch.no_grad(), _seeded_generators():
+        watched.draw_apart()
         for arrays in patterns:
-            for place, (fact, found) in _measured(port, seen, arrays).items():
+            for place, (fact, found) in _measured(port, watched, arrays).items():
                 parts.setdefault(place, []).append(found)
-                told[place] = _both(told[place], fact) if place in told else fact
+                facts[place] = _both(facts[place], fact) if place in facts else fact
     for place, several in parts.items():
         writer.put(f"image_changes/{place}", joined(several))
-        _tell_left_out(port, place, told[place], writer)
+        _tell_left_out(port, place, facts[place], writer)
 
 
 def _both(before: ImageChange, now: ImageChange) -> ImageChange:
@@ -203,27 +203,27 @@ def _patterns(port: PortUnderTest) -> Iterator[list[np.ndarray]]:
 
 
 def _measured(
-    port: PortUnderTest, seen: SeenImages, arrays: list[np.ndarray]
+    port: PortUnderTest, watched: SeenImages, arrays: list[np.ndarray]
 ) -> dict[str, tuple[ImageChange, np.ndarray]]:
     """Returns for each place its facts, and what is measured."""
     number = min(NUM_PASSES, MOST_VALUES // max(array.size for array in arrays))
-    quiet = [seen.images(arrays, training=False) for _ in range(_IN_EVAL)]
-    passes = [seen.images(arrays, training=True) for _ in range(max(FEWEST_PASSES, number))]
+    quiet = [watched.images(arrays, training=False) for _ in range(_IN_EVAL)]
+    passes = [watched.images(arrays, training=True) for _ in range(max(FEWEST_PASSES, number))]
     before = quiet[0]
     is_same = all(_is_same(images[p], before[p][:1]) for images in passes for p in images)
     if is_same and port.built.augment is not None:
-        passes = [seen.images(arrays, training=True, augments=True) for _ in passes]
+        passes = [watched.images(arrays, training=True, augments=True) for _ in passes]
     found = {}
-    for place, own in before.items():
+    for place, baseline in before.items():
         each = [images[place] for images in passes if place in images]
         fact: ImageChange = {
-            "is_on": not all(_is_same(images, own[:1]) for images in each),
-            "in_eval": not all(_is_same(images[place], own[:1]) for images in quiet),
+            "is_on": not all(_is_same(images, baseline[:1]) for images in each),
+            "in_eval": not all(_is_same(images[place], baseline[:1]) for images in quiet),
             "by_batch": all(_is_same(images, images[:1]) for images in each),
-            "given": seen.given,
+            "given": watched.given,
         }
         kept = [images[:1] if fact["by_batch"] else images for images in each]
-        found[place] = fact, measured(np.concatenate(kept), own[0])
+        found[place] = fact, measured(np.concatenate(kept), baseline[0])
     return found
 
 
@@ -253,7 +253,7 @@ def _is_same(images: np.ndarray, others: np.ndarray) -> bool:
 
 
 @contextmanager
-def _own_random_numbers() -> Iterator[None]:
+def _seeded_generators() -> Iterator[None]:
     """Seeds the generators that a port may draw from in the block, and puts them back behind it."""
     before = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():

@@ -130,8 +130,8 @@ class _Forcing(torch.autograd.Function):
     """Replaces a value on the way forward, and its gradient on the way back."""
 
     @staticmethod
-    def forward(ctx: Any, own: torch.Tensor, value: torch.Tensor, back: Any) -> torch.Tensor:
-        ctx.back, ctx.shape = back, own.shape
+    def forward(ctx: Any, output: torch.Tensor, value: torch.Tensor, back: Any) -> torch.Tensor:
+        ctx.back, ctx.shape = back, output.shape
         return value.clone()
 
     @staticmethod
@@ -150,7 +150,7 @@ class _Pairs:
     ) -> None:
         self._port, self._mode, self._found = port, mode, found
         self._keras, self._nodes = port.keras, port.keras.facts["nodes"]
-        self._begins: dict[str, list[PairedLayer]] = {}
+        self._starts: dict[str, list[PairedLayer]] = {}
         self._ends: dict[str, list[PairedLayer]] = {}
         self._again: dict[str, list[torch.Tensor]] = {}  # call -> Keras's inputs, if it got others
         self._start = {name: value.clone() for name, value in port.module.named_buffers()}
@@ -159,12 +159,12 @@ class _Pairs:
             self._alone.discard(pair.node["name"])
             if pair.node["name"] not in left_out and is_compared(pair, mode):
                 calls = pair.chain(port.calls)
-                self._begins.setdefault(calls[0].name, []).append(pair)
+                self._starts.setdefault(calls[0].name, []).append(pair)
                 self._ends.setdefault(calls[-1].name, []).append(pair)
 
     def pass_on(self, call: Call, output: Any) -> Any:
         """Notes what a call got and made; returns Keras's output for it, if it is known."""
-        for pair in self._begins.get(call.name, ()):
+        for pair in self._starts.get(call.name, ()):
             self._note_inputs(pair, call)
         for pair in self._ends.get(call.name, ()):
             output = self._noted_output(pair, call, output)
@@ -224,8 +224,8 @@ class _Pairs:
             return output
         theirs = self._keras[key]
         is_log = call.kind == "activation:log_softmax" != pair.node["kind"]
-        own = pair.portable(last, ended, ended.output, theirs)
-        self._found.own[name], self._found.targets[name] = np.exp(own) if is_log else own, key
+        ours = pair.portable(last, ended, ended.output, theirs)
+        self._found.own[name], self._found.targets[name] = np.exp(ours) if is_log else ours, key
         if is_log:
             with np.errstate(divide="ignore"):
                 theirs = np.log(theirs)
@@ -568,14 +568,14 @@ def _clean(port: PortUnderTest, form: str, mode: str, asked: set[str], style: se
     judged = set(found.own) | set(found.inputs)
 
     def is_clean(start: int) -> bool:
-        seen: set[int] = set()
+        visited: set[int] = set()
         waiting = [start]
         while waiting:
             number = waiting.pop()
             if not after[number] and not ends_well:
                 return False
-            for taker in set(after[number]) - seen:
-                seen.add(taker)
+            for taker in set(after[number]) - visited:
+                visited.add(taker)
                 name = nodes[taker]["name"]
                 if name in bad:
                     return False

@@ -117,7 +117,7 @@ class Loss:
     def __init__(self, port: PortUnderTest, form: str) -> None:
         self._port = port
         self._given: Any = port.built.loss
-        self._own = _own_loss(port, form) if self._given is None else None
+        self._substitute = _keras_loss(port, form) if self._given is None else None
         self._parts: dict[str, torch.Tensor] = {}
         self._broadcasts: list[Shapes] = []
         self._takes_whole: bool | None = None  # all that a module returns; not tried yet
@@ -158,8 +158,8 @@ class Loss:
             targets: by the name of the output.
             weights: of the samples: a tensor, or tensors by the name of the output.
         """
-        if self._own is not None:
-            return self._own(returned, targets, weights)
+        if self._substitute is not None:
+            return self._substitute(returned, targets, weights)
         port, built = self._port, self._port.built
         names = port.outputs.names
         target = port.target_of(dict(targets) if names else targets[""])
@@ -180,7 +180,7 @@ class Loss:
     @property
     def parts(self) -> dict[str, torch.Tensor]:
         """What the loss of each of several outputs said last, without its weight."""
-        return self._parts if self._own is None else {}
+        return self._parts if self._substitute is None else {}
 
     def _said(self, returned: Any, target: Any, weights: Any) -> torch.Tensor:
         """Returns what the port's loss says of outputs as the port returns them."""
@@ -192,8 +192,8 @@ class Loss:
 
     def _weighted(self, weights: Any) -> dict[str, Any]:
         """Returns the weights as an argument, if the loss has it; class weights it must have."""
-        is_taken = self._port.built.class_weight is not None or takes_weights(self._given)
-        return {} if weights is None or not is_taken else {"sample_weight": weights}
+        is_passed = self._port.built.class_weight is not None or takes_weights(self._given)
+        return {} if weights is None or not is_passed else {"sample_weight": weights}
 
     def _of_one(self, returned: Any, target: Any, weights: Any) -> Any:
         """Returns what a loss of one output takes: the first tensor, or all that is returned."""
@@ -217,8 +217,8 @@ class Loss:
     def weights(self, key: str) -> Any:
         """Returns the weights of the samples that the trace has; None if there are none."""
         port, keras = self._port, self._port.keras
-        told = known(keras.facts["loss"])
-        if not told.get("sample_weight"):  # those of classes are the port's own
+        loss_facts = known(keras.facts["loss"])
+        if not loss_facts.get("sample_weight"):  # those of classes are the port's own
             return None
         if key in keras:
             return port.tensor(keras[key]).to(port.device)
@@ -232,9 +232,9 @@ class Loss:
 
 def _several(loss: Any, value: torch.Tensor) -> str:
     """Returns what is said of a loss that is several numbers; a check looks for its first words."""
-    told = getattr(loss, "__name__", type(loss).__name__)
+    name = getattr(loss, "__name__", type(loss).__name__)
     return (
-        f"the loss returned several numbers, a tensor of shape {tuple(value.shape)}, from {told}; "
+        f"the loss returned several numbers, a tensor of shape {tuple(value.shape)}, from {name}; "
         "expected one, the mean over all samples: return the .mean() of it, as Keras takes it"
     )
 
@@ -246,12 +246,12 @@ def is_by_name(loss: Any) -> bool:
     return loss is not None
 
 
-def _own_loss(port: PortUnderTest, form: str) -> Callable[[Any, Arrays, Any], torch.Tensor]:
+def _keras_loss(port: PortUnderTest, form: str) -> Callable[[Any, Arrays, Any], torch.Tensor]:
     """Returns Keras's loss."""
     facts = port.keras.facts
-    told = known(facts["loss"])
+    loss_facts = known(facts["loss"])
     if port.outputs.names:
-        outputs = known(told["outputs"])
+        outputs = known(loss_facts["outputs"])
         losses = {n: from_config(t["config"] or t["name"]) for n, t in outputs.items()}
         weights = {name: each["weight"] for name, each in outputs.items()}
         together = OutputLosses(losses, weights, port.outputs.names)
@@ -262,8 +262,8 @@ def _own_loss(port: PortUnderTest, form: str) -> Callable[[Any, Arrays, Any], to
             return value
 
         return of_all
-    own = from_config(told["config"] or told["name"])
-    by_class = told["class_weight"]
+    loss = from_config(loss_facts["config"] or loss_facts["name"])
+    by_class = loss_facts["class_weight"]
     by_label = None if by_class is None else {int(key): float(w) for key, w in by_class.items()}
 
     def of_one(returned: Any, targets: Arrays, weights: Any) -> torch.Tensor:
@@ -277,7 +277,7 @@ def _own_loss(port: PortUnderTest, form: str) -> Callable[[Any, Arrays, Any], to
         labels = port.tensor(targets[""]).to(port.device)
         if by_label is not None:
             weights = sample_weights(labels, by_label, getattr(torch, port.dtype))
-        value: torch.Tensor = own(output, labels, weights, mask=mask)
+        value: torch.Tensor = loss(output, labels, weights, mask=mask)
         return value
 
     return of_one
@@ -378,13 +378,13 @@ def _shapes(port: PortUnderTest, targets: Arrays) -> TargetShapes:
     No axis is left out: a target (N, 1) beside an output (N,) broadcasts in training, too.
     """
     found: TargetShapes = {}
-    for name, own in port.outputs.raw(port.nest).items():
+    for name, output in port.outputs.raw(port.nest).items():
         target = targets.get(name)
-        if target is None or target.ndim < 3 or own.ndim != target.ndim:
+        if target is None or target.ndim < 3 or output.ndim != target.ndim:
             continue
-        turned = as_returned(target, own.shape, None if name else port.returned)
+        turned = as_returned(target, output.shape, None if name else port.returned)
         if turned.shape != target.shape or not np.array_equal(turned, target):
-            found[name] = tuple(own.shape[1:])
+            found[name] = tuple(output.shape[1:])
     return found
 
 
@@ -398,13 +398,13 @@ def write_confident_loss(port: PortUnderTest, form: str, loss: Loss, writer: Por
     returned = port.nest
     raw = port.outputs.raw(returned)
     linear, made = {}, {}
-    for name, own in raw.items():
-        given = _ConfidentOutput(port, name, own.detach(), form)
+    for name, raw_output in raw.items():
+        given = _ConfidentOutput(port, name, raw_output.detach(), form)
         linear[name], output = given.linear, given.output()
         if output is None:  # a function of the user
             return
         # The batch is as large as that of the probe if Keras's outputs have a mask.
-        mask = mask_of(own) if len(own) == len(output) else None
+        mask = mask_of(raw_output) if len(raw_output) == len(output) else None
         made[name] = output if mask is None else with_mask(output, mask)
     targets = loss.arrays("loss/confident/target")
     outputs = port.outputs.like(returned, made)
@@ -423,10 +423,10 @@ def write_confident_loss(port: PortUnderTest, form: str, loss: Loss, writer: Por
 class _ConfidentOutput:
     """Given outputs of extreme confidence, as a port returns them."""
 
-    def __init__(self, port: PortUnderTest, name: str, own: torch.Tensor, form: str) -> None:
+    def __init__(self, port: PortUnderTest, name: str, output: torch.Tensor, form: str) -> None:
         key = keyed("loss/confident/linear", name)
         array = port.keras[key]
-        given = as_returned(array, own.shape, None if name else port.returned)
+        given = as_returned(array, output.shape, None if name else port.returned)
         self.linear = port.tensor(given).to(port.device).requires_grad_()
         self._axis = -1 if np.array_equal(given, array) else 1
         self._form = port.outputs.forms.get(name, "same") if name else form

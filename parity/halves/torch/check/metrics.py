@@ -163,13 +163,13 @@ class Trials:
             listed = f"{{{keras.output!r}: {listed}}}"
         definition = f"Port({argument}={listed})"
         trials = _Definition(base, config, given, theirs_weighted).trials()
-        for name, told, numbers in (*self._of_others(keras), *trials):
+        for name, sentence, numbers in (*self._of_others(keras), *trials):
             try:
                 values = np.stack([value.numpy() for value in numbers()])
             except Exception:  # a setting may not fit outputs or targets
                 continue
             if values.shape == ours.shape and self._is_near(values.astype(np.float64), ours):
-                return {"id": name, "told": told, "definition": definition}
+                return {"id": name, "told": sentence, "definition": definition}
         return {"id": "", "told": "", "definition": definition}
 
     def _is_near(self, a: np.ndarray, b: np.ndarray) -> bool:
@@ -180,8 +180,8 @@ class Trials:
         for other in self._port.outputs.names if keras.output else ():
             if other != keras.output:
                 moved = replace(keras, output=other)
-                told = f"it measures the output {other}, where Keras measures {keras.output}"
-                yield "I1", told, partial(self._said_of, moved)
+                sentence = f"it measures the output {other}, where Keras measures {keras.output}"
+                yield "I1", sentence, partial(self._said_of, moved)
 
     def _said_of(self, keras: Compiled) -> list[torch.Tensor]:
         given = self._given(keras)
@@ -228,12 +228,16 @@ class _Definition:
     def _weights(self) -> Iterator[Trial]:
         if self._given.weight is None:
             return
-        told = "sample weights are ignored" if self._is_weighted else "samples are weighted"
-        yield "I1", told, lambda: self._said(is_weighted=not self._is_weighted)
-        yield "I1", "the mean of what it says of each batch, and " + told, self._other_batch_means
+        sentence = "sample weights are ignored" if self._is_weighted else "samples are weighted"
+        yield "I1", sentence, lambda: self._said(is_weighted=not self._is_weighted)
+        yield (
+            "I1",
+            "the mean of what it says of each batch, and " + sentence,
+            self._other_batch_means,
+        )
         if self._is_weighted and issubclass(self._kind, Average):
-            told = "divided by the number of samples instead of the sum of their weights"
-            yield "I1", told, self._by_number
+            sentence = "divided by the number of samples instead of the sum of their weights"
+            yield "I1", sentence, self._by_number
 
     def _scaled(self) -> Iterator[Trial]:
         yield "I1", "percent: 100 times Keras's", lambda: [100 * v for v in self._said()]
@@ -248,18 +252,18 @@ class _Definition:
             if name not in known:
                 continue
             default = known[name].default
-            own = self._settings.get(name, default)
+            theirs = self._settings.get(name, default)
             for value in values:
-                if value == own and type(value) is type(own):
+                if value == theirs and type(value) is type(theirs):
                     continue
-                told = f"{name}={value!r}, where Keras has {own!r}"
-                yield "I1", told, partial(self._said, settings={name: value})
+                sentence = f"{name}={value!r}, where Keras has {theirs!r}"
+                yield "I1", sentence, partial(self._said, settings={name: value})
 
     def _before_activation(self) -> Iterator[Trial]:
         linear = self._given.linear
         if not torch.equal(self._given.output, linear):
-            told = "outputs are taken before the activation: logits instead of probabilities"
-            yield "I1", told, lambda: self._said(linear)
+            sentence = "outputs are taken before the activation: logits instead of probabilities"
+            yield "I1", sentence, lambda: self._said(linear)
 
     def _other_outputs(self) -> Iterator[Trial]:
         given, output = self._given, self._given.output
@@ -268,26 +272,26 @@ class _Definition:
             ("softmax", lambda x: torch.softmax(x, -1)),
             ("rounding", torch.round),
         ):
-            told = f"{name} is applied to the outputs first"
-            yield "I1", told, partial(self._said, function(output))
+            sentence = f"{name} is applied to the outputs first"
+            yield "I1", sentence, partial(self._said, function(output))
         at_half = torch.where(output == 0.5, torch.nextafter(output, output + 1), output)
-        told = "an output of exactly the threshold counts as above it"
-        yield "I1", told, lambda: self._said(at_half)
+        sentence = "an output of exactly the threshold counts as above it"
+        yield "I1", sentence, lambda: self._said(at_half)
         if output.ndim > 1 and output.shape[-1] > 1:
             turned, count = output.flip(-1), output.shape[-1]
             is_sparse = given.y.ndim < output.ndim
             y = count - 1 - given.y if is_sparse else given.y.flip(-1)
-            told = "of equal outputs the last one counts, in Keras the first"
-            yield "I1", told, lambda: self._said(turned, y=y)
+            sentence = "of equal outputs the last one counts, in Keras the first"
+            yield "I1", sentence, lambda: self._said(turned, y=y)
 
     def _other_metrics(self) -> Iterator[Trial]:
         if self._kind.__name__ == "AUC":
-            told = "the area without thresholds; Keras's is of 200 of them"
-            yield "I1", told, self._exact_area
+            sentence = "the area without thresholds; Keras's is of 200 of them"
+            yield "I1", sentence, self._exact_area
         for kind in dict.fromkeys(METRICS.values()):
             if kind is not self._kind:
-                told = f"{kind.__name__}, where Keras has {self._kind.__name__}"
-                yield "I1", told, partial(self._said, kind=kind)
+                sentence = f"{kind.__name__}, where Keras has {self._kind.__name__}"
+                yield "I1", sentence, partial(self._said, kind=kind)
 
     # --- numbers ---------------------------------------------------------------------------------
 
@@ -308,7 +312,7 @@ class _Definition:
         settings: Mapping[str, Any] | None = None,
         kind: type[Metric] | None = None,
         is_weighted: bool | None = None,
-        begins_again: bool = False,
+        resets: bool = False,
     ) -> list[torch.Tensor]:
         """Returns what a definition says after each batch."""
         given, made = self._given, self._made(kind, settings)
@@ -317,7 +321,7 @@ class _Definition:
         has_weights = self._is_weighted if is_weighted is None else is_weighted
         found = []
         for rows in given.rows:
-            if begins_again:
+            if resets:
                 made.reset()
             weight = given.weight[rows] if has_weights and given.weight is not None else None
             made.update(output[rows], y[rows], weight)
@@ -325,13 +329,13 @@ class _Definition:
         return found
 
     def _of_batches(self) -> list[torch.Tensor]:
-        return self._said(begins_again=True)
+        return self._said(resets=True)
 
     def _batch_means(self) -> list[torch.Tensor]:
         return _running_means(self._of_batches())
 
     def _other_batch_means(self) -> list[torch.Tensor]:
-        return _running_means(self._said(begins_again=True, is_weighted=not self._is_weighted))
+        return _running_means(self._said(resets=True, is_weighted=not self._is_weighted))
 
     def _batch_sums(self) -> list[torch.Tensor]:
         return list(torch.stack(self._of_batches()).cumsum(0))
@@ -386,8 +390,8 @@ def _code(base: Metric, config: Any) -> str:
     }
     if base.name != snake_case(kind.__name__):
         settings["name"] = base.name
-    told = ", ".join(f"{name}={value!r}" for name, value in settings.items())
-    return f"torch_impl.metrics.{kind.__name__}({told})"
+    arguments = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+    return f"torch_impl.metrics.{kind.__name__}({arguments})"
 
 
 # --- What the metrics of a port say: of given outputs, and of the port's own ----------------------
@@ -413,12 +417,12 @@ def write_metrics(port: PortUnderTest, form: str, writer: PortWriter) -> None:
         form: of its output, as `output_form` tells it.
         writer: has the outputs of the port; receives all that is written.
     """
-    told = port.keras.facts.get("metric_probe")
-    if told is None or not told["names"] or told.get("why"):
+    probe = port.keras.facts.get("metric_probe")
+    if probe is None or not probe["names"] or probe.get("why"):
         return
     built = port.built
     if built.metrics or built.weighted_metrics:
-        _OwnMetrics(port, form, writer).write()
+        _PortMetrics(port, form, writer).write()
     elif built.train_epoch is not None or built.evaluate is not None:
         _tell(writer, "the metrics", "the port's own loop computes them; `parity run` compares it")
     else:
@@ -479,7 +483,7 @@ def _as_keras(port: PortUnderTest, form: str, array: np.ndarray) -> dict[str, to
     return {"": activated(output, form, keras.facts.get("output_activation"))}
 
 
-class _OwnMetrics:
+class _PortMetrics:
     """The metrics of a port that has some.
 
     Args:
@@ -512,10 +516,10 @@ class _OwnMetrics:
                 self._writer.put(f"metric/{part}/{name}", np.stack(values).astype(np.float64))
         trials = Trials(self._port, self._writer)
         self._writer.facts["metric_trials"] = trials.explained(
-            {name: each.is_weighted for name, each in self._own_kinds(names).items()}
+            {name: each.is_weighted for name, each in self._port_metrics(names).items()}
         )
 
-    def _own_kinds(self, names: Mapping[str, str]) -> Named:
+    def _port_metrics(self, names: Mapping[str, str]) -> Named:
         """Returns the port's metrics by Keras's names."""
         output, y, _ = self._batches("given")[0]
         built = self._port.built
@@ -529,12 +533,12 @@ class _OwnMetrics:
         )
         return {theirs: made[ours] for theirs, ours in names.items()}
 
-    def _paired(self, own: Sequence[str]) -> dict[str, str]:
+    def _paired(self, names: Sequence[str]) -> dict[str, str]:
         """Returns Keras's name -> the port's: of the same name, else in their order."""
         theirs = list(self._keras.facts["metric_probe"]["names"])
-        pairs = {name: name for name in theirs if name in own}
+        pairs = {name: name for name in theirs if name in names}
         left = [name for name in theirs if name not in pairs]
-        others = [name for name in own if name not in pairs]
+        others = [name for name in names if name not in pairs]
         if len(left) == len(others):
             pairs |= dict(zip(left, others, strict=True))
         else:
@@ -578,22 +582,22 @@ class _OwnMetrics:
         """Returns the given outputs as the port would return them, and their targets."""
         port, keras = self._port, self._keras
         found = {}
-        for name, own in port.outputs.raw(port.nest).items():
+        for name, raw_output in port.outputs.raw(port.nest).items():
             keys = (keyed(f"metric_input/{kind}", name) for kind in ("linear", "output"))
             linear, output = (keras[key] for key in keys)
             with np.errstate(divide="ignore", invalid="ignore"):
                 forms = {"linear": linear, "log": np.log(output)}
             form = port.outputs.forms.get(name, "same") if name else self._form
             axes = None if name else port.returned
-            found[name] = port.tensor(as_returned(forms.get(form, output), own.shape, axes))
+            found[name] = port.tensor(as_returned(forms.get(form, output), raw_output.shape, axes))
         return found, self._targets("metric_input/target")
 
     def _returned(self, mode: str) -> Tensors:
         """Returns what the port returns for the probe."""
         port = self._port
         if not port.outputs.names:
-            told = self._writer.arrays[f"forward/{mode}/output"]
-            made = port.tensor(as_returned(told, told.shape, port.returned))
+            array = self._writer.arrays[f"forward/{mode}/output"]
+            made = port.tensor(as_returned(array, array.shape, port.returned))
             return {"": with_mask(made, mask_of(port.output))}
         with torch.no_grad(), port.kept():
             port.forward(mode, "probe", training=mode == "train")

@@ -98,14 +98,14 @@ def _places(items: list[Carried]) -> list[tuple[Carried, torch.Tensor]] | None:
 
     None: one is not a parameter of its own whose entries have only another order in Keras.
     """
-    found, seen = [], set[int]()
+    found, visited = [], set[int]()
     for item in items:
         variable = item.variable
         is_plain = item.how != LOAD and not variable.is_computed and variable.part is None
-        if not is_plain or len(variable.tensors) != 1 or id(variable.tensors[0]) in seen:
+        if not is_plain or len(variable.tensors) != 1 or id(variable.tensors[0]) in visited:
             return None
         (parameter,) = variable.tensors
-        seen.add(id(parameter))
+        visited.add(id(parameter))
         if parameter.numel() <= probe_inputs.MAX_STEP_ENTRIES:
             continue
         numbers = torch.arange(parameter.numel(), device=parameter.device).view(parameter.shape)
@@ -223,8 +223,8 @@ def _slots(port: PortUnderTest) -> Iterator[tuple[str, Carried, torch.Tensor]]:
 def _averages(port: PortUnderTest) -> Iterator[tuple[Carried, torch.Tensor]]:
     """Yields what stands in the place of each weight after a training that ends now.
 
-    That is its average, wherever the port keeps one. Without one it is the weight, which is told
-    only where Keras keeps an average.
+    That is its average, wherever the port keeps one. Without one it is the weight, which is
+    written only where Keras keeps an average.
     """
     built = port.built
     kept: dict[int, torch.Tensor] = {}
@@ -236,8 +236,8 @@ def _averages(port: PortUnderTest) -> Iterator[tuple[Carried, torch.Tensor]]:
         if len(variable.tensors) != 1 or variable.is_computed:
             continue
         (parameter,) = variable.tensors
-        own: dict[str, Any] = getattr(built.optimizer, "slots", lambda _: {})(parameter)
-        mean = kept.get(id(parameter), own.get(AVERAGE))
+        slots: dict[str, Any] = getattr(built.optimizer, "slots", lambda _: {})(parameter)
+        mean = kept.get(id(parameter), slots.get(AVERAGE))
         if mean is not None or is_of_keras:
             yield item, parameter if mean is None else mean
 

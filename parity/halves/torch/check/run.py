@@ -223,5 +223,5 @@ def _noted(raised: dict[str, str], stage: str, dtype: str) -> Iterator[None]:
     except Exception as error:  # any error of the port is a finding about the port
         check_written(error)
         line, advice = line_of(error), advice_on(error, dtype)
-        told = f"{type(error).__name__}: {error}" + (f" ({line})" if line else "")
-        raised[stage] = f"{told}; {advice}" if advice else told
+        message = f"{type(error).__name__}: {error}" + (f" ({line})" if line else "")
+        raised[stage] = f"{message}; {advice}" if advice else message

@@ -205,21 +205,26 @@ def with_seen_axes(
         again: of a pass in eval mode, with Keras's weights.
     """
     by_name = {call.name: call for call in again}
-    return [_seen(keras, pair, [by_name.get(x.name) for x in pair.chain(calls)]) for pair in pairs]
+    return [
+        _with_nearest_axes(keras, pair, [by_name.get(x.name) for x in pair.chain(calls)])
+        for pair in pairs
+    ]
 
 
-def _seen(keras: KerasTrace, pair: PairedLayer, chain: Sequence[Call | None]) -> PairedLayer:
+def _with_nearest_axes(
+    keras: KerasTrace, pair: PairedLayer, chain: Sequence[Call | None]
+) -> PairedLayer:
     nodes = keras.facts["nodes"]
     first, last = nodes[pair.ends.keras_first], nodes[pair.ends.keras_last]
-    taken = made = None
+    input_axes = made = None
     key = f"forward/eval/{first['name']}/input/0"
     if chain[0] is not None and chain[0].inputs and key in keras:
-        taken = nearest(chain[0].inputs[0], keras[key])
+        input_axes = nearest(chain[0].inputs[0], keras[key])
     key = f"forward/eval/{last['name']}/output"
     if chain[-1] is not None and key in keras:
         output = output_of(chain[-1].output, chain[-1].final, last["output_shape"])
         made = nearest(output, keras[key])
-    return replace(pair, taken=taken or pair.taken, made=made or pair.made)
+    return replace(pair, taken=input_axes or pair.taken, made=made or pair.made)
 
 
 def returned_axes(

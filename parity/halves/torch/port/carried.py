@@ -242,9 +242,9 @@ def assignments(
             pairs = zip(found, chosen, strict=True)
             yield [(number, option) for number, option in pairs if option is not None]
             continue
-        taken = {option.source for option in chosen if option is not None}
+        used = {option.source for option in chosen if option is not None}
         free: list[Option | None] = [
-            option for option in options[found[len(chosen)]] if option.source not in taken
+            option for option in options[found[len(chosen)]] if option.source not in used
         ]
         for option in free or [None]:
             total = cost + (_SKIPPED if option is None else option.cost)
@@ -254,14 +254,14 @@ def assignments(
 
 def variable_of(need: Need, source: Source, option: Option) -> Variable:
     """Returns the variable that puts a weight into a parameter."""
-    shape, held = need.shape, source.shape
+    shape, port_shape = need.shape, source.shape
     back = tuple(sorted(range(len(option.axes)), key=lambda axis: option.axes[axis]))
 
     def to_keras(tensors: Tensors) -> torch.Tensor:
         return tensors[0].reshape(option.whole).permute(option.axes).reshape(shape)
 
     def to_torch(array: torch.Tensor) -> Tensors:
-        return (array.reshape(option.split).permute(back).reshape(held),)
+        return (array.reshape(option.split).permute(back).reshape(port_shape),)
 
     short = need.name.partition(".")[2]
     return Variable(
@@ -271,7 +271,7 @@ def variable_of(need: Need, source: Source, option: Option) -> Variable:
 
 def _options(needs: Sequence[Need], sources: Sequence[Source], number: int) -> list[Option]:
     need = needs[number]
-    alike = [n for n, other in enumerate(needs) if _sides(other.shape) == _sides(need.shape)]
+    same_sides = [n for n, other in enumerate(needs) if _sides(other.shape) == _sides(need.shape)]
     found = []
     fitting = [n for n, s in enumerate(sources) if _sides(s.shape) == _sides(need.shape)]
     for n, source in enumerate(sources):
@@ -281,7 +281,7 @@ def _options(needs: Sequence[Need], sources: Sequence[Source], number: int) -> l
         cost = 0.0 if need.trainable == source.trainable else 3.0
         cost += _unlike(need.name, source.name)
         if n in fitting:
-            cost += 0.1 * abs(alike.index(number) - fitting.index(n))
+            cost += 0.1 * abs(same_sides.index(number) - fitting.index(n))
         if need.place is not None and source.place is not None:
             cost += min(1.0, 0.3 * abs(need.place - source.place))
         found += [Option(cost + more, n, *order) for more, *order in orders]
@@ -297,15 +297,15 @@ Shape = tuple[int, ...]
 
 def _orders(need: Need, source: Source) -> Iterator[tuple[float, Shape, Shape, Shape]]:
     """Yields (cost, shape of the weight, order of the parameter's axes, its shape) that fit."""
-    held = tuple(side for side in source.shape if side != 1)
+    sides = tuple(side for side in source.shape if side != 1)
     yield from _of_patches(need, source)
-    if math.prod(held) != math.prod(need.shape) or len(held) > _MOST_AXES:
+    if math.prod(sides) != math.prod(need.shape) or len(sides) > _MOST_AXES:
         return
-    for split in _splits(tuple(side for side in need.shape if side != 1), len(held)):
+    for split in _splits(tuple(side for side in need.shape if side != 1), len(sides)):
         merged = 1.0 if len(split) < len([s for s in need.shape if s != 1]) else 0.0
-        for axes in itertools.permutations(range(len(held))):
-            if tuple(held[axis] for axis in axes) == split:
-                yield merged + _strange(axes, need.name, source.name), split, axes, held
+        for axes in itertools.permutations(range(len(sides))):
+            if tuple(sides[axis] for axis in axes) == split:
+                yield merged + _strange(axes, need.name, source.name), split, axes, sides
 
 
 def _of_patches(need: Need, source: Source) -> Iterator[tuple[float, Shape, Shape, Shape]]:

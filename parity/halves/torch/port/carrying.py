@@ -77,18 +77,18 @@ def load_by(
         with torch.no_grad():
             load(module, weights)
     except Exception as error:
-        held = ", ".join(f"{name} {list(array.shape)}" for name, array in weights.items())
+        listed = ", ".join(f"{name} {list(array.shape)}" for name, array in weights.items())
         raise InputError(
             f"the port's `load` raised {told_of(error)}; it gets the module and "
-            f"Keras's weights by name: {held}"
+            f"Keras's weights by name: {listed}"
         ) from error
 
 
-def _turned_into(array: np.ndarray, held: np.ndarray) -> np.ndarray | None:
+def _turned_into(array: np.ndarray, vector: np.ndarray) -> np.ndarray | None:
     """Returns where each entry of an array stands in a vector with the same values, or None."""
     places = np.arange(array.size).reshape(array.shape)
     for order in _orders(array.shape):
-        if np.array_equal(order(array).reshape(-1), held):
+        if np.array_equal(order(array).reshape(-1), vector):
             found = np.empty_like(places.reshape(-1))
             found[order(places).reshape(-1)] = np.arange(array.size)
             return found
@@ -120,14 +120,14 @@ class Loaded:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self._held: list[tuple[nn.Module, str, np.ndarray, np.ndarray]] = []
+        self._tensors: list[tuple[nn.Module, str, np.ndarray, np.ndarray]] = []
         self._names = {id(p): name for name, p in module.named_parameters()}
         for _, owner, attribute, tensor in tensors_of(module):
             if not tensor.is_floating_point():
                 continue
             values = tensor.detach().cpu().double().reshape(-1).numpy()
             order = np.argsort(values, kind="stable")
-            self._held.append((owner, attribute, values[order], order))
+            self._tensors.append((owner, attribute, values[order], order))
 
     def find(self, name: str, array: np.ndarray) -> Variable | None:
         """Returns the variable with the values of a weight of Keras; None if there is none.
@@ -140,26 +140,26 @@ class Loaded:
         wanted = array.astype(np.float64).reshape(-1)
         if not wanted.size:
             return None
-        is_told_apart = len(np.unique(wanted)) == wanted.size
+        is_distinct = len(np.unique(wanted)) == wanted.size
         words = set(re.split(r"[./]", name))
 
-        def unlike(held: tuple[nn.Module, str, np.ndarray, np.ndarray]) -> int:
-            return -len(words & set(self._name(held[0], held[1]).split(".")))
+        def unlike(entry: tuple[nn.Module, str, np.ndarray, np.ndarray]) -> int:
+            return -len(words & set(self._name(entry[0], entry[1]).split(".")))
 
         # Two biases may have the same values: that of the path with Keras's names comes first.
-        for owner, attribute, values, order in sorted(self._held, key=unlike):
+        for owner, attribute, values, order in sorted(self._tensors, key=unlike):
             if len(values) < wanted.size:
                 continue
             places = np.searchsorted(values, wanted)
             if (places >= len(values)).any() or (values[places] != wanted).any():
                 continue
             positions = order[places]
-            if not is_told_apart:
+            if not is_distinct:
                 if len(values) != wanted.size:
                     continue
-                held = np.empty_like(values)
-                held[order] = values
-                if (turned := _turned_into(wanted.reshape(array.shape), held)) is None:
+                vector = np.empty_like(values)
+                vector[order] = values
+                if (turned := _turned_into(wanted.reshape(array.shape), vector)) is None:
                     continue
                 positions = turned
             place = Place(owner, attribute, torch.from_numpy(positions).reshape(array.shape))
@@ -178,7 +178,7 @@ class Loaded:
             return self._in_a_row(wanted) if array.ndim == 1 else []
         found = np.zeros(wanted.size, bool)
         names = []
-        for owner, attribute, values, _ in self._held:
+        for owner, attribute, values, _ in self._tensors:
             is_here = np.isin(wanted, values)
             if is_here.any() and not (is_here & found).any():
                 found |= is_here
@@ -188,11 +188,11 @@ class Loaded:
     def _in_a_row(self, wanted: np.ndarray) -> list[str]:
         """Returns the parameters whose values make a vector, one after the other."""
         names, place = [], 0
-        for owner, attribute, values, order in self._held:
-            own = values[np.argsort(order)]
-            if len(own) and np.array_equal(wanted[place : place + len(own)], own):
+        for owner, attribute, values, order in self._tensors:
+            flat = values[np.argsort(order)]
+            if len(flat) and np.array_equal(wanted[place : place + len(flat)], flat):
                 names.append(self._name(owner, attribute))
-                place += len(own)
+                place += len(flat)
         return names if place == wanted.size and all(names) else []
 
     def _name(self, owner: nn.Module, attribute: str) -> str:
@@ -333,11 +333,11 @@ def ways_of_cells(
     Code may hold the weights in a layer of torch, and compute the gates by itself.
     """
     yield from (items for items in islice(seatings(wanted, free), most) if items)
-    seen: list[list[Cell]] = []
+    tried: list[list[Cell]] = []
     for order in (free, sorted(free, key=lambda s: np.inf if s.place is None else s.place)):
         cells = cells_of(wanted, order)
-        if cells and cells not in seen:
-            seen.append(cells)
+        if cells and cells not in tried:
+            tried.append(cells)
             yield from islice(placings(cells), MOST_PLACINGS)
 
 
@@ -389,9 +389,9 @@ def _carry_rest(
 ) -> None:
     """Matches the weights and parameters that are left; the output of the port decides."""
     placed = {item.name for item in cargo.carried} | {entry["what"] for entry in cargo.incomplete}
-    taken = {id(tensor) for item in cargo.carried for tensor in held_tensors(item.variable)}
+    used_ids = {id(tensor) for item in cargo.carried for tensor in held_tensors(item.variable)}
     wanted = [need for name, need in needs.items() if name not in placed]
-    free = [s for s in found if id(getattr(s.module, s.attribute)) not in taken]
+    free = [s for s in found if id(getattr(s.module, s.attribute)) not in used_ids]
     if not wanted or not free:
         return
     if ways := list(ways_of_cells(wanted, free, most)):
@@ -564,12 +564,12 @@ def carry_with_copies(
     paired = [item for item in paired_weights(pairs) if item.name in originals]
     _, likely = modules_like(module, paired)
     inside = {id(each) for path in likely for each in module.get_submodule(path).modules()}
-    own = {name for each in copies for name in each}
-    first_needs = {name: need for name, need in needs.items() if name not in own}
+    copy_names = {name for each in copies for name in each}
+    first_needs = {name: need for name, need in needs.items() if name not in copy_names}
     first_found = [source for source in found if id(source.module) not in inside]
     cargo = carry(keras, pairs, first_found, first_needs, output, **settings)
     copied = list(copied_weights(module, copies, cargo.carried))
-    if {item.name for item in copied} != own.intersection(needs):
+    if {item.name for item in copied} != copy_names.intersection(needs):
         return carry(keras, pairs, found, needs, output, **settings)
     for item in copied:
         item.set(keras[f"weights/{item.name}"])
@@ -592,15 +592,15 @@ def copies_in(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     for name in sorted(shapes.keys() - called, key=by_number):
         unused.setdefault(name.partition(".")[0].partition("#")[2], []).append(name)
     found = []
-    for own in unused.values():
+    for unused_names in unused.values():
         like = [
             names
             for names in (sorted(part["weights"], key=by_number) for part in parts.values())
-            if [shapes[n]["shape"] for n in names] == [shapes[n]["shape"] for n in own]
+            if [shapes[n]["shape"] for n in names] == [shapes[n]["shape"] for n in unused_names]
             and called.issuperset(names)
         ]
         if len(like) == 1:
-            found.append(dict(zip(own, like[0], strict=True)))
+            found.append(dict(zip(unused_names, like[0], strict=True)))
     return found
 
 
@@ -612,14 +612,16 @@ def modules_like(module: nn.Module, carried: Sequence[Carried]) -> tuple[str, li
         carried: weights of one part.
     """
     paths = {id(each): path for path, each in module.named_modules()}
-    held = [paths[id(item.variable.module)].split(".") for item in carried]
-    shared = itertools.takewhile(lambda steps: len(set(steps)) == 1, zip(*held, strict=False))
+    split_paths = [paths[id(item.variable.module)].split(".") for item in carried]
+    shared = itertools.takewhile(
+        lambda steps: len(set(steps)) == 1, zip(*split_paths, strict=False)
+    )
     common = ".".join(steps[0] for steps in shared)
-    own = _signature(module.get_submodule(common))
+    signature = _signature(module.get_submodule(common))
     return common, [
         path
         for path, each in module.named_modules()
-        if path and path != common and _signature(each) == own and not _is_below(path, common)
+        if path and path != common and _signature(each) == signature and not _is_below(path, common)
     ]
 
 
@@ -641,10 +643,10 @@ def copied_weights(
         common, paths = modules_like(module, of)
         if len(paths) != 1:
             continue
-        own = module.get_submodule(paths[0])
+        copy_root = module.get_submodule(paths[0])
         ways = {id(each): way for way, each in module.get_submodule(common).named_modules()}
         for name, item in zip(originals, of, strict=True):
-            place = own.get_submodule(ways[id(item.variable.module)])
+            place = copy_root.get_submodule(ways[id(item.variable.module)])
             yield Carried(name, replace(item.variable, module=place), NAMES)
 
 

@@ -39,24 +39,24 @@ def seatings(needs: Sequence[Need], sources: Sequence[Source]) -> Iterator[list[
     cells, seats = list(_cells(needs)), list(_seats(sources))
     fitting = [[n for n, seat in enumerate(seats) if _fits(cell, seat)] for cell in cells]
     seated = [number for number, found in enumerate(fitting) if found]
-    for taken in _choices([fitting[number] for number in seated], set()):
+    for chosen in _choices([fitting[number] for number in seated], set()):
         yield [
             Carried(need.name, seats[seat][short], VALUES)
-            for number, seat in zip(seated, taken, strict=True)
+            for number, seat in zip(seated, chosen, strict=True)
             if seat is not None
             for short, need in cells[number].items()
             if _is_for(need, seats[seat].get(short))
         ]
 
 
-def _choices(fitting: Sequence[Sequence[int]], taken: set[int]) -> Iterator[tuple[int | None, ...]]:
+def _choices(fitting: Sequence[Sequence[int]], used: set[int]) -> Iterator[tuple[int | None, ...]]:
     """Yields a number of each list, none twice; None where all of a list are taken."""
     if not fitting:
         yield ()
         return
-    free: list[int | None] = [number for number in fitting[0] if number not in taken]
+    free: list[int | None] = [number for number in fitting[0] if number not in used]
     for number in free or [None]:
-        others = taken if number is None else taken | {number}
+        others = used if number is None else used | {number}
         yield from ((number, *rest) for rest in _choices(fitting[1:], others))
 
 
@@ -78,8 +78,8 @@ def _seats(sources: Sequence[Source]) -> Iterator[dict[str, Variable]]:
             holder, _, short = variable.name.rpartition("/")
             found.setdefault(f"{number}/{holder}", {})[short] = variable
         for cell in found.values():
-            held = {(id(module), name) for each in cell.values() for name in each.attributes}
-            if cell.keys() >= _KERNELS and held <= free:
+            parameters = {(id(module), name) for each in cell.values() for name in each.attributes}
+            if cell.keys() >= _KERNELS and parameters <= free:
                 yield cell
 
 
@@ -184,9 +184,9 @@ class Cell:
             is_joined = len(self.sources) == 1
             group = self.sources[0 if is_joined else number]
             width = features + units if is_joined else need.shape[-2]
-            own = columns[number] if is_joined else slice(0, width)
-            held = _kernel(need, group, own, width, way)
-            found.append(Carried(need.name, held, VALUES))
+            span = columns[number] if is_joined else slice(0, width)
+            variable = _kernel(need, group, span, width, way)
+            found.append(Carried(need.name, variable, VALUES))
         if self.bias is not None and self.of_bias:
             found.append(Carried(self.bias.name, _bias(self.bias, self.of_bias, way.gates), VALUES))
         return found
@@ -228,18 +228,18 @@ def cells_of(needs: Sequence[Need], sources: Sequence[Source]) -> list[Cell]:
         sources: parameters without a weight of Keras.
     """
     by_name = {need.name: need for need in needs}
-    taken: set[str] = set()
+    used_names: set[str] = set()
     found = []
     for need in needs:
         holder, _, short = need.name.rpartition("/")
         recurrent = by_name.get(f"{holder}/recurrent_kernel")
         if short != "kernel" or recurrent is None or len(need.shape) < 2:
             continue
-        free = [source for source in sources if source.name not in taken]
+        free = [source for source in sources if source.name not in used_names]
         bias = by_name.get(f"{holder}/bias")
         for inside in _by_holder(free):
             if (cell := _fitting(need, recurrent, bias, inside)) is not None:
-                taken |= {s.name for group in (*cell.sources, cell.of_bias) for s in group}
+                used_names |= {s.name for group in (*cell.sources, cell.of_bias) for s in group}
                 found.append(cell)
                 break
     return found
@@ -329,7 +329,7 @@ def _of_bias(
     return tuple(found) if sum(each.shape[0] for each in found) == total else ()
 
 
-def _held(group: Group) -> tuple[nn.Module, tuple[str, ...]]:
+def _common_module(group: Group) -> tuple[nn.Module, tuple[str, ...]]:
     """Returns the module that holds parameters, and their names in it."""
     if len({id(source.module) for source in group}) == 1:
         return group[0].module, tuple(source.attribute for source in group)
@@ -377,7 +377,7 @@ def _kernel(need: Need, group: Group, columns: slice, width: int, way: Way) -> V
     if columns.stop - columns.start < width:  # of one parameter for both kernels
         numbers = torch.arange(math.prod(shapes[0])).reshape(shapes[0])
         part = rows_of([numbers]).flatten()
-    module, names = _held(group)
+    module, names = _common_module(group)
     short = need.name.partition(".")[2]
     return Variable(short, module, names, to_keras, to_torch, part=part)
 
@@ -394,7 +394,7 @@ def _bias(need: Need, group: Group, gates: tuple[int, ...]) -> Variable:
         parts = _turned(array.movedim(-1, 0), gates).movedim(0, -1).flatten().split(sizes)
         return tuple(x.reshape(shape) for x, shape in zip(parts, shapes, strict=True))
 
-    module, names = _held(group)
+    module, names = _common_module(group)
     return Variable(need.name.partition(".")[2], module, names, to_keras, to_torch)
 
 

@@ -108,9 +108,9 @@ class Feeding:
     """
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
-        told = facts.get("inputs") or []
-        self.names = [str(each["name"]) for each in told]
-        in_a_row = list(range(len(told))) if len(told) > 1 else 0
+        inputs = facts.get("inputs") or []
+        self.names = [str(each["name"]) for each in inputs]
+        in_a_row = list(range(len(inputs))) if len(inputs) > 1 else 0
         self._structure: Any = facts.get("input_structure", in_a_row)
 
     def call(self, feed: Callable[..., Any], arrays: Sequence[Any]) -> Any:

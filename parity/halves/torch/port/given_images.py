@@ -57,10 +57,10 @@ def receivers(
         known: random layers of Keras from which Keras's images go on in the port.
     """
     nodes = port.keras.facts["nodes"]
-    begins: dict[int, PairedLayer] = {}
+    first_pairs: dict[int, PairedLayer] = {}
     for pair in (*port.all_pairs, *port.pairs):  # those that agree in eval mode come first
         if not is_random_image(pair.node):
-            begins[pair.ends.keras_first] = pair
+            first_pairs[pair.ends.keras_first] = pair
     augmented: set[int] = set()
     for number, node in enumerate(nodes):
         if is_random_image(node):
@@ -68,8 +68,8 @@ def receivers(
                 augmented.add(number)
             continue
         found = [place for place, source in enumerate(node["sources"]) if source in augmented]
-        if number in begins:
-            yield from ((begins[number], place, number) for place in found)
+        if number in first_pairs:
+            yield from ((first_pairs[number], place, number) for place in found)
         elif found and not node["weights"]:
             augmented.add(number)
 
@@ -114,11 +114,12 @@ def passed_images(port: PortUnderTest, mode: str, passed: Passed | None) -> Pass
         passed: computes what else goes on from a call.
     """
     start = "forward/train" if mode == "train" else f"augmented/{mode}"
-    own = _same_layers(port) if mode != "eval" else set()
+    same_names = _same_layers(port) if mode != "eval" else set()
     pairs = {
         pair.call.name: (pair, key)
         for pair in port.all_pairs
-        if pair.node["name"] in own and (key := f"{start}/{pair.node['name']}/output") in port.keras
+        if pair.node["name"] in same_names
+        and (key := f"{start}/{pair.node['name']}/output") in port.keras
     }
     if not pairs:
         return passed
@@ -134,9 +135,9 @@ def passed_images(port: PortUnderTest, mode: str, passed: Passed | None) -> Pass
     return goes_on
 
 
-def _leading(images: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+def _leading(images: torch.Tensor, port_images: torch.Tensor) -> torch.Tensor:
     """Returns Keras's images, whose gradient goes on into what made the port's own."""
-    return images + (own - own.detach()) if own.requires_grad else images
+    return images + (port_images - port_images.detach()) if port_images.requires_grad else images
 
 
 def _same_layers(port: PortUnderTest) -> set[str]:

@@ -284,8 +284,8 @@ def fused_orders(
     orders = [list(_orders(parts)) for _, parts in found]
     for number in range(max(map(len, orders))):
         yield {
-            name: list(own[min(number, len(own) - 1)])
-            for (name, _), own in zip(found, orders, strict=True)
+            name: list(options[min(number, len(options) - 1)])
+            for (name, _), options in zip(found, orders, strict=True)
         }
 
 
@@ -368,11 +368,11 @@ def _orders(parts: Sequence[_Part]) -> Iterator[list[list[int]]]:
     """Yields the rows of each part: block by block, then head by head."""
     numbers = range(len(parts))
     for order in itertools.permutations(numbers):
-        begins, place = {}, 0
+        starts, place = {}, 0
         for number in order:
-            begins[number] = place
+            starts[number] = place
             place += parts[number].size
-        yield [list(range(begins[n], begins[n] + parts[n].size)) for n in numbers]
+        yield [list(range(starts[n], starts[n] + parts[n].size)) for n in numbers]
     if len({(part.size, part.num_heads) for part in parts}) > 1:
         return
     heads, count = parts[0].num_heads, len(parts)
@@ -432,7 +432,7 @@ def is_stacked(module: nn.Module, arguments: Any) -> bool:
 
 
 def run_stacked(
-    module: nn.RNNBase, arguments: Any, dropped: Dropped, told: Callable[[Part], Any]
+    module: nn.RNNBase, arguments: Any, dropped: Dropped, receive: Callable[[Part], Any]
 ) -> tuple[Any, Any]:
     """Runs a recurrent module layer by layer.
 
@@ -440,7 +440,7 @@ def run_stacked(
         module: see `is_stacked`.
         arguments: the input (N, T, features), or (T, N, features), or packed, and the first states.
         dropped: computes what a dropout between two layers returns; called in eval mode too.
-        told: receives each part in order, and returns what goes on in the place of its output:
+        receive: receives each part in order, and returns what goes on in the place of its output:
             (output, states) of a layer, the output of a dropout.
 
     Returns:
@@ -457,14 +457,14 @@ def run_stacked(
     for number in range(module.num_layers):
         layer = single_layer(module, number)
         rows = slice(number * directions, (number + 1) * directions)
-        begun = () if first is None else (_rows_of(first, rows),)
-        run = _again(layer, begun, packed)
+        initial = () if first is None else (_rows_of(first, rows),)
+        run = _again(layer, initial, packed)
         output, states = run(x)
         weights = recurrent_variables(module, number)
-        x, states = told(Part(layer, x, output, states, run, weights))
+        x, states = receive(Part(layer, x, output, states, run, weights))
         found.append(states)
         if module.dropout and number < module.num_layers - 1:
-            x = told(Part(None, x, dropped(number, x)))
+            x = receive(Part(None, x, dropped(number, x)))
     if isinstance(module, nn.LSTM):
         last: Any = tuple(torch.cat([states[n] for states in found]) for n in range(2))
     else:
@@ -504,15 +504,15 @@ def is_of_cells(module: nn.Module, arguments: Any) -> bool:
         return False
     cell = module.get_submodule(module.cell_name)
     return isinstance(cell, layers.StackedRNNCells) and not any(
-        isinstance(own, layers.StackedRNNCells) for own in cell.children()
+        isinstance(inner, layers.StackedRNNCells) for inner in cell.children()
     )
 
 
-def run_cells(module: layers.RNN, arguments: Any, told: Callable[[Part], Any]) -> Any:
+def run_cells(module: layers.RNN, arguments: Any, receive: Callable[[Part], Any]) -> Any:
     """Runs a module of several cells cell by cell; see `run_stacked`."""
     stacked: Any = module.get_submodule(module.cell_name)
     x, *given = arguments
-    begun = iter(flat_tensors(given[0] if given else []))
+    initial = iter(flat_tensors(given[0] if given else []))
     last: list[torch.Tensor] = []
     for number, (name, cell) in enumerate(stacked.named_children()):
         is_last = number == len(stacked.names) - 1
@@ -523,11 +523,11 @@ def run_cells(module: layers.RNN, arguments: Any, told: Callable[[Part], Any]) -
             return_state=True,
             go_backwards=module.go_backwards and not number,
         ).train(module.training)
-        states = [next(begun) for _ in range(as_cell(cell).num_states)] if given else None
+        states = [next(initial) for _ in range(as_cell(cell).num_states)] if given else None
         again = partial(layer, initial_state=states)
         output, *ended = again(x)
         weights = list(variables(layer))
-        x, *ended = told(Part(layer, x, output, tuple(ended), again, weights))
+        x, *ended = receive(Part(layer, x, output, tuple(ended), again, weights))
         last += flat_tensors(ended)
     return (x, *last) if module.return_state else x
 
@@ -537,12 +537,12 @@ def _rows_of(states: Any, rows: slice) -> Any:
 
 
 def _again(
-    layer: nn.RNNBase, begun: tuple[Any, ...], packed: PackedSequence | None
+    layer: nn.RNNBase, initial: tuple[Any, ...], packed: PackedSequence | None
 ) -> Callable[..., Any]:
     def run(x: torch.Tensor) -> Any:
         if packed is None:
-            return layer(x, *begun)
-        output, states = layer(repacked(x, packed), *begun)
+            return layer(x, *initial)
+        output, states = layer(repacked(x, packed), *initial)
         return padded(output), states
 
     return run

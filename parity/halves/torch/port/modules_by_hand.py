@@ -71,7 +71,7 @@ def modules_by_hand(port: PortUnderTest) -> dict[str, list[str]]:
     Args:
         port: with Keras's weights.
     """
-    held = {
+    ids_by_name = {
         item.name: {id(tensor) for tensor in held_tensors(item.variable)}
         for item in port.cargo.carried
     }
@@ -88,12 +88,14 @@ def modules_by_hand(port: PortUnderTest) -> dict[str, list[str]]:
             row in paired
             or node["kind"] not in _KINDS
             or not names
-            or not set(names) <= held.keys()
+            or not set(names) <= ids_by_name.keys()
         ):
             continue
-        own = set[int]().union(*(held[name] for name in names))
-        others = set[int]().union(*(ids for name, ids in held.items() if name not in names))
-        fitting = [path for path, ids in modules.items() if own <= ids and not ids & (others - own)]
+        wanted = set[int]().union(*(ids_by_name[name] for name in names))
+        others = set[int]().union(*(ids for name, ids in ids_by_name.items() if name not in names))
+        fitting = [
+            path for path, ids in modules.items() if wanted <= ids and not ids & (others - wanted)
+        ]
         if fitting:
             found[node["name"]] = sorted(fitting, key=lambda path: path.count("."))
     return found
@@ -223,18 +225,18 @@ def order_gates(port: PortUnderTest, by_hand: Mapping[str, str]) -> None:
         if path is None or _is_right(port, pair):
             continue
         wanted = [needs[name] for name in pair.node["weights"]]
-        own = [item for item in port.cargo.carried if item.name in pair.node["weights"]]
+        carried = [item for item in port.cargo.carried if item.name in pair.node["weights"]]
         free = [source for source in sources if source.name.startswith(f"{path}.")]
         for items in _ways(wanted, free):
             set_all(port.keras, items)
-            if {item.name for item in items} == {item.name for item in own} and _is_right(
+            if {item.name for item in items} == {item.name for item in carried} and _is_right(
                 port, pair
             ):
-                others = [item for item in port.cargo.carried if item not in own]
+                others = [item for item in port.cargo.carried if item not in carried]
                 port.cargo.carried[:] = [*others, *items]
                 break
         else:
-            set_all(port.keras, own)
+            set_all(port.keras, carried)
 
 
 def _ways(wanted: Sequence[Need], free: Sequence[Source]) -> Iterator[list[Carried]]:

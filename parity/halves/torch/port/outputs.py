@@ -122,8 +122,8 @@ class Outputs:
     """The outputs of a port, beside those of Keras's model.
 
     Args:
-        told: name, shape of a sample (None: it is not known) and last activation of each of Keras's
-            outputs, if there are several.
+        facts: name, shape of a sample (None: it is not known) and last activation of each of
+            Keras's outputs, if there are several.
         arrays: what Keras computed; empty if nothing is known.
         any_form: whether each output may lack its last activation, whatever the loss is, as where
             weights alone are compared.
@@ -134,18 +134,18 @@ class Outputs:
         forms: what an output of the port is, by its name: "same", "linear" or "log". The arrays of
             a probe tell it.
         left_out: outputs that no module of the port makes. Keras's values stand in their place, and
-            what is told of them is no comparison.
+            what a check says of them is no comparison.
     """
 
     def __init__(
         self,
-        told: Sequence[Mapping[str, Any]],
+        facts: Sequence[Mapping[str, Any]],
         arrays: Mapping[str, np.ndarray] | Trace,
         *,
         any_form: bool = False,
     ) -> None:
-        self._told, self._arrays, self._any_form = told, arrays, any_form
-        self.names = tuple(str(each["name"]) for each in told)
+        self._facts, self._arrays, self._any_form = facts, arrays, any_form
+        self.names = tuple(str(each["name"]) for each in facts)
         self.own_names: tuple[str, ...] = ()
         self.forms: dict[str, str] = {}
         self.left_out: frozenset[str] = frozenset()
@@ -211,8 +211,8 @@ class Outputs:
         """Returns the names of a port's outputs: those of its losses come first, in their order."""
         if not isinstance(loss, Mapping):
             return self.names
-        own = names_in(loss)
-        return (*own, *(name for name in self.names if name not in own))
+        loss_names = names_in(loss)
+        return (*loss_names, *(name for name in self.names if name not in loss_names))
 
     def of(self, returned: Any) -> torch.Tensor:
         """Returns what a check compares: the only output, or all of them as Keras's.
@@ -239,7 +239,7 @@ class Outputs:
                 f"the port's outputs are {', '.join(parts)}; expected {', '.join(self.names)}"
             )
         found, start, first = {}, 0, next(iter(parts.values()))
-        for entry in self._told:
+        for entry in self._facts:
             name = str(entry["name"])
             if name in self.left_out:
                 size = int(np.prod(entry["shape"] or ()))
@@ -305,7 +305,7 @@ class Outputs:
 
     def activation_of(self, name: str) -> str | None:
         """Returns the activation at the end of one of several outputs of Keras's model."""
-        found: str | None = next(t["activation"] for t in self._told if str(t["name"]) == name)
+        found: str | None = next(t["activation"] for t in self._facts if str(t["name"]) == name)
         return found
 
     def like_returned(self, returned: Any, by_name: Any) -> Any:
@@ -396,8 +396,8 @@ def carried_logits(loss: Any, facts: Mapping[str, Any]) -> AbstractContextManage
         loss: of the port; None: it has none.
         facts: of Keras's trace.
     """
-    is_taken = loss is None and facts.get("output_activation") in _NAMES
-    return _Carrying() if is_taken else nullcontext()
+    is_keras_loss = loss is None and facts.get("output_activation") in _NAMES
+    return _Carrying() if is_keras_loss else nullcontext()
 
 
 class _Carrying(TorchFunctionMode):

@@ -75,7 +75,7 @@ def ends_of(keras: Nodes, torch: Nodes, pairing: Pairing) -> list[Ends]:
     free = set(pairing.keras_left), set(pairing.torch_left)
     ends = []
     for row, column in pairing.pairs:
-        begins = _fitting(
+        starts = _fitting(
             _before(keras, row, free[0]),
             _before(torch, column, free[1]),
             lambda a, b: keras[a]["input_shapes"][:1] and _input(keras[a]) in _inputs(torch[b]),
@@ -85,7 +85,7 @@ def ends_of(keras: Nodes, torch: Nodes, pairing: Pairing) -> list[Ends]:
             _after(torch, column, free[1]),
             lambda a, b: keras[a]["output_shape"] in torch[b]["output_shapes"],
         )
-        ends.append(Ends(begins[0], stops[0], begins[1], stops[1]))
+        ends.append(Ends(starts[0], stops[0], starts[1], stops[1]))
     return ends
 
 
@@ -235,13 +235,13 @@ class PairedLayer:
         Args:
             calls: all calls of the pass in which the pairs were found.
         """
-        own = next(n for n, call in enumerate(calls) if call is self.call)
+        index = next(n for n, call in enumerate(calls) if call is self.call)
         numbers = [self.ends.torch_last]
         while numbers[0] != self.ends.torch_first:
             source = calls[numbers[0]].sources[0]
             assert source is not None
             numbers.insert(0, source)
-        assert own in numbers
+        assert index in numbers
         return [calls[number] for number in numbers]
 
     def weights(self) -> Iterator[tuple[str, Variable]]:
@@ -360,7 +360,7 @@ class PairedLayer:
 def with_directions(
     keras: Sequence[Mapping[str, Any]], nodes: Sequence[Mapping[str, Any]], pairing: Pairing
 ) -> Pairing:
-    """Returns a pairing in which bidirectional layers with two calls are told as such.
+    """Returns a pairing in which bidirectional layers with two calls are marked as such.
 
     Args:
         keras: nodes of Keras, with the shapes of their weights.
@@ -375,26 +375,26 @@ def with_directions(
             continue
         shapes = [list(shape) for shape in node["weights"].values()]
         half = shapes[: len(shapes) // 2]
-        own = [partners[row]] if row in partners else []
+        current = [partners[row]] if row in partners else []
         fitting = [
             n
-            for n in sorted([*own, *free])
+            for n in sorted([*current, *free])
             if nodes[n]["kind"] in RECURRENT
             and sorted(nodes[n]["weights"].values()) == sorted(half)
         ]
-        if len(shapes) % 2 or len(fitting) < 2 or not set(own) <= set(fitting[:2]):
+        if len(shapes) % 2 or len(fitting) < 2 or not set(current) <= set(fitting[:2]):
             continue
         found.append((row, fitting[0], fitting[1]))
         partners.pop(row, None)
-        free = [n for n in [*free, *own] if n not in fitting[:2]]
+        free = [n for n in [*free, *current] if n not in fitting[:2]]
     if not found:
         return pairing
-    taken = set(partners.values())
+    used = set(partners.values())
     return replace(
         pairing,
         pairs=tuple(partners.items()),
         keras_left=tuple(n for n in range(len(keras)) if n not in partners),
-        torch_left=tuple(n for n in range(len(nodes)) if n not in taken),
+        torch_left=tuple(n for n in range(len(nodes)) if n not in used),
         directions=tuple(found),
     )
 
@@ -697,12 +697,12 @@ def paired_layers(
     if is_first is not None:
         orders = feature_orders(keras, calls, partners, axes, is_first=is_first)
     layers: list[PairedLayer] = []
-    taken: set[str] = set()
+    used_names: set[str] = set()
     found = ends_of(keras, nodes, pairing)
     for (row, column), ends in zip(pairing.pairs, found, strict=True):
         node, call = keras[row], calls[column]
-        names = [name for name in node["weights"] if name not in taken]
-        taken |= set(names)
+        names = [name for name in node["weights"] if name not in used_names]
+        used_names |= set(names)
         layers.append(
             PairedLayer(
                 node,

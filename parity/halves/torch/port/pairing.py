@@ -59,14 +59,14 @@ def places_joined(nodes: Nodes, numbers: Sequence[int]) -> list[int] | None:
     after = takers(nodes)
     found = []
     for number in numbers:
-        seen = {number}
-        while len(after[number]) == 1 and (taker := after[number][0]) not in seen:
+        visited = {number}
+        while len(after[number]) == 1 and (taker := after[number][0]) not in visited:
             if len(sources := origins(nodes[taker])) > 1:
                 if nodes[taker]["kind"] == "concatenate":
                     found.append(list(sources).index(number))
                 break
             number = taker
-            seen.add(number)
+            visited.add(number)
     return found if len(found) == len(numbers) == len(set(found)) else None
 
 
@@ -116,9 +116,13 @@ class Neighbourhoods:
             last = {n: signature for n, signature in first.items() if n not in paired}
             found.append(last)
             for _ in range(ROUNDS):
-                told = {number: _short(signature) for number, signature in last.items()} | paired
+                labels = {number: _short(signature) for number, signature in last.items()} | paired
                 last = {
-                    n: (told[n], _seen(self._above[n], told), _seen(self._below[n], told))
+                    n: (
+                        labels[n],
+                        _signature_of(self._above[n], labels),
+                        _signature_of(self._below[n], labels),
+                    )
                     for n in last
                 }
                 found.append(last)
@@ -139,9 +143,11 @@ class Neighbourhoods:
         """
         paired = {number: f"pair {pair}" for number, pair in partners.items()}
         for _ in range(ROUNDS):
-            told = {number: _short(signature) for number, signature in last.items()} | paired
+            labels = {number: _short(signature) for number, signature in last.items()} | paired
             sides = (self._above, self._below, self._beside)
-            last = {n: (told[n], *(_seen(side[n], told) for side in sides)) for n in last}
+            last = {
+                n: (labels[n], *(_signature_of(side[n], labels) for side in sides)) for n in last
+            }
         return dict(last)
 
 
@@ -182,14 +188,14 @@ def _reached(
     nodes: Nodes, start: int, edges: Sequence[Sequence[int | None]]
 ) -> list[tuple[int, tuple[str, ...]]]:
     """Returns (layer with weights or -1, kinds on the way) for the next layers along the edges."""
-    found, seen = [], set()
+    found, visited = [], set()
     waiting: list[tuple[int, tuple[str, ...]]] = [(start, ())]
     while waiting:
         number, path = waiting.pop()
         for other in edges[number]:
-            if other is None or (other, path) in seen:
+            if other is None or (other, path) in visited:
                 continue
-            seen.add((other, path))
+            visited.add((other, path))
             if other < 0 or nodes[other]["weights"]:
                 found.append((other, path))
             else:
@@ -209,23 +215,23 @@ def _merged_with(
     A sum of three may be two sums. They have the form of `_reached`, without kinds.
     """
     merges: list[int] = []
-    seen, waiting = {start}, [start]
+    visited, waiting = {start}, [start]
     while waiting:
         for other in forward[waiting.pop()]:
-            if other in seen or nodes[other]["weights"]:
+            if other in visited or nodes[other]["weights"]:
                 continue
-            seen.add(other)
+            visited.add(other)
             (merges if len(backward[other]) > 1 else waiting).append(other)
     for number in merges:  # grows
         after = forward[number]
         if len(after) == 1 and nodes[after[0]]["kind"] == nodes[number]["kind"]:
             merges += [after[0]] if after[0] not in merges else []
-    found, seen, waiting = set[int](), {start, *merges}, list(merges)
+    found, visited, waiting = set[int](), {start, *merges}, list(merges)
     while waiting:
         for origin in backward[waiting.pop()]:
-            if origin is None or origin in seen:
+            if origin is None or origin in visited:
                 continue
-            seen.add(origin)
+            visited.add(origin)
             (found.add if origin < 0 or nodes[origin]["weights"] else waiting.append)(origin)
     return [(number, ()) for number in found]
 
@@ -236,8 +242,10 @@ def _is_telling(node: Mapping[str, Any]) -> bool:
     return kind.startswith("activation:") and kind != "activation:softmax"
 
 
-def _seen(neighbours: Sequence[tuple[int, tuple[str, ...]]], told: Mapping[int, str]) -> Signature:
-    return tuple(sorted((path, told.get(number, "input")) for number, path in neighbours))
+def _signature_of(
+    neighbours: Sequence[tuple[int, tuple[str, ...]]], labels: Mapping[int, str]
+) -> Signature:
+    return tuple(sorted((path, labels.get(number, "input")) for number, path in neighbours))
 
 
 # --------------------------------------------------------------------------------------------------
@@ -282,15 +290,15 @@ class Alike:
             pairs: number of a layer in Keras -> in the port, of the layers with a partner.
         """
         partners = {row: row for row in pairs}, {column: row for row, column in pairs.items()}
-        told = self._keras.signatures(partners[0]), self._torch.signatures(partners[1])
-        views = list(zip(*told, strict=True))
+        signatures = self._keras.signatures(partners[0]), self._torch.signatures(partners[1])
+        views = list(zip(*signatures, strict=True))
         if self._needs_neighbours:
             views = [view for n, view in enumerate(views) if n % (ROUNDS + 1)]
         found = list(_groups(views))
         alone = _of_one(found)
         if widest := [] if alone else list(_groups(views[-1:])):
-            theirs = self._keras.merged(told[0][-1], partners[0])
-            merged = theirs, self._torch.merged(told[1][-1], partners[1])
+            theirs = self._keras.merged(signatures[0][-1], partners[0])
+            merged = theirs, self._torch.merged(signatures[1][-1], partners[1])
             alone = _of_one(part for group in widest for part in _split(group, merged))
         return alone or found, bool(alone)
 
@@ -393,11 +401,11 @@ def pair_calls(
         best = max(scored, default=(0, 0))
         if best[0] >= _SAME_KERNEL:
             pairs[number] = -best[1]
-    taken = set(pairs.values())
+    used = set(pairs.values())
     return Pairing(
         pairs=tuple(sorted(pairs.items())),
         keras_left=tuple(number for number in range(len(keras)) if number not in pairs),
-        torch_left=tuple(number for number in range(len(torch)) if number not in taken),
+        torch_left=tuple(number for number in range(len(torch)) if number not in used),
     )
 
 
@@ -421,14 +429,14 @@ def exchanged(
     places = [n for n in known if keras[pairing.pairs[n][0]]["weights"]]
     for apart in range(1, len(places)):
         for first, second in zip(places, places[apart:], strict=False):
-            (row, column), (other, taken) = pairing.pairs[first], pairing.pairs[second]
-            if not _is_alike(torch[column]["kind"], torch[taken]["kind"]):
+            (row, column), (other, other_column) = pairing.pairs[first], pairing.pairs[second]
+            if not _is_same_kind(torch[column]["kind"], torch[other_column]["kind"]):
                 continue
             if _shapes(keras[row]) == _shapes(keras[other]) and (
-                _shapes(torch[column]) == _shapes(torch[taken])
+                _shapes(torch[column]) == _shapes(torch[other_column])
             ):
                 pairs = list(pairing.pairs)
-                pairs[first], pairs[second] = (row, taken), (other, column)
+                pairs[first], pairs[second] = (row, other_column), (other, column)
                 yield replace(pairing, pairs=tuple(pairs))
 
 
@@ -444,7 +452,7 @@ _WRONG: tuple[tuple[Shapes, float], ...] = (
     (lambda node: len(_largest(node["weights"])), _WEIGHTED),
 )
 # Kinds that mean the same, though the two halves use different words.
-_ALIKE = [
+_SAME_KINDS = [
     {"conv", "depthwise_conv"},
     {"flatten", "reshape"},
     {"lstm", "bidirectional"},
@@ -460,29 +468,29 @@ _ALIKE = [
 _MERGING = {"add", "multiply", "average", "maximum", "minimum", "concatenate"}
 
 
-def _is_alike(a: str, b: str) -> bool:
+def _is_same_kind(a: str, b: str) -> bool:
     both_augment = a.startswith(RANDOM_IMAGE) and b.startswith(RANDOM_IMAGE)
-    return a == b or both_augment or any({a, b} <= group for group in _ALIKE)
+    return a == b or both_augment or any({a, b} <= group for group in _SAME_KINDS)
 
 
 def _score(keras: Mapping[str, Any], torch: Mapping[str, Any]) -> float:
     """Returns the score of a pair; 0 if it cannot be one."""
     a, b = keras["kind"], torch["kind"]
-    is_alike = _is_alike(a, b)
+    is_same_kind = _is_same_kind(a, b)
     has_weights = bool(keras["weights"]), bool(torch["weights"])
     both_activate = a.startswith("activation:") and b.startswith("activation:")
     # Keras adds three tensors at once, torch makes two additions: neither is Keras's.
     if a == b and a in _MERGING and len(keras["input_shapes"]) != len(torch["input_forms"]):
         return 0.0
     is_known = not a.startswith("unknown:") and not b.startswith("unknown:")
-    if has_weights[0] != has_weights[1] and not is_alike:
+    if has_weights[0] != has_weights[1] and not is_same_kind:
         return 0.0
     same_weights = sorted(map(list, keras["weights"].values())) == sorted(
         map(list, torch["weights"].values())
     )
     # A user's own layer on either side can be anything, if its weights fit.
     fits = not is_known and all(has_weights) and same_weights
-    if not (is_alike or both_activate or fits):
+    if not (is_same_kind or both_activate or fits):
         return 0.0
     score = _SAME_KIND if a == b else 0.5 * _SAME_KIND
     if all(has_weights):
@@ -497,7 +505,7 @@ def _score(keras: Mapping[str, Any], torch: Mapping[str, Any]) -> float:
 def _named(
     keras: Sequence[Mapping[str, Any]],
     torch: Sequence[Mapping[str, Any]],
-    taken: Mapping[int, int],
+    paired: Mapping[int, int],
 ) -> dict[int, int]:
     """Pairs layers with weights that have the same name and fitting weights, in any order.
 
@@ -505,7 +513,7 @@ def _named(
     """
     places: dict[str, list[int]] = {}
     for number, node in enumerate(torch):
-        if number not in taken.values():
+        if number not in paired.values():
             for part in set(node["name"].split(".")):  # a wrapper may have the name of its layer
                 places.setdefault(part, []).append(number)
     pairs = {}
@@ -517,7 +525,7 @@ def _named(
             for n in places.get(first, [])
             if torch[n]["weights"] and _in_turn([first, *rest], torch[n]["name"].split("."))
         ]
-        if number in taken or not node["weights"] or len(found) != 1:
+        if number in paired or not node["weights"] or len(found) != 1:
             continue
         if _score(node, torch[found[0]]) >= _SAME_WEIGHTS:
             pairs[number] = found[0]
@@ -551,9 +559,9 @@ def _pair_by_flow(
         shapes: what has to be equal in two layers; None: the shapes of all weights.
         least: score of a pair.
     """
-    alike = Alike(keras, torch, shapes, needs_neighbours=least < _SAME_KERNEL)
+    candidates = Alike(keras, torch, shapes, needs_neighbours=least < _SAME_KERNEL)
     while True:
-        groups, is_sure = alike.groups(pairs)
+        groups, is_sure = candidates.groups(pairs)
         before = len(pairs)
         for rows, columns in groups:
             for row, column in _in_order(keras, torch, rows, columns):
@@ -589,23 +597,23 @@ def _join_neighbours(
     waiting = list(pairs.items())
     while waiting:
         row, column = waiting.pop(0)
-        taken = set(pairs.values())
+        used = set(pairs.values())
         for rows, columns in (
             (after[0][row], after[1][column]),
             (origins(keras[row]), origins(torch[column])),
         ):
             free = [n for n in rows if n is not None and n >= 0 and n not in pairs]
-            others = [n for n in columns if n is not None and n >= 0 and n not in taken]
+            others = [n for n in columns if n is not None and n >= 0 and n not in used]
             # What takes the output of a permutation takes what was permuted, too.
             others = [n for n in others if torch[n]["kind"] != "permute"] or others
             if len(free) != 1 or len(others) != 1:
                 continue
             n, m = free[0], others[0]
             has_weights = keras[n]["weights"] or torch[m]["weights"]
-            is_alike = _is_alike(keras[n]["kind"], torch[m]["kind"])
-            if is_alike and not has_weights and _score(keras[n], torch[m]) > _SAME_OUTPUT:
+            is_same_kind = _is_same_kind(keras[n]["kind"], torch[m]["kind"])
+            if is_same_kind and not has_weights and _score(keras[n], torch[m]) > _SAME_OUTPUT:
                 pairs[n] = m
-                taken.add(m)
+                used.add(m)
                 waiting.append((n, m))
 
 
@@ -638,12 +646,12 @@ def _scores(
 
 def _anchors(nodes: Sequence[Mapping[str, Any]], number: int, paired: set[int]) -> set[int]:
     """Returns the nearest calls before a call that have a partner."""
-    found, seen, waiting = set(), {number}, [number]
+    found, visited, waiting = set(), {number}, [number]
     while waiting:
         for origin in origins(nodes[waiting.pop()]):
-            if origin is None or origin < 0 or origin in seen:
+            if origin is None or origin < 0 or origin in visited:
                 continue
-            seen.add(origin)
+            visited.add(origin)
             if origin in paired:
                 found.add(origin)
             else:

@@ -25,7 +25,7 @@ class Parts:
 
     Args:
         module: of the port.
-        told: of Keras's half: by the name of a part, how it is called and what is kept of it.
+        facts: of Keras's half: by the name of a part, how it is called and what is kept of it.
         layers: of the port; may name the module of a part.
         needless: parts that may do without a module, since the port computes them by itself.
 
@@ -40,17 +40,17 @@ class Parts:
     def __init__(
         self,
         module: nn.Module,
-        told: Mapping[str, Any],
+        facts: Mapping[str, Any],
         layers: Mapping[str, str],
         needless: Collection[str] = (),
     ) -> None:
-        self._module, self._told = module, told
-        self.paths = _paths(module, list(told), layers, needless)
-        self.left_out = [name for name in told if name not in self.paths]
+        self._module, self._facts = module, facts
+        self.paths = _paths(module, list(facts), layers, needless)
+        self.left_out = [name for name in facts if name not in self.paths]
 
     def weights_left_out(self) -> set[str]:
         """Returns the names of the weights of the parts without a module."""
-        return {weight for name in self.left_out for weight in self._told[name].get("weights", ())}
+        return {weight for name in self.left_out for weight in self._facts[name].get("weights", ())}
 
     def forward(self, *given: Any) -> dict[str, Any]:
         """Returns what each part makes of its input, by Keras's names of the outputs.
@@ -58,25 +58,26 @@ class Parts:
         Args:
             given: one mapping by the names of the parts; or the input of the only one.
         """
-        inputs = given[0] if isinstance(given[0], Mapping) else {next(iter(self._told)): given[0]}
+        inputs = given[0] if isinstance(given[0], Mapping) else {next(iter(self._facts)): given[0]}
         made = ((name, self._made(name, inputs[name])) for name in sorted(self.paths))
         return dict(leaf for name, nest in made for leaf in _leaves(nest, name))
 
     def _made(self, name: str, given: Any) -> Any:
-        told, path = self._told[name], self.paths[name]
+        facts, path = self._facts[name], self.paths[name]
         part = self._module.get_submodule(path)
-        returned = part(*given) if told["is_row"] or _takes_a_row(part, given) else part(given)
-        kept = told["kept"]
+        returned = part(*given) if facts["is_row"] or _takes_a_row(part, given) else part(given)
+        kept = facts["kept"]
         if kept is None:
             return returned
         # Keras's other outputs are random.
         flat = flat_tensors(returned)
-        if len(flat) == told["num_outputs"]:
+        if len(flat) == facts["num_outputs"]:
             flat = [flat[number] for number in kept]
         if len(flat) != len(kept):
             raise InputError(
-                f"the module {path!r} returns {len(flat)} tensors; expected {told['num_outputs']}, "
-                f"as `{name}` in Keras, or {len(kept)} without those that are random"
+                f"the module {path!r} returns {len(flat)} tensors; expected "
+                f"{facts['num_outputs']}, as `{name}` in Keras, or {len(kept)} without those that "
+                f"are random"
             )
         return flat[0] if len(flat) == 1 else flat
 
@@ -108,16 +109,18 @@ def called_by_parts(port: Port, module: nn.Module, facts: Mapping[str, Any]) -> 
     Raises:
         InputError: a part has no module, and needs one.
     """
-    own = facts.get("own_training", {})
-    told = own.get("parts")
-    if not told:
+    training = facts.get("own_training", {})
+    part_facts = training.get("parts")
+    if not part_facts:
         return port
-    steady = {name for name, is_moved in own.get("as_built", {}).items() if not is_moved}
+    steady = {name for name, is_moved in training.get("as_built", {}).items() if not is_moved}
     # Older bundles do not tell the weights of a part.
-    needless = [n for n, part in told.items() if steady.issuperset(part.get("weights", (None,)))]
-    parts = Parts(module, told, port.layers, needless)
+    needless = [
+        n for n, part in part_facts.items() if steady.issuperset(part.get("weights", (None,)))
+    ]
+    parts = Parts(module, part_facts, port.layers, needless)
     module.forward = parts.forward  # that of the object: its class stays
-    layers = {name: path for name, path in port.layers.items() if name not in told}
+    layers = {name: path for name, path in port.layers.items() if name not in part_facts}
     return replace(port, layers=layers, feed=None)  # `feed` is for what the step gets
 
 

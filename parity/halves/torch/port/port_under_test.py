@@ -328,8 +328,14 @@ class PortUnderTest(PortFeed, PortWeights):
         self.forget_states(purpose)
         arguments, whole = self.arguments(purpose), self.layers.values()
         goes_on = passed_images(self, mode, passed)
-        told = dropout_masks(self, mode), whole, goes_on, drawn_masks(self, mode), self.fused
-        watch = recorded_calls(self.module, *told, given_images(self, mode), **how)
+        replacements = (
+            dropout_masks(self, mode),
+            whole,
+            goes_on,
+            drawn_masks(self, mode),
+            self.fused,
+        )
+        watch = recorded_calls(self.module, *replacements, given_images(self, mode), **how)
         logits = carried_logits(self.built.loss, self.keras.facts)
         with given_masks(self, mode), logits, watch as calls:
             self.nest = self.returned_for(arguments)
@@ -434,7 +440,7 @@ def built_again(
     found = None
     if is_last:
         _forget_steps(port)
-    if is_large(port) and not _has_own_state(port):
+    if is_large(port) and not _has_extra_state(port):
         with suppress(AttributeError, KeyError, ValueError):  # its structure is drawn, too
             found = _with_places_of(port, factory, seed)
     if found is None:
@@ -474,7 +480,7 @@ def _gone(*_: Any) -> Any:
     raise RuntimeError("this port was given back")
 
 
-def _has_own_state(port: PortUnderTest) -> bool:
+def _has_extra_state(port: PortUnderTest) -> bool:
     """Whether a port holds more than weights that modules of a name tell."""
     return (
         bool(port.keras.facts.get("stateful"))

@@ -120,30 +120,30 @@ def traced(
     turns = [
         None if is_turned or number in paired else _turn(call) for number, call in enumerate(calls)
     ]
-    own = [_own_axes(call) for call in calls]
-    taken = [pair[0] for pair in own]
-    made = [pair[1] for pair in own]
+    fixed = [_fixed_axes(call) for call in calls]
+    input_axes = [pair[0] for pair in fixed]
+    made = [pair[1] for pair in fixed]
     for _ in range(_MOST_ROUNDS):
-        before = (*taken, *made)
+        before = (*input_axes, *made)
         for number, call in enumerate(calls):
-            taken[number] = taken[number] or _of_sources(call, made, given)
-            made[number] = made[number] or _forward(call, taken[number], turns[number])
+            input_axes[number] = input_axes[number] or _of_sources(call, made, given)
+            made[number] = made[number] or _forward(call, input_axes[number], turns[number])
         for number, call in reversed(list(enumerate(calls))):
-            taken[number] = taken[number] or _back(call, made[number], turns[number])
+            input_axes[number] = input_axes[number] or _back(call, made[number], turns[number])
             for x, source in zip(call.inputs, call.nearest, strict=False):
                 if source is None or source < 0 or made[source] is not None:
                     continue
                 if x.ndim > 2 and x.shape == calls[source].output.shape:
-                    made[source] = taken[number]
-        if (*taken, *made) == before:
+                    made[source] = input_axes[number]
+        if (*input_axes, *made) == before:
             meant = [
                 _meant(turn) if axes is None else axes
-                for axes, turn in zip(taken, turns, strict=True)
+                for axes, turn in zip(input_axes, turns, strict=True)
             ]
-            if meant == taken:
+            if meant == input_axes:
                 break
-            taken = meant
-    return Traced(tuple(taken), tuple(made))
+            input_axes = meant
+    return Traced(tuple(input_axes), tuple(made))
 
 
 def _meant(turn: Axes | None) -> Axes | None:
@@ -164,17 +164,17 @@ def _back_to_first(ndim: int) -> Axes:
     return (0, ndim - 1, *range(1, ndim - 1))
 
 
-def _own_axes(call: Call) -> tuple[Axes | None, Axes | None]:
+def _fixed_axes(call: Call) -> tuple[Axes | None, Axes | None]:
     """Returns the orders that a call takes and makes, whatever is around it."""
-    order = _own(call)
+    order = _fixed_order(call)
     if order is None:
         return None, None
     rank = max((x.ndim for x in call.inputs), default=0)
-    taken = order(rank) if rank > 2 else None
-    return taken, order(call.output.ndim) if call.output.ndim > 2 else None
+    input_axes = order(rank) if rank > 2 else None
+    return input_axes, order(call.output.ndim) if call.output.ndim > 2 else None
 
 
-def _own(call: Call) -> Any:
+def _fixed_order(call: Call) -> Any:
     module = call.module
     if module is not None:
         where = type(module).forward.__module__
@@ -208,12 +208,12 @@ def _of_sources(
     return None
 
 
-def _forward(call: Call, taken: Axes | None, turn: Axes | None) -> Axes | None:
-    if taken is None or not _keeps_axes(call):
+def _forward(call: Call, input_axes: Axes | None, turn: Axes | None) -> Axes | None:
+    if input_axes is None or not _keeps_axes(call):
         return None
     if call.kind != "permute":
-        return taken
-    return None if turn is None else tuple(turn.index(axis) for axis in taken)
+        return input_axes
+    return None if turn is None else tuple(turn.index(axis) for axis in input_axes)
 
 
 def _back(call: Call, made: Axes | None, turn: Axes | None) -> Axes | None:
@@ -305,15 +305,19 @@ def shaped(variable: Variable, shape: Sequence[int]) -> Variable:
 
     It stays as it is if the numbers are not as many.
     """
-    own = tuple(variable.to_keras(variable.tensors).shape)
-    if own == tuple(shape) or math.prod(own) != math.prod(shape) or len(own) == len(shape):
+    keras_shape = tuple(variable.to_keras(variable.tensors).shape)
+    if (
+        keras_shape == tuple(shape)
+        or math.prod(keras_shape) != math.prod(shape)
+        or len(keras_shape) == len(shape)
+    ):
         return variable
 
     def to_keras(tensors: Tensors) -> torch.Tensor:
         return variable.to_keras(tensors).reshape(tuple(shape))
 
     def to_torch(array: torch.Tensor) -> Tensors:
-        return variable.to_torch(array.reshape(own))
+        return variable.to_torch(array.reshape(keras_shape))
 
     return replace(variable, to_keras=to_keras, to_torch=to_torch)
 

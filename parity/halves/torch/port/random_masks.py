@@ -406,7 +406,7 @@ def masks_of_step(
     }
     with_module = {_base(pair.node["name"]) for pair in pairs.values()}
     left = [name for name in order if _base(name) not in with_module]
-    own_masks = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
 
     def dropped(call: Call, x: torch.Tensor) -> torch.Tensor:
         pair = pairs.get(_base(call.name))
@@ -418,7 +418,7 @@ def masks_of_step(
         if call.rate is None or call.rate >= 1:
             return x
         if key not in port.keras:  # Keras drops nothing here
-            kept = own_masks.random(tuple(x.shape)) >= call.rate
+            kept = generator.random(tuple(x.shape)) >= call.rate
             return _applied(call.kind, x, torch.from_numpy(kept).to(x), call.rate)
         drawn = None if pair is None else pair.native(port.keras[key], x)
         if drawn is None:
@@ -488,7 +488,7 @@ def _of_pair(pair: PairedLayer) -> list[int] | None:
         axes = shared_axes(masks)
         if axes is not None:
             lengths = zip(masks[0].shape, expected, strict=True)
-            broadcast = {n for n, (own, side) in enumerate(lengths) if own == 1 < side}
+            broadcast = {n for n, (size, side) in enumerate(lengths) if size == 1 < side}
             return sorted({*axes, *broadcast})
     return None
 
@@ -508,7 +508,7 @@ def _drawing_calls(call: Call) -> Callable[[torch.Tensor], torch.Tensor] | None:
 def _as_keras(pair: PairedLayer, mask: torch.Tensor, expected: list[int]) -> np.ndarray:
     """Returns a mask of a port in Keras's order; one of a single step has 1 step, or 1 place."""
     fits = zip(mask.shape, expected, strict=False)
-    if mask.ndim < len(expected) or all(own in (1, side) for own, side in fits):
+    if mask.ndim < len(expected) or all(size in (1, side) for size, side in fits):
         array = mask.cpu().numpy()
         if list(mask.shape) != expected:
             missing = [1] * (len(expected) - array.ndim)

@@ -111,8 +111,8 @@ def why_not_carried(port: PortUnderTest, slots: Mapping[str, Any], others: Any) 
         return f"Keras's optimizer keeps {', '.join(missing)}, for which {kind} has no place"
     if missing := sorted(set(others) - {_COUNTER, _PRODUCT}):
         return f"Keras's optimizer keeps {', '.join(missing)}, for which {kind} has no place"
-    own = {key for state in optimizer.state.values() for key in state if key != "step"}
-    if unknown := sorted(own - set(known) - {"mu_product"}):
+    kept = {key for state in optimizer.state.values() for key in state if key != "step"}
+    if unknown := sorted(kept - set(known) - {"mu_product"}):
         return f"{kind} keeps {', '.join(unknown)}, for which Keras's optimizer has no value"
     named = {name for values in slots.values() for name in values}
     places = {item.name for item in port.carried if not item.variable.is_computed}
@@ -145,7 +145,7 @@ def set_slots(
     optimizer: Any = port.built.optimizer
     count = int(others.get(_COUNTER, 0))
     # State of a parameter that it does not have, such as a frozen one, cannot be saved.
-    own = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    optimized = {id(p) for group in optimizer.param_groups for p in group["params"]}
     is_keras = isinstance(optimizer, KerasOptimizer)
     for group in optimizer.param_groups:
         if is_keras:
@@ -153,7 +153,7 @@ def set_slots(
         if _PRODUCT in group:
             group[_PRODUCT] = float(others.get(_PRODUCT, 1.0))
     for item in port.carried:
-        _set(optimizer, item, slots, rate, own)
+        _set(optimizer, item, slots, rate, optimized)
     for state in () if is_keras else optimizer.state.values():
         if type(optimizer).__name__ != "SGD":
             state["step"] = torch.tensor(float(count))
@@ -166,7 +166,7 @@ def _set(
     item: Carried,
     slots: Mapping[str, Mapping[str, np.ndarray]],
     rate: float,
-    own: Collection[int],
+    optimized: Collection[int],
 ) -> None:
     """Sets the slots of one weight, in those tensors that the optimizer has, by their ids."""
     variable = item.variable
@@ -178,7 +178,7 @@ def _set(
         if variable.gradient_of is not None:
             parts = (parts[0],) * len(parts)  # two biases, each with the gradient of their sum
         for tensor, part in zip(variable.tensors, parts, strict=True):
-            if id(tensor) not in own:
+            if id(tensor) not in optimized:
                 continue
             state = optimizer.state[tensor]
             if key not in state:
@@ -222,8 +222,8 @@ def _keys(optimizer: Any) -> dict[str, tuple[str, bool]] | None:
     if isinstance(optimizer, KerasOptimizer):
         if not kind.__module__.startswith("torch_impl."):
             return None
-        own = {key: (name, False) for name, key in optimizer.SLOTS.items()}
-        return {**own, **{key: (key, False) for key in ("average", "gradient_accumulator")}}
+        slots = {key: (name, False) for name, key in optimizer.SLOTS.items()}
+        return {**slots, **{key: (key, False) for key in ("average", "gradient_accumulator")}}
     if not kind.__module__.startswith("torch.optim."):
         return None
     name = kind.__name__

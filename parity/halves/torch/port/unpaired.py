@@ -31,7 +31,7 @@ def unreached(port: PortUnderTest) -> Iterator[Notice]:
     Args:
         port: after its pass in eval mode with Keras's weights.
     """
-    told = {str(each.get("what")) for each in port.keras.facts.get("not_compared") or []}
+    known = {str(each.get("what")) for each in port.keras.facts.get("not_compared") or []}
     nodes = {pair.call.name: str(pair.node["name"]) for pair in port.all_pairs}
     for call in port.eval_calls:
         if not call.kind.startswith("activation:") or len(call.inputs) != 1:
@@ -41,7 +41,7 @@ def unreached(port: PortUnderTest) -> Iterator[Notice]:
             continue
         for piece in missing(limits_of(_function_of(call)), np.asarray(given.detach().cpu())):
             numbers = f"numbers {piece}"
-            if f"{numbers} in {nodes.get(call.name)}" not in told:
+            if f"{numbers} in {nodes.get(call.name)}" not in known:
                 yield {
                     "what": f"{numbers} in {call.name} of the port",
                     "why": "no probe has any; Keras's layer may have no limit there, or another",
@@ -70,24 +70,24 @@ def _function_of(call: Call) -> Function:
 _RECURRENT = (*RECURRENT, "bidirectional", "conv_lstm")
 
 
-def told_nodes(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> list[PortNode]:
-    """Returns the nodes of the port as they are told: a call has the weights of its partner.
+def told_nodes(port: PortUnderTest, pairs: Sequence[tuple[int, int]]) -> list[PortNode]:
+    """Returns the nodes of the port as facts have them: a call has the weights of its partner.
 
     Some may be carried elsewhere, such as a bias that the port adds by itself.
     """
     nodes = list(port.nodes)
     weights = port.keras.facts["weights"]
     names = {item.name for item in port.carried}
-    for row, column in told:
-        own = port.keras.facts["nodes"][row]["weights"]
-        if names.issuperset(own) and len(nodes[column]["weights"]) < len(own):
-            shapes = {name.partition(".")[2]: list(weights[name]["shape"]) for name in own}
+    for row, column in pairs:
+        wanted = port.keras.facts["nodes"][row]["weights"]
+        if names.issuperset(wanted) and len(nodes[column]["weights"]) < len(wanted):
+            shapes = {name.partition(".")[2]: list(weights[name]["shape"]) for name in wanted}
             nodes[column] = {**nodes[column], "weights": shapes}
     return nodes
 
 
 def told_pairs(port: PortUnderTest) -> list[tuple[int, int]]:
-    """Returns the pairs that are told, by number: those that are compared, or carry weights."""
+    """Returns the pairs of the facts, by number: those that are compared, or carry weights."""
     compared = {id(pair.call) for pair in port.pairs}
     return [
         (row, column)
@@ -96,7 +96,7 @@ def told_pairs(port: PortUnderTest) -> list[tuple[int, int]]:
     ]
 
 
-def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> LeftOver:
+def left_over(port: PortUnderTest, pairs: Sequence[tuple[int, int]]) -> LeftOver:
     """Returns the facts `keras_left`, `torch_left`, `by_hand`, `not_held`, `incomplete` and so on.
 
     A layer or a call whose weights all have a place elsewhere has lost nothing, and is left out;
@@ -104,10 +104,12 @@ def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> LeftOver:
     one by hand, or in two directions, has no call of its own; what comes of it is compared.
     """
     nodes, facts = port.keras.facts["nodes"], port.keras.facts
-    paired = {row for row, _ in told}, {column for _, column in told}
+    paired = {row for row, _ in pairs}, {column for _, column in pairs}
     names = {item.name for item in port.carried} | set(port.cargo.spread)
-    held = {id(tensor) for item in port.carried for tensor in held_tensors(item.variable)}
-    held |= {id(port.module.get_parameter(each)) for n in port.cargo.spread.values() for each in n}
+    carried_ids = {id(tensor) for item in port.carried for tensor in held_tensors(item.variable)}
+    carried_ids |= {
+        id(port.module.get_parameter(each)) for n in port.cargo.spread.values() for each in n
+    }
     inner = inner_dropouts(port)
     recurrent = _in_recurrent(port)
     keras_left = [
@@ -117,7 +119,7 @@ def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> LeftOver:
         and node["name"] not in inner
         and not (node["weights"] and names.issuperset(node["weights"]) and _is_fine(port, node))
     ]
-    by_hand, parts = _by_hand(port, keras_left, held)
+    by_hand, parts = _by_hand(port, keras_left, carried_ids)
     keras_left = [node for node in keras_left if node["name"] not in by_hand]
     torch_left = [
         n
@@ -125,22 +127,22 @@ def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> LeftOver:
         if n not in paired[1]
         and n not in parts
         and not (
-            _is_held(port.nodes[n], call.variables, held)
+            _is_carried(port.nodes[n], call.variables, carried_ids)
             and (call.module is None or n in recurrent or _is_fine(port, port.nodes[n]))
         )
     ]
-    not_held = _not_held(port, names)
-    free = [name for name, p in port.module.named_parameters() if id(p) not in held]
+    not_carried = _not_carried(port, names)
+    free = [name for name, p in port.module.named_parameters() if id(p) not in carried_ids]
     return {
         "by_hand": free if by_hand else [],
-        "not_held": list(not_held),
+        "not_held": list(not_carried),
         "keras_left": [node["name"] for node in keras_left],
         "torch_left": [port.nodes[n]["name"] for n in torch_left],
         "incomplete": [
             *port.cargo.incomplete,
             *_unknown(port, free, by_hand),
             *_random(port, keras_left, facts),
-            *map(_moved, (name for name, is_moved in not_held.items() if is_moved)),
+            *map(_moved, (name for name, is_moved in not_carried.items() if is_moved)),
         ],
         "not_compared": [
             *port.cargo.not_compared,
@@ -151,7 +153,7 @@ def left_over(port: PortUnderTest, told: Sequence[tuple[int, int]]) -> LeftOver:
     }
 
 
-def _not_held(port: PortUnderTest, carried: Collection[str]) -> dict[str, bool]:
+def _not_carried(port: PortUnderTest, carried: Collection[str]) -> dict[str, bool]:
     """Returns the weights that a port may hold as it likes, and does; whether steps move them."""
     if port.built.train_step is None or port.built.load is not None:
         return {}
@@ -182,7 +184,7 @@ def _is_fine(port: PortUnderTest, node: Mapping[str, Any]) -> bool:
 def _in_recurrent(port: PortUnderTest) -> set[int]:
     """Returns the numbers of calls that hold weights of recurrent layers of Keras by hand."""
     kinds = {w: node["kind"] for node in port.keras.facts["nodes"] for w in node["weights"]}
-    held = {
+    carried_ids = {
         id(tensor)
         for item in port.carried
         if kinds.get(item.name) in _RECURRENT
@@ -190,18 +192,22 @@ def _in_recurrent(port: PortUnderTest) -> set[int]:
     }
     for name, parameters in port.cargo.spread.items():
         if kinds.get(name) in _RECURRENT:
-            held |= {id(port.module.get_parameter(each)) for each in parameters}
-    return {n for n, call in enumerate(port.calls) if _is_held(port.nodes[n], call.variables, held)}
+            carried_ids |= {id(port.module.get_parameter(each)) for each in parameters}
+    return {
+        n
+        for n, call in enumerate(port.calls)
+        if _is_carried(port.nodes[n], call.variables, carried_ids)
+    }
 
 
-def _is_held(node: Mapping[str, Any], variables: Sequence[Any], held: set[int]) -> bool:
+def _is_carried(node: Mapping[str, Any], variables: Sequence[Any], carried_ids: set[int]) -> bool:
     if not node["weights"]:
         return False
-    return all(id(tensor) in held for v in variables for tensor in held_tensors(v))
+    return all(id(tensor) in carried_ids for v in variables for tensor in held_tensors(v))
 
 
 def _by_hand(
-    port: PortUnderTest, keras_left: Sequence[Mapping[str, Any]], held: set[int]
+    port: PortUnderTest, keras_left: Sequence[Mapping[str, Any]], carried_ids: set[int]
 ) -> tuple[set[str], set[int]]:
     """Returns recurrent layers of Keras that a port may compute by hand, and calls of their parts.
 
@@ -209,7 +215,7 @@ def _by_hand(
     weights: their places are not known, and nothing says that the layer is missing.
     """
     weights, names = port.keras.facts["weights"], {item.name for item in port.carried}
-    free = {id(p): p.numel() for p in port.module.parameters() if id(p) not in held}
+    free = {id(p): p.numel() for p in port.module.parameters() if id(p) not in carried_ids}
     found = {
         node["name"]: sum(
             math.prod(weights[name]["shape"]) for name in node["weights"] if name not in names

@@ -142,7 +142,7 @@ def fit_program(task: SweptProgram) -> RunResult:
     """Trains a port from its own random numbers.
 
     Args:
-        task: its `nests` and `settings` are what the Keras half told.
+        task: its `nests` and `settings` are what the Keras half recorded.
 
     Returns:
         History and seconds.
@@ -157,8 +157,8 @@ def fit_program(task: SweptProgram) -> RunResult:
     built.module.to(spec.device)  # in place, so that the optimizer keeps its parameters
     outputs = Outputs(task.settings["outputs"], {})
     built = outputs.named(built)
-    own = bool(built.metrics or built.weighted_metrics)
-    settings = {**task.settings, "metrics_are_own": own}
+    has_metrics = bool(built.metrics or built.weighted_metrics)
+    settings = {**task.settings, "metrics_are_own": has_metrics}
     check_losses(built, outputs.names)
     built = with_loss(
         built,
@@ -166,7 +166,7 @@ def fit_program(task: SweptProgram) -> RunResult:
         settings["fit"]["class_weight"],
         has_penalties=settings["has_penalties"],
     )
-    if settings["has_accuracy"] and not own:
+    if settings["has_accuracy"] and not has_metrics:
         of_outputs = {each["name"]: ["accuracy"] for each in _with_accuracy(settings["outputs"])}
         built = dataclasses.replace(built, metrics=of_outputs or ["accuracy"])
     arguments = arguments_of(settings["fit"], built, task.nests, settings)
@@ -186,7 +186,7 @@ class OwnStepper(StepperOfPort):
 
     Args:
         built: the port, with the loss and the metrics of the training.
-        settings: what the Keras half told of its model.
+        settings: what the Keras half recorded of its model.
         outputs: those of the port beside Keras's.
     """
 
@@ -195,13 +195,13 @@ class OwnStepper(StepperOfPort):
         self._outputs = outputs
         self._activation = settings["activation"]
         self._shape: list[int] | None = settings["output_shape"]
-        self._told: list[Mapping[str, Any]] = settings["outputs"]
+        self._output_facts: list[Mapping[str, Any]] = settings["outputs"]
         self._least_rank: float = 4  # from which inputs are turned
         self._is_stored_anew = False  # whether what `feed` returns is put into row-major order
         self._labels = LabelForms()
         self._choose: Callable[[Any], Any] = lambda returned: returned
         self._is_linear = False  # whether the output lacks Keras's activation
-        self._has_own_metrics = settings["metrics_are_own"]
+        self._has_metrics = settings["metrics_are_own"]
 
     def see(self, batch: Batch) -> None:
         """Looks at a batch, before the first step.
@@ -216,7 +216,7 @@ class OwnStepper(StepperOfPort):
         was_training = module.training
         module.eval()
         with torch.no_grad():
-            output = self._seen(batch)
+            output = self._try_forms(batch)
             if self._chooses(batch):
                 output = self.forward(self.prepared(batch).x)
             if self._outputs.names:
@@ -260,7 +260,7 @@ class OwnStepper(StepperOfPort):
 
     def measured(self, output: Any) -> Any:
         """Returns the output for the metrics: that of the port for its own, else as Keras's is."""
-        if self._has_own_metrics:
+        if self._has_metrics:
             return super().measured(output)
         if self._outputs.names:
             return self._outputs.each(output)
@@ -269,11 +269,11 @@ class OwnStepper(StepperOfPort):
 
     def measured_batch(self, batch: Batch) -> Batch:
         """Returns a batch for the metrics: for Keras's, with the labels in Keras's layout."""
-        if self._has_own_metrics:
+        if self._has_metrics:
             return batch
         return dataclasses.replace(batch, y=self._labels.as_keras(batch.y))
 
-    def _seen(self, batch: Batch) -> Any:
+    def _try_forms(self, batch: Batch) -> Any:
         """Finds the form in which the module takes a batch; returns its output."""
         first: Exception | None = None
         if self.port.feed is not None:
@@ -298,7 +298,7 @@ class OwnStepper(StepperOfPort):
 
     def _see_each(self, returned: Any) -> None:
         """Looks which of several outputs lack Keras's activation."""
-        activations = {each["name"]: each["activation"] for each in self._told}
+        activations = {each["name"]: each["activation"] for each in self._output_facts}
         for name, output in self._outputs.each(returned).items():
             if not _are_probabilities(output, activations[name]):
                 self._outputs.forms[name] = "linear"
@@ -340,9 +340,9 @@ def _first(nests: Mapping[str, Any]) -> Batch:
     return Batch(*given[:3]) if isinstance(given, tuple | list) else Batch(given)
 
 
-def _with_accuracy(told: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _with_accuracy(outputs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Returns those of Keras's several outputs that have an accuracy."""
-    return [each for each in told if each["has_accuracy"]]
+    return [each for each in outputs if each["has_accuracy"]]
 
 
 def _are_probabilities(output: torch.Tensor, activation: str | None) -> bool:

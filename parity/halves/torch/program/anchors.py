@@ -74,8 +74,8 @@ def _tensors(port: Port) -> Callable[[], None]:
     for parameter, data, _, _ in parameters.values():
         parameter.grad = None
         parameter.data = data.clone()
-    for owner, own in buffers:
-        for name, buffer in own.items():
+    for owner, tensors in buffers:
+        for name, buffer in tensors.items():
             owner._buffers[name] = None if buffer is None else buffer.clone()
 
     def restore() -> None:
@@ -84,15 +84,15 @@ def _tensors(port: Port) -> Callable[[], None]:
             parameter.data = data
             parameter.grad = gradient
             parameter.requires_grad_(is_trained)
-        for owner, own in buffers:
+        for owner, tensors in buffers:
             owner._buffers.clear()
-            owner._buffers.update(own)
+            owner._buffers.update(tensors)
 
     return restore
 
 
 def _optimizer(optimizer: Any) -> Callable[[], None]:
-    state = {parameter: copy.deepcopy(own) for parameter, own in optimizer.state.items()}
+    state = {parameter: copy.deepcopy(slots) for parameter, slots in optimizer.state.items()}
     groups = [
         {name: copy.deepcopy(value) for name, value in group.items() if name != "params"}
         for group in optimizer.param_groups
@@ -217,7 +217,7 @@ class Anchors:
         self._trained_in = port.dtype
         self._initial = copy.deepcopy(dict(built.optimizer.state.items()))  # type: ignore[union-attr]
         self._runners: dict[str, Runner] = {}
-        self._left_behind: list[torch.Tensor] = []
+        self._step_state: list[torch.Tensor] = []
         self._changed: list[int] = []
         self.are_made = False
         self.wall_s = 0.0
@@ -233,7 +233,7 @@ class Anchors:
     def _before_step(self) -> None:
         if self._plan is None:
             self._plan = self._folder.plan()
-        self._changed.append(num_changed(self._left_behind, self._values()))
+        self._changed.append(num_changed(self._step_state, self._values()))
         step = len(self._changed) - 1
         if step not in self._plan.steps:
             return
@@ -245,7 +245,7 @@ class Anchors:
         """Keeps the state after a step of the training's own."""
         if not self.are_made:
             started = time.perf_counter()
-            self._left_behind = [value.clone() for value in self._values()]
+            self._step_state = [value.clone() for value in self._values()]
             self.wall_s += time.perf_counter() - started
 
     def finish(self) -> None:
@@ -283,7 +283,7 @@ class Anchors:
                 with without_casts("float64"):  # as in Keras's steps
                     self._exact(anchor, is_whole=why is None).write(self._writer, anchor.step)
         except Exception as error:  # the code of the port may raise anything
-            self._leave_out(*_told(error))
+            self._leave_out(*_error_entry(error))
         finally:
             self.are_made = False
 
@@ -351,7 +351,7 @@ class Anchors:
         return self._runners[dtype]
 
 
-def _told(error: Exception) -> tuple[str, str, str]:
+def _error_entry(error: Exception) -> tuple[str, str, str]:
     """Returns what could not be compared since the port raised an error, why, and what to do."""
     what = "steps from recorded states"
     why = f"made again in float64, they raise {type(error).__name__}: {error}"

@@ -82,9 +82,9 @@ def fuse(optimizer: Any) -> None:
     """
     kind = type(optimizer)
     name = f"{kind.__module__.partition('.')[0]}'s {kind.__name__}"
-    own = isinstance(optimizer, optim.Adam)
+    is_keras = isinstance(optimizer, optim.Adam)
     stock = kind in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
-    if not (own or stock):
+    if not (is_keras or stock):
         raise NotApplicable(
             f"{name} has no fused form; Adam and AdamW of torch_impl.optim have one"
         )

@@ -46,16 +46,16 @@ def augmented(augment: Any, images: torch.Tensor, params: Parameters) -> torch.T
     Raises:
         InputError: the augmentation cannot be given parameters, or does not return such images.
     """
-    own = _called(augment, images, params) if _is_function(augment) else images
+    output = _called(augment, images, params) if _is_function(augment) else images
     for part in () if _is_function(augment) else _parts(augment):
-        own = _applied(part, own, params)
-    if not isinstance(own, torch.Tensor) or own.shape != images.shape:
-        told = tuple(own.shape) if isinstance(own, torch.Tensor) else type(own).__name__
+        output = _applied(part, output, params)
+    if not isinstance(output, torch.Tensor) or output.shape != images.shape:
+        form = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
         raise InputError(
-            f"Port(augment=...) returned {told} for images of shape {tuple(images.shape)}; "
+            f"Port(augment=...) returned {form} for images of shape {tuple(images.shape)}; "
             "expected a tensor of this shape"
         )
-    return own
+    return output
 
 
 def ranges(augment: Any) -> dict[str, Any]:
@@ -141,7 +141,7 @@ class Trial(NamedTuple):
 
 
 def explained(
-    batches: FlowBatches, index: torch.Tensor, params: Parameters, own: np.ndarray
+    batches: FlowBatches, index: torch.Tensor, params: Parameters, port_images: np.ndarray
 ) -> dict[str, Any] | None:
     """Returns the divergence that gives the images of a port, and what was changed.
 
@@ -149,18 +149,18 @@ def explained(
         batches: of the flow.
         index: (N,) the samples.
         params: that Keras drew, (N,) each.
-        own: (N, H, W, C) images of the port.
+        port_images: (N, H, W, C) images of the port.
 
     Returns:
         {"id", "told"}, or None if no trial gives them.
     """
-    scale = max(float(np.ptp(own)), 1e-300)
+    scale = max(float(np.ptp(port_images)), 1e-300)
     for trial in _trials(batches.transform):
         changed = {**params, **trial.params(params)}
         transform = _transform(batches.transform, **trial.settings)
         images = batches.images(index, changed, transform)
         # Some pixels at an edge may fall on the other side of it.
-        apart = np.abs(images - own) > _SAME_OF_AUGMENT_TRIALS * scale
+        apart = np.abs(images - port_images) > _SAME_OF_AUGMENT_TRIALS * scale
         if apart.mean() < _SAME_OF_AUGMENT_TRIALS:
             return {"id": trial.divergence, "told": trial.told}
     return None
@@ -170,8 +170,8 @@ def _trials(transform: KerasTransform) -> Iterator[Trial]:
     yield Trial("H15", "theta of the other sign gives the port's images", _negated("theta"))
     yield Trial("H16", "tx and ty exchanged give the port's images", _exchanged("tx", "ty"))
     for names in (("tx", "ty"), ("tx",), ("ty",)):
-        told = f"{' and '.join(names)} of the other sign"
-        yield Trial("H16", f"{told} gives the port's images", _negated(*names))
+        sentence = f"{' and '.join(names)} of the other sign"
+        yield Trial("H16", f"{sentence} gives the port's images", _negated(*names))
     yield Trial(
         "H16",
         "tx and ty exchanged and of the other sign give the port's images",
@@ -195,18 +195,18 @@ def _trials(transform: KerasTransform) -> Iterator[Trial]:
         _exchanged("flip_horizontal", "flip_vertical"),
     )
     for names in (("theta",), ("tx", "ty"), ("shear",), ("zx", "zy"), _FLIPS[:1], _FLIPS[1:]):
-        told = f"the port's images are those without {' and '.join(names)}"
-        yield Trial("H17", told, _at_rest(*names))
+        sentence = f"the port's images are those without {' and '.join(names)}"
+        yield Trial("H17", sentence, _at_rest(*names))
     yield Trial("H17", "the port's images are not augmented", _at_rest(*_MOVING))
     for mode in ("nearest", "constant", "reflect", "wrap"):
         if mode != transform.fill_mode:
-            told = f"fill_mode={mode!r} gives the port's images"
-            yield Trial("H17", told, settings={"fill_mode": mode})
+            sentence = f"fill_mode={mode!r} gives the port's images"
+            yield Trial("H17", sentence, settings={"fill_mode": mode})
     order = 1 - transform.interpolation_order
-    told = f"interpolation_order={order} gives the port's images"
-    yield Trial("H17", told, settings={"interpolation_order": order})
-    told = "keras_quirks=False gives the port's images"
-    yield Trial("H17", told, settings={"keras_quirks": False})
+    sentence = f"interpolation_order={order} gives the port's images"
+    yield Trial("H17", sentence, settings={"interpolation_order": order})
+    sentence = "keras_quirks=False gives the port's images"
+    yield Trial("H17", sentence, settings={"keras_quirks": False})
 
 
 _FLIPS = ("flip_horizontal", "flip_vertical")
@@ -324,7 +324,7 @@ class FlowBatches:
     """Batches by number, made when they are asked for.
 
     Args:
-        told: what Keras told of the flow: arrays, samples and parameters of all images.
+        arrays: what Keras recorded of the flow: arrays, samples and parameters of all images.
         settings: dtype of the images, arguments of the generator.
         augment: the port's own augmentation, or None.
         draws: returns what the port draws of the images (N, C, H, W) by itself; None: nothing.
@@ -332,17 +332,17 @@ class FlowBatches:
 
     def __init__(
         self,
-        told: Mapping[str, Any],
+        arrays: Mapping[str, Any],
         settings: Mapping[str, Any],
         augment: Any = None,
         draws: Callable[[torch.Tensor], DrawnFlow] | None = None,
     ) -> None:
         arguments = settings["arguments"]
-        images = torch.from_numpy(told["x"].astype(settings["dtype"]))
+        images = torch.from_numpy(arrays["x"].astype(settings["dtype"]))
         self._images = images.permute(0, 3, 1, 2)
-        self._told, self._augment = told, augment
+        self._arrays, self._augment = arrays, augment
         self._drawn = None if draws is None else draws(self._images)
-        self._ends = np.cumsum(told["sizes"])
+        self._ends = np.cumsum(arrays["sizes"])
         self.transform = KerasTransform(
             fill_mode=arguments["fill_mode"],
             cval=arguments["cval"],
@@ -352,8 +352,8 @@ class FlowBatches:
             featurewise_center=arguments["featurewise_center"],
             featurewise_std_normalization=arguments["featurewise_std_normalization"],
             rescale=arguments["rescale"],
-            mean=_first(told["mean"]),
-            std=_first(told["std"]),
+            mean=_first(arrays["mean"]),
+            std=_first(arrays["std"]),
         )
         self._sums: list[float] = []
         self._kept: dict[int, np.ndarray] = {}
@@ -377,15 +377,15 @@ class FlowBatches:
         if self._augment is None:
             x = self._made(number, index, params)
         elif self._drawn is None:
-            x = self._own(
+            x = self._kept_images(
                 number, in_keras_layout(augmented(self._augment, self._images[index], params))
             )
         else:
             batch = self._drawn.next()
-            index, x = batch.samples, self._own(number, in_keras_layout(batch.images))
+            index, x = batch.samples, self._kept_images(number, in_keras_layout(batch.images))
         chosen = index.numpy()
-        misc = [array[chosen] for array in self._told["misc"]]
-        labels = [self._told[n] for n in ("y", "weight") if self._told[n] is not None]
+        misc = [array[chosen] for array in self._arrays["misc"]]
+        labels = [self._arrays[n] for n in ("y", "weight") if self._arrays[n] is not None]
         return ([x, *misc] if misc else x, *(array[chosen] for array in labels))
 
     def write(self, writer: PortWriter) -> None:
@@ -407,18 +407,18 @@ class FlowBatches:
 
     def _of_keras(self, number: int) -> tuple[torch.Tensor, Parameters]:
         """Returns the samples of a batch and the parameters of their images that Keras drew."""
-        size = int(self._told["sizes"][number])
+        size = int(self._arrays["sizes"][number])
         rows = slice(self._ends[number] - size, self._ends[number])
         params: Parameters = {}
-        for name, column in self._told["drawn"].items():
+        for name, column in self._arrays["drawn"].items():
             values = np.full(size, column[0]) if len(column) == 1 else column[rows]
             params[name] = values.astype(bool) if name.startswith("flip_") else values
-        return torch.from_numpy(self._told["index"][rows].astype(np.int64)), params
+        return torch.from_numpy(self._arrays["index"][rows].astype(np.int64)), params
 
     def _made(self, number: int, index: torch.Tensor, params: Parameters) -> np.ndarray:
         """Returns Keras's images."""
         made = self.images(index, params)
-        theirs, ours = float(self._told["sums"][number]), summed(made)
+        theirs, ours = float(self._arrays["sums"][number]), summed(made)
         if not abs(ours - theirs) <= _SAME_SUM * max(1.0, summed(np.abs(made))):
             raise RunError(
                 f"batch {number + 1} of the flow cannot be made again from its arrays and draws "
@@ -428,18 +428,18 @@ class FlowBatches:
             )
         return made
 
-    def _own(self, number: int, own: np.ndarray) -> np.ndarray:
+    def _kept_images(self, number: int, images: np.ndarray) -> np.ndarray:
         """Keeps images of the port's own augmentation for comparison; returns them."""
         if number == len(self._sums):  # a loop of the port's own may ask for a batch again
-            self._sums.append(summed(own))
+            self._sums.append(summed(images))
             if is_recorded_step(number + 1):
-                self._kept[number + 1] = first_images(own)
+                self._kept[number + 1] = first_images(images)
                 index, params = self._of_keras(number)
                 made = self._made(number, index, params)
-                is_alike = made.shape == own.shape  # else the port has drawn another batch
-                if self._explained is None and is_alike and not _agree(made, own):
-                    self._explained = explained(self, index, params, own)
-        return own
+                is_same_batch = made.shape == images.shape  # else the port has drawn another batch
+                if self._explained is None and is_same_batch and not _agree(made, images):
+                    self._explained = explained(self, index, params, images)
+        return images
 
 
 def with_flows(
@@ -460,19 +460,19 @@ def with_flows(
         shuffle: the argument of Keras's `fit`.
     """
     found = dict(nests)
-    if (told := found.pop("train_flow", None)) is not None:
+    if (flow := found.pop("train_flow", None)) is not None:
         given, draws = settings["flows"]["train_flow"], None
         if seeds is not None and draws_itself(augment, seeds):
-            own = {"settings": given["flow"], "augment": augment, "seeds": seeds}
-            draws = partial(DrawnFlow, **own, shuffle=shuffle)
-        found["train_batches"] = FlowBatches(told, given, augment, draws)
-    if (told := found.pop("val_flow", None)) is not None:
-        found["val_batches"] = FlowBatches(told, settings["flows"]["val_flow"])
+            options = {"settings": given["flow"], "augment": augment, "seeds": seeds}
+            draws = partial(DrawnFlow, **options, shuffle=shuffle)
+        found["train_batches"] = FlowBatches(flow, given, augment, draws)
+    if (flow := found.pop("val_flow", None)) is not None:
+        found["val_batches"] = FlowBatches(flow, settings["flows"]["val_flow"])
     return found
 
 
-def _agree(made: np.ndarray, own: np.ndarray) -> bool:
-    return bool(np.abs(made - own).max(initial=0.0) <= _SAME * max(1.0, np.abs(made).max()))
+def _agree(made: np.ndarray, port_images: np.ndarray) -> bool:
+    return bool(np.abs(made - port_images).max(initial=0.0) <= _SAME * max(1.0, np.abs(made).max()))
 
 
 def _first(array: np.ndarray | None) -> torch.Tensor | None:
@@ -502,7 +502,7 @@ class TimedFlow:
     """Batches (x, y) or (x, y, weight) of arrays in Keras's layout; one pass is an epoch.
 
     Args:
-        told: what Keras told of the flow: its arrays.
+        arrays: what Keras recorded of the flow.
         settings: arguments of the generator and of the flow.
         port: may augment by itself, and draw by itself.
         samples: number of samples in a pass, the first ones.
@@ -512,7 +512,7 @@ class TimedFlow:
 
     def __init__(
         self,
-        told: Mapping[str, Any],
+        arrays: Mapping[str, Any],
         settings: Mapping[str, Any],
         port: Port,
         *,
@@ -520,11 +520,11 @@ class TimedFlow:
         batch_size: int,
         shuffle: bool,
     ) -> None:
-        x = told["x"][:samples]
-        self._flow = FlowBatches({**told, "x": x}, {**settings, "dtype": DTYPE})
+        x = arrays["x"][:samples]
+        self._flow = FlowBatches({**arrays, "x": x}, {**settings, "dtype": DTYPE})
         self._images = torch.from_numpy(x.astype(DTYPE)).permute(0, 3, 1, 2)
-        self._misc = [array[:samples] for array in told["misc"]]
-        self._labels = [told[n][:samples] for n in ("y", "weight") if told[n] is not None]
+        self._misc = [array[:samples] for array in arrays["misc"]]
+        self._labels = [arrays[n][:samples] for n in ("y", "weight") if arrays[n] is not None]
         self._batch_size, self._is_shuffled = batch_size, bool(settings["flow"]["shuffle"])
         self._augment, self._draw = port.augment, np.random.RandomState(settings["flow"]["seed"])
         arguments = {name: settings["arguments"][name] for name in RANGES}
@@ -532,8 +532,10 @@ class TimedFlow:
         self._drawn: DrawnFlow | None = None
         if draws_itself(port.augment, port.seeds):
             assert port.seeds is not None
-            own = {**settings["flow"], "batch_size": batch_size}
-            self._drawn = DrawnFlow(self._images, own, port.augment, port.seeds, shuffle=shuffle)
+            options = {**settings["flow"], "batch_size": batch_size}
+            self._drawn = DrawnFlow(
+                self._images, options, port.augment, port.seeds, shuffle=shuffle
+            )
 
     def __len__(self) -> int:
         return -(-len(self._images) // self._batch_size)

@@ -90,11 +90,11 @@ class Masks:
     def __init__(self, port: PortUnderTest, states: Mapping[str, States]) -> None:
         self._module = port.module
         by_call = {id(pair.call): pair for pair in port.all_pairs}
-        self._own = own_dropouts(port, states)
+        self._drawing_dropouts = own_dropouts(port, states)
         dropouts = [
             call
             for call in port.calls
-            if call.kind == "dropout" and call.module not in self._own.values()
+            if call.kind == "dropout" and call.module not in self._drawing_dropouts.values()
         ]
         self._pairs = [by_call.get(id(call)) for call in dropouts]
         self._drawing: dict[str, Dropout] = {}
@@ -112,7 +112,7 @@ class Masks:
 
     def set_states(self, states: Mapping[str, States]) -> None:
         """Goes on with other states of the generators."""
-        for name, drawing in (*self._drawing.items(), *self._own.items()):
+        for name, drawing in (*self._drawing.items(), *self._drawing_dropouts.items()):
             drawing.seed, drawing.num_calls = (int(value) for value in states[name])
         _set_states(self._port, states)
 
@@ -125,7 +125,7 @@ class Masks:
         """
         dtype = getattr(torch, self._port.dtype)
         before = {name: (each.seed, each.num_calls) for name, each in self._drawing.items()}
-        for drawing in (*self._drawing.values(), *self._own.values()):
+        for drawing in (*self._drawing.values(), *self._drawing_dropouts.values()):
             drawing.mask_dtype = dtype
         try:
             yield
@@ -143,7 +143,7 @@ class Masks:
             stack.callback(root.register_forward_pre_hook(self._begin_pass).remove)
             inside: list[nn.Module] = []  # watched modules that are being called
             for module in self._module.modules():
-                if module in self._own.values():
+                if module in self._drawing_dropouts.values():
                     continue
                 if kind_of(module) == "dropout" or isinstance(module, nn.RNNBase):
                     stack.enter_context(self._watched(module, inside))
@@ -196,10 +196,10 @@ class Masks:
     def _stacked(self, module: nn.RNNBase, arguments: Any) -> Any:
         rate = float(module.dropout)
 
-        def told(part: Part) -> Any:
+        def unchanged(part: Part) -> Any:
             return part.output if part.module is None else (part.output, part.states)
 
-        return run_stacked(module, arguments, lambda _, x: self.dropped_next(x, rate), told)
+        return run_stacked(module, arguments, lambda _, x: self.dropped_next(x, rate), unchanged)
 
 
 class _Functions(TorchFunctionMode):
@@ -304,26 +304,26 @@ class PhantomSteps:
         port: that is trained.
         built: the same port, complete.
         masks: of its dropouts.
-        told: by the number of the epoch, as the Keras half tells it.
+        steps: by the number of the epoch, as the Keras half recorded them.
     """
 
     def __init__(
-        self, port: PortUnderTest, built: Port, masks: Masks, told: Mapping[str, Any]
+        self, port: PortUnderTest, built: Port, masks: Masks, steps: Mapping[str, Any]
     ) -> None:
-        self._port, self._built, self._masks, self._told = port, built, masks, told
+        self._port, self._built, self._masks, self._steps = port, built, masks, steps
 
     def after(self, epoch: int) -> bool:
         """Makes what belongs behind the last batch of an epoch; returns whether there is any."""
-        told = self._told.get(str(epoch))
-        if told is None:
+        recorded = self._steps.get(str(epoch))
+        if recorded is None:
             return False
-        built, number = self._built, int(told["count"])
-        count_steps(built.optimizer, number, told["others"])
+        built, number = self._built, int(recorded["count"])
+        count_steps(built.optimizer, number, recorded["others"])
         for scheduler in built.schedulers if built.scheduler_interval == "step" else ():
             for _ in range(number):
                 scheduler.step()
-        self._masks.set_states(told["masks"])
-        self._multiply(told["factors"])
+        self._masks.set_states(recorded["masks"])
+        self._multiply(recorded["factors"])
         return True
 
     @torch.no_grad()

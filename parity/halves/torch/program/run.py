@@ -196,8 +196,8 @@ def run_program(task: ProgramTask) -> RunResult:
     port = fresh()
     _see_broadcast(port, form, fed[0], task.probes)
     is_seeded = port.built.seeds is not None
-    begins = None if is_seeded else start
-    result = trained(port, begins, task.training, task.report, folder)
+    initial = None if is_seeded else start
+    result = trained(port, initial, task.training, task.report, folder)
     if task.saves_weights:
         _save_weights(task, port)
     task.training.facts["mode"] = "seeded" if is_seeded else "replayed"
@@ -215,10 +215,10 @@ def run_program(task: ProgramTask) -> RunResult:
             "rounding, to see what that alone changes"
         )
         other: PortWriter = CheckWriter()
-        begins = moved(start, task.training.facts["left_open"])
+        initial = moved(start, task.training.facts["left_open"])
         second = fresh()
         move_port(second, keras, task.training.facts["left_open"])
-        trained(second, begins, other, lambda step, total, loss: None)
+        trained(second, initial, other, lambda step, total, loss: None)
         task.training.facts["spread"] = spread_of(task.training.arrays, other.arrays)
     return result
 

@@ -85,8 +85,8 @@ def of_constants(keras: KerasTrace) -> float:
     for key, change in keras.facts.get("constants", {}).items():
         part, _, rest = key.partition("/weights/")
         if part.startswith("optimizer/") and f"weights/{rest}" in keras:
-            begun = probe_inputs.of_step(keras[f"weights/{rest}"])
-            way = float(np.abs(keras[key] - begun).max(initial=0.0))
+            start = probe_inputs.of_step(keras[f"weights/{rest}"])
+            way = float(np.abs(keras[key] - start).max(initial=0.0))
             shares.append(float(change) * keras.largest(key) / max(way, _SMALLEST))
     return max(shares)
 

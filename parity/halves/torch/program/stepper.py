@@ -66,7 +66,7 @@ class ReplayedStepper(StepperOfPort):
         self._port, self._form = port, form
         self.rate = 0.0
         self.anchors: Anchors | None = None
-        self._has_own_metrics = bool(port.built.metrics or port.built.weighted_metrics)
+        self._has_metrics = bool(port.built.metrics or port.built.weighted_metrics)
 
     @property
     def prepares_whole(self) -> bool:
@@ -131,7 +131,7 @@ class ReplayedStepper(StepperOfPort):
 
     def measured(self, output: Any) -> Any:
         """Returns the output for the metrics: that of the port for its own, else as Keras's is."""
-        if self._has_own_metrics:
+        if self._has_metrics:
             return super().measured(output)
         if self.has_several_outputs:
             return self._port.outputs.each(output)
@@ -139,7 +139,7 @@ class ReplayedStepper(StepperOfPort):
 
     def measured_batch(self, batch: Batch) -> Batch:
         """Returns a batch for the metrics: for Keras's, with the targets in Keras's layout."""
-        if self._has_own_metrics or not self._port.turned_targets:
+        if self._has_metrics or not self._port.turned_targets:
             return batch
         return dataclasses.replace(batch, y=self._port.targets_as_keras(batch.y))
 
@@ -281,16 +281,16 @@ class Runner:
     def _given_rates(self, rates: np.ndarray) -> Iterator[None]:
         """Makes the steps of the block with given rates, whatever schedule the port has."""
         left, optimizer = itertools.chain(rates.tolist()), self._stepper.optimizer
-        begun: list[StepRate] = []
+        active: list[StepRate] = []
 
         def begin(*_: Any) -> None:
             if (rate := next(left, None)) is not None:
-                begun.append(StepRate(optimizer, rate))
-                begun[-1].begin()
+                active.append(StepRate(optimizer, rate))
+                active[-1].begin()
 
         def end(*_: Any) -> None:
-            while begun:
-                begun.pop().end()
+            while active:
+                active.pop().end()
 
         hooks = [optimizer.register_step_pre_hook(begin), optimizer.register_step_post_hook(end)]
         try:
@@ -363,8 +363,8 @@ class Evaluation(Callback):
         self, stepper: ReplayedStepper, nests: Mapping[str, Any], writer: PortWriter
     ) -> None:
         self._stepper, self._writer = stepper, writer
-        told = nests.get("train_flow", nests)
-        self._samples = (told["x"], told["y"]) if "x" in told else None
+        nest = nests.get("train_flow", nests)
+        self._samples = (nest["x"], nest["y"]) if "x" in nest else None
         self._validation = nests["val"][0] if "val" in nests else None
         self.wall_s = 0.0
 

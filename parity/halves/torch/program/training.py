@@ -107,7 +107,7 @@ class OwnStepper:
     prepares_whole = False
 
     def __init__(self, port: PortUnderTest, trained: KerasTrace) -> None:
-        self._port, self._told = port, port.keras.facts[FACT]
+        self._port, self._facts = port, port.keras.facts[FACT]
         self._drawn = _Drawn(port.keras, trained)
         self._data = StepData(port)
         self._modes = list(port.modes)
@@ -140,7 +140,7 @@ class OwnStepper:
         ]
         probes, port.keras = port.keras, self._drawn  # type: ignore[assignment]
         try:
-            given = given_draws(port, mode_of_step(self._num_made), self._told)
+            given = given_draws(port, mode_of_step(self._num_made), self._facts)
             with as_written(port.module), given:
                 assert self.port.train_step is not None
                 returned = self.port.train_step(batch.x)
@@ -160,7 +160,7 @@ class OwnStepper:
 
     def _weights_of_first(self) -> set[int]:
         """Returns the parameters that Keras's first optimizer moves."""
-        applied = self._told["applied"]
+        applied = self._facts["applied"]
         names = (
             set(applied[0]["weights"]) if applied else {item.name for item in self._port.carried}
         )

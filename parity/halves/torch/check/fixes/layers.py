@@ -30,7 +30,10 @@ Amounts = list[tuple[int, int]]  # (before, after) for each spatial axis
 
 
 def window_changes(
-    nodes: Sequence[Mapping[str, Any]], node: Mapping[str, Any], pieces: Sequence[Piece], own: Piece
+    nodes: Sequence[Mapping[str, Any]],
+    node: Mapping[str, Any],
+    pieces: Sequence[Piece],
+    layer: Piece,
 ) -> Iterator[Suggested]:
     """Yields changes of a convolution or of a pool.
 
@@ -38,12 +41,12 @@ def window_changes(
         nodes: Keras's, from the first to the last of the pair: paddings and the layer itself.
         node: the layer itself.
         pieces: the port's calls of the pair.
-        own: the one of them that is the layer itself.
+        layer: the one of them that is the layer itself.
     """
     config, kind = node["config"], node["kind"]
     rank = len(node["input_shapes"][0]) - 2
-    if own.is_keras:
-        yield from _of_keras(config, own)
+    if layer.is_keras:
+        yield from _of_keras(config, layer)
         return
     size = config.get("pool_size", config.get("kernel_size"))
     if size is None or rank < 1:
@@ -55,45 +58,45 @@ def window_changes(
     if "pool_size" in config:
         sizes = {"kernel_size": window, "stride": strides}
     for name, value in sizes.items():
-        yield from own.change({name: value})
+        yield from layer.change({name: value})
     amounts = _amounts(nodes, node, window, strides, dilations)
     if amounts is None:
         return
-    paddings = list(_paddings(kind, amounts, pieces, own))
+    paddings = list(_paddings(kind, amounts, pieces, layer))
     yield from paddings
-    if sized := own.change(sizes):
+    if sized := layer.change(sizes):
         yield from sized if len(sized[0].settings) > 1 else ()
         for other in paddings:
-            if other.place == own.call.name:
+            if other.place == layer.call.name:
                 all_of_it = {**sizes, **other.settings}
-                yield from own.change(all_of_it, pad=other.pad, fill=other.fill)
+                yield from layer.change(all_of_it, pad=other.pad, fill=other.fill)
     crops = [piece for piece in pieces if piece.call.kind == "cropping"]
     if crops:  # it pads too much and cuts off, perhaps at the wrong end
         flat = tuple(amount for pair in reversed(amounts) for amount in pair)
         removed = [change for piece in crops for change in piece.removed()]
-        yield (*removed, *own.change({"padding": (0,) * rank}, pad=flat))
+        yield (*removed, *layer.change({"padding": (0,) * rank}, pad=flat))
     if "pool_size" in config:
         name = f"{'Max' if kind == 'max_pool' else 'Average'}Pooling{rank}D"
         given = {"pool_size": window, "strides": strides, "padding": config["padding"]}
         pads = [piece for piece in pieces if piece.call.kind == "zero_padding"]
         removed = [change for piece in pads for change in piece.removed()]
-        yield (*removed, *own.replaced(Part(name, given)))
+        yield (*removed, *layer.replaced(Part(name, given)))
 
 
-def _of_keras(config: Config, own: Piece) -> Iterator[Change]:
+def _of_keras(config: Config, layer: Piece) -> Iterator[Change]:
     """Yields changes of a layer of `torch_impl.layers`, whose arguments are Keras's."""
     names = {
         "pool_size": "pool_size",
-        "strides": "strides" if own.has("strides") else "stride",
-        "padding": "keras_padding" if own.has("keras_padding") else "padding",
+        "strides": "strides" if layer.has("strides") else "stride",
+        "padding": "keras_padding" if layer.has("keras_padding") else "padding",
         "dilation_rate": "dilation",
         "output_padding": "keras_output_padding",
     }
     found = {ours: config[theirs] for theirs, ours in names.items() if config.get(theirs)}
     found = {name: tuple(v) if isinstance(v, list) else v for name, v in found.items()}
     for name, value in found.items():
-        yield from own.change({name: value})
-    yield from own.change(found)
+        yield from layer.change({name: value})
+    yield from layer.change(found)
 
 
 def _amounts(
@@ -113,38 +116,40 @@ def _amounts(
         total = [(a + c, b + d) for (a, b), (c, d) in zip(total, pairs, strict=True)]
     padding = node["config"].get("padding")
     if padding == "causal":
-        own = [(dilations[0] * (window[0] - 1), 0)]
+        amounts = [(dilations[0] * (window[0] - 1), 0)]
     elif padding == "same":
         axes = zip(node["input_shapes"][0][1:-1], window, strides, dilations, strict=True)
-        own = [same_padding(*axis) for axis in axes]
+        amounts = [same_padding(*axis) for axis in axes]
     else:
-        own = [(0, 0)] * rank
-    return [(a + c, b + d) for (a, b), (c, d) in zip(total, own, strict=True)]
+        amounts = [(0, 0)] * rank
+    return [(a + c, b + d) for (a, b), (c, d) in zip(total, amounts, strict=True)]
 
 
-def _paddings(kind: str, amounts: Amounts, pieces: Sequence[Piece], own: Piece) -> Iterator[Change]:
+def _paddings(
+    kind: str, amounts: Amounts, pieces: Sequence[Piece], layer: Piece
+) -> Iterator[Change]:
     """Yields changes of what is padded, with the window as it is."""
     plain: dict[str, Any] = {"padding": (0,) * len(amounts), "padding_mode": "zeros"}
     if kind in ("max_pool", "average_pool"):
         plain = {"padding": plain["padding"], "ceil_mode": False}
-    if own.module is None:
+    if layer.module is None:
         plain.pop("padding_mode", None)
     fill = -math.inf if kind == "max_pool" else 0.0
     flat = tuple(amount for pair in reversed(amounts) for amount in pair)
     before = [piece for piece in pieces if piece.call.kind == "zero_padding"]
-    if before and pieces.index(before[0]) < pieces.index(own):
+    if before and pieces.index(before[0]) < pieces.index(layer):
         yield from _of_pad(before[0], flat, fill, is_pool=kind == "max_pool")
     elif all(a == b for a, b in amounts):
         even = {**plain, "padding": tuple(a for a, _ in amounts)}
         if kind == "average_pool" and any(flat):
             even["count_include_pad"] = False
-        yield from own.change(even)
+        yield from layer.change(even)
     elif kind == "average_pool":
         # A window that hangs over the end counts what is inside.
         if not any(a for a, _ in amounts):
-            yield from own.change({**plain, "ceil_mode": True, "count_include_pad": False})
+            yield from layer.change({**plain, "ceil_mode": True, "count_include_pad": False})
     else:
-        yield from own.change(plain, pad=flat, fill=fill)
+        yield from layer.change(plain, pad=flat, fill=fill)
 
 
 def _of_pad(piece: Piece, flat: tuple[int, ...], fill: float, *, is_pool: bool) -> Iterator[Change]:
@@ -162,35 +167,35 @@ def _of_pad(piece: Piece, flat: tuple[int, ...], fill: float, *, is_pool: bool) 
         yield from piece.change({**amount, "value": fill})
 
 
-def transposed_changes(node: Mapping[str, Any], own: Piece) -> Iterator[Change]:
+def transposed_changes(node: Mapping[str, Any], layer: Piece) -> Iterator[Change]:
     """Yields changes of a transposed convolution."""
     config = node["config"]
     rank = len(node["input_shapes"][0]) - 2
-    if own.is_keras:
-        yield from _of_keras(config, own)
+    if layer.is_keras:
+        yield from _of_keras(config, layer)
         return
     window = as_tuple(config["kernel_size"], rank, "kernel_size")
     strides = as_tuple(config["strides"], rank, "strides")
     dilations = as_tuple(config.get("dilation_rate") or 1, rank, "dilation_rate")
-    yield from own.change({"stride": strides})
+    yield from layer.change({"stride": strides})
     if config["padding"] == "valid" and config.get("output_padding") is None:
         none = (0,) * rank
-        yield from own.change({"padding": none, "output_padding": none})
-        yield from own.change({"stride": strides, "padding": none, "output_padding": none})
+        yield from layer.change({"padding": none, "output_padding": none})
+        yield from layer.change({"stride": strides, "padding": none, "output_padding": none})
     elif config.get("output_padding") is None:
         spans = [(k - 1) * d + 1 for k, d in zip(window, dilations, strict=True)]
         beyond = [span - stride for span, stride in zip(spans, strides, strict=True)]
         if all(total >= 0 and total % 2 == 0 for total in beyond):
             even = tuple(total // 2 for total in beyond)
             crop = {"padding": even, "output_padding": (0,) * rank}
-            yield from own.change({"stride": strides, **crop})
-    if own.module is not None:
+            yield from layer.change({"stride": strides, **crop})
+    if layer.module is not None:
         names = ("kernel_size", "strides", "padding", "output_padding", "dilation_rate")
         given = {name: config[name] for name in names if config.get(name) is not None}
-        channels = (own.get("in_channels"), config["filters"])
+        channels = (layer.get("in_channels"), config["filters"])
         more = {"in_channels": channels[0], "filters": channels[1], **given}
-        has_bias = own.get("bias") is not None
-        yield from own.replaced(Part(f"Conv{rank}DTranspose", {**more, "use_bias": has_bias}))
+        has_bias = layer.get("bias") is not None
+        yield from layer.replaced(Part(f"Conv{rank}DTranspose", {**more, "use_bias": has_bias}))
 
 
 # --- Changes that Keras's configuration suggests for a pair of layers, by their kind --------------
@@ -229,9 +234,9 @@ def layer_changes(port: PortUnderTest, pair: PairedLayer) -> Iterator[Suggested]
     """Yields changes of a layer that gives another output, or another state."""
     nodes, ends = port.keras.facts["nodes"], pair.ends
     pieces = [Piece(call) for call in pair.chain(port.calls)]
-    own = next(piece for piece in pieces if piece.call is pair.call)
+    layer = next(piece for piece in pieces if piece.call is pair.call)
     kind = pair.node["kind"]
-    found = _Pair(pair.node, nodes[ends.keras_first : ends.keras_last + 1], pieces, own)
+    found = _Pair(pair.node, nodes[ends.keras_first : ends.keras_last + 1], pieces, layer)
     if kind.startswith("activation:"):
         yield from _of_activation(found)
     elif kind in _BY_KIND:
@@ -317,33 +322,33 @@ def _global_pool(pair: _Pair) -> Iterator[Change]:
 
 
 def _batch_norm(pair: _Pair) -> Iterator[Change]:
-    config, own = pair.config, pair.own
-    if own.module is None or "epsilon" not in config:
+    config, layer = pair.config, pair.own
+    if layer.module is None or "epsilon" not in config:
         return
     epsilon, momentum = config["epsilon"], config.get("momentum", 0.99)
     is_trained = bool(config.get("trainable", True))
-    if own.is_keras:
-        yield from own.change({"epsilon": epsilon})
-        yield from own.change({"momentum": momentum})
-        yield from own.change({"trainable": is_trained})
+    if layer.is_keras:
+        yield from layer.change({"epsilon": epsilon})
+        yield from layer.change({"momentum": momentum})
+        yield from layer.change({"trainable": is_trained})
         return
-    yield from own.change({"eps": epsilon})
-    yield from own.change({"momentum": round(1 - momentum, 12)})
+    yield from layer.change({"eps": epsilon})
+    yield from layer.change({"momentum": round(1 - momentum, 12)})
     mode = "train" if is_trained else "eval"
-    path = f"module.get_submodule({own.call.name.partition('#')[0]!r})"
+    path = f"module.get_submodule({layer.call.name.partition('#')[0]!r})"
     text = {
         "train": f"# without {path}.eval(): in train mode whenever the model is",
         "eval": f"{path}.eval()  # after every module.train()",
     }[mode]
-    yield Change(own.call.name, text, mode=mode)
-    channels = own.get("num_features")
+    yield Change(layer.call.name, text, mode=mode)
+    channels = layer.get("num_features")
     arguments = {"num_features": channels, "momentum": momentum, "epsilon": epsilon}
     if not is_trained:
         arguments["trainable"] = False
     for name, attribute in (("scale", "weight"), ("center", "bias")):
-        if own.get(attribute) is None:
+        if layer.get(attribute) is None:
             arguments[name] = False
-    yield from own.replaced(Part("BatchNormalization", arguments))
+    yield from layer.replaced(Part("BatchNormalization", arguments))
 
 
 def _norm(pair: _Pair) -> Iterator[Change]:
@@ -359,19 +364,19 @@ def _dropout(pair: _Pair) -> Iterator[Change]:
 
 
 def _upsampling(pair: _Pair) -> Iterator[Change]:
-    config, own = pair.config, pair.own
+    config, layer = pair.config, pair.own
     size, mode = config.get("size"), config.get("interpolation", "nearest")
     if size is None:
         return
-    if own.is_keras:
-        yield from own.change({"size": tuple(size) if isinstance(size, list) else size})
-        yield from own.change({"interpolation": mode})
+    if layer.is_keras:
+        yield from layer.change({"size": tuple(size) if isinstance(size, list) else size})
+        yield from layer.change({"interpolation": mode})
         return
     factors = {"size": None, "scale_factor": tuple(map(float, _listed(size)))}
     modes = {"mode": mode, "align_corners": None if mode == "nearest" else False}
-    yield from own.change(modes)
-    yield from own.change(factors)
-    yield from own.change({**modes, **factors})
+    yield from layer.change(modes)
+    yield from layer.change(factors)
+    yield from layer.change({**modes, **factors})
 
 
 def _listed(value: Any) -> Sequence[Any]:
@@ -383,15 +388,15 @@ def _transposed(pair: _Pair) -> Iterator[Change]:
 
 
 def _padding(pair: _Pair) -> Iterator[Change]:
-    amounts, own = pair.config.get("padding"), pair.own
-    if amounts is None or own.call.kind != "zero_padding":
+    amounts, layer = pair.config.get("padding"), pair.own
+    if amounts is None or layer.call.kind != "zero_padding":
         return
     pairs = [(n, n) if isinstance(n, int) else tuple(n) for n in _listed(amounts)]
-    if own.is_keras:
-        yield from own.change({"padding": tuple(pairs)})
+    if layer.is_keras:
+        yield from layer.change({"padding": tuple(pairs)})
     else:
         flat = tuple(n for each in reversed(pairs) for n in each)
-        yield from own.change({"pad" if own.module is None else "padding": flat})
+        yield from layer.change({"pad" if layer.module is None else "padding": flat})
 
 
 def _simple_rnn(pair: _Pair) -> Iterator[Change]:
@@ -447,30 +452,30 @@ _BY_KIND: dict[str, Callable[[_Pair], Iterator[Suggested]]] = {
 
 def _of_activation(pair: _Pair) -> Iterator[Change]:
     """Yields another argument of the same function, then Keras's function in its place."""
-    config, own = pair.config, pair.own
+    config, layer = pair.config, pair.own
     kind = pair.node["kind"]
-    if own.call.kind == kind and not own.is_keras:
+    if layer.call.kind == kind and not layer.is_keras:
         for name in ("negative_slope", "alpha"):
             if isinstance(config.get(name), int | float):
-                yield from own.change({name: config[name]})
+                yield from layer.change({name: config[name]})
         if kind == "activation:gelu":
-            is_tanh = own.get("approximate", "none") == "tanh"
-            yield from own.change({"approximate": "none" if is_tanh else "tanh"})
-    if kind == "activation:softmax" and own.call.kind in (kind, "activation:log_softmax"):
-        yield from _softmax(own)
+            is_tanh = layer.get("approximate", "none") == "tanh"
+            yield from layer.change({"approximate": "none" if is_tanh else "tanh"})
+    if kind == "activation:softmax" and layer.call.kind in (kind, "activation:log_softmax"):
+        yield from _softmax(layer)
     part = _activation(pair.node)
     if part is not None and kind != "activation:softmax":
-        yield from own.replaced(part)
+        yield from layer.replaced(part)
 
 
-def _softmax(own: Piece) -> Iterator[Change]:
+def _softmax(layer: Piece) -> Iterator[Change]:
     """Yields the other axes, that of the channels first."""
-    rank = own.call.output.ndim
-    name = "axis" if own.is_keras else "dim"
-    now = own.get(name)
+    rank = layer.call.output.ndim
+    name = "axis" if layer.is_keras else "dim"
+    now = layer.get(name)
     for axis in (1, rank - 1, *range(2, rank - 1)):
         if not isinstance(now, int) or axis != now % rank:
-            yield from own.change({name: axis})
+            yield from layer.change({name: axis})
 
 
 def _activation(node: Mapping[str, Any]) -> Part | None:

@@ -139,10 +139,10 @@ def _labels(y: np.ndarray) -> torch.Tensor:
 
 def _loss(port: Port, given: Plain) -> Port:
     if "class" in given:
-        own = KerasLoss(
+        keras_loss = KerasLoss(
             given["class"], given["arguments"], given["shape"], given.get("class_weight")
         )
-        return replace(port, loss=own, target=_labels)
+        return replace(port, loss=keras_loss, target=_labels)
     return replace(port, loss=with_settings(port.loss, given["set"]))
 
 

@@ -80,8 +80,8 @@ def layer_fixes(
         if name in left_out or all(error <= 1 for error in found.values()):
             continue
         is_before = any(_is_input(key) and error > 1 for key, error in found.items())
-        own = list(layer_changes(port, pair))
-        changes = [*(between_changes(port, pair) if is_before else ()), *own]
+        of_layer = list(layer_changes(port, pair))
+        changes = [*(between_changes(port, pair) if is_before else ()), *of_layer]
         if changes or is_known(pair):
             searches[name] = _Search(name, found, changes)
     while waiting := {name: s.trial for name, s in searches.items() if s.trial is not None}:

@@ -166,7 +166,7 @@ def other_than_default(kind: type, config: Mapping[str, Any]) -> dict[str, Any]:
 # --- Changes of a port's loss that Keras's loss and its regularisers suggest ----------------------
 
 
-_OWN = ("loss/confident/value", "loss/confident/gradient", "loss/own")
+_LOSS_KEYS = ("loss/confident/value", "loss/confident/gradient", "loss/own")
 
 
 def loss_fix(port: PortUnderTest, form: str, writer: PortWriter) -> tuple[Together, int] | None:
@@ -184,7 +184,7 @@ def loss_fix(port: PortUnderTest, form: str, writer: PortWriter) -> tuple[Togeth
     if port.built.loss is None or port.keras.facts["loss"] is None or port.outputs.names:
         return None
     written: PortWriter = CheckWriter(
-        {key: writer.arrays[key] for key in _OWN if key in writer.arrays}
+        {key: writer.arrays[key] for key in _LOSS_KEYS if key in writer.arrays}
     )
     if not written.arrays or _agrees(port, written, facts):
         return None
@@ -201,10 +201,10 @@ def loss_fix(port: PortUnderTest, form: str, writer: PortWriter) -> tuple[Togeth
             port.built = built
 
     singles = list(_settings(port))
-    penalty, own = _penalty(port), _keras_loss(port, form)
-    singles += [one for one in (penalty, own) if one is not None]
-    singles += _huber(port, own)
-    both = [(own, penalty)] if own is not None and penalty is not None else []
+    penalty, keras_loss = _penalty(port), _keras_loss(port, form)
+    singles += [one for one in (penalty, keras_loss) if one is not None]
+    singles += _huber(port, keras_loss)
+    both = [(keras_loss, penalty)] if keras_loss is not None and penalty is not None else []
     more = [(one, penalty) for one in singles if one.takes and penalty is not None]
     return first_that_ends(singles, [*both, *more], ends)
 
@@ -249,8 +249,8 @@ def _settings(port: PortUnderTest) -> Iterator[Suggestion]:
         if name in ("weight", "pos_weight") or now != value:
             kind = type(loss)
             first = "nn" if kind.__module__.startswith("torch.") else "torch_impl.losses"
-            told = f"  # now {now!r}" if not hasattr(now, "shape") else ""
-            text = f"loss = {first}.{kind.__name__}(..., {name}={value!r}){told}"
+            comment = f"  # now {now!r}" if not hasattr(now, "shape") else ""
+            text = f"loss = {first}.{kind.__name__}(..., {name}={value!r}){comment}"
             yield Suggestion(text, {"loss": {"set": {name: value}}}, frozenset((name,)))
 
 
@@ -263,9 +263,9 @@ def _config(port: PortUnderTest) -> Mapping[str, Any]:
 def _keras_loss(port: PortUnderTest, form: str) -> Suggestion | None:
     """Returns Keras's loss; None if it is not known here."""
     facts = known(port.keras.facts["loss"])
-    told = facts["config"] or {}
-    name = told.get("class_name") or facts["name"]
-    name = told["config"] if name == "function" else name
+    config = facts["config"] or {}
+    name = config.get("class_name") or facts["name"]
+    name = config["config"] if name == "function" else name
     if name not in LOSSES or form == "log":
         return None
     kind = LOSSES[name]
@@ -288,15 +288,15 @@ def _keras_loss(port: PortUnderTest, form: str) -> Suggestion | None:
     return Suggestion(text, {"loss": change})
 
 
-def _huber(port: PortUnderTest, own: Suggestion | None) -> Iterator[Suggestion]:
+def _huber(port: PortUnderTest, keras_loss: Suggestion | None) -> Iterator[Suggestion]:
     """Yields a Huber loss with the port's delta, which Keras's configuration does not have."""
-    if own is None or own.change["loss"]["class"] != "Huber":
+    if keras_loss is None or keras_loss.change["loss"]["class"] != "Huber":
         return
     loss = inner_loss(port.built.loss)
     for name in ("beta", "delta"):
         delta = getattr(loss, name, None)
         if isinstance(delta, int | float):
-            change = {**own.change["loss"], "arguments": {"delta": delta}}
+            change = {**keras_loss.change["loss"], "arguments": {"delta": delta}}
             yield Suggestion(f"loss = nn.HuberLoss(delta={delta!r})", {"loss": change})
 
 
@@ -322,8 +322,8 @@ def _penalty(port: PortUnderTest) -> Suggestion | None:
         return None
     rows = ", ".join(f"{n!r}: {kind}({listed(given)})" for n, (kind, given) in weights.items())
     more = ", ".join(f"{n!r}: {kind}({listed(given)})" for n, (kind, given) in activities.items())
-    told = f"module, {{{rows}}}" + (f", activities={{{more}}}" if more else "")
-    text = f"loss = torch_impl.penalty.RegularizedLoss(loss, Penalty({told}))"
+    arguments = f"module, {{{rows}}}" + (f", activities={{{more}}}" if more else "")
+    text = f"loss = torch_impl.penalty.RegularizedLoss(loss, Penalty({arguments}))"
     return Suggestion(text, {"penalty": {"weights": weights, "activities": activities}})
 
 
@@ -382,14 +382,14 @@ def optimizer_fix(
         return tried.arrays.keys() >= needed and _agrees_of_optimizer(port, tried, facts)
 
     second = list(_second_biases(port))
-    own = list(_keras_optimizer(port))
-    told = facts.get("optimizer")
-    groups = (told and told["groups"]) or port.built.optimizer.param_groups
+    of_keras = list(_keras_optimizer(port))
+    recorded = facts.get("optimizer")
+    groups = (recorded and recorded["groups"]) or port.built.optimizer.param_groups
     limits = list(_constraints(port))
     singles = [*_missing(port), *_joined(port), *limits]
-    singles += [*_numbers(port, groups[0]), *second, *own]
-    both = [(one, two) for one in second for two in own]
-    both += [(two, one) for one in limits for two in own]
+    singles += [*_numbers(port, groups[0]), *second, *of_keras]
+    both = [(one, two) for one in second for two in of_keras]
+    both += [(two, one) for one in limits for two in of_keras]
     return first_that_ends(singles, both, ends)
 
 
@@ -403,11 +403,11 @@ def _agrees_of_optimizer(port: PortUnderTest, writer: PortWriter, facts: Mapping
 def _missing(port: PortUnderTest) -> Iterator[Suggestion]:
     """Yields the parameters that the optimizer does not have."""
     assert port.built.optimizer is not None
-    held = {id(p) for group in port.built.optimizer.param_groups for p in group["params"]}
+    optimized = {id(p) for group in port.built.optimizer.param_groups for p in group["params"]}
     names = [
         name
         for name, parameter in port.module.named_parameters()
-        if parameter.requires_grad and id(parameter) not in held
+        if parameter.requires_grad and id(parameter) not in optimized
     ]
     if names:
         few = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
@@ -482,8 +482,8 @@ def _keras_optimizer(port: PortUnderTest) -> Iterator[Suggestion]:
         if given.get("weight_decay") and small:
             few = ", ".join(f"module.get_parameter({name!r})" for name in small[:3])
             few += ", ..." if len(small) > 3 else ""
-            told = f"\noptimizer.exclude_from_weight_decay([{few}])"
-            yield Suggestion(text + note + told, {"optimizer": {**change, "excluded": small}})
+            statement = f"\noptimizer.exclude_from_weight_decay([{few}])"
+            yield Suggestion(text + note + statement, {"optimizer": {**change, "excluded": small}})
 
 
 def _constraints(port: PortUnderTest) -> Iterator[Suggestion]:
@@ -570,22 +570,22 @@ def schedule_fix(
         )
         return is_ended(schedule_module.of_probe(keras, Written(tried, facts).as_trace))
 
-    told = keras.facts["schedule"]
-    by_class = {str(entry.get("class")): entry for entry in told["callbacks"]}
+    recorded = keras.facts["schedule"]
+    by_class = {str(entry.get("class")): entry for entry in recorded["callbacks"]}
     plateau, stopping = (by_class.get(name) for name in ("ReduceLROnPlateau", "EarlyStopping"))
     small = list(_of_port(port, plateau or stopping))
-    own = []
+    of_keras = []
     if plateau is not None:
         small += _of_plateau(port, plateau)
-        own.append(_callback("scheduler", plateau))
+        of_keras.append(_callback("scheduler", plateau))
     if stopping is not None:
-        own.append(_callback("early_stopping", stopping))
-    if told["kind"] is not None:
-        own += _of_steps(port, told)
+        of_keras.append(_callback("early_stopping", stopping))
+    if recorded["kind"] is not None:
+        of_keras += _of_steps(port, recorded)
     watched = [one for one in small if "monitor" in one.takes]
-    pairs = [(one, two) for one in own for two in watched]
-    both = [tuple(own)] if len(own) == 2 else []
-    return first_that_ends([*small, *own], [*pairs, *both], ends)
+    pairs = [(one, two) for one in of_keras for two in watched]
+    both = [tuple(of_keras)] if len(of_keras) == 2 else []
+    return first_that_ends([*small, *of_keras], [*pairs, *both], ends)
 
 
 # --- suggestions ---------------------------------------------------------------------------------
@@ -661,12 +661,12 @@ def _word(name: str) -> str:
     return "module" if name == "model" else name
 
 
-def _of_steps(port: PortUnderTest, told: Mapping[str, Any]) -> Iterator[Suggestion]:
+def _of_steps(port: PortUnderTest, recorded: Mapping[str, Any]) -> Iterator[Suggestion]:
     """Yields Keras's function of the step."""
-    kind = getattr(schedule, str(told["kind"]), None)
+    kind = getattr(schedule, str(recorded["kind"]), None)
     if kind is None:
         return
-    given = other_than_default(kind, told.get("config", {}))
+    given = other_than_default(kind, recorded.get("config", {}))
     made = f"torch_impl.schedule.{kind.__name__}({listed(given)})"
     if isinstance(port.built.optimizer, optim.KerasOptimizer):
         name = type(port.built.optimizer).__name__
