@@ -237,8 +237,8 @@ def refuse_texts(model: keras.Model) -> None:
     layers = [layer for layer in model._flatten_layers() if type(layer).__name__ in _OF_TEXTS]
     names = ", ".join(f"{layer.name} ({type(layer).__name__})" for layer in layers)
     raise InputError(
-        f"the Keras model is fed texts{f', which {names} takes' if names else ''}: cut it there, and "
-        "let the factory return the rest, which starts with keras.Input(..., dtype='int64') or "
+        f"the Keras model is fed texts{f', which {names} takes' if names else ''}: cut it there, "
+        "and let the factory return the rest, which starts with keras.Input(..., dtype='int64') or "
         "numbers; the texts are then prepared once, for both halves"
     )
 
