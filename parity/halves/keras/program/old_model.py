@@ -42,8 +42,9 @@ def save_as_h5(source: Path, target: Path) -> None:
     except Exception as error:  # of a class of the user, which may raise anything
         raise InputError(
             f"{source.name}: Keras {keras.__version__} cannot write it as .h5 "
-            f"({_error_line(error)}); a model with classes of your own is loaded by a function of yours, which "
-            "gives them to keras.models.load_model as custom_objects; there, write model.save('model.h5')"
+            f"({_error_line(error)}); a model with classes of your own is loaded by a function of "
+            "yours, which gives them to keras.models.load_model as custom_objects; there, write "
+            "model.save('model.h5')"
         ) from error
 
 
