@@ -60,9 +60,9 @@ def leaves(model: keras.Model) -> list[keras.Layer]:
     """Returns the layers that are called as a whole, containers resolved, in order."""
     found: list[keras.Layer] = []
     for layer in model._flatten_layers(include_self=False, recursive=False):
-        is_from_keras = versions.is_kerass_own(layer) and not isinstance(layer, keras.Model)
+        is_keras_layer = versions.is_kerass_own(layer) and not isinstance(layer, keras.Model)
         inner = list(layer._flatten_layers(include_self=False, recursive=False))
-        if inner and not is_from_keras:
+        if inner and not is_keras_layer:
             found += leaves(layer)
         else:
             found.append(layer)
