@@ -63,10 +63,8 @@ def roundings(keras: KerasTrace, torch: PortTrace, steps: list[int]) -> list[dic
             near = slice(max(0, place - NUM_NEIGHBOURS), place + NUM_NEIGHBOURS + 1)
             theirs, ours = (np.array(rows[near]) for rows in of_halves)
             usual = float(np.quantile(theirs, QUANTILE, method="higher"))
-            port_rounding = float(np.median(ours))
-            found[place][name] = (
-                port_rounding / usual if usual else (float("inf") if port_rounding else 0.0)
-            )
+            median = float(np.median(ours))
+            found[place][name] = median / usual if usual else (float("inf") if median else 0.0)
     return found
 
 

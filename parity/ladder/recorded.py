@@ -32,9 +32,8 @@ def unknown_weights(keras: KerasTrace, port: PortTrace, *, is_right: bool) -> se
     """
     if not is_right and _has_no_room(port):
         return set()
-    incomplete = {
-        entry["what"] for entry in port.facts.get("incomplete") or []
-    }  # of a cell by hand
+    # Of a cell by hand.
+    incomplete = {entry["what"] for entry in port.facts.get("incomplete") or []}
     return {
         weight
         for node in keras.facts["nodes"]

@@ -170,11 +170,9 @@ def _sides(name: str, masks: Sequence[Any], rate: float, is_training: bool) -> I
     gates = _GATES.get(len(masks), "")
     for number, mask in enumerate(masks):
         ones = tf.ones_like(mask)
-        call_name = f"{name}.{gates[number]}" if gates else name
+        label = f"{name}.{gates[number]}" if gates else name
         output = mask if is_training else tf.identity(ones)
-        yield Drop(
-            call_name, {"rate": rate}, ones, output, mask.numpy() != 0 if is_training else None
-        )
+        yield Drop(label, {"rate": rate}, ones, output, mask.numpy() != 0 if is_training else None)
 
 
 # --- Cells on top of one another in one RNN layer of Keras, as a layer for each cell --------------
@@ -341,10 +339,8 @@ def add_with_dropouts(
     for one in dropped:
         counts[one.name] += 1
         number = counts[one.name]
-        call_name = f"{name}.{one.name}" if number == 1 else f"{name}.{one.name}#{number}"
-        calls.append(
-            Call(call_name, "dropout", None, [one.given], one.output, one.mask, one.config)
-        )
+        label = f"{name}.{one.name}" if number == 1 else f"{name}.{one.name}#{number}"
+        calls.append(Call(label, "dropout", None, [one.given], one.output, one.mask, one.config))
     inputs = tensors_in((arguments, without_masks(keywords)))
     config = {**plain_config(layer), "dropout": 0.0}  # its dropouts have been taken out
     output = calls.perturbed(kind_of(layer), config, inputs[0] if inputs else None, made)

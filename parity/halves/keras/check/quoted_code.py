@@ -307,14 +307,12 @@ def _rule_facts(rule: Any, folder: Path) -> Facts:
     kind = rule if inspect.isroutine(rule) else type(rule)
     attributes = {} if inspect.isroutine(rule) else vars(rule)
     values = {name: text for name, text in shown(attributes).items() if name.isidentifier()}
-    other_classes = {
-        key: type(value).__name__ for key, value in attributes.items() if key not in values
-    }
+    classes = {key: type(value).__name__ for key, value in attributes.items() if key not in values}
     return {
         "class": kind.__name__,
         "source": quoted(kind, folder),
         "values": values,
-        "held": other_classes,
+        "held": classes,
     }
 
 
@@ -342,14 +340,12 @@ def own_schedules(model: keras.Model, folder: Path) -> dict[str, Facts]:
         return {}
     kind, attributes = class_of(schedule), attributes_of(schedule)
     values = shown(attributes)
-    other_classes = {
-        key: type(value).__name__ for key, value in attributes.items() if key not in values
-    }
+    classes = {key: type(value).__name__ for key, value in attributes.items() if key not in values}
     facts = {
         "class": kind.__name__,
         "source": quoted(kind, folder),
         "values": values,
-        "held": other_classes,
+        "held": classes,
     }
     return {kind.__name__: facts}
 

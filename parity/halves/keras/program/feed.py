@@ -189,10 +189,8 @@ class Flow:
         """Returns the dtype of the images and the arguments of generator and flow, for JSON."""
         flow, generator = self._flow, self._flow.image_data_generator
         arguments = {name: _plain(getattr(generator, name)) for name in _ARGUMENTS}
-        flow_arguments = {
-            name: _plain(getattr(flow, name)) for name in ("batch_size", "shuffle", "seed")
-        }
-        return {"dtype": str(flow.x.dtype), "arguments": arguments, "flow": flow_arguments}
+        of_flow = {name: _plain(getattr(flow, name)) for name in ("batch_size", "shuffle", "seed")}
+        return {"dtype": str(flow.x.dtype), "arguments": arguments, "flow": of_flow}
 
     def _used(self, values: Sequence[Any]) -> list[Any]:
         return [each for first, last in self._parts for each in values[first:last]]

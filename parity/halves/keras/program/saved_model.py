@@ -279,9 +279,8 @@ def _in_order(model: Any, config: Mapping[str, Any]) -> Iterator[None]:
 
 @contextmanager
 def _sorted(model: Any, places: Mapping[str, int]) -> Iterator[None]:
-    attributes = vars(
-        model
-    )  # TensorFlow watches what is set as an attribute, or in the lists themselves
+    # TensorFlow watches what is set as an attribute, or in the lists themselves.
+    attributes = vars(model)
     before = {name: attributes[name] for name in ("_operations", "_layers")}
     try:
         for name, layers in before.items():

@@ -201,9 +201,8 @@ def later_fits(
     frame_calls = [found for frame in frames if (found := _frame_call(frame, sources)) is not None]
     if not frame_calls:
         return None
-    fits = [
-        each for each in frame_calls if _called(each[1]) == "fit"
-    ]  # `super().fit` may be another
+    # `super().fit` may be another.
+    fits = [each for each in frame_calls if _called(each[1]) == "fit"]
     first_source, first, _ = (fits or frame_calls)[0]
     loops = [
         source.place(loop, source.head(loop))
@@ -324,11 +323,9 @@ class _Source:
 
     def place(self, node: ast.AST, text: str | None = None) -> dict[str, Any]:
         """Returns where a node stands, with its source in one line."""
-        source_line = " ".join((self._segment(node) if text is None else text).split())
-        source_line = (
-            source_line if len(source_line) <= _LONGEST else f"{source_line[: _LONGEST - 3]}..."
-        )
-        return {"file": self.name, "line": _begin(node)[0], "text": source_line}
+        line = " ".join((self._segment(node) if text is None else text).split())
+        line = line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
+        return {"file": self.name, "line": _begin(node)[0], "text": line}
 
     def _segment(self, node: ast.AST) -> str:
         return ast.get_source_segment(self._text, node) or ""
@@ -585,14 +582,8 @@ class Script:
     def _error_line(self, error: Exception) -> str:
         """Returns an error of the script in one line, with what may help."""
         frames = traceback.extract_tb(error.__traceback__)
-        script_frames = [
-            f for f in frames if Path(f.filename).resolve().is_relative_to(self._path.parent)
-        ]
-        where = (
-            f" ({Path(script_frames[-1].filename).name}, line {script_frames[-1].lineno})"
-            if script_frames
-            else ""
-        )
+        lines = [f for f in frames if Path(f.filename).resolve().is_relative_to(self._path.parent)]
+        where = f" ({Path(lines[-1].filename).name}, line {lines[-1].lineno})" if lines else ""
         message = " ".join(str(error).split())
         text = f"{type(error).__name__}: {message}{where}"
         if isinstance(error, ModuleNotFoundError):
@@ -661,23 +652,19 @@ class Script:
         """Passes the first call of `fit` to a function; notes what trains in another way."""
         owner: Any = next(kind for kind in keras.Model.__mro__ if "fit" in vars(kind))
         builder: Any = next(kind for kind in keras.Model.__mro__ if "compile" in vars(kind))
-        original_fit, original_train_on_batch, original_compile = (
-            owner.fit,
-            owner.train_on_batch,
-            builder.compile,
-        )
+        keras_fit, keras_batch, keras_compile = (owner.fit, owner.train_on_batch, builder.compile)
         ended: list[BaseException] = []
 
         def fit(model: Any, *arguments: Any, **keywords: Any) -> Any:
             if ended:  # the script tries again, or goes on without its first training
                 raise ended[0]
-            given = inspect.signature(original_fit).bind(model, *arguments, **keywords).arguments
+            given = inspect.signature(keras_fit).bind(model, *arguments, **keywords).arguments
             self.num_fits += 1
             if self.num_fits > 1:
-                return original_fit(model, *arguments, **keywords)
+                return keras_fit(model, *arguments, **keywords)
             known = {n: v for n, v in given.items() if n not in ("self", "verbose")}
             callbacks = keras.tree.flatten(known.pop("callbacks", None) or [])
-            owner.fit = original_fit  # the training is no call of the script
+            owner.fit = keras_fit  # the training is no call of the script
             try:
                 return on_fit(Reference(model, callbacks, **known))
             except BaseException as error:
@@ -692,9 +679,9 @@ class Script:
                 "of the loop from a generator, and call model.fit(batches(), steps_per_epoch=..., "
                 "epochs=...)"
             )
-            return original_train_on_batch(model, *arguments, **keywords)
+            return keras_batch(model, *arguments, **keywords)
 
-        @functools.wraps(original_compile)
+        @functools.wraps(keras_compile)
         def compile_(model: Any, *arguments: Any, **keywords: Any) -> Any:
             kind = next(each for each in type(model).__mro__ if "fit" in vars(each))
             if kind is not owner:
@@ -702,16 +689,16 @@ class Script:
                     f"{kind.__name__}.fit, which never calls that of keras.Model; expected "
                     "super().fit(...) in it, and what is special in train_step"
                 )
-            return original_compile(model, *arguments, **keywords)
+            return keras_compile(model, *arguments, **keywords)
 
         owner.fit, owner.train_on_batch, builder.compile = fit, train_on_batch, compile_
         try:
             yield
         finally:
             owner.fit, owner.train_on_batch, builder.compile = (
-                original_fit,
-                original_train_on_batch,
-                original_compile,
+                keras_fit,
+                keras_batch,
+                keras_compile,
             )
 
 
