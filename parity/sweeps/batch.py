@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from parity.sweeps.task import Task
 
 BATCH, CURRENT, FAILED = "batch.json", "current", "failed"
-# Of a told folder; see `parity.sweeps.child`.
+# Of a feed folder; see `parity.sweeps.child`.
 TELL, TOLD, FEEDS = "tell.json", "told", "feeds"
 
 
@@ -53,7 +53,7 @@ def write_batch(
 
 
 def write_telling(directory: Path, tasks: Sequence[Task], max_bytes: int) -> None:
-    """Makes a told folder, which a child of the Keras half fills.
+    """Makes a feed folder, which a child of the Keras half fills.
 
     Args:
         directory: of the folder.

@@ -45,7 +45,7 @@ from parity.traces.training_recorder import EpochObserver
 # --- What a child process does with the user's programs in a sweep --------------------------------
 #
 # The Keras half knows what `fit` gets. Before the port is trained, a child of the Keras half
-# therefore tells it, without training: a *told folder*, which the children of the torch half wait
+# therefore tells it, without training: a *feed folder*, which the children of the torch half wait
 # for. It holds `tell.json`, the tasks; `feeds/DIGEST.safetensors`, a feed file for each content;
 # `told/KEY`, which names that of a task; and `failed/KEY`, the reason of one that has none.
 
@@ -117,7 +117,7 @@ def feed_of(feed_folder: Path, key: str, parent: int) -> Path:
     """Returns the feed file of a task, as soon as all are told.
 
     Args:
-        feed_folder: the told folder.
+        feed_folder: the feed folder.
         key: of the task.
         parent: process id of the parent.
 
@@ -136,7 +136,7 @@ def feed_of(feed_folder: Path, key: str, parent: int) -> Path:
 
 
 def tell_batch(half: Half, directory: Path, parent: int) -> None:
-    """Tells what `fit` of a program gets with each seed, until the told folder is full.
+    """Tells what `fit` of a program gets with each seed, until the feed folder is full.
 
     The feeds of two seeds are compared first. If they are the same arrays, that is what all seeds
     get; what a seed was really fed is in the record of its Keras task. Tasks for which there is no
@@ -144,7 +144,7 @@ def tell_batch(half: Half, directory: Path, parent: int) -> None:
 
     Args:
         half: the Keras half, not configured yet.
-        directory: the told folder.
+        directory: the feed folder.
         parent: process id of the parent.
     """
     request = read_json(directory / TELL)

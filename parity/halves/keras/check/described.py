@@ -587,7 +587,7 @@ def _draws(
         model: of the program.
         weights: of it.
         numbers: seed -> number of its draw.
-        described_ids: IDs of variables and layers that `own_code` has told.
+        described_ids: IDs of variables and layers that `own_code` describes.
         paths: of variables and layers with other names than Keras's, by ID.
     """
     variables = weights.variables
