@@ -94,18 +94,18 @@ def told(error: BaseException) -> str:
     lines = [line for line in lines if line]
     if len(lines) > _MOST:
         lines = [lines[0], "...", *lines[2 - _MOST :]]
-    behind = ", ".join([*([f"in {layers[-1]}"] if layers else []), *([place] if place else [])])
+    suffix = ", ".join([*([f"in {layers[-1]}"] if layers else []), *([place] if place else [])])
     said = ": ".join([type(error).__name__, *([" ".join(lines)] if lines else [])])
     if len(said) > _LONGEST:
         said = f"{said[: _LONGEST // 2]} ... {said[-_LONGEST // 2 :]}"
-    return f"{said} ({behind})" if behind else said
+    return f"{said} ({suffix})" if suffix else said
 
 
 def place_of(error: BaseException) -> str:
     """Returns the innermost line of the user's code that an error went through, or ""."""
     files = [(code.co_filename, line) for code, line in _frames(error.__traceback__)]
-    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    packages = tuple(os.path.join(own, name, "") for name in _PACKAGES)
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    packages = tuple(os.path.join(root, name, "") for name in _PACKAGES)
     libraries = (*packages, os.path.join(os.path.dirname(os.__file__), ""))
     for file, line in reversed(files):
         is_library = file.startswith(("<", *libraries)) or "-packages" in file

@@ -264,14 +264,14 @@ def rank(evidence: Observations) -> tuple[RankedCause, ...]:
     found = []
     for cause in CAUSES:
         weight = cause.weights.get(evidence.verdict, 0.0)
-        facts = [(factor, told) for is_seen, factor, told in cause.signs if is_seen(evidence)]
+        facts = [(factor, text) for applies, factor, text in cause.signs if applies(evidence)]
         weight *= math.prod(factor for factor, _ in facts)
-        found.append((weight, cause, tuple(told for factor, told in facts if factor > 1)))
+        found.append((weight, cause, tuple(text for factor, text in facts if factor > 1)))
     total = sum(weight for weight, _, _ in found)
     if total == 0:
         return ()
     found.sort(key=lambda entry: -entry[0])
-    ranked = [RankedCause(cause, weight / total, seen) for weight, cause, seen in found]
+    ranked = [RankedCause(cause, weight / total, reasons) for weight, cause, reasons in found]
     return tuple(entry for entry in ranked if entry.confidence >= MIN_CONFIDENCE)[:MAX_CAUSES]
 
 

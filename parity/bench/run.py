@@ -387,15 +387,15 @@ def measure_program(
         InputError: the program cannot be found, or asks for another back end of Keras.
     """
     say("the program is trained in both halves, and compared")
-    own = spec.program_spec(spec.batch_sizes[0] if spec.batch_sizes else None)
-    run, result = _run(own, folder / "run", children)
+    program_spec = spec.program_spec(spec.batch_sizes[0] if spec.batch_sizes else None)
+    run, result = _run(program_spec, folder / "run", children)
     if result.verdict == "error":
         reason = "; ".join(error.partition("\n")[0] for error in result.errors)
         if is_refusal(reason):
             raise InputError(reason)
         return _rows_without_values(spec, Judgement(FAILED, reason))
     try:
-        task = _task(spec, own, run)
+        task = _task(spec, program_spec, run)
     except InputError as error:
         return _rows_without_values(spec, Judgement(FAILED, str(error)))
     if has_own_loop(run.half("torch")):
@@ -441,7 +441,7 @@ def _rows_without_values(spec: BenchSpec, judgement: Judgement) -> list[Row]:
     ]
 
 
-def _task(spec: BenchSpec, own: ProgramSpec, run: RunFolder) -> ProgramBenchTask:
+def _task(spec: BenchSpec, program_spec: ProgramSpec, run: RunFolder) -> ProgramBenchTask:
     """Returns what all tasks have in common; writes the samples of an epoch if `fit` gets batches.
 
     Raises:
@@ -464,7 +464,7 @@ def _task(spec: BenchSpec, own: ProgramSpec, run: RunFolder) -> ProgramBenchTask
         part=JUDGED,
         variant=BASE,
         precision="fp32",
-        spec=own.replace(batch_size=batch_size),
+        spec=program_spec.replace(batch_size=batch_size),
         samples=known(number),
         run=str(run.path),
         is_written=is_written,
@@ -508,7 +508,7 @@ def _judgements(
     """Returns what is known of each variant."""
     if spec.gate_seeds == 0:
         return {name: Judgement() for name in spec.variants}
-    port = _of_run(result, in_own_loop=has_own_loop(task.folder("torch")))
+    port = _of_run(result, in_custom_loop=has_own_loop(task.folder("torch")))
     found = {}
     for name in dict.fromkeys(spec.variants):
         if name == "keras":
@@ -523,10 +523,10 @@ def _judgements(
     return found
 
 
-def _of_run(result: Result, *, in_own_loop: bool) -> Judgement:
+def _of_run(result: Result, *, in_custom_loop: bool) -> Judgement:
     """Returns what the run says of the port as it stands."""
     if result.verdict == "pass":
-        return Judgement(parity="pass", note=SAME + (OWN_LOOP if in_own_loop else ""))
+        return Judgement(parity="pass", note=SAME + (OWN_LOOP if in_custom_loop else ""))
     if result.verdict != "fail":
         return Judgement(note=f"the run is {result.verdict}: `parity run` says why")
     note = "a level fails"

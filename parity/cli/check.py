@@ -139,9 +139,9 @@ def check(
     if out is not None:
         attempt_reports(out, dict(zip(folders_of(specs, out), results, strict=True)), complain)
     if not children.quiet:
-        told: dict[str, str] = {}
+        shown: dict[str, str] = {}
         for result in results:
-            print_lines(page_lines(result_page(without_repeats(result, told))))
+            print_lines(page_lines(result_page(without_repeats(result, shown))))
         if len(results) > 1:
             runs = [FoundRun(None, result) for result in results]
             print_lines(main_lines(runs_page(runs, names=[*named])))

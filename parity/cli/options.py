@@ -44,10 +44,10 @@ def programs(
     from parity.programs.scenarios import SCENARIOS
 
     summaries = {name: found.summary for name, found in SCENARIOS.items()}
-    return _not_given({**_own_programs(), **summaries}, context, parameter, incomplete)
+    return _not_given({**_user_programs(), **summaries}, context, parameter, incomplete)
 
 
-def _own_programs() -> dict[str, str]:
+def _user_programs() -> dict[str, str]:
     from pathlib import Path
 
     from parity.errors import InputError
@@ -67,8 +67,8 @@ def _not_given(
     incomplete: str,
 ) -> list[CompletionItem]:
     given = context.params.get(parameter.name or "")
-    taken = given if isinstance(given, tuple) else ()
-    left = {name: summary for name, summary in summaries.items() if name not in taken}
+    chosen = given if isinstance(given, tuple) else ()
+    left = {name: summary for name, summary in summaries.items() if name not in chosen}
     return _items(left, incomplete)
 
 
@@ -318,8 +318,8 @@ def with_children(*, workers: bool = True) -> Decorator:
         @functools.wraps(command)
         def call(*arguments: Any, timeout: float, **given: Any) -> int:
             names = ("keras_python", "torch_python", "workers", "quiet")
-            taken = {name: given.pop(name) for name in names if name in given}
-            children = ChildOptions(timeout_s=timeout or None, **taken)
+            settings = {name: given.pop(name) for name in names if name in given}
+            children = ChildOptions(timeout_s=timeout or None, **settings)
             return command(*arguments, children=children, **given)
 
         return with_options([*_CHILDREN, *([_WORKERS] if workers else [])])(call)

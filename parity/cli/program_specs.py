@@ -104,12 +104,12 @@ def sweep_specs(
     of_programs = {key: value for key, value in settings.items() if key != "mode"}
     if all(value is None for value in pair.values()):
         programs = own_programs().programs
-        own = [name for name in names if name in programs]
-        if own and mode == "seeded":
-            raise InputError(_SEEDED.format(own[0]))
-        found = specs_of(own, seeds or None, full, of_programs, margins) if own else []
-        others = [name for name in names if name not in own] if names else [*BEHAVIOUR]
-        of_scenarios = {key: v for key, v in settings.items() if key != "max_feed" or not own}
+        of_table = [name for name in names if name in programs]
+        if of_table and mode == "seeded":
+            raise InputError(_SEEDED.format(of_table[0]))
+        found = specs_of(of_table, seeds or None, full, of_programs, margins) if of_table else []
+        others = [name for name in names if name not in of_table] if names else [*BEHAVIOUR]
+        of_scenarios = {key: v for key, v in settings.items() if key != "max_feed" or not of_table}
         found += specs_of(others, seeds or None, full, of_scenarios, margins) if others else []
         order = {name: number for number, name in enumerate(names)}
         return sorted(found, key=lambda spec: order.get(spec.name, 0))
@@ -189,9 +189,9 @@ def own_programs() -> ToolTable:
     from parity.programs.tool_table import read_tool_table
 
     table = read_tool_table(Path.cwd())
-    if taken := [name for name in table.programs if name in SCENARIOS]:
+    if shared := [name for name in table.programs if name in SCENARIOS]:
         raise InputError(
-            f"{table.path}: programs.{taken[0]}: a built-in scenario has this name; choose another"
+            f"{table.path}: programs.{shared[0]}: a built-in scenario has this name; choose another"
         )
     return table
 
@@ -243,7 +243,7 @@ def recorded_run_spec(
         return _scenario_of(name, changes)
     changes |= {"sets_seed": True} if "seed" in changes else {}
     if name is not None:
-        return _own_program(name, changes)
+        return _user_program(name, changes)
     return ProgramSpec.from_dict({"keras": keras, "folder": str(Path.cwd()), **changes})
 
 
@@ -294,13 +294,13 @@ def spec_against(
     if is_scenario:
         return recorded_scenario(_scenario_of(names[0], changes), bundle, changes)
     if names:
-        return recorded_spec(_own_program(names[0], changes), bundle, asked | {"dtype"})
+        return recorded_spec(_user_program(names[0], changes), bundle, asked | {"dtype"})
     asked |= {"dtype"} & changes.keys()
     spec = {"torch": pair["torch"], "folder": str(Path.cwd()), **changes}
     return recorded_spec(ProgramSpec.from_dict(spec), bundle, asked)
 
 
-def _own_program(name: str, changes: Mapping[str, Any]) -> ProgramSpec:
+def _user_program(name: str, changes: Mapping[str, Any]) -> ProgramSpec:
     """Returns the spec of a program of the project's table.
 
     Raises:

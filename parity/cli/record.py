@@ -82,14 +82,14 @@ def record(
     default = ParameterSource.DEFAULT
     given = {n: v for n, v in settings.items() if context.get_parameter_source(n) != default}
     if is_run:
-        told = _run(bundle, program, keras, given, children)
+        message = _run(bundle, program, keras, given, children)
     else:
         if wrong := [name for name in _OF_RUN if name in given]:
             raise click.UsageError(f"--{wrong[0].replace('_', '-')} needs --run")
         shared = {name: value for name, value in settings.items() if name not in _OF_RUN}
-        told = _check(bundle, program, keras, shared, children)
+        message = _check(bundle, program, keras, shared, children)
     if not children.quiet:
-        say(told)
+        say(message)
     return 0
 
 
@@ -130,7 +130,7 @@ def _run(
     settings = {name: given[name] for name in (*_OF_RUN, *_OF_BOTH) if name in given}
     size = record_run(recorded_run_spec(program, keras, settings), bundle, children)
     parts = f"{size.probes / 1e6:.1f} MB probes, {size.training / 1e6:.1f} MB training"
-    held = f"what `fit` was fed, {size.fed / 1e6:.1f} MB"
+    contents = f"what `fit` was fed, {size.fed / 1e6:.1f} MB"
     if size.states:
-        held += f", and recorded states, {size.states / 1e6:.1f} MB"
-    return f"wrote {bundle}{_size(bundle)}: {parts}; it holds {held}, before compression"
+        contents += f", and recorded states, {size.states / 1e6:.1f} MB"
+    return f"wrote {bundle}{_size(bundle)}: {parts}; it holds {contents}, before compression"

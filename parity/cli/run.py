@@ -118,12 +118,12 @@ def run(
     options = RunOptions(out=folder, children=children, save_weights=save_weights, against=recorded)
 
     known: dict[Path, Any] = {}
-    told: dict[str, str] = {}
+    shown: dict[str, str] = {}
 
     def report(result: Any, directory: Path) -> None:
         known[directory] = result
         if not children.quiet:
-            print_lines(page_lines(result_page(without_repeats(result, told))))
+            print_lines(page_lines(result_page(without_repeats(result, shown))))
         if len(specs) > 1:  # while the children of the other runs are working
             attempt_reports(directory, known, complain)
 

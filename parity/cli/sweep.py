@@ -136,8 +136,8 @@ def sweep(
             raise InputError("--histories with a program: expected one of them")
         folder = _out_of_histories(out)
         return _judge_histories(histories, margins, folder, json_file, quiet=children.quiet)
-    own = None if arguments is None else words(arguments)
-    pair = {"keras": keras, "torch": torch, "arguments": own}
+    argument_words = None if arguments is None else words(arguments)
+    pair = {"keras": keras, "torch": torch, "arguments": argument_words}
     specs = sweep_specs(programs, pair, seeds, full, settings, margins)
     terms = terms_of(specs)
     options = _engine_options(out, children)

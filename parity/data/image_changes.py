@@ -116,9 +116,9 @@ def measured(images: np.ndarray, before: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
             found = {name: np.where(is_lost, 0.0, values) for name, values in found.items()}
         axes = (1, 2, 3)
-        inside, own = _inside(images), _inside(before[None])
-        found["brightness"] = (inside.mean(axes) - own.mean()) / span
-        found["contrast"] = np.log(inside.std(axes) / (own.std() or 1.0))
+        inside, inside_before = _inside(images), _inside(before[None])
+        found["brightness"] = (inside.mean(axes) - inside_before.mean()) / span
+        found["contrast"] = np.log(inside.std(axes) / (inside_before.std() or 1.0))
         found["darkest"] = (images.min(axes) - before.min()) / span
         found["brightest"] = (images.max(axes) - before.max()) / span
         found["smoothness"] = (_steps(images) - _steps(before[None])) / span * 4
@@ -193,12 +193,12 @@ def _of_one_channel(
     shape: tuple[int, ...],
 ) -> dict[str, np.ndarray]:
     """Returns what one plane shows of the axis along which it rises, and its angle."""
-    own = complex(slope[0, 0], slope[0, 1])
-    ratio = (slopes[:, 0, 0] + 1j * slopes[:, 0, 1]) / (own or 1.0)
+    gradient = complex(slope[0, 0], slope[0, 1])
+    ratio = (slopes[:, 0, 0] + 1j * slopes[:, 0, 1]) / (gradient or 1.0)
     angle = np.degrees(np.angle(ratio))
     is_back = np.abs(angle) > 90
-    axis = 0 if abs(own.real) >= abs(own.imag) else 1  # of the width, or of the height
-    along = (levels[:, 0] - level[0]) / (own.real + own.imag or 1.0) / shape[1 - axis]
+    axis = 0 if abs(gradient.real) >= abs(gradient.imag) else 1  # of the width, or of the height
+    along = (levels[:, 0] - level[0]) / (gradient.real + gradient.imag or 1.0) / shape[1 - axis]
     none = np.zeros(len(levels))
     found = dict.fromkeys(QUANTITIES[:7], none)
     found["angle"] = np.where(is_back, angle - 180 * np.sign(angle), angle)

@@ -151,7 +151,7 @@ _SCALED = (
 _ADDED = ("bias", "beta")
 _APART = 0.1  # two numbers of a unit, of which one is put below 0
 # Their output has the same size whatever the size of their input is.
-_OF_OWN_SIZE = (
+_OF_FIXED_SIZE = (
     *("layer_norm", "group_norm", "rms_norm", "unit_norm", "embedding", "attention"),
     *("lstm", "gru", "simple_rnn", "conv_lstm", "bidirectional"),
 )
@@ -202,7 +202,7 @@ def factors_for(steps: Sequence[Step]) -> dict[str, float]:
         before = [gains[s] for s in step.sources if s is not None and s >= 0]
         gain = float(np.mean(before)) if before else 1.0
         if step.given is None or not step.given.size:
-            gains.append(1.0 if step.kind in _OF_OWN_SIZE else gain)
+            gains.append(1.0 if step.kind in _OF_FIXED_SIZE else gain)
             continue
         if step.function is None:
             wanted = _wanted(step, step.given * gain)
@@ -278,26 +278,26 @@ def _wanted(step: Step, given: np.ndarray) -> float:
 
 
 def _scaled(step: Step) -> list[str]:
-    own = [name for name in step.weights if short_name(name) in _SCALED]
-    is_maker = any(short_name(name) not in _ADDED for name in own)
-    return own if is_maker else []
+    scaled = [name for name in step.weights if short_name(name) in _SCALED]
+    is_maker = any(short_name(name) not in _ADDED for name in scaled)
+    return scaled if is_maker else []
 
 
 def _makers_of(steps: Sequence[Step], number: int) -> tuple[list[int], list[int]]:
     """Returns the steps whose weights make what a step gets, and these and those between."""
     makers: list[int] = []
-    seen: set[int] = set()
+    visited: set[int] = set()
     open_ = list(_sources(steps[number]))
     while open_:
         at = open_.pop()
-        if at in seen:
+        if at in visited:
             continue
-        seen.add(at)
+        visited.add(at)
         if _scaled(steps[at]) and steps[at].kind not in ("lstm", "gru", "simple_rnn"):
             makers.append(at)
         elif steps[at].function is None:
             open_ += _sources(steps[at])
-    return makers, sorted(seen)
+    return makers, sorted(visited)
 
 
 def _sources(step: Step) -> Iterator[int]:
@@ -320,7 +320,7 @@ def _keep_size(steps: Sequence[Step], gains: Sequence[float], found: dict[str, f
     """Lets the last layer make numbers of the size that they had."""
     if not found or steps[-1].function is not None:
         return
-    own = _scaled(steps[-1])
-    if gains[-1] > _NEAR_ONE and own and not any(name in found for name in own):
-        kernels = [name for name in own if short_name(name) not in _ADDED]
+    scaled = _scaled(steps[-1])
+    if gains[-1] > _NEAR_ONE and scaled and not any(name in found for name in scaled):
+        kernels = [name for name in scaled if short_name(name) not in _ADDED]
         found |= dict.fromkeys(kernels, 1 / gains[-1])

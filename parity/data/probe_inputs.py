@@ -346,9 +346,9 @@ def tied(linear: np.ndarray, output: np.ndarray) -> np.ndarray:
     before, after = linear.reshape(-1, count), output.reshape(-1, count).copy()
     if count > 1 and before.shape == after.shape:
         greatest = before.argmax(-1)[:, None]
-        own = np.take_along_axis(after, greatest, -1)
+        of_greatest = np.take_along_axis(after, greatest, -1)
         is_tied = before == np.take_along_axis(before, greatest, -1)
-        after = np.where(is_tied, own, after)
+        after = np.where(is_tied, of_greatest, after)
     return after.reshape(output.shape)
 
 
@@ -415,8 +415,8 @@ def _of_rule(seed: int, rule: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarr
     early = np.where(epochs < max(start, 2), -step * epochs, step * (size + watched))
     yield "a loss that is best at first", 1 + early, 100.0
     # Falls behind that, and never is as low: a rule that remembers the first epochs sees no gain.
-    behind = np.where(epochs < max(start, 2), 0.0, step * (size + 2 - watched))
-    yield "a loss that falls from a new height", 1 + behind, 100.0
+    lower = np.where(epochs < max(start, 2), 0.0, step * (size + 2 - watched))
+    yield "a loss that falls from a new height", 1 + lower, 100.0
     # Two such steps are more than min_delta, one is less; and of the loss itself all are little.
     small, high = 0.6 * (delta or _LEAST_CHANGE), 2.0 * (patience + 4)
     yield "a loss that falls by less than min_delta", high - small * epochs, 2 * high

@@ -270,23 +270,23 @@ def _names(path: Path, inputs: Sequence[ModelInput]) -> tuple[list[str], dict[st
     """Returns the names of the arrays of each input, and those of targets with their outputs."""
     read_npz(path, ())  # checks the whole directory
     with zipfile.ZipFile(path) as archive:
-        held = [name.removesuffix(".npy") for name in archive.namelist()]
+        members = [name.removesuffix(".npy") for name in archive.namelist()]
     if len(inputs) == 1:
-        names = ["x_train"] if "x_train" in held and "x" not in held else ["x"]
+        names = ["x_train"] if "x_train" in members and "x" not in members else ["x"]
         expected = "x, or x_train, the input of the model"
     else:
         names = [f"x_{entry.name.replace('/', '.')}" for entry in inputs]
         expected = f"{', '.join(names)}, the inputs of the model"
-    if not set(names) <= set(held):
-        shown = ", ".join(sorted(held)[:8]) or "no arrays"
+    if not set(names) <= set(members):
+        shown = ", ".join(sorted(members)[:8]) or "no arrays"
         raise InputError(
             f"--data {path}: it has {shown}; expected {expected}, and y, or y_ with the name of "
             "each output"
         )
     short = "y_train" if names == ["x_train"] else "y"
-    if short in held:
+    if short in members:
         return names, {short: ""}
-    return names, {n: n[2:] for n in held if n.startswith("y_") and not n.endswith(_OTHERS)}
+    return names, {n: n[2:] for n in members if n.startswith("y_") and not n.endswith(_OTHERS)}
 
 
 def _check_shape(path: Path, name: str, x: np.ndarray, entry: ModelInput) -> None:
@@ -303,9 +303,9 @@ def _check_shape(path: Path, name: str, x: np.ndarray, entry: ModelInput) -> Non
 def _check_lengths(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     lengths = {len(array) if array.ndim else 0 for array in arrays.values()}
     if len(lengths) > 1 or 0 in lengths:
-        told = " and ".join(f"{name} of shape {array.shape}" for name, array in arrays.items())
+        shapes = " and ".join(f"{name} of shape {array.shape}" for name, array in arrays.items())
         raise InputError(
-            f"--data {path}: {told}; expected the same number of samples in all, of one or more"
+            f"--data {path}: {shapes}; expected the same number of samples in all, of one or more"
         )
 
 

@@ -449,21 +449,21 @@ def _members(
 ) -> dict[str, zipfile.ZipInfo]:
     """Finds the wanted members, after checking all names and the declared sizes."""
     infos = archive.infolist()
-    seen: set[str] = set()
+    known_names: set[str] = set()
     for info in infos:
         # Nothing is extracted, but such names are a sign of a malicious archive.
         name = info.orig_filename
         if _UNSAFE_NAME.search(name) or not name.isprintable():
             raise _bad_npz(path, f"has a member named {name!r}", "plain array names in it")
-        if info.filename.casefold() in seen:
+        if info.filename.casefold() in known_names:
             raise _bad_npz(path, f"has two members named {info.filename!r}", "each name once")
-        seen.add(info.filename.casefold())
+        known_names.add(info.filename.casefold())
     by_name = {info.filename: info for info in infos}
     missing = [key for key in keys if f"{key}.npy" not in by_name]
     if missing:
-        held = ", ".join(name.removesuffix(".npy") for name in list(by_name)[:8]) or "nothing"
+        listed = ", ".join(name.removesuffix(".npy") for name in list(by_name)[:8]) or "nothing"
         raise InputError(
-            f"{path} lacks {', '.join(missing)} (it holds {held}); expected the arrays "
+            f"{path} lacks {', '.join(missing)} (it holds {listed}); expected the arrays "
             f"{', '.join(keys)}; save it with np.savez_compressed(path, {keys[0]}=..., ...)"
         )
     wanted = {key: by_name[f"{key}.npy"] for key in keys}

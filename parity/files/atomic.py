@@ -195,9 +195,9 @@ def _opened(path: Path) -> int:
 
 def _descriptor(path: Path) -> int | None:
     """Returns N of /dev/fd/N, and of a link to it such as /dev/stdout, or None."""
-    own = os.path.realpath("/dev/fd")
+    descriptors = os.path.realpath("/dev/fd")
     for _ in range(40):  # so many links does Linux follow
-        if path.name.isdecimal() and os.path.realpath(path.parent) == own:
+        if path.name.isdecimal() and os.path.realpath(path.parent) == descriptors:
             return int(path.name)
         with contextlib.suppress(OSError):
             path = path.parent / os.readlink(path)
@@ -276,11 +276,11 @@ def remove_dead(parent: Path) -> None:
 def _remove_if_dead(folder: Path) -> None:
     place = os.open(folder, _FOLDER)
     try:
-        if not _is_own(os.fstat(place), stat.S_ISDIR):
+        if not _belongs_to_user(os.fstat(place), stat.S_ISDIR):
             return
         lock = os.open(OWNER, _FILE, dir_fd=place)
         try:
-            if not _is_own(os.fstat(lock), stat.S_ISREG):
+            if not _belongs_to_user(os.fstat(lock), stat.S_ISREG):
                 return
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _empty(place, set())
@@ -291,7 +291,7 @@ def _remove_if_dead(folder: Path) -> None:
         os.close(place)
 
 
-def _is_own(found: os.stat_result, is_kind: Callable[[int], bool]) -> bool:
+def _belongs_to_user(found: os.stat_result, is_kind: Callable[[int], bool]) -> bool:
     is_private = not found.st_mode & _OTHERS
     return is_kind(found.st_mode) and found.st_uid == os.geteuid() and is_private
 

@@ -37,8 +37,8 @@ def log_line(text: str) -> str:
     if (left := len(text) - MAX_LINE) > 0:
         half = MAX_LINE // 2
         text = f"{text[:half]} ... {left:,} characters are left out ... {text[-half:]}"
-    told = _AT_START.sub(r"\1\\x3a", plain(text), count=1)
-    return _ANYWHERE.sub(r"\\x23", told)
+    line = _AT_START.sub(r"\1\\x3a", plain(text), count=1)
+    return _ANYWHERE.sub(r"\\x23", line)
 
 
 def log_text(text: str) -> str:

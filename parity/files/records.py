@@ -120,17 +120,17 @@ def mirrors(kind: type, omit: tuple[str, ...] = ()) -> Callable[[type[T]], type[
         omit: fields that are not in the JSON.
     """
 
-    def make(own: type[T]) -> type[T]:
+    def make(declared: type[T]) -> type[T]:
         hints = typing.get_type_hints(kind, include_extras=True)
         names = [field.name for field in dataclasses.fields(kind) if field.name not in omit]
-        hints |= (added := typing.get_type_hints(own, include_extras=True))
+        hints |= (added := typing.get_type_hints(declared, include_extras=True))
         found = {name: _of_json(hints[name]) for name in dict.fromkeys((*names, *added))}
-        default = vars(own)
+        default = vars(declared)
         fields = [(n, h, default[n]) if n in default else (n, h) for n, h in found.items()]
         bases = [base for base in kind.__mro__ if dataclasses.is_dataclass(base)]
-        doc = "\f".join(each.__doc__ or "" for each in (*bases, own))  # for the schemas
+        doc = "\f".join(each.__doc__ or "" for each in (*bases, declared))  # for the schemas
         record = msgspec.defstruct(
-            own.__name__, fields, bases=(Record,), namespace={"__doc__": doc}, kw_only=True
+            declared.__name__, fields, bases=(Record,), namespace={"__doc__": doc}, kw_only=True
         )
         _MIRRORS[kind] = record
         return typing.cast(type[T], record)
@@ -260,7 +260,7 @@ def checked(kind: type[T], value: Any, place: str = "") -> T:
     try:
         return _converted(kind, value)
     except msgspec.ValidationError as error:
-        raise ValueError(_told(kind, value, str(error), place)) from None
+        raise ValueError(_message(kind, value, str(error), place)) from None
 
 
 def domain(kind: type[T], record: Any) -> T:
@@ -274,7 +274,7 @@ def plain(record: Any) -> Any:
 
 
 def _converted(kind: type[T], value: Any) -> T:
-    return msgspec.convert(value, kind, dec_hook=lambda own, found: own.decode(found))
+    return msgspec.convert(value, kind, dec_hook=lambda target, found: target.decode(found))
 
 
 def _refusal(kind: type, source: str, error: Exception) -> InputError:
@@ -282,7 +282,7 @@ def _refusal(kind: type, source: str, error: Exception) -> InputError:
     return InputError(f"{source} is not {what[:1].lower()}{what[1:]}: {error}")
 
 
-def _told(kind: type, value: Any, text: str, place: str) -> str:
+def _message(kind: type, value: Any, text: str, place: str) -> str:
     """Returns msgspec's message about a value, plus the key and the value."""
     found = _AT.fullmatch(text)
     assert found is not None  # the expression takes any text

@@ -67,8 +67,8 @@ class ProgressReader:
         begin = NOTE.encode()
         notes = [line.removeprefix(begin) for line in lines if line.startswith(begin)]
         if notes:
-            told = b"; ".join(notes).decode("utf-8", "replace")[:TAIL_WIDTH]
-            return replace(self._latest, note=_printable(told))
+            text = b"; ".join(notes).decode("utf-8", "replace")[:TAIL_WIDTH]
+            return replace(self._latest, note=_printable(text))
         return newest
 
     def close(self) -> None:

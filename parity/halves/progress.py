@@ -150,9 +150,9 @@ class _Headlines:
         name = failure.job.name
         reason = failure.reason.partition("\n")[0].removeprefix(f"{name}: ")
         first = self._first.setdefault(reason, name)
-        told = reason.partition("; ")[0] if first == name else f"the same as {first}"
+        text = reason.partition("; ")[0] if first == name else f"the same as {first}"
         is_open = reason.startswith(UNFINISHED)
-        return f"{'waits' if is_open else 'failed'}: {name}: {told}"
+        return f"{'waits' if is_open else 'failed'}: {name}: {text}"
 
 
 class _Plain:

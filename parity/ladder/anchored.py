@@ -63,8 +63,8 @@ def roundings(keras: KerasTrace, torch: PortTrace, steps: list[int]) -> list[dic
             near = slice(max(0, place - NUM_NEIGHBOURS), place + NUM_NEIGHBOURS + 1)
             theirs, ours = (np.array(rows[near]) for rows in of_halves)
             usual = float(np.quantile(theirs, QUANTILE, method="higher"))
-            own = float(np.median(ours))
-            found[place][name] = own / usual if usual else (float("inf") if own else 0.0)
+            median = float(np.median(ours))
+            found[place][name] = median / usual if usual else (float("inf") if median else 0.0)
     return found
 
 
@@ -98,11 +98,11 @@ def is_repeated(keras: KerasTrace, steps: list[int]) -> bool:
         apart = size = 0.0
         for name in keras.below(f"anchored/{step}/{FLOAT32}"):
             exact = keras[f"anchored/{step}/{MOVED}/1/{name}"]
-            own = keras[f"anchored/{step}/{FLOAT32}/{name}"]
+            recorded = keras[f"anchored/{step}/{FLOAT32}/{name}"]
             weight = float(keras[f"anchored/{step}/{SIZE}/{name}"])
             rounding = float(np.finfo(np.float32).eps) * weight
             with np.errstate(invalid="ignore", over="ignore"):
-                apart += float(np.square(np.maximum(np.abs(exact - own) - rounding, 0)).sum())
+                apart += float(np.square(np.maximum(np.abs(exact - recorded) - rounding, 0)).sum())
                 size += float(np.square(exact).sum())
         others += bool(apart > MOST_APART**2 * size)
     return others * 4 < max(len(steps), 1) or others < 2

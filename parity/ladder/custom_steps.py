@@ -66,11 +66,11 @@ def optimizers_of(trace: Trace) -> list[Optimizer]:
     return [
         Optimizer(
             name,
-            own[0],
-            len(own),
-            frozenset(weight for call in own for weight in call["weights"]),
+            applied[0],
+            len(applied),
+            frozenset(weight for call in applied for weight in call["weights"]),
         )
-        for name, own in calls.items()
+        for name, applied in calls.items()
     ]
 
 

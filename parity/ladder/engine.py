@@ -56,9 +56,9 @@ def judged_within(level: Level, tolerance: Mapping[str, float]) -> Level:
 Compare = Callable[["KerasTrace", "PortTrace"], "Outcome"]
 
 
-def _own_or(own: Compare, probe: Compare) -> Compare:
+def _custom_or(custom: Compare, probe: Compare) -> Compare:
     """Returns a comparer of steps of the user's own, where both halves made some."""
-    return lambda keras, port: (own if is_compared(keras, port) else probe)(keras, port)
+    return lambda keras, port: (custom if is_compared(keras, port) else probe)(keras, port)
 
 
 # Each receives the traces that the probes of both halves left.
@@ -67,11 +67,11 @@ OF_PROBE = {
     "structure": structure.of_probe,
     "init": structure.init_of_probe,
     "forward": forward.of_probe,
-    "loss": _own_or(custom_training.of_loss, loss.of_probe),
+    "loss": _custom_or(custom_training.of_loss, loss.of_probe),
     "metrics": loss.metrics_of_probe,
-    "gradient": _own_or(custom_training.of_gradient, gradient.of_probe),
+    "gradient": _custom_or(custom_training.of_gradient, gradient.of_probe),
     "optimizer": optimizer.of_probe,
-    "trajectory": _own_or(custom_training.of_trajectory, optimizer.trajectory_of_probe),
+    "trajectory": _custom_or(custom_training.of_trajectory, optimizer.trajectory_of_probe),
     "schedule": schedule.of_probe,
     "behaviour": training.of_probe,
 }

@@ -29,13 +29,13 @@ _LOAD = "return a Port with `load`, which sets them, or with `layers`, which pai
 def incomplete_of(keras: KerasTrace, port: PortTrace) -> tuple[dict[str, str], ...]:
     """Returns {"what", "why", "do"} of all parts of the models that could not be compared."""
     replayed = port.facts.get("replayed") or []  # layers whose masks the port was given
-    found = [e for e in _told(keras, "incomplete") if e.get("layer") not in replayed]
+    found = [e for e in _entries(keras, "incomplete") if e.get("layer") not in replayed]
     if is_compared(keras, port):
         found = [entry for entry in found if entry["what"] != OWN_TRAIN_STEP]
         if has_all_draws(keras, port):  # such as those of a sampling layer, which the step makes
             found = [entry for entry in found if not entry["why"].startswith(DRAWS)]
-    found += _told(port, "incomplete")
-    if not port.facts["given"].get("loss") and _has_own_loss(keras):
+    found += _entries(port, "incomplete")
+    if not port.facts["given"].get("loss") and _has_custom_loss(keras):
         why = "the port gives no loss, and what is trained hangs on it"
         do = "give it: Port(loss=...), or Port(train_step=...) with a step of its own"
         found.append({"what": OWN_LOSS, "why": why, "do": do})
@@ -48,14 +48,14 @@ def incomplete_of(keras: KerasTrace, port: PortTrace) -> tuple[dict[str, str], .
     return _unique(found)
 
 
-def _has_own_loss(keras: KerasTrace) -> bool:
+def _has_custom_loss(keras: KerasTrace) -> bool:
     """Whether the model of a reference has a `compute_loss` of its own, and no `train_step`."""
     return bool(keras.facts.get("own_loss")) and "own_steps" not in keras.facts
 
 
 def incomplete_training(keras: KerasTrace, torch: PortTrace) -> tuple[dict[str, str], ...]:
     """Returns {"what", "why", "do"} of what of two whole trainings could not be compared."""
-    found = _told(torch, "incomplete")
+    found = _entries(torch, "incomplete")
     if "anchors" in keras.facts and not is_repeated(keras, keras.facts["anchors"]):
         do = "run it with `--dtype float64`, which compares whole trainings"
         found = [*found, {"what": "steps from recorded states", "why": CHANGES, "do": do}]
@@ -74,14 +74,14 @@ def _is_finite_at_first(trace: Trace) -> bool:
 
 def not_compared_of(keras: KerasTrace, port: PortTrace) -> tuple[dict[str, str], ...]:
     """Returns {"what", "why"} of what was left out, and does not affect the verdict."""
-    found = [*_told(keras, "not_compared"), *_told(port, "not_compared")]
+    found = [*_entries(keras, "not_compared"), *_entries(port, "not_compared")]
     if error := port.facts["raised"].get("layers"):
         why = f"the port raises if it is given Keras's values: {error}"
         found.append({"what": "each layer by itself", "why": why})
     return _unique(found)
 
 
-def _told(trace: Trace, name: str) -> list[dict[str, str]]:
+def _entries(trace: Trace, name: str) -> list[dict[str, str]]:
     found: list[dict[str, str]] = trace.facts.get(name) or []
     return found
 

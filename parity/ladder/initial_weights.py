@@ -327,7 +327,7 @@ def compare_draws(
     if (keras == keras[0]).all() and (same := _constant(name, keras[0], torch)).agrees:
         return same  # numbers that repeat, such as waves, are no sample of a distribution
     allowed = drawn_tolerance(initializer, shape)
-    if (same := _drawn_alike(name, keras[0], torch[0], allowed)).agrees:
+    if (same := _same_draw(name, keras[0], torch[0], allowed)).agrees:
         return same  # a seeded port has Keras's own numbers, whatever a test says of them
     keras, torch = _different(keras), _different(torch)
     law = law_of(initializer, shape)
@@ -370,7 +370,7 @@ def _constant(name: str, keras: np.ndarray, torch: np.ndarray) -> Item:
     return compare_close(name, theirs, torch, allowed=allowed)
 
 
-def _drawn_alike(name: str, keras: np.ndarray, torch: np.ndarray, allowed: float) -> Item:
+def _same_draw(name: str, keras: np.ndarray, torch: np.ndarray, allowed: float) -> Item:
     """Compares what both halves draw from the seed of the check, up to a rounding to float32."""
     entries = min(keras.size, torch.size)
     allowed = max(allowed, _FLOAT32 * float(np.abs(keras).max()))
@@ -417,8 +417,8 @@ def _drawn(
         note = "too few numbers to test the distribution"
         return _item(name, 0.0, 1.0, note, compared=b.size)
     if min(a.size, b.size) >= FEW and (law is None or law.kind != "orthogonal"):
-        own = two_sample_p_values(a, b)
-        found |= {"sample": own["form"]} if law is not None else own
+        two_sample = two_sample_p_values(a, b)
+        found |= {"sample": two_sample["form"]} if law is not None else two_sample
     test, p = min(found.items(), key=lambda pair: pair[1])
     p = min(1.0, p * len(found))
     # As for all items, it fails if worst is above allowed.

@@ -211,21 +211,21 @@ def metric_of(item: str) -> str:
 # --- Names of what is left out at the level "trajectory" ------------------------------------------
 
 
-_BEFORE, _BEHIND = "training of ", " by repeated rows"
+_BEFORE, _AFTER = "training of ", " by repeated rows"
 
 
 def by_rows(weight: str) -> str:
     """Returns the name of the steps of a weight whose rows occur several times in a batch."""
-    return f"{_BEFORE}{weight}{_BEHIND}"
+    return f"{_BEFORE}{weight}{_AFTER}"
 
 
 def weights_by_rows(entries: Iterable[Mapping[str, Any]]) -> list[str]:
     """Returns the weights that are named so among the entries of a fact `not_compared`."""
     names = [str(entry["what"]) for entry in entries]
     return [
-        name.removeprefix(_BEFORE).removesuffix(_BEHIND)
+        name.removeprefix(_BEFORE).removesuffix(_AFTER)
         for name in names
-        if name.startswith(_BEFORE) and name.endswith(_BEHIND)
+        if name.startswith(_BEFORE) and name.endswith(_AFTER)
     ]
 
 

@@ -32,13 +32,14 @@ def unknown_weights(keras: KerasTrace, port: PortTrace, *, is_right: bool) -> se
     """
     if not is_right and _has_no_room(port):
         return set()
-    told = {entry["what"] for entry in port.facts.get("incomplete") or []}  # of a cell by hand
+    # Of a cell by hand.
+    incomplete = {entry["what"] for entry in port.facts.get("incomplete") or []}
     return {
         weight
         for node in keras.facts["nodes"]
         for weight in node["weights"]
         if weight not in port.facts["weights"]
-        and (weight in told or node["kind"].startswith("unknown:"))
+        and (weight in incomplete or node["kind"].startswith("unknown:"))
     }
 
 
@@ -49,11 +50,11 @@ def _has_no_room(port: PortTrace) -> bool:
 
 def unknown_parameters(port: PortTrace) -> set[str]:
     """Returns the parameters of the port that an entry of `incomplete` speaks of."""
-    told = {entry["what"] for entry in port.facts.get("incomplete") or []}
+    incomplete = {entry["what"] for entry in port.facts.get("incomplete") or []}
     return set(port.facts.get("by_hand", ())) | {
         name
         for name in port.facts["not_carried"]
-        if any(name == what or name.startswith(f"{what}.") for what in told)
+        if any(name == what or name.startswith(f"{what}.") for what in incomplete)
     }
 
 
@@ -212,11 +213,11 @@ def unplaced(keras: KerasTrace, port: PortTrace) -> str:
     The port may hold them where no place was found, such as in a recurrent cell by hand. It then
     computes with other values, and an output that is not Keras's says nothing.
     """
-    told = {entry["what"] for entry in port.facts.get("incomplete") or []}
-    if told.isdisjoint(keras.facts["weights"]) or outputs_agree(keras, port, "eval"):
+    incomplete = {entry["what"] for entry in port.facts.get("incomplete") or []}
+    if incomplete.isdisjoint(keras.facts["weights"]) or outputs_agree(keras, port, "eval"):
         return ""
     unknown = unknown_weights(keras, port, is_right=False)
-    names = [name for name in keras.facts["weights"] if name in unknown & told]
+    names = [name for name in keras.facts["weights"] if name in unknown & incomplete]
     if not names:
         return ""
     is_one = len(names) == 1

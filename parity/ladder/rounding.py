@@ -189,9 +189,9 @@ def allowed_loss(keras: Recorded, step: int) -> float:
     """Returns the same of the loss of one step, relative to itself."""
     key = "trajectory/losses"
     # Measured in relation to the largest loss; a loss that has fallen is as uncertain.
-    own, largest = abs(float(keras[key][step - 1])) or 1.0, keras.largest(key)
+    size, largest = abs(float(keras[key][step - 1])) or 1.0, keras.largest(key)
     noise = max(keras.facts.get("loss_noise", [])[:step], default=0.0)
-    return _grown(keras, step, key, noise) * max(1.0, largest / own)
+    return _grown(keras, step, key, noise) * max(1.0, largest / size)
 
 
 def _grown(keras: Recorded, step: int, key: str, noise: float) -> float:

@@ -49,7 +49,7 @@ def kept_backend() -> Iterator[None]:
     variable any more. `keras.config.set_backend` sets the same variable.
     """
     kind: Any = type(os.environ)
-    own, here = kind.__setitem__, os.environ.get(VARIABLE) or HERE
+    original, here = kind.__setitem__, os.environ.get(VARIABLE) or HERE
 
     def set_item(environment: Any, name: Any, value: Any) -> None:
         if name == VARIABLE and value and environment is os.environ:
@@ -58,13 +58,13 @@ def kept_backend() -> Iterator[None]:
             except InputError as error:
                 _refused.append(error)
                 raise
-        own(environment, name, value)
+        original(environment, name, value)
 
     kind.__setitem__ = set_item
     try:
         yield
     finally:
-        kind.__setitem__ = own
+        kind.__setitem__ = original
         _refused.clear()
 
 

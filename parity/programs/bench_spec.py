@@ -191,15 +191,15 @@ class BenchSpec(Settings):
 
     def check(self) -> None:
         """Rejects unknown names and settings that contradict each other."""
-        is_own = self.program is not None
+        has_program = self.program is not None
         for name, known in (
-            ("parts", PROGRAM_PARTS if is_own else PARTS),
-            ("variants", tuple(PROGRAM_VARIANTS if is_own else VARIANTS)),
-            ("precisions", PROGRAM_PRECISIONS if is_own else PRECISIONS),
+            ("parts", PROGRAM_PARTS if has_program else PARTS),
+            ("variants", tuple(PROGRAM_VARIANTS if has_program else VARIANTS)),
+            ("precisions", PROGRAM_PRECISIONS if has_program else PRECISIONS),
         ):
             values = getattr(self, name)
             is_known = bool(values) and all(value in known for value in values)
-            whose = " for a program of your own" if is_own else ""
+            whose = " for a program of your own" if has_program else ""
             self.require(is_known, name, f"some of {', '.join(known)}{whose}")
         # Each makes a cell of its own; only a variant may occur twice.
         for name in ("parts", "batch_sizes", "precisions"):
@@ -215,7 +215,7 @@ class BenchSpec(Settings):
             raise InputError(
                 "gate_seeds=1: one run shows no spread; expected at least 2, or 0 to check nothing"
             )
-        if is_own:
+        if has_program:
             self._check_program()
             return
         if not self.batch_sizes:

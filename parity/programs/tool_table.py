@@ -70,13 +70,13 @@ class Program(settings.Settings):
             folder: names of modules and files belong to it.
             **changes: settings of the training.
         """
-        own = {n: v for n, v in self.to_dict().items() if v is not None and n not in _OF_TABLE}
-        return ProgramSpec.from_dict({**own, "program": name, "folder": str(folder), **changes})
+        row = {n: v for n, v in self.to_dict().items() if v is not None and n not in _OF_TABLE}
+        return ProgramSpec.from_dict({**row, "program": name, "folder": str(folder), **changes})
 
     def check_spec(self, folder: Path, **changes: Any) -> CheckSpec:
         """Returns the spec of a check; see `spec`."""
-        own = {"keras": self.keras, "torch": self.torch, "arguments": self.arguments}
-        return CheckSpec.from_dict({**own, "dtype": self.dtype, "folder": str(folder), **changes})
+        pair = {"keras": self.keras, "torch": self.torch, "arguments": self.arguments}
+        return CheckSpec.from_dict({**pair, "dtype": self.dtype, "folder": str(folder), **changes})
 
 
 def programs_of(table: Any, where: str) -> dict[str, Program]:

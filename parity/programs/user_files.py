@@ -73,7 +73,7 @@ class _Found:
     def add_named(self, text: str, beside: Path) -> None:
         """Adds the file that a text names, if there is one."""
         for base in dict.fromkeys((self._folder, beside)):
-            if (path := _file_of(base, text)) is not None and self._is_own(path):
+            if (path := _file_of(base, text)) is not None and self._is_in_roots(path):
                 self._add(path)
 
     def shown(self, path: Path) -> str:
@@ -127,12 +127,12 @@ class _Found:
             if found is None:
                 return
             if found.origin is not None and (path := Path(found.origin)).is_file():
-                if not self._is_own(path):
+                if not self._is_in_roots(path):
                     return
                 yield path
             places = list(found.submodule_search_locations or ())
 
-    def _is_own(self, path: Path) -> bool:
+    def _is_in_roots(self, path: Path) -> bool:
         path = path.resolve()
         if is_installed(path) or path.suffix in (".pyc", ".so"):
             return False
@@ -147,11 +147,11 @@ def _imported(tree: ast.Module, package: list[str]) -> Iterator[tuple[str, bool]
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             start = ".".join([*base, *([node.module] if node.module else [])])
-            own = node.level > 0
+            is_relative = node.level > 0
             if start:
-                yield start, own
+                yield start, is_relative
             # What is imported of a package may be a module.
-            yield from ((f"{start}.{alias.name}".lstrip("."), own) for alias in node.names)
+            yield from ((f"{start}.{alias.name}".lstrip("."), is_relative) for alias in node.names)
 
 
 def _texts(tree: ast.Module) -> Iterable[str]:

@@ -52,8 +52,8 @@ def add_folder(folder: Path) -> None:
         for name, top in loaded.items()
         if top in here
         and _is_below(sys.modules[name], others)
-        and (own := _own_file(folder, top)) is not None
-        and not _is_loaded(top, own)
+        and (user_file := _user_file(folder, top)) is not None
+        and not _is_loaded(top, user_file)
     }
     for name, top in loaded.items():
         if top in clashing:
@@ -98,8 +98,8 @@ def load_file(path: Path) -> ModuleType:
     add_folder(root)
     if len(names) == 1:
         return _run(_name_for(names, path), path)
-    own = root / names[0] / "__init__.py"
-    return _import(own, names[:-1] if names[-1] == "__init__" else names)
+    user_file = root / names[0] / "__init__.py"
+    return _import(user_file, names[:-1] if names[-1] == "__init__" else names)
 
 
 def load_named(name: str, folder: Path) -> ModuleType:
@@ -116,8 +116,8 @@ def load_named(name: str, folder: Path) -> ModuleType:
     names = name.split(".")
     if names[0] not in OURS:
         for each in (folder, *(Path(each) for each in sys.path if each in _folders)):
-            if (own := _own_file(each, names[0])) is not None:
-                return _import(own, names)
+            if (user_file := _user_file(each, names[0])) is not None:
+                return _import(user_file, names)
     return importlib.import_module(name)
 
 
@@ -129,11 +129,11 @@ def hidden_by(error: ImportError) -> tuple[Path, str] | None:
     """
     top = (error.name or "").partition(".")[0]
     for folder in _folders:
-        own = _own_file(Path(folder), top) if top else None
-        if own is not None and _is_anothers(top, own):
+        user_file = _user_file(Path(folder), top) if top else None
+        if user_file is not None and _is_anothers(top, user_file):
             if top in sys.stdlib_module_names:
-                return own, "Python"
-            return own, "keras-torch-parity" if top in OURS else "an installed package"
+                return user_file, "Python"
+            return user_file, "keras-torch-parity" if top in OURS else "an installed package"
     return None
 
 
@@ -147,11 +147,11 @@ def is_installed(path: Path) -> bool:
     return any(part in INSTALLED for part in path.parts)
 
 
-def _import(own: Path, names: Sequence[str]) -> ModuleType:
+def _import(user_file: Path, names: Sequence[str]) -> ModuleType:
     """Imports a module whose first name is that of a file or package of the user's."""
-    top = _name_for(names, own)
-    if not _is_loaded(top, own):
-        _run(top, own)
+    top = _name_for(names, user_file)
+    if not _is_loaded(top, user_file):
+        _run(top, user_file)
     return importlib.import_module(".".join([top, *names[1:]]))
 
 
@@ -170,24 +170,24 @@ def _run(name: str, path: Path) -> ModuleType:
     return sys.modules.get(name, module)  # a module may put another in its own place
 
 
-def _name_for(names: Sequence[str], own: Path) -> str:
+def _name_for(names: Sequence[str], user_file: Path) -> str:
     """Returns the name of a module of the user's: its own, with underscores if it is another's."""
     name = names[0]
-    if _is_anothers(name, own) and not _is_copy(names):
+    if _is_anothers(name, user_file) and not _is_copy(names):
         name += "_"
-        root = own.parent.parent if own.name == "__init__.py" else own.parent
-        while _is_anothers(name, own) or _own_file(root, name):
+        root = user_file.parent.parent if user_file.name == "__init__.py" else user_file.parent
+        while _is_anothers(name, user_file) or _user_file(root, name):
             name += "_"
     return name
 
 
-def _is_anothers(name: str, own: Path) -> bool:
+def _is_anothers(name: str, user_file: Path) -> bool:
     """Whether a name means another module than a file of the user's."""
     if name in sys.stdlib_module_names:
         return True
     if name in sys.modules:
-        return not _is_loaded(name, own)
-    return any(Path(origin).resolve() != own.resolve() for origin in _origins(name))
+        return not _is_loaded(name, user_file)
+    return any(Path(origin).resolve() != user_file.resolve() for origin in _origins(name))
 
 
 def _is_anothers_than(name: str, folder: Path) -> bool:
@@ -197,9 +197,9 @@ def _is_anothers_than(name: str, folder: Path) -> bool:
     return not all(Path(origin).is_relative_to(folder) for origin in _origins(name))
 
 
-def _is_loaded(name: str, own: Path) -> bool:
+def _is_loaded(name: str, user_file: Path) -> bool:
     file = getattr(sys.modules.get(name), "__file__", None)
-    return file is not None and Path(file).resolve() == own.resolve()
+    return file is not None and Path(file).resolve() == user_file.resolve()
 
 
 def _is_copy(names: Sequence[str]) -> bool:
@@ -248,7 +248,7 @@ def _names_in(folder: Path) -> set[str]:
         return set()
 
 
-def _own_file(folder: Path, name: str) -> Path | None:
+def _user_file(folder: Path, name: str) -> Path | None:
     """Returns the file of a module or package that lies in a folder, or None."""
     for path in (folder / name / "__init__.py", folder / f"{name}.py"):
         if path.is_file():

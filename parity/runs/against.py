@@ -51,9 +51,9 @@ def recorded_spec(
         if is_asked and not is_same:
             option = f"--{name.replace('_', '-')}"
             raise InputError(
-                f"{path}: it was recorded with {_told(name, theirs)}, and {_told(name, ours)} is "
-                f"asked for; record it again with `parity record --run`, or give {option} as "
-                "recorded"
+                f"{path}: it was recorded with {_setting_text(name, theirs)}, and "
+                f"{_setting_text(name, ours)} is asked for; record it again with `parity record "
+                f"--run`, or give {option} as recorded"
             )
         if not is_asked:
             changes[name] = theirs
@@ -94,10 +94,10 @@ def recorded_scenario(spec: ScenarioSpec, path: Path, asked: Collection[str]) ->
     return of_run(recorded.run.replace(device=spec.device, threads=spec.threads))
 
 
-def _told(name: str, value: object) -> str:
+def _setting_text(name: str, value: object) -> str:
     shown = " ".join(map(str, value)) or "none" if isinstance(value, tuple) else value
-    told = name.replace("_", " ")
-    return f"the program's own {told}" if value is None else f"{told} {shown}"
+    label = name.replace("_", " ")
+    return f"the program's own {label}" if value is None else f"{label} {shown}"
 
 
 def changed_files(spec: ProgramSpec, path: Path) -> Iterator[dict[str, str]]:

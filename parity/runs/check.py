@@ -62,12 +62,12 @@ def compared(spec: CheckSpec, folder: Path, options: CheckOptions) -> tuple[Resu
     port = PortTrace(run.half("torch").path)
     levels = compare_levels(OF_PROBE, keras, port, names=options.levels)
     levels = tuple(judged_within(level, options.tolerance) for level in levels)
-    told = spec.to_dict() | {name: keras.spec[name] for name in RECORDED}
-    told["dtype"] = dtype_of(keras.facts)
-    told["steps"] = num_steps(told["steps"], keras.facts["num_parameters"])
+    settings = spec.to_dict() | {name: keras.spec[name] for name in RECORDED}
+    settings["dtype"] = dtype_of(keras.facts)
+    settings["steps"] = num_steps(settings["steps"], keras.facts["num_parameters"])
     result = Result(
         verdict=PASS,
-        spec={name: value for name, value in told.items() if name not in UNTOLD},
+        spec={name: value for name, value in settings.items() if name not in UNTOLD},
         levels=levels,
         environment={"keras": keras.environment, "torch": port.environment},
         mode="replayed",
@@ -75,13 +75,13 @@ def compared(spec: CheckSpec, folder: Path, options: CheckOptions) -> tuple[Resu
         not_compared=not_compared_of(keras, port),
         tolerance=dict(options.tolerance),
     )
-    is_brief = bool(keras.facts.get("brief"))
-    is_open = is_brief and bool(
+    without_large = bool(keras.facts.get("brief"))
+    is_open = without_large and bool(
         result.incomplete or any(not item.agrees for level in levels for item in level.items)
     )
     if not is_open:
         result = name_causes(result, keras, port, options.accept)
-        is_open = is_brief and bool(result.settings)  # unless the values of their layers agree
+        is_open = without_large and bool(result.settings)  # unless the values of their layers agree
     return replace(result, verdict=verdict_of(result.levels, result.incomplete)), is_open
 
 
@@ -170,10 +170,11 @@ def check_all(specs: Sequence[CheckSpec], options: CheckOptions) -> list[Result]
     options.children.check_interpreters()
     with folder_of(options.out) as root:
         # First without what single layers compute, if that is much; see `brief` of CheckSpec.
-        is_brief = not options.whole
+        without_large = not options.whole
         draws = not options.levels or "init" in options.levels
         planned = [
-            each.replace(brief=is_brief and each.against is None, draws=draws) for each in specs
+            each.replace(brief=without_large and each.against is None, draws=draws)
+            for each in specs
         ]
         plan = plan_checks(planned, root)
         bundles = {
@@ -224,8 +225,8 @@ def _results(
         if error is not None:
             if num_checks == 1:
                 raise error
-            told = spec.replace(brief=False, draws=True)
-            result = unfinished(told, [str(error)], mode="replayed")
+            whole_spec = spec.replace(brief=False, draws=True)
+            result = unfinished(whole_spec, [str(error)], mode="replayed")
         results.append(written(RunFolder(folder), result))
         if is_open:
             left_open.append(number)

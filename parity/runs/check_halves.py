@@ -52,8 +52,8 @@ class CheckOptions:
 
 def source_of(spec: CheckSpec, folder: Path) -> Path:
     """Returns the bundle that is given, or the trace that the Keras half wrote."""
-    own = RunFolder(folder.absolute()).half("keras").path
-    return Path(spec.folder) / (spec.against or own)
+    written = RunFolder(folder.absolute()).half("keras").path
+    return Path(spec.folder) / (spec.against or written)
 
 
 def allowed_by_user(
@@ -289,7 +289,7 @@ def run_both(
             for directory in missing(job):
                 half = RunFolder(directory)
                 if not half.has_ended:
-                    message = _told(failure, options)
+                    message = _reason(failure, options)
                     write_json(half.failure, {"is_input": False, "message": message})
 
     failures = run_shown(jobs, options.children, finish, advance)
@@ -352,9 +352,9 @@ def _error(
     half = RunFolder(directory)
     if half.is_complete:
         return None
-    return error_of(half, _told(failure, options), in_own_words=not is_single)
+    return error_of(half, _reason(failure, options), in_own_words=not is_single)
 
 
-def _told(failure: Failure, options: CheckOptions) -> str:
+def _reason(failure: Failure, options: CheckOptions) -> str:
     kept = "" if options.out is not None else "\n(use --out DIR to keep the log)"
     return failure.reason + kept

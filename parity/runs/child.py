@@ -268,10 +268,10 @@ def _run(
     environment = half.describe_environment(spec)
 
     def write_probes() -> None:
-        told = {**environment, "wall_s": {"check": round(time.perf_counter() - started, 3)}}
+        record = {**environment, "wall_s": {"check": round(time.perf_counter() - started, 3)}}
         if name == "keras":
-            told, task.probes.facts = in_order([told, task.probes.facts])
-        task.probes.write(folder.path, environment=told, result=RunResult({}, {}, 0.0))
+            record, task.probes.facts = in_order([record, task.probes.facts])
+        task.probes.write(folder.path, environment=record, result=RunResult({}, {}, 0.0))
 
     task = ProgramTask(
         spec,
@@ -343,10 +343,10 @@ def run_port(write_port: Callable[..., dict[str, Any]], directory: Path) -> None
     """
     spec = read_json(RunFolder(directory).spec)
     try:
-        told = write_port(KerasTrace(Path(spec["trace"])), Path(spec["out"]), plain=spec["plain"])
+        report = write_port(KerasTrace(Path(spec["trace"])), Path(spec["out"]), plain=spec["plain"])
     except InputError as error:
         raise failed(directory, error) from error
-    write_json(directory / WRITTEN, told)
+    write_json(directory / WRITTEN, report)
     RunFolder(directory).complete()
 
 

@@ -140,10 +140,10 @@ def convert(given: Conversion) -> Converted:
         planned(half, spec)
         write_json(half.path / REQUEST, request)
         _run(given, root, half)
-        told = Converted(**read_json(half.path / REPORT))
-        if told.is_written:
+        report = Converted(**read_json(half.path / REPORT))
+        if report.is_written:
             _write(given, root, half.path)
-        return told
+        return report
 
 
 def check_ending(out: Path, like: Path, form: str) -> None:
@@ -158,8 +158,8 @@ def check_ending(out: Path, like: Path, form: str) -> None:
         InputError: no file of that form can be written, or `out` has the ending of another form.
     """
     if form not in _ENDINGS:
-        told = "a bundle" if form == "bundle" else f"a {form}"
-        raise InputError(f"--like {like}: expected a .weights.h5 or .h5 of the model, not {told}")
+        kind = "a bundle" if form == "bundle" else f"a {form}"
+        raise InputError(f"--like {like}: expected a .weights.h5 or .h5 of the model, not {kind}")
     is_weights = out.name.endswith(".weights.h5")
     if is_weights != (form == ".weights.h5") or not out.name.endswith(_ENDINGS[form]):
         raise InputError(

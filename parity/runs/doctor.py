@@ -149,17 +149,17 @@ def _loops(python: str) -> dict[str, str]:
     try:
         loops: dict[str, str] = json.loads(ended.stdout)
     except ValueError:
-        told = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
-        return {"all": f"not known: {told[-1]}"}
+        lines = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
+        return {"all": f"not known: {lines[-1]}"}
     return loops
 
 
 def _check(stream: Stream, result: Result) -> dict[str, Any]:
     level = next(level for level in result.levels if level.id == stream.level)
     items = [item for item in level.items if stream.belongs(item)]
-    told = {"title": stream.title, "scenario": stream.scenario}
+    row = {"title": stream.title, "scenario": stream.scenario}
     if not items:
-        return {**told, "status": FAIL, "found": "was not compared, since the halves differ before"}
+        return {**row, "status": FAIL, "found": "was not compared, since the halves differ before"}
     worst = max(items, key=lambda item: (item.status == FAIL, item.ratio))
     if worst.status == FAIL:
         found = f"{worst.name}: differs by {worst.worst:g} ({worst.unit})"
@@ -167,4 +167,4 @@ def _check(stream: Stream, result: Result) -> dict[str, Any]:
         found = f"{sum(item.num_compared for item in items):,} values bit for bit"
     else:
         found = f"within {max(item.worst for item in items):.1e}"
-    return {**told, "status": worst.status, "found": found}
+    return {**row, "status": worst.status, "found": found}

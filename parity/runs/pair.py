@@ -119,8 +119,8 @@ def _left_out(keras: KerasTrace, torch: PortTrace) -> Iterator[dict[str, str]]:
     for name, why in (torch.facts.get("metrics_left_out") or {}).items():
         yield {"what": f"the metric {name}", "why": f"it is not known here ({why})"}
     for name, why in (keras.facts.get("written_flows") or {}).items():
-        told = f"the images of {name} were written down, and not augmented again, since {why}"
-        yield {"what": f"the augmentation of {name}", "why": told}
+        reason = f"the images of {name} were written down, and not augmented again, since {why}"
+        yield {"what": f"the augmentation of {name}", "why": reason}
     if "training/image_sums" in keras and "training/image_sums" not in torch:
         why = "Port(augment=...) is missing; the port was fed the images of Keras's generator"
         yield {"what": "an augmentation of the port", "why": why}
@@ -174,15 +174,15 @@ def with_training(
     # A metric that differs changes its own columns, and nothing else.
     columns = {metric_of(found.item.name) for found in divergences if found.level == "metrics"}
     failed = [(lvl, i) for lvl in trained.values() for i in lvl.items if i.status == FAIL]
-    own = [(lvl, i) for lvl, i in failed if i.name.removeprefix("val_") not in columns]
-    if own and all(found.level == "metrics" for found in divergences):
-        level, item = min(own, key=lambda pair: _step(pair[1]))
-        items = tuple(each for _, each in own)
+    unexplained = [(lvl, i) for lvl, i in failed if i.name.removeprefix("val_") not in columns]
+    if unexplained and all(found.level == "metrics" for found in divergences):
+        level, item = min(unexplained, key=lambda pair: _step(pair[1]))
+        items = tuple(each for _, each in unexplained)
         matches = of_training(TrainingEvidence(keras, torch, item, items, schedule or {}))
         causes = tuple(told_cause(REGISTRY[name], match) for name, match in matches)
         names = dict.fromkeys(each.name for each in items)
         divergences += (Found(level.id, item, tuple(names), causes),)
-        failed = [pair for pair in failed if pair not in own]
+        failed = [pair for pair in failed if pair not in unexplained]
     by_level: dict[str, list[str]] = {}
     for level, item in failed:
         by_level.setdefault(level.id, []).append(item.name)
@@ -273,7 +273,7 @@ class Pair:
             *errors: the reasons why there is none, a paragraph each.
         """
         if levels is None:
-            reasons = (*errors, *self._told())
+            reasons = (*errors, *self._failure_reasons())
             result = unfinished(self.spec, reasons, mode="replayed")
         else:
             assert self._compared is not None
@@ -290,13 +290,13 @@ class Pair:
         """The paths of the files of the run."""
         return RunFolder(self.directory)
 
-    def _told(self) -> list[str]:
+    def _failure_reasons(self) -> list[str]:
         """Returns why the halves failed: what they wrote themselves, else what was seen of them."""
         found = []
         for failure in self.failures:
             half = self.folder.half(failure.job.half)
-            told = [f.failure for f in (half, half.training) if f.failure.exists()]
-            reason = str(read_json(told[0])["message"]) if told else failure.reason
+            files = [f.failure for f in (half, half.training) if f.failure.exists()]
+            reason = str(read_json(files[0])["message"]) if files else failure.reason
             if reason not in found:
                 found.append(reason)
         return found

@@ -79,7 +79,7 @@ def read_old_model(
 
 
 BUNDLE = "reference.parity"
-_TAKEN = ("keras", "tensorflow", "torch")  # which another interpreter may have
+_RESERVED = ("keras", "tensorflow", "torch")  # which another interpreter may have
 
 
 @dataclass(frozen=True)
@@ -120,22 +120,22 @@ def port_spec(spec: CheckSpec, out: Path, options: CheckOptions, *, plain: bool 
     _check_out(out)
     bundle = out / BUNDLE
     try:
-        told = _recorded_and_written(spec, out, bundle, options, plain=plain)
+        report = _recorded_and_written(spec, out, bundle, options, plain=plain)
     except ParityError:
         if is_new:
             with suppress(OSError):  # of a folder with something in it
                 out.rmdir()
         raise
     given = CheckSpec(
-        torch=f"{out.name}.{told['factory']}",
+        torch=f"{out.name}.{report['factory']}",
         against=os.fspath(bundle.absolute()),
         folder=os.fspath(out.absolute().parent),
         dtype=spec.dtype,
         threads=spec.threads,
     )
-    files = tuple(sorted([*told["files"], BUNDLE]))
+    files = tuple(sorted([*report["files"], BUNDLE]))
     result = _checked(given, replace(options, out=None))
-    left_out, open_, differs = (tuple(told[name]) for name in ("left_out", "open", "differs"))
+    left_out, open_, differs = (tuple(report[name]) for name in ("left_out", "open", "differs"))
     if open_ and result.verdict == PASS:  # no check runs what feeds a training
         reason = f"{UNFINISHED}: {'; '.join(open_)}; all that is written agrees with Keras"
         result = replace(result, verdict=ERROR, errors=(reason,))
@@ -150,12 +150,12 @@ def _recorded_and_written(
         recorded = folder / BUNDLE
         spec, options = read_old_model(spec, folder, options)
         record_spec(spec.replace(described=True), recorded, replace(options, out=None))
-        told = _written(recorded, out, folder, options, plain=plain)
+        report = _written(recorded, out, folder, options, plain=plain)
         try:
             write_bytes(bundle, recorded.read_bytes())
         except OSError as error:
             raise unwritten(f"{bundle}:", error) from error
-    return told
+    return report
 
 
 def _checked(given: CheckSpec, options: CheckOptions) -> Result:
@@ -191,8 +191,8 @@ def _written(
         may_fork=True,
     )
     half = run_alone(job, options.children)
-    told: dict[str, Any] = read_json(half.path / WRITTEN)
-    return told
+    report: dict[str, Any] = read_json(half.path / WRITTEN)
+    return report
 
 
 def _check_out(out: Path) -> None:
@@ -213,12 +213,12 @@ def is_taken(out: Path) -> bool:
     Args:
         out: of the package; it may exist.
     """
-    if out.name in sys.stdlib_module_names or out.name in _TAKEN:
+    if out.name in sys.stdlib_module_names or out.name in _RESERVED:
         return True
     try:
         found = PathFinder.find_spec(out.name)  # what is imported already, or not, counts alike
     except (ImportError, ValueError):  # of a module that is damaged, or has no spec
         return True
     places = [] if found is None else [found.origin, *(found.submodule_search_locations or ())]
-    own = out.absolute()
-    return any(place and own not in (Path(place), *Path(place).parents) for place in places)
+    folder = out.absolute()
+    return any(place and folder not in (Path(place), *Path(place).parents) for place in places)

@@ -77,8 +77,8 @@ def unfinished(
         reasons: the reasons, a paragraph each.
         mode: mode of the result.
     """
-    told = spec.told() if isinstance(spec, ScenarioSpec) else spec.to_dict()
-    return Result(ERROR, told, mode=mode, errors=tuple(reasons))
+    settings = spec.told() if isinstance(spec, ScenarioSpec) else spec.to_dict()
+    return Result(ERROR, settings, mode=mode, errors=tuple(reasons))
 
 
 def written(run: RunFolder, result: Result) -> Result:
@@ -95,19 +95,19 @@ def error_of(half: RunFolder, reason: str, *, in_own_words: bool = False) -> Inp
         reason: of a crash, as it was seen from outside.
         in_own_words: whether a crash is told in those of the half, too, if it has any.
     """
-    told = read_json(half.failure) if half.failure.exists() else {}
-    if told.get("is_input"):
-        return InputError(told["message"])
-    if told.get("is_unfinished"):
-        return UnfinishedError(told["message"])
-    return RunError(told["message"] if told and in_own_words else reason)
+    failure = read_json(half.failure) if half.failure.exists() else {}
+    if failure.get("is_input"):
+        return InputError(failure["message"])
+    if failure.get("is_unfinished"):
+        return UnfinishedError(failure["message"])
+    return RunError(failure["message"] if failure and in_own_words else reason)
 
 
 def is_bad_input(run: RunFolder) -> bool:
     """Whether a run has no result for bad input alone, by what its halves have written of it."""
-    told = []
+    failures = []
     for half in map(run.half, HALVES):
         # The first is the half's own word; a half that could not go on is told in both places.
         places = [place.failure for place in (half, half.training) if place.failure.exists()]
-        told += [read_json(place) for place in places[:1]]
-    return bool(told) and all(each.get("is_input") is True for each in told)
+        failures += [read_json(place) for place in places[:1]]
+    return bool(failures) and all(each.get("is_input") is True for each in failures)

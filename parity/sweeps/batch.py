@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from parity.sweeps.task import Task
 
 BATCH, CURRENT, FAILED = "batch.json", "current", "failed"
-# Of a told folder; see `parity.sweeps.child`.
+# Of a feed folder; see `parity.sweeps.child`.
 TELL, TOLD, FEEDS = "tell.json", "told", "feeds"
 
 
@@ -33,7 +33,7 @@ class NotTold(Exception):
 
 
 def write_batch(
-    directory: Path, tasks: Sequence[Task], store: str, told: Path | None = None
+    directory: Path, tasks: Sequence[Task], store: str, feed_folder: Path | None = None
 ) -> None:
     """Makes the folder of a task batch; its tasks share half, device, threads and program.
 
@@ -41,15 +41,19 @@ def write_batch(
         directory: of the batch.
         tasks: of the batch.
         store: folder or URL of the results.
-        told: for ports, the folder with what `fit` gets.
+        feed_folder: for ports, the folder with what `fit` gets.
     """
     (directory / FAILED).mkdir(parents=True)
-    known = {"store": store, "half": tasks[0].half, "told": None if told is None else str(told)}
+    known = {
+        "store": store,
+        "half": tasks[0].half,
+        "told": None if feed_folder is None else str(feed_folder),
+    }
     write_json(directory / BATCH, {**known, "tasks": rows_of(tasks)})
 
 
 def write_telling(directory: Path, tasks: Sequence[Task], max_bytes: int) -> None:
-    """Makes a told folder, which a child of the Keras half fills.
+    """Makes a feed folder, which a child of the Keras half fills.
 
     Args:
         directory: of the folder.

@@ -45,7 +45,7 @@ from parity.traces.training_recorder import EpochObserver
 # --- What a child process does with the user's programs in a sweep --------------------------------
 #
 # The Keras half knows what `fit` gets. Before the port is trained, a child of the Keras half
-# therefore tells it, without training: a *told folder*, which the children of the torch half wait
+# therefore tells it, without training: a *feed folder*, which the children of the torch half wait
 # for. It holds `tell.json`, the tasks; `feeds/DIGEST.safetensors`, a feed file for each content;
 # `told/KEY`, which names that of a task; and `failed/KEY`, the reason of one that has none.
 
@@ -113,11 +113,11 @@ def train_program(
     }
 
 
-def feed_of(told: Path, key: str, parent: int) -> Path:
+def feed_of(feed_folder: Path, key: str, parent: int) -> Path:
     """Returns the feed file of a task, as soon as all are told.
 
     Args:
-        told: the told folder.
+        feed_folder: the feed folder.
         key: of the task.
         parent: process id of the parent.
 
@@ -125,18 +125,18 @@ def feed_of(told: Path, key: str, parent: int) -> Path:
         RunError: it could not be told; the message says why.
         NotTold: there was no room for it.
     """
-    wait_for(RunFolder(told), parent)
-    reason = told / FAILED / key
+    wait_for(RunFolder(feed_folder), parent)
+    reason = feed_folder / FAILED / key
     if reason.exists():
         raise RunError(reason.read_text(encoding="utf-8"))
-    if not (told / TOLD / key).exists():
+    if not (feed_folder / TOLD / key).exists():
         raise NotTold
-    digest = (told / TOLD / key).read_text(encoding="utf-8")
-    return told / FEEDS / f"{digest}.safetensors"
+    digest = (feed_folder / TOLD / key).read_text(encoding="utf-8")
+    return feed_folder / FEEDS / f"{digest}.safetensors"
 
 
 def tell_batch(half: Half, directory: Path, parent: int) -> None:
-    """Tells what `fit` of a program gets with each seed, until the told folder is full.
+    """Tells what `fit` of a program gets with each seed, until the feed folder is full.
 
     The feeds of two seeds are compared first. If they are the same arrays, that is what all seeds
     get; what a seed was really fed is in the record of its Keras task. Tasks for which there is no
@@ -144,11 +144,11 @@ def tell_batch(half: Half, directory: Path, parent: int) -> None:
 
     Args:
         half: the Keras half, not configured yet.
-        directory: the told folder.
+        directory: the feed folder.
         parent: process id of the parent.
     """
-    told = read_json(directory / TELL)
-    rows = [(row["key"], ProgramSpec.from_dict(row["spec"])) for row in told["tasks"]]
+    request = read_json(directory / TELL)
+    rows = [(row["key"], ProgramSpec.from_dict(row["spec"])) for row in request["tasks"]]
     with kept_for_good():
         half.configure(rows[0][1])
         _ = half.fit_program  # imports the framework
@@ -159,7 +159,7 @@ def tell_batch(half: Half, directory: Path, parent: int) -> None:
         compared = found[:NUM_COMPARED]
         if len(compared) == NUM_COMPARED and len({*compared}) == 1 and compared[0]:
             write_bytes(directory / TOLD / key, compared[0].encode())
-        elif size <= told["max_bytes"]:
+        elif size <= request["max_bytes"]:
             with failing_alone(directory, key):
                 task = SweptProgram(spec, lambda: stop_if_orphaned(parent), trains=False)
                 half.fit_program(task)
@@ -251,8 +251,8 @@ def train_batch(name: str, half: Half, directory: Path, parent: int) -> None:
     keys = {spec_from(row["spec"]): row["key"] for row in batch["tasks"]}
 
     def run(spec: ProgramSpec) -> dict[str, Any]:
-        told = batch["told"]
-        feed = None if told is None else feed_of(Path(told), keys[spec], parent)
+        feed_folder = batch["told"]
+        feed = None if feed_folder is None else feed_of(Path(feed_folder), keys[spec], parent)
         return train_program(half, name, spec, parent, feed)
 
     run_batch(directory, run, parent)

@@ -83,7 +83,7 @@ class _Batch:
         first = self.tasks[0]
         return first.half == "torch" and isinstance(first.spec, ProgramSpec)
 
-    def job(self, folder: Path, options: EngineOptions, told: Path | None) -> ChildJob:
+    def job(self, folder: Path, options: EngineOptions, feed_folder: Path | None) -> ChildJob:
         name = f"batch-{self.number}" + (f"-{self.round}" if self.round else "")
         half = self.tasks[0].half
         return ChildJob(
@@ -94,7 +94,7 @@ class _Batch:
             program=options.program,
             directories=(folder / name,),
             log=RunFolder(folder).log(name),
-            sources=() if told is None else (told,),
+            sources=() if feed_folder is None else (feed_folder,),
             may_fork=can_fork(self.tasks[0].spec),
         )
 
@@ -104,8 +104,8 @@ def _run_round(
 ) -> list[_Batch]:
     """Runs batches, and returns what is left of those whose child died, or that lack a feed."""
     telling = {job.directories[0]: job for job in _telling(batches, folder, options)}
-    told = {job.name.partition(" ")[2]: directory for directory, job in telling.items()}
-    feeds = [told[batch.tasks[0].spec.name] if batch.needs_feed else None for batch in batches]
+    folders = {job.name.partition(" ")[2]: directory for directory, job in telling.items()}
+    feeds = [folders[batch.tasks[0].spec.name] if batch.needs_feed else None for batch in batches]
     jobs = {
         batch.job(folder, options, feed): (batch, feed)
         for batch, feed in zip(batches, feeds, strict=True)

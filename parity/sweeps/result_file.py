@@ -220,20 +220,20 @@ def _sweep(found: SweepRecord) -> SweepResult:
         with np.errstate(all="ignore"):  # there may be numbers whose squares leave the floats
             return result_of(sweep, is_whole=is_whole, terms=terms, are_pairs=are_pairs, **known)
 
-    own = {row.scenario for row in rows} - SCENARIOS.keys()
-    by_default = judged(dict.fromkeys(own, Terms()))
-    if not own:
+    programs = {row.scenario for row in rows} - SCENARIOS.keys()
+    by_default = judged(dict.fromkeys(programs, Terms()))
+    if not programs:
         return by_default
-    return judged(_terms(own, written, by_default.equivalence))
+    return judged(_terms(programs, written, by_default.equivalence))
 
 
 def _terms(
-    own: Set[str], written: SweepEquivalence, by_default: SweepEquivalence
+    programs: Set[str], written: SweepEquivalence, by_default: SweepEquivalence
 ) -> dict[str, Terms]:
     """Returns how programs of the user's were judged; no run says that.
 
     Args:
-        own: their names.
+        programs: their names.
         written: as the file has it, with the margins.
         by_default: of the same runs, with the margins that a program has by default.
     """
@@ -249,4 +249,4 @@ def _terms(
             found["epochs"] = float(f"{share:.12g}")  # as it was typed
     for each in written.collapses:
         margins[each.scenario]["collapses"] = each.margin
-    return {name: Terms(cures.get(name), Margins(**margins[name])) for name in own}
+    return {name: Terms(cures.get(name), Margins(**margins[name])) for name in programs}

@@ -229,9 +229,9 @@ def margin_of(quantity: str) -> str:
 
 def output_of(quantity: str) -> str | None:
     """Returns the output whose accuracy a quantity is; None if it is another quantity."""
-    is_own = quantity not in QUANTITIES and quantity.endswith(_OF_OUTPUT)
-    is_own = is_own and not quantity.startswith("effect on ")
-    return quantity.removesuffix(_OF_OUTPUT) if is_own else None
+    is_of_output = quantity not in QUANTITIES and quantity.endswith(_OF_OUTPUT)
+    is_of_output = is_of_output and not quantity.startswith("effect on ")
+    return quantity.removesuffix(_OF_OUTPUT) if is_of_output else None
 
 
 def _difference(value: _Value, base: _Value) -> _Value:

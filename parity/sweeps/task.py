@@ -160,7 +160,7 @@ class _Parts:
 
     def of_program(self, spec: ProgramSpec, half: str) -> dict[str, Any]:
         """Returns what decides a run of a program."""
-        told = ("keras",) if half == "keras" else ("keras", "torch")
+        names = ("keras",) if half == "keras" else ("keras", "torch")
         place = (spec.replace(seed=0), half)
         if place not in self._files:
             self._files[place] = user_files(spec, half)
@@ -169,7 +169,7 @@ class _Parts:
                 "code": code_digest(name, PROGRAM_MODULES),
                 **versions(name, self._pythons[name]),
             }
-            for name in told
+            for name in names
         }
         source = _source_of(spec)
         source = None if source is None else data_digest(source)

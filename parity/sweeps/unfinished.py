@@ -119,7 +119,7 @@ def write_plan(
     for task in tasks:
         seeds = runs.setdefault(task.spec.name, {}).setdefault(task.half, {})
         seeds[str(task.spec.seed)] = task.key
-    told: dict[str, Any] = {
+    plan: dict[str, Any] = {
         "schema": SCHEMA,
         "mode": mode,
         "margins": margins,
@@ -128,11 +128,11 @@ def write_plan(
         "settings": _settings(tasks),
     }
     if terms:
-        told["programs"] = {
+        plan["programs"] = {
             name: {"cures": each.cures, "margins": asdict(each.margins)}
             for name, each in terms.items()
         }
-    write_json(folder / PLAN, told)
+    write_json(folder / PLAN, plan)
 
 
 def read_plan(folder: Path) -> Plan | None:
@@ -165,18 +165,18 @@ def _settings(tasks: Sequence[Task]) -> dict[str, dict[str, Any]]:
     found: dict[str, set[RunSpec | ProgramSpec]] = {}
     for task in tasks:
         found.setdefault(task.spec.name, set()).add(task.spec.replace(seed=0))
-    return {name: _told(*specs) for name, specs in found.items() if len(specs) == 1}
+    return {name: _plain_settings(*specs) for name, specs in found.items() if len(specs) == 1}
 
 
-def _told(spec: RunSpec | ProgramSpec) -> dict[str, Any]:
+def _plain_settings(spec: RunSpec | ProgramSpec) -> dict[str, Any]:
     """Returns the settings as files have them, without the path of a folder."""
     return spec.to_dict() if isinstance(spec, RunSpec) else spec.told()
 
 
 def _places(found: PlanRecord) -> Iterator[tuple[str, int, str, str]]:
-    own = () if found.programs is UNSET else found.programs
+    programs = () if found.programs is UNSET else found.programs
     for scenario, halves in found.runs.items():
-        if scenario not in SCENARIOS and scenario not in own:
+        if scenario not in SCENARIOS and scenario not in programs:
             raise ValueError(f"a key of runs is {scenario[:40]!r}, not a scenario of parity list")
         for half, seeds in halves.items():
             for seed, key in seeds.items():
@@ -244,8 +244,8 @@ def sweep_of_store(folder: Path) -> tuple[SweepResult, tuple[str, ...]]:
         keys_of = latest
     else:
         runs, keys_of = _of_plan(plan, known, problems), plan.keys
-    own = {run.spec.name for run in known.values() if isinstance(run.spec, ProgramSpec)}
-    terms = {name: Terms() for name in own} if plan is None else plan.terms
+    programs = {run.spec.name for run in known.values() if isinstance(run.spec, ProgramSpec)}
+    terms = {name: Terms() for name in programs} if plan is None else plan.terms
     sweep, modes, versions = Sweep(), set(), dict[str, Any]()
     unlike_keras = unlike_fed({place: run for place, run in runs.items() if run is not None})
     for (scenario, seed, half), run in runs.items():
@@ -368,11 +368,11 @@ def read_histories(patterns: Sequence[str]) -> Histories:
             columns.setdefault(half, set()).update(history)
             sweep.rows.append(Row(NAME, seed, half, judge(history), 0.0))
         if read < 2:
-            told = [str(row["reason"]) for row in sweep.failures if row["half"] == half]
+            reasons = [str(row["reason"]) for row in sweep.failures if row["half"] == half]
             raise InputError(
                 f"--histories {pattern!r}: {read} of {len(found[half])} files can be read; "
                 "expected at least two histories of each half"
-                + "".join(f"\n  {reason}" for reason in told[:MAX_NAMED])
+                + "".join(f"\n  {reason}" for reason in reasons[:MAX_NAMED])
             )
     sweep.num_run = len(sweep.rows)
     notes.append(

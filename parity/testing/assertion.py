@@ -240,17 +240,17 @@ def failure_text(result: Result, out: Path | None = None) -> str:
     lines = ["".join(text for text, _ in line).rstrip() for line in page_lines(result_page(result))]
     if out is not None:
         lines += [f"  results in {out}"]
-    told = [plain(text) for text in sentences.found_texts(result)]
-    told += [
+    texts = [plain(text) for text in sentences.found_texts(result)]
+    texts += [
         plain(f"could not be compared: {entry['what']}: {entry['do']}")
         for entry in result.incomplete
     ]
     head = "no parity" if result.verdict == "fail" else "not decided"
-    if len(told) == 1:
-        head, told = f"{head}: {told[0]}", []
-    elif told:
-        head = f"{head} in {len(told)} places"
-    whole = [head, *(f"  {text}" for text in told), *[line for line in lines if line]]
+    if len(texts) == 1:
+        head, texts = f"{head}: {texts[0]}", []
+    elif texts:
+        head = f"{head} in {len(texts)} places"
+    whole = [head, *(f"  {text}" for text in texts), *[line for line in lines if line]]
     return log_text("\n".join(whole))
 
 
@@ -383,7 +383,7 @@ def import_paths() -> tuple[Path, ...]:
 
     Another interpreter has its own standard library and packages.
     """
-    own = {Path(path).resolve() for path in sysconfig.get_paths().values()}
-    own |= {path / "lib-dynload" for path in own}
+    standard = {Path(path).resolve() for path in sysconfig.get_paths().values()}
+    standard |= {path / "lib-dynload" for path in standard}
     found = [Path(path).resolve() for path in sys.path]
-    return tuple(dict.fromkeys(p for p in found if p.is_dir() and p not in own))
+    return tuple(dict.fromkeys(p for p in found if p.is_dir() and p not in standard))

@@ -141,12 +141,12 @@ def _recorded(spec: ProgramSpec, seeds: Sequence[int], place: Path) -> tuple[Pat
         spec, asked = spec.replace(seed=seeds[0]), asked | {"seed"}
     if not place.is_dir():
         return place, recorded_spec(spec, place, asked)
-    found, told = [], []
+    found, problems = [], []
     for path in sorted(place.rglob(f"*{SUFFIX}")):
         try:
             found.append((path, recorded_spec(spec, path, asked)))
         except InputError as error:
-            told.append(str(error))
+            problems.append(str(error))
     if len(found) == 1:
         return found[0]
     shown = ", ".join(str(path) for path, _ in found[:5])
@@ -154,7 +154,7 @@ def _recorded(spec: ProgramSpec, seeds: Sequence[int], place: Path) -> tuple[Pat
         f"{place}: several bundles are of a run of {spec.program!r}: {shown}; keep one of them"
         if found
         else f"{place}: there is no bundle of a run of {spec.program!r}; record it with `parity "
-        "record --run`" + "".join(f"; {line}" for line in told[:5])
+        "record --run`" + "".join(f"; {line}" for line in problems[:5])
     )
 
 

@@ -104,7 +104,7 @@ def check_options(config: pytest.Config) -> None:
         except InputError as error:
             raise pytest.UsageError(f"--parity-{error}") from None
     is_worker = hasattr(config, "workerinput")  # of xdist; others may already have written there
-    if "out" in given and not is_worker and _is_taken(Path(given["out"])):
+    if "out" in given and not is_worker and _is_in_use(Path(given["out"])):
         raise pytest.UsageError(
             f"--parity-out {given['out']}: expected an empty folder or one that does not exist"
         )
@@ -189,5 +189,5 @@ def _check_names(given: dict[str, Any]) -> None:
         pytest.fail(f"unknown {unknown}: expected some of {', '.join(known)}", pytrace=False)
 
 
-def _is_taken(folder: Path) -> bool:
+def _is_in_use(folder: Path) -> bool:
     return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))

@@ -60,8 +60,8 @@ def pack(folder: Path, path: Path) -> None:
     trace = Trace(folder)
     for left in trace.facts.get("incomplete", ()):
         if ARE_NAN in left["why"]:  # such a bundle could prove nothing
-            told = f"of {left['what']}, {left['why']}; {left['do']}"
-            raise InputError(f"this Keras model cannot be recorded: {told}")
+            problem = f"of {left['what']}, {left['why']}; {left['do']}"
+            raise InputError(f"this Keras model cannot be recorded: {problem}")
     write_archive(path, probe_entries(trace, trace.spec))
 
 

@@ -238,12 +238,12 @@ def encode(
 
 
 def _earlier(
-    seen: Container[str], get: Callable[[str], StoredArray]
+    decoded: Container[str], get: Callable[[str], StoredArray]
 ) -> Callable[[str], StoredArray]:
     """Returns what gives a prediction the arrays before its own, the same in both directions."""
 
     def earlier(key: str) -> StoredArray:
-        if key not in seen:
+        if key not in decoded:
             raise KeyError(key)
         return _aligned(get(key))
 
@@ -307,21 +307,21 @@ def decode(
         ValueError: what is stored does not fit its code.
     """
     shapes = {key: tuple(code["shape"]) for key, code in codes.items()}
-    seen: set[str] = set()
-    earlier = _earlier(seen, get)
+    decoded: set[str] = set()
+    earlier = _earlier(decoded, get)
     predictions = Predictions(facts, shapes, earlier)
     for key in predictions.order:
         code = codes[key]
         if code["as"] == "same":
             of = code["of"]
-            is_such = of in seen and codes[of]["dtype"] == code["dtype"]
+            is_such = of in decoded and codes[of]["dtype"] == code["dtype"]
             if not is_such or math.prod(shapes[of]) != math.prod(shapes[key]):
                 raise ValueError(f"the array {key[:60]!r} is said to be one that it cannot be")
             array = earlier(of)
         else:
             array = _restored(key, code, stored(key), predictions)
         yield key, array.reshape(shapes[key])
-        seen.add(key)
+        decoded.add(key)
 
 
 def _restored(key: str, code: Code, found: StoredArray, predictions: Predictions) -> StoredArray:

@@ -179,7 +179,7 @@ PARTS = {
     "order": ("I64",),
 }
 # Beginnings of keys.
-_OF_THEIR_OWN = {
+_OTHER_DTYPES = {
     "loss/confident/target": ("F64", "I64"),
     "metric_input/target": ("F64", "I64"),
     "schedule/stopped": ("I64",),
@@ -197,8 +197,10 @@ def check_array(key: str, dtype: Any, shape: Any) -> str:
     part = key.partition("/")[0]
     if part not in PARTS:
         return f"the array {key[:60]!r} is none that this version knows; record it again"
-    own = [dtypes for start, dtypes in _OF_THEIR_OWN.items() if f"{key}/".startswith(f"{start}/")]
-    dtypes = own[0] if own else PARTS[part]
+    others = [
+        dtypes for start, dtypes in _OTHER_DTYPES.items() if f"{key}/".startswith(f"{start}/")
+    ]
+    dtypes = others[0] if others else PARTS[part]
     if dtype not in dtypes:
         shown = f"the array {key[:60]!r} is {str(dtype)[:20]!r}"
         return f"{shown}; expected {' or '.join(dtypes)}"
@@ -249,12 +251,12 @@ def check_facts(
 
 def _names(facts: Mapping[str, Any]) -> str:
     """Names are keys of arrays: each stands once, and is one."""
-    seen: set[str] = set()
+    known_names: set[str] = set()
     for number, node in enumerate(facts["nodes"]):
         name = node["name"]
-        if name in seen:
+        if name in known_names:
             return f"two nodes have the name {name[:40]!r}"
-        seen.add(name)
+        known_names.add(name)
         if later := [each for each in node["sources"] if each is not None and each >= number]:
             return f"the node {name[:40]!r} has the source {later[0]}; expected one before"
     return ""

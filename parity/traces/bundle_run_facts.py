@@ -113,10 +113,10 @@ def _whole(forms: Mapping[str, Any], shapes: Shapes, fit: Mapping[str, Any]) -> 
         parts = forms["val"].get("parts") if isinstance(forms["val"], dict) else None
         if parts is None or len(parts) not in (1, 2, 3):
             return "feed.val is no (x, y) or (x, y, weight)"
-    for told, names in groups:
+    for label, names in groups:
         lengths = set().union(*(_lengths(f"feed/{name}", forms[name], shapes) for name in names))
         if len(lengths) != 1 or 0 in lengths:
-            return f"the arrays of {told} have {sorted(lengths)[:5]} samples; expected one number"
+            return f"the arrays of {label} have {sorted(lengths)[:5]} samples; expected one number"
     if "x" in forms and not isinstance(fit["batch_size"], int):
         return "facts.fit.batch_size is missing, and arrays were fed"
     return ""

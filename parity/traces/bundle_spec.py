@@ -114,8 +114,8 @@ def _check_entries(archive: zipfile.ZipFile, expected: tuple[str, ...], num_byte
     names = archive.namelist()
     if sorted(names) != sorted(expected):
         shown = ", ".join(repr(name)[:40] for name in names[:5])
-        told = " and ".join(expected[:2]) if len(expected) == 2 else ", ".join(expected)
-        raise ValueError(f"it has the entries {shown}; expected {told}, each once")
+        wanted = " and ".join(expected[:2]) if len(expected) == 2 else ", ".join(expected)
+        raise ValueError(f"it has the entries {shown}; expected {wanted}, each once")
     for name in expected:
         entry = archive.getinfo(name)
         most = MAX_FACTS if name.endswith(".json") else most_arrays(num_bytes)
@@ -305,11 +305,11 @@ def find_bundle(place: Path, spec: CheckSpec, root: Path) -> Path:
         InputError: none is of this factory and these settings, or several are.
     """
     paths = [place] if place.is_file() else sorted(place.rglob(f"*{SUFFIX}"))
-    parts, told, fitting = _parts(spec, root), [], []
+    parts, problems, fitting = _parts(spec, root), [], []
     for path in paths:
         recorded, problem = _recorded(path, path.stat().st_mtime_ns)
         if recorded is None:
-            told.append(problem)
+            problems.append(problem)
             continue
         shared = _shared(parts, _recorded_parts(recorded, root))
         if not shared:
@@ -322,7 +322,7 @@ def find_bundle(place: Path, spec: CheckSpec, root: Path) -> Path:
         if _file_name(recorded.data) != _file_name(spec.data):
             differs.append(f"data {_file_name(recorded.data)}")
         if differs:
-            told.append(f"{path} is of this factory, but with {', '.join(differs)}")
+            problems.append(f"{path} is of this factory, but with {', '.join(differs)}")
         else:
             # The name decides between files of the same name in several folders.
             fitting.append((path.name == bundle_name(spec, root), shared, path))
@@ -336,7 +336,7 @@ def find_bundle(place: Path, spec: CheckSpec, root: Path) -> Path:
         raise InputError(f"{place}: several bundles are of {wanted}: {shown}; keep one of them")
     raise InputError(
         f"{place}: there is no bundle of {wanted}; record it where TensorFlow is installed, with "
-        "parity record or pytest --parity-record" + "".join(f"; {line}" for line in told[:5])
+        "parity record or pytest --parity-record" + "".join(f"; {line}" for line in problems[:5])
     )
 
 

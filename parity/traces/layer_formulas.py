@@ -149,11 +149,11 @@ def inner(padded: Array, pads: Sequence[tuple[int, int]]) -> Array:
 def _groups(call: LayerCall) -> Iterator[tuple[slice, slice]]:
     """Yields the channels that go into each group, and those that come out."""
     kernel, num = call.weights["kernel"], call.config.get("groups", 1)
-    taken, made = kernel.shape[-2], kernel.shape[-1] // num
-    if taken * num != call.inputs[0].shape[-1] or made * num != call.shape[-1]:
+    num_in, made = kernel.shape[-2], kernel.shape[-1] // num
+    if num_in * num != call.inputs[0].shape[-1] or made * num != call.shape[-1]:
         raise ValueError("other channels")
     for g in range(num):
-        yield slice(g * taken, (g + 1) * taken), slice(g * made, (g + 1) * made)
+        yield slice(g * num_in, (g + 1) * num_in), slice(g * made, (g + 1) * made)
 
 
 def conv(call: LayerCall) -> Array:
@@ -161,8 +161,8 @@ def conv(call: LayerCall) -> Array:
     windows, kernel = _of_conv(call), call.weights["kernel"]
     padded, result = np.pad(call.inputs[0], windows.pads), np.zeros(call.shape)
     for place, part in windows.places:
-        for taken, made in _groups(call):
-            result[..., made] += padded[part][..., taken] @ kernel[place][:, made]
+        for channels, made in _groups(call):
+            result[..., made] += padded[part][..., channels] @ kernel[place][:, made]
     return with_bias(call, result)
 
 
@@ -171,8 +171,8 @@ def conv_back(call: LayerCall, output: Array, slope: Array) -> list[Array | None
     windows, kernel = _of_conv(call), call.weights["kernel"]
     padded = np.pad(np.zeros(call.inputs[0].shape), windows.pads)
     for place, part in windows.places:
-        for taken, made in _groups(call):
-            padded[part][..., taken] += slope[..., made] @ kernel[place][:, made].T
+        for channels, made in _groups(call):
+            padded[part][..., channels] += slope[..., made] @ kernel[place][:, made].T
     return [inner(padded, windows.pads)]
 
 
@@ -181,8 +181,8 @@ def conv_weights(call: LayerCall, output: Array, slope: Array) -> dict[str, Arra
     windows, kernel = _of_conv(call), call.weights["kernel"]
     padded, result = np.pad(call.inputs[0], windows.pads), np.zeros(kernel.shape)
     for place, part in windows.places:
-        for taken, made in _groups(call):
-            x = padded[part][..., taken].reshape(-1, taken.stop - taken.start)
+        for channels, made in _groups(call):
+            x = padded[part][..., channels].reshape(-1, channels.stop - channels.start)
             result[place][:, made] = x.T @ slope[..., made].reshape(len(x), -1)
     return {"kernel": result, "bias": over_samples(slope)}
 

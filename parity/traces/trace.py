@@ -223,8 +223,8 @@ class TraceWriter(Generic[F]):
         folder = RunFolder(directory)
         directory.mkdir(parents=True, exist_ok=True)
         same = same_arrays(self.arrays)
-        held = {key: array for key, array in self.arrays.items() if key not in same}
-        write_arrays(folder.arrays, held)
+        kept = {key: array for key, array in self.arrays.items() if key not in same}
+        write_arrays(folder.arrays, kept)
         history = {**result.history, **self.columns}
         write_records(folder, environment, history, result.wall_s, self.facts, self.arrays, same)
 
@@ -284,13 +284,13 @@ def same_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
     """
     first: dict[tuple[object, ...], str] = {}
     same: dict[str, str] = {}
-    seen: dict[int, str] = {}  # id of an array -> its key
+    keys: dict[int, str] = {}  # id of an array -> its key
     for key, array in arrays.items():
         if array.nbytes < _MIN_SHARED:
             continue
-        if (other := seen.setdefault(id(array), key)) == key:
+        if (other := keys.setdefault(id(array), key)) == key:
             content = hashlib.blake2b(array.data, digest_size=32).digest()
-            other = seen[id(array)] = first.setdefault((array.dtype.str, array.shape, content), key)
+            other = keys[id(array)] = first.setdefault((array.dtype.str, array.shape, content), key)
         if other != key:
             same[key] = other
     return same
@@ -333,12 +333,12 @@ class Trace:
             self.facts: Mapping[str, Any] = index["facts"]
             self.wall_s = float(index["wall_s"])
             with safe_open(folder.arrays, framework="numpy") as file:
-                held = frozenset(file.keys())
+                stored = frozenset(file.keys())
             self._reader = ArrayReader(folder.arrays)
             self.same: dict[str, str] = dict(index.get("same", {}))
-            if not held.issuperset(self.same.values()) or not held.isdisjoint(self.same):
+            if not stored.issuperset(self.same.values()) or not stored.isdisjoint(self.same):
                 raise ValueError(f"{INDEX} names arrays that {ARRAYS} does not have")
-            self._keys = held | self.same.keys()
+            self._keys = stored | self.same.keys()
             if not isinstance(self.facts, dict):
                 raise TypeError(f"the facts in {INDEX} are no mapping")
         except RunError:

@@ -253,13 +253,13 @@ def _entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
     place, key = 0, b""
     while place < end:
         shared, place = varint(block, place)
-        own, place = varint(block, place)
+        unshared, place = varint(block, place)
         length, place = varint(block, place)
-        if shared > len(key) or place + own + length > end:
+        if shared > len(key) or place + unshared + length > end:
             raise ValueError("an entry is outside of its block")
-        key = key[:shared] + block[place : place + own]
-        yield key, block[place + own : place + own + length]
-        place += own + length
+        key = key[:shared] + block[place : place + unshared]
+        yield key, block[place + unshared : place + unshared + length]
+        place += unshared + length
 
 
 # --------------------------------------------------------------------------------------------------
@@ -438,8 +438,8 @@ def _array(key: str, name: str, entry: _Entry, data: list[Path], number: int) ->
         return widened(array) if is_half else array
 
     holder, _, last = name.removesuffix(":0").rpartition("/")
-    told = np.dtype(np.float32) if is_half else dtype
-    return StoredArray(key, holder, last, number, entry.shape, told, load)
+    read_dtype = np.dtype(np.float32) if is_half else dtype
+    return StoredArray(key, holder, last, number, entry.shape, read_dtype, load)
 
 
 def _bytes(data: list[Path], entry: _Entry, key: str) -> bytes:

@@ -62,7 +62,7 @@ class Tree:
     """
 
     def __init__(self, file: h5py.File) -> None:
-        self._seen: set[tuple[int, int]] = set()
+        self._visited: set[tuple[int, int]] = set()
         self._count = 0
         self.root = file
 
@@ -74,9 +74,9 @@ class Tree:
                 entered before.
         """
         info = h5py.h5o.get_info(group.id)
-        if (place := (info.fileno, info.addr)) in self._seen:
+        if (place := (info.fileno, info.addr)) in self._visited:
             raise ValueError(f"the group {group.name[:80]!r} is in it twice")
-        self._seen.add(place)
+        self._visited.add(place)
         self._count += len(group)
         if self._count > 2 * MAX_WEIGHTS or group.name.count("/") > MAX_DEPTH:
             raise ValueError("its groups are too many, or nested too deep")
@@ -132,8 +132,8 @@ def stored_array(
             return widened(array.view(np.uint16))
         return np.ascontiguousarray(array, dtype=dtype).reshape(dataset.shape)
 
-    told = np.dtype(np.float32) if is_half else dtype
-    return StoredArray(key, holder, name, number, tuple(dataset.shape), told, load)
+    read_dtype = np.dtype(np.float32) if is_half else dtype
+    return StoredArray(key, holder, name, number, tuple(dataset.shape), read_dtype, load)
 
 
 def _is_bfloat16(dataset: h5py.Dataset) -> bool:
@@ -227,12 +227,14 @@ def read_weights_h5(path: Path) -> tuple[list[StoredArray], list[StoredArray]]:
 
     def walk(group: h5py.Group, names: tuple[str | None, ...], below: tuple[str, ...]) -> None:
         members = tree.members(group)
-        own = members.pop(_VARS, None)
-        if isinstance(own, h5py.Group):
+        variables = members.pop(_VARS, None)
+        if isinstance(variables, h5py.Group):
             if below:
-                names = (*names, text_of(own, "name"))
-            _variables(tree, own, names, below, slots if below[:1] == (_OPTIMIZER,) else weights)
-        elif own is not None:
+                names = (*names, text_of(variables, "name"))
+            _variables(
+                tree, variables, names, below, slots if below[:1] == (_OPTIMIZER,) else weights
+            )
+        elif variables is not None:
             raise ValueError(f"{group.name[:80]!r} has an array {_VARS!r}; expected a group")
         for name, member in members.items():
             if isinstance(member, h5py.Dataset):
@@ -297,7 +299,7 @@ def stored_weights_h5(path: Path) -> Stored:
 # `save_weights("x.h5")` of Keras 2 has the layers in the root, and no configuration.
 
 
-_MODEL, _OPTIMIZER_OF_LEGACY_H5, _OWN = (
+_MODEL, _OPTIMIZER_OF_LEGACY_H5, _TOP_LEVEL = (
     "model_weights",
     "optimizer_weights",
     "top_level_model_weights",
@@ -327,9 +329,9 @@ def stored_legacy_h5(path: Path) -> Stored:
     names = texts_of(root, "layer_names")
     weights: list[StoredArray] = []
     inner: dict[str, dict[str, h5py.Group | h5py.Dataset]] = {"": layers}
-    for name in [*names, *([_OWN] if _OWN in layers else [])]:
+    for name in [*names, *([_TOP_LEVEL] if _TOP_LEVEL in layers else [])]:
         group = _group(tree, inner, name)
-        weights += _listed(tree, group, "" if name == _OWN else name)
+        weights += _listed(tree, group, "" if name == _TOP_LEVEL else name)
     optimizer = members.get(_OPTIMIZER_OF_LEGACY_H5)
     slots = _listed(tree, optimizer, "") if isinstance(optimizer, h5py.Group) else []
     config, compiled = _json_of(file, "model_config"), _json_of(file, "training_config")

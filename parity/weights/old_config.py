@@ -115,12 +115,12 @@ class _Reader:
         if any(place not in self.found.returned for place in places):
             return False
         name = str(layer.get("name"))
-        taken = [self.found.returned[place] for place in places]
+        arguments = [self.found.returned[place] for place in places]
         if is_operation(layer):
-            returned = _REFUSED if _REFUSED in taken else self._applied(layer, call)
+            returned = _REFUSED if _REFUSED in arguments else self._applied(layer, call)
         else:
             source = self.counted([name, number, 0])
-            calls = [each for each in taken if isinstance(each, _Call)]
+            calls = [each for each in arguments if isinstance(each, _Call)]
             is_led = all(each.leads for each in calls)
             dtypes, last = _dtypes_of(layer, calls), _last_of(layer, calls)
             returned = _Call((source[0], source[1]), dtypes, is_led, last)
@@ -149,8 +149,8 @@ class _Reader:
 
     def _refuse(self, layer: Layer, why: str) -> None:
         settings = _settings(layer)
-        told = [settings.get(key) for key in ("function", "method_name", "attr_name", "name")]
-        function = next((each for each in told if each), None)
+        names = [settings.get(key) for key in ("function", "method_name", "attr_name", "name")]
+        function = next((each for each in names if each), None)
         self.found.problems.append(f"the operation {function!r} of TensorFlow {why}")
 
     def _arguments(self, call: Any) -> tuple[Any, dict[str, Any]]:
@@ -216,11 +216,11 @@ def _numbered_calls(layer: Layer) -> list[tuple[int, Any]]:
     An input has no call. Call 0 of a model in a model is the one that made it.
     """
     calls = _calls(layer)
-    first = [] if calls and not _begins_with_input(layer) else [None]
+    first = [] if calls and not _starts_with_input(layer) else [None]
     return list(enumerate([*first, *calls]))
 
 
-def _begins_with_input(layer: Layer) -> bool:
+def _starts_with_input(layer: Layer) -> bool:
     """Whether a layer is a model that Keras 2 has called once with its own input."""
     layers = _settings(layer).get("layers")
     first = layers[0] if isinstance(layers, list) and layers else None
@@ -327,12 +327,12 @@ def changed_rules(config: Any) -> Iterator[str]:
         if isinstance(layers := settings.get("layers"), list):
             yield from _operations_of([e for e in layers if isinstance(e, Mapping)]).problems
         if kind in _LAYERS:
-            told = f"{kind}, layer {name!r}, which in Keras 2 {_LAYERS[kind]}"
-            yield f"{told}, and in Keras 3 does not"
+            text = f"{kind}, layer {name!r}, which in Keras 2 {_LAYERS[kind]}"
+            yield f"{text}, and in Keras 3 does not"
         for value in settings.values():
             if isinstance(value, str) and value in _ACTIVATIONS:
-                told = f"{value} of layer {name!r}, in Keras 2 {_ACTIVATIONS[value]}"
-                yield f"{told}, which Keras 3 computes otherwise"
+                text = f"{value} of layer {name!r}, in Keras 2 {_ACTIVATIONS[value]}"
+                yield f"{text}, which Keras 3 computes otherwise"
 
 
 def is_old(config: Any) -> bool:
@@ -358,7 +358,7 @@ def renewed_graph(
     if not any(isinstance(call, list) for each in layers for call in _calls(each)):
         return dict(settings)
     names = {str(each.get("name")) for each in layers}
-    inner = {str(each.get("name")) for each in layers if _begins_with_input(each)}
+    inner = {str(each.get("name")) for each in layers if _starts_with_input(each)}
     operations = _operations_of(layers, _Sources(names, inner, rename).one)
     found = []
     for layer in layers:
@@ -414,8 +414,8 @@ def _without_old(value: Any) -> Any:
         return [_without_old(each) for each in value]
     if not isinstance(value, Mapping) or not isinstance(value.get("config"), Mapping):
         return value
-    told = without_old_settings(value.get("class_name"), value["config"])
-    return {**value, "config": told}
+    config = without_old_settings(value.get("class_name"), value["config"])
+    return {**value, "config": config}
 
 
 def _operations_of(
@@ -454,8 +454,8 @@ class _Sources:
         if layer.get("class_name") in _WITH_STATES and len(sources) > 1:
             tensors["initial_state"] = given[1:]
             given = given[:1]
-        told = given if len(given) == 1 else [given]
-        return {"args": told, "kwargs": {**arguments, **tensors}}
+        args = given if len(given) == 1 else [given]
+        return {"args": args, "kwargs": {**arguments, **tensors}}
 
     def _is_one(self, value: Any) -> bool:
         """Whether a value says where a tensor comes from."""

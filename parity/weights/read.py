@@ -114,7 +114,7 @@ def copy_stored(path: Path, folder: Path) -> None:
         InputError: the file cannot be used.
     """
     stored = read_stored(path, folder)
-    told: dict[str, Any] = {
+    description: dict[str, Any] = {
         "form": stored.form,
         "config": stored.config,
         "compiled": stored.compiled,
@@ -128,7 +128,7 @@ def copy_stored(path: Path, folder: Path) -> None:
     with refusals(path), ArrayFile(folder / ARRAYS, entries) as file:
         for key, array in keyed.items():
             file[key] = array.load()
-    write_json(folder / TOLD, told)
+    write_json(folder / TOLD, description)
     (folder / SUCCESS).touch()
 
 
@@ -153,9 +153,9 @@ def write_back(like: Path, arrays: Path, folder: Path, to: Path) -> None:
     if stored.form not in (".weights.h5", ".h5"):
         raise InputError(f"{like}: expected a .weights.h5 or .h5, not a {stored.form}")
     given = load_file(arrays)
-    own = {array.key for array in stored.weights}
-    if left := sorted(own ^ set(given)):
-        where = "this file" if left[0] in own else "the module"
+    keys = {array.key for array in stored.weights}
+    if left := sorted(keys ^ set(given)):
+        where = "this file" if left[0] in keys else "the module"
         raise InputError(
             f"{like}: {left[0][:80]!r} is in {where} alone; expected the same weights in both"
         )

@@ -286,8 +286,8 @@ def nearness(train: np.ndarray, val: np.ndarray, *, within: np.ndarray) -> Nearn
     if min(len(train), len(within)) < MIN_TRAIN or train[0].size < MIN_PIXELS:
         return None
     base = blurred(train)
-    _, own = _nearest(train[within], base, within)
-    structured = own[base[within].any(axis=1)]
+    _, within_distance = _nearest(train[within], base, within)
+    structured = within_distance[base[within].any(axis=1)]
     if len(structured) < MIN_TRAIN:
         return None
     dimension = _rate(np.log(structured[:, -1:] / structured[:, :-1]), -math.log(MAX_RATIO))
@@ -297,14 +297,14 @@ def nearness(train: np.ndarray, val: np.ndarray, *, within: np.ndarray) -> Nearn
     return Nearness(
         index=index,
         ratio=distance[:, 0] / distance[:, -1],
-        within=own[:, 0] / own[:, -1],
+        within=within_distance[:, 0] / within_distance[:, -1],
         threshold=min(MAX_RATIO, chance ** (1 / dimension)),
         dimension=dimension,
     )
 
 
 def _nearest(
-    images: np.ndarray, base: np.ndarray, own: np.ndarray | None = None
+    images: np.ndarray, base: np.ndarray, query_index: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the nearest training image, (N,), and the K distances, (N, K), of each image.
 
@@ -312,7 +312,7 @@ def _nearest(
     far from all.
     """
     views = [blurred(each) for each in (images, images[:, :, ::-1])]
-    found = [nearest(view, base, K, own=own) for view in views]
+    found = [nearest(view, base, K, own=query_index) for view in views]
     distance = np.maximum([each.distance for each in found], ROUNDING)
     distance[:, ~views[0].any(axis=1)] = 1
     way = (distance[:, :, 0] / distance[:, :, -1]).argmin(axis=0)

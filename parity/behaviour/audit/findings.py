@@ -93,8 +93,8 @@ def findings_of(audit: Audit) -> tuple[Finding, ...]:
         _split_differs(audit),
         _pixels_differ(audit),
     )
-    told = (finding for finding in found if finding is not None)
-    return tuple(sorted(told, key=lambda finding: get_args(Severity).index(finding.severity)))
+    reported = (finding for finding in found if finding is not None)
+    return tuple(sorted(reported, key=lambda finding: get_args(Severity).index(finding.severity)))
 
 
 def _graded(value: float, high: float, medium: float) -> Severity:
@@ -240,10 +240,10 @@ def _split_differs(audit: Audit) -> Finding | None:
 
 
 def _pixels_differ(audit: Audit) -> Finding | None:
-    told = [test for test in audit.pixels if test.p < ALARM and abs(test.effect) >= MIN_EFFECT]
-    if not told:
+    alarming = [test for test in audit.pixels if test.p < ALARM and abs(test.effect) >= MIN_EFFECT]
+    if not alarming:
         return None
-    worst = max(told, key=lambda test: abs(test.effect))
+    worst = max(alarming, key=lambda test: abs(test.effect))
     return Finding(
         "pixels_differ",
         _graded(abs(worst.effect), 1, 0.5),

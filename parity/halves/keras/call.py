@@ -115,11 +115,11 @@ def without_masks(keywords: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in keywords.items() if name not in _MASKS}
 
 
-def given_masks_of(inputs: list[Any], told: Any) -> list[Any]:
+def given_masks_of(inputs: list[Any], passed_masks: Any) -> list[Any]:
     """Returns the mask of each input: one that the call was told, or else that which it carries."""
-    own = list(map(versions.mask_of, inputs))
-    by_hand = [] if told is None else tf.nest.flatten(told)
-    return [*by_hand[: len(own)], *own[len(by_hand) :]]
+    carried_masks = list(map(versions.mask_of, inputs))
+    by_hand = [] if passed_masks is None else tf.nest.flatten(passed_masks)
+    return [*by_hand[: len(carried_masks)], *carried_masks[len(by_hand) :]]
 
 
 # --- Calls: the calls of a Keras model's layers in order, and what is noted beside them -----------

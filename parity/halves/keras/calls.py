@@ -189,10 +189,10 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
         return _call_random_image(layer, name, calls, call, arguments, keywords)
     if arguments and (stacked := layers_of(layer, keywords)):
 
-        def told(part: Any, own: str, *given: Any) -> Any:
-            return _call(part, own, calls, call, *given)
+        def call_part(part: Any, part_name: str, *given: Any) -> Any:
+            return _call(part, part_name, calls, call, *given)
 
-        return call_cells(layer, name, stacked, told, arguments, keywords)
+        return call_cells(layer, name, stacked, call_part, arguments, keywords)
     if arguments and cells_of(layer):
         return add_recurrent(layer, name, calls, call, arguments, keywords)
     if has_dropouts(layer):

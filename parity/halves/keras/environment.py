@@ -48,14 +48,14 @@ def configure(spec: RunSpec | CheckSpec | ProgramSpec) -> None:
             f"device={spec.device!r}: TensorFlow sees no such GPU; use --device cpu, or install "
             "tensorflow[and-cuda] in the interpreter of this half (--keras-python)"
         )
-    own = os.environ.get(backend.VARIABLE)
+    user_backend = os.environ.get(backend.VARIABLE)
     os.environ[backend.VARIABLE] = backend.HERE
     import keras  # noqa: F401 - it reads the variable now, and never again
 
-    if own is None:
+    if user_backend is None:
         del os.environ[backend.VARIABLE]
     else:
-        os.environ[backend.VARIABLE] = own
+        os.environ[backend.VARIABLE] = user_backend
 
 
 def describe_environment(spec: RunSpec | CheckSpec | ProgramSpec) -> dict[str, Any]:

@@ -176,8 +176,10 @@ def _is_by_user() -> bool:
 
 
 def _is_users(module: str) -> bool:
-    is_own = module.partition(".")[0] in _FRAMEWORKS or module.startswith("parity.halves.keras")
-    return not is_own
+    is_internal = module.partition(".")[0] in _FRAMEWORKS or module.startswith(
+        "parity.halves.keras"
+    )
+    return not is_internal
 
 
 def _is_asked(asked: Any, is_between: Callable[[str, str], bool]) -> bool:

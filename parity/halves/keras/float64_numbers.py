@@ -44,9 +44,9 @@ def with_numbers_of_python(model: keras.Model) -> None:
     TensorFlow computes with a np.float32 in float32, as it does with a number of Python.
     """
     for part in (*model._flatten_layers(), getattr(model, "optimizer", None)):
-        held = vars(part) if part is not None else {}
-        for name, value in list(held.items()):
-            held[name] = versions.python_number(value)
+        attributes = vars(part) if part is not None else {}
+        for name, value in list(attributes.items()):
+            attributes[name] = versions.python_number(value)
 
 
 def _keeping_numbers(convert: Callable[..., Any]) -> Callable[..., Any]:

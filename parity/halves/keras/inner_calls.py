@@ -170,9 +170,9 @@ def _sides(name: str, masks: Sequence[Any], rate: float, is_training: bool) -> I
     gates = _GATES.get(len(masks), "")
     for number, mask in enumerate(masks):
         ones = tf.ones_like(mask)
-        own = f"{name}.{gates[number]}" if gates else name
+        label = f"{name}.{gates[number]}" if gates else name
         output = mask if is_training else tf.identity(ones)
-        yield Drop(own, {"rate": rate}, ones, output, mask.numpy() != 0 if is_training else None)
+        yield Drop(label, {"rate": rate}, ones, output, mask.numpy() != 0 if is_training else None)
 
 
 # --- Cells on top of one another in one RNN layer of Keras, as a layer for each cell --------------
@@ -258,7 +258,7 @@ def call_cells(
     layer: Any,
     name: str,
     parts: list[Any],
-    told: Callable[[Any, str, Any, Any], Any],
+    call_part: Callable[[Any, str, Any, Any], Any],
     arguments: Any,
     keywords: Any,
 ) -> Any:
@@ -268,17 +268,17 @@ def call_cells(
         layer: of Keras.
         name: of its call.
         parts: a layer for each of its cells; see `stacked_cells.layers_of`.
-        told: calls one of them, by its name, with arguments and keywords, and adds the call.
+        call_part: calls one of them, by its name, with arguments and keywords, and adds the call.
         arguments: of the layer.
         keywords: likewise.
     """
     x, *given = arguments
-    begun = states_of(parts, given[0] if given else keywords.get("initial_state"))
+    initial_states = states_of(parts, given[0] if given else keywords.get("initial_state"))
     others = {key: value for key, value in keywords.items() if key not in ("initial_state", "mask")}
     last: list[Any] = []
-    for part, cell, first in zip(parts, layer.cell.cells, begun, strict=True):
+    for part, cell, first in zip(parts, layer.cell.cells, initial_states, strict=True):
         options = others if first is None else {**others, "initial_state": first}
-        x, *states = told(part, f"{name}.{cell.name}", (x,), options)
+        x, *states = call_part(part, f"{name}.{cell.name}", (x,), options)
         last.append(states if isinstance(cell.state_size, list | tuple) else states[:1])
     return (x, *last) if layer.return_state else x
 
@@ -331,7 +331,7 @@ def add_with_dropouts(
     calls.notes_draws = False  # its masks are known
     try:
         tries = calls.mask_tries if is_training else 1
-        with told(layer, is_training=is_training, tries=tries) as dropped:
+        with noted_dropouts(layer, is_training=is_training, tries=tries) as dropped:
             made = call(layer, *arguments, **keywords)
     finally:
         calls.notes_draws = True
@@ -339,8 +339,8 @@ def add_with_dropouts(
     for one in dropped:
         counts[one.name] += 1
         number = counts[one.name]
-        own = f"{name}.{one.name}" if number == 1 else f"{name}.{one.name}#{number}"
-        calls.append(Call(own, "dropout", None, [one.given], one.output, one.mask, one.config))
+        label = f"{name}.{one.name}" if number == 1 else f"{name}.{one.name}#{number}"
+        calls.append(Call(label, "dropout", None, [one.given], one.output, one.mask, one.config))
     inputs = tensors_in((arguments, without_masks(keywords)))
     config = {**plain_config(layer), "dropout": 0.0}  # its dropouts have been taken out
     output = calls.perturbed(kind_of(layer), config, inputs[0] if inputs else None, made)
@@ -353,7 +353,7 @@ def add_with_dropouts(
 
 
 @contextmanager
-def told(layer: Any, *, is_training: bool, tries: int) -> Iterator[list[Dropped]]:
+def noted_dropouts(layer: Any, *, is_training: bool, tries: int) -> Iterator[list[Dropped]]:
     """Notes the dropouts of a layer that is called in the block.
 
     Args:

@@ -46,7 +46,7 @@ def quick_grouped_convolutions() -> Iterator[None]:
 
 
 def _conv(
-    own: Any,
+    original: Any,
     compiled: dict[str, Any],
     inputs: Any,
     kernel: Any,
@@ -58,7 +58,7 @@ def _conv(
     """Returns a convolution, as Keras's `conv` does.
 
     Args:
-        own: Keras's function.
+        original: Keras's function.
         compiled: by settings and shapes; is added to.
         inputs: (N, ..., C), or (N, C, ...) with "channels_first".
         kernel: (..., C / groups, filters), tensor or variable.
@@ -71,21 +71,21 @@ def _conv(
     is_first = (data_format or keras.config.image_data_format()) == "channels_first"
     groups = inputs.shape[1 if is_first else -1] // kernel.shape[-2]
     if groups == 1:
-        return own(inputs, kernel, *settings)
+        return original(inputs, kernel, *settings)
     kernel = tf.convert_to_tensor(kernel)
     if inputs.dtype == tf.float64:
         order = list(range(len(inputs.shape)))
         x = tf.transpose(inputs, [0, *order[2:], 1]) if is_first else inputs
         result = _in_groups(x, kernel, groups, strides, padding.upper(), dilation_rate)
         if 0 in result.shape[1:]:
-            return own(inputs, kernel, *settings)  # which raises, and says why
+            return original(inputs, kernel, *settings)  # which raises, and says why
         return tf.transpose(result, [0, order[-1], *order[1:-1]]) if is_first else result
     if not tf.executing_eagerly():
-        return own(inputs, kernel, *settings)
+        return original(inputs, kernel, *settings)
     key = repr((settings, inputs.shape, kernel.shape, inputs.dtype))
     if key not in compiled:
         compiled[key] = tf.function(
-            lambda x, weights: own(x, weights, *settings), jit_compile=True, autograph=False
+            lambda x, weights: original(x, weights, *settings), jit_compile=True, autograph=False
         )
     return compiled[key](inputs, kernel)
 
@@ -209,16 +209,16 @@ def install_one_replica() -> None:
         kind.scope = _of_one_replica(kind.scope)
 
 
-def _of_one_replica(own: Any) -> Any:
+def _of_one_replica(original: Any) -> Any:
     homes = (tf.distribute, tf.distribute.experimental)
     found = [each for home in homes for each in vars(home).values() if isinstance(each, type)]
     base: Any = tf.distribute.Strategy
     strategies: Any = tuple(x for x in found if issubclass(x, base) and x is not base)
 
-    @wraps(own)
+    @wraps(original)
     def scope(strategy: Any) -> Any:
         if not isinstance(strategy, strategies):  # that of TensorFlow where there is none
-            return own(strategy)
+            return original(strategy)
         if (number := strategy.num_replicas_in_sync) > 1:
             raise InputError(
                 f"the Keras program is built under a {type(strategy).__name__} of {number} "

@@ -70,13 +70,13 @@ def is_watched(layer: Any) -> bool:
 
 def role_of(attention: Attention, layer: Any) -> str:
     """Returns what an inner layer is: a name of `_DENSE`, "softmax", "dropout", or ""."""
-    held = attention.layer
+    parent = attention.layer
     for name in _DENSE:
         attribute = "_output_dense" if name == "attention_output" else f"_{name}_dense"
-        if getattr(held, attribute, None) is layer:
+        if getattr(parent, attribute, None) is layer:
             return name
     for name, attribute in (("softmax", "_softmax"), ("dropout", "_dropout_layer")):
-        if getattr(held, attribute, None) is layer:
+        if getattr(parent, attribute, None) is layer:
             return name
     return ""
 
@@ -357,8 +357,8 @@ def plain_config(layer: keras.Layer) -> dict[str, Any]:
 
 def operation_config(operation: Any) -> dict[str, Any]:
     """Returns the constants of an operation that is an activation, and the axis of a softmax."""
-    held = {name: getattr(operation, name, None) for name in _CONSTANTS}
-    found = {name: value for name, value in held.items() if isinstance(value, float)}
+    constants = {name: getattr(operation, name, None) for name in _CONSTANTS}
+    found = {name: value for name, value in constants.items() if isinstance(value, float)}
     if type(operation).__name__ == "Softmax" and isinstance(operation.axis, int):
         found["axis"] = operation.axis
     return found

@@ -151,12 +151,12 @@ def rate_of(layer: Any, given: Any, output: Any, *, draws_in_eval: bool) -> floa
     if is_own_dropout(layer):
         return float(layer.rate)
     if draws_in_eval:
-        vars(layer)[_RATE] = _seen_rate(given, output)
+        vars(layer)[_RATE] = _dropout_rate(given, output)
     found: float | None = vars(layer).get(_RATE)
     return found
 
 
-def _seen_rate(given: Any, output: Any) -> float | None:
+def _dropout_rate(given: Any, output: Any) -> float | None:
     """Returns the rate of which a dropout makes an output; None if no rate does."""
     x, y = np.asarray(given, np.float64), np.asarray(output, np.float64)
     if x.shape != y.shape or not y.any():

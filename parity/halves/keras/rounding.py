@@ -81,10 +81,12 @@ def with_rounded_gradient(images: Any, dtype: str, generator: np.random.Generato
 
     def gradient(upstream: Any) -> Any:
         size = tf.abs(upstream)
-        own = 4 * tf.reduce_max(size) * generator.uniform(-1, 1, upstream.shape)
+        of_pixels = 4 * tf.reduce_max(size) * generator.uniform(-1, 1, upstream.shape)
         mean = tf.reduce_mean(size, (1, 2), keepdims=True)
-        alike = mean * generator.choice([-1.0, 1.0], mean.shape)
-        return upstream + unit * (tf.cast(own, upstream.dtype) + tf.cast(alike, upstream.dtype))
+        of_channels = mean * generator.choice([-1.0, 1.0], mean.shape)
+        return upstream + unit * (
+            tf.cast(of_pixels, upstream.dtype) + tf.cast(of_channels, upstream.dtype)
+        )
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def same(value: Any) -> Any:

@@ -88,39 +88,39 @@ def adapt(model: Any) -> None:
         inner = getattr(value, "inner_optimizer", value)  # of one that scales the loss
         schedule = getattr(inner, "_learning_rate", None)
         is_schedule = isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule)
-        is_own = is_schedule and not versions.is_kerass_own(schedule)
-        if is_own and not hasattr(schedule, "_parity_in_float32"):
+        is_custom = is_schedule and not versions.is_kerass_own(schedule)
+        if is_custom and not hasattr(schedule, "_parity_in_float32"):
             _adapt(schedule)
 
 
 def _adapt(schedule: Any) -> None:
-    own: Any = type(schedule)
+    original: Any = type(schedule)
 
     def call(self: Any, step: Any) -> Any:
         if not self._parity_in_float32:
             try:
                 with not_followed():
-                    return own.__call__(self, step)
+                    return original.__call__(self, step)
             except Exception as error:  # of the user's code
                 if keras.backend.floatx() != "float64" or not is_mixed(error):
                     raise
         with _floatx("float32"), not_followed():
-            rate = tf.cast(own.__call__(self, step), tf.float64)
+            rate = tf.cast(original.__call__(self, step), tf.float64)
         self._parity_in_float32 = True
         return rate
 
     def get_config(self: Any) -> dict[str, Any]:
         try:
-            return dict(own.get_config(self))
+            return dict(original.get_config(self))
         except NotImplementedError:
             given = attributes_of(self).items()
             return {name: value for name, value in given if isinstance(value, _PLAIN)}
 
     schedule._parity_in_float32 = False
     # A class of the same name: reports tell it, and Keras writes it into the config.
-    names = {name: getattr(own, name) for name in ("__module__", "__qualname__", "__doc__")}
+    names = {name: getattr(original, name) for name in ("__module__", "__qualname__", "__doc__")}
     changed = {"__call__": call, "get_config": get_config}
-    schedule.__class__ = type(own.__name__, (own,), names | changed)
+    schedule.__class__ = type(original.__name__, (original,), names | changed)
 
 
 def class_of(schedule: Any) -> type:

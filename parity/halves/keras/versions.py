@@ -256,15 +256,15 @@ def watched_operations(note: Callable[[str, Any, Any, Any], None]) -> Iterator[N
     The settings are names and values by turns.
     """
 
-    def told(kind: Any, inputs: Any, settings: Any, outputs: Any, *_: Any, **__: Any) -> None:
+    def watch(kind: Any, inputs: Any, settings: Any, outputs: Any, *_: Any, **__: Any) -> None:
         note(kind.decode() if isinstance(kind, bytes) else kind, inputs, settings, outputs)
 
     callbacks = importlib.import_module("tensorflow.python.framework.op_callbacks")
-    callbacks.add_op_callback(told)
+    callbacks.add_op_callback(watch)
     try:
         yield
     finally:
-        callbacks.remove_op_callback(told)
+        callbacks.remove_op_callback(watch)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 _NOT_RETURNED = "the port's train_step does not return it"
-_NOT_SEEN = "the port's train_step calls the `step` of no torch.optim.Optimizer"
+_NO_OPTIMIZER_STEP = "the port's train_step calls the `step` of no torch.optim.Optimizer"
 
 
 def of_loss(keras: KerasTrace, port: PortTrace) -> Outcome:
@@ -35,10 +35,10 @@ def of_gradient(keras: KerasTrace, port: PortTrace) -> Outcome:
     """Compares the gradient of every weight that an optimizer gets first."""
     items, left = raised(port, "train_step"), []
     most, unknown = limits_of(keras).most, held_otherwise(keras, port)
-    is_seen = any(port.below(GRADIENTS[0]))
+    has_gradients = any(port.below(GRADIENTS[0]))
     for weight in keras.facts["weights"]:
         key = f"gradient/{weight}"
-        if weight not in port.facts["weights"] or not is_seen:
+        if weight not in port.facts["weights"] or not has_gradients:
             continue
         if weight in unknown:
             left.append((f"gradient of {weight}", HELD_OTHERWISE))
@@ -52,8 +52,8 @@ def of_gradient(keras: KerasTrace, port: PortTrace) -> Outcome:
                 left.append((f"gradient of {weight}", within_rounding(most)))
             else:
                 items.append(item)
-    if FACT in port.facts and not is_seen:
-        left.append(("gradients", _NOT_SEEN))
+    if FACT in port.facts and not has_gradients:
+        left.append(("gradients", _NO_OPTIMIZER_STEP))
     return judged_if_any(measured(keras), items, left)
 
 

@@ -218,12 +218,12 @@ def decisions(keras: KerasTrace, torch: PortTrace) -> Outcome:
     compared with its own rules: those of the port must have decided in its own training as they do
     of its history.
     """
-    items = [*_of_history(keras, torch), *_of_its_own(torch, Rounding.of(keras))]
+    items = [*_of_history(keras, torch), *_of_port_history(torch, Rounding.of(keras))]
     source = f"{EXACT}; the port's rules, given Keras's history, and each half by its rules"
     if in_float32(keras):
         source += "; rates within the rounding of float32"
-    if (told := _parted(keras, torch)) is not None:
-        source += f"; {told}"
+    if (parting_note := _parted(keras, torch)) is not None:
+        source += f"; {parting_note}"
     return judged(source, items)
 
 
@@ -241,8 +241,8 @@ def _parted(keras: KerasTrace, torch: PortTrace) -> str | None:
         apart = float(np.abs(columns[0] - columns[1]).max())
         call = closest_call(columns[0].tolist(), rule["min_delta"], rule["start"])
         texts.append(told_call(key, apart, *call))
-    told = f"from epoch {epoch + 1} on the halves decide otherwise"
-    return f"{told}: {'; '.join(texts)}" if texts else None
+    text = f"from epoch {epoch + 1} on the halves decide otherwise"
+    return f"{text}: {'; '.join(texts)}" if texts else None
 
 
 def _parting(keras: KerasTrace, torch: PortTrace) -> int | None:
@@ -264,7 +264,7 @@ def _of_history(keras: KerasTrace, torch: PortTrace) -> Iterator[Item]:
         yield from _endings("", keras, torch, "keras")
 
 
-def _of_its_own(torch: PortTrace, rounding: Rounding) -> Iterator[Item]:
+def _of_port_history(torch: PortTrace, rounding: Rounding) -> Iterator[Item]:
     ends = torch.facts["epoch_ends"]
     item = compare_rates(torch["rules/torch/rates"], torch["training/rates"], ends, rounding)
     yield replace(item, name="learning rates of torch by its rules")
@@ -285,11 +285,11 @@ def _endings(whose: str, half: Trace, torch: PortTrace, history: str) -> Iterato
             for number, step in enumerate([0, *ends])
             if np.array_equal(half[f"training/weights/{step}/{name}"], final)
         ]
-        told = int(torch[f"rules/{history}/ends/{name}"])
+        by_rules = int(torch[f"rules/{history}/ends/{name}"])
         if epochs:  # else they are of no epoch, such as averages
             yield compare_exact(
                 f"{name} {ENDS_WITH}{whose}",
-                f"of epoch {told if told in epochs else epochs[-1]}",
-                f"of epoch {told}",
+                f"of epoch {by_rules if by_rules in epochs else epochs[-1]}",
+                f"of epoch {by_rules}",
                 step=ends[-1],
             )

@@ -33,7 +33,7 @@ def of_training(keras: KerasTrace, torch: PortTrace) -> Outcome:
         return skipped("the port does not augment by itself", applies=False)
     theirs, ours = keras.facts["augment"], torch.facts["augment"]
     items = [
-        compare_exact(name, _told(name, theirs[name]), _told(name, ours[name]), epoch=0, step=0)
+        compare_exact(name, _text(name, theirs[name]), _text(name, ours[name]), epoch=0, step=0)
         for name in ours
     ]
     draws = list(_draws(keras, torch))
@@ -82,7 +82,7 @@ def _images(keras: KerasTrace, torch: PortTrace, most: float) -> Iterator[Item]:
             yield compare_close(IMAGES, a, b, allowed=most, scaled=True, **place)
 
 
-def _told(name: str, value: Any) -> str:
+def _text(name: str, value: Any) -> str:
     """Returns an argument of ImageDataGenerator as text; of a shift, 1 is not 1.0."""
     if name.endswith("_flip"):
         return str(bool(value))

@@ -72,8 +72,8 @@ _STAGES = (QUANTITIES[:7], QUANTITIES[7:9], QUANTITIES[9:])
 
 def of_images(keras: KerasTrace, port: PortTrace) -> Iterator[Item]:
     """Compares when and how images are changed at random, in front of each layer that gets some."""
-    told: Mapping[str, Mapping[str, Any]] = port.facts.get("augmentation") or {}
-    for place, fact in told.items():
+    augmentations: Mapping[str, Mapping[str, Any]] = port.facts.get("augmentation") or {}
+    for place, fact in augmentations.items():
         layers = layers_before(keras.facts["nodes"], place.rpartition("/")[0])
         key = f"image_changes/{place}"
         if not layers or key not in keras or key not in port:
@@ -250,8 +250,8 @@ def of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
         if key not in keras:
             continue
         if f"forced/{key}" in port:
-            own = compare_recorded(keras, key, port[f"forced/{key}"], label)
-            items.append(own if why else replace(own, role=INTRODUCED))
+            item = compare_recorded(keras, key, port[f"forced/{key}"], label)
+            items.append(item if why else replace(item, role=INTRODUCED))
         if key in port and not why:
             items.append(close(keras, port, key, label))
     return judged_if_any(f"{measured(keras)}; dropout uses Keras's masks", items, left)
@@ -290,10 +290,10 @@ def _dropouts(keras: KerasTrace, port: PortTrace) -> Iterator[Item]:
     for name, rate in port.facts.get("inner_dropouts", {}).items():
         theirs = nodes[name]["config"]["rate"] if name in nodes else 0.0
         yield compare_close(f"{name}.rate", theirs, rate, allowed=FLOAT64, unit="rel")
-    told = {entry["what"] for entry in port.facts.get("incomplete") or []}
+    incomplete = {entry["what"] for entry in port.facts.get("incomplete") or []}
     for number in port.facts["torch_left"]:
         call = calls[number]
-        if call["kind"] in _RATES and call["rate"] and call["name"] not in told:
+        if call["kind"] in _RATES and call["rate"] and call["name"] not in incomplete:
             where = f" at {call['where']}" if call.get("where") else ""
             yield compare_exact(call["name"], "absent", f"{call['kind']}{where}")
     if not outputs_agree(keras, port, "train"):
@@ -358,9 +358,9 @@ def _layer(
         return
     # What comes behind a random layer of images is given to the port, so its own output decides. In
     # other units than Keras's, such as behind a Rescaling, only the distribution of images does.
-    own = (DECIDES if has_same else FOLLOWS) if draws else INTRODUCED
-    own = DECIDES if decides and _has_weights(keras, name) else own
-    parts = [("own", f"{name}, with Keras's input", own), ("output", name, FOLLOWS)]
+    isolated_role = (DECIDES if has_same else FOLLOWS) if draws else INTRODUCED
+    isolated_role = DECIDES if decides and _has_weights(keras, name) else isolated_role
+    parts = [("own", f"{name}, with Keras's input", isolated_role), ("output", name, FOLLOWS)]
     parts = parts[:1] if decides else parts
     for part, label, role in parts:
         if f"{prefix}/{part}" in port:

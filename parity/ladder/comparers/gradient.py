@@ -42,8 +42,8 @@ def of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
     given = port.facts["given"]["loss"]
     items += _arrived(keras, port, given)
     not_compared, unknown = [], held_otherwise(keras, port)
-    told = [each for each in keras.facts.get("not_compared") or [] if each["why"] == UNUSED]
-    unused = {key for each in told for key in each["arrays"]}
+    entries = [each for each in keras.facts.get("not_compared") or [] if each["why"] == UNUSED]
+    unused = {key for each in entries for key in each["arrays"]}
     unshaped = {
         weight
         for node in keras.facts["nodes"]
@@ -72,8 +72,8 @@ def of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
         forced = f"forced/{key}"
         if forced in port and weight not in unshaped:
             label = f"{weight}, with Keras's values"
-            own = compare_close(label, theirs, port[forced], allowed=most, unit="rel")
-            items.append(replace(own, role=INTRODUCED))
+            forced_item = compare_close(label, theirs, port[forced], allowed=most, unit="rel")
+            items.append(replace(forced_item, role=INTRODUCED))
         items.append(item)
     source = measured(keras) if given else f"with Keras's loss without penalties; {measured(keras)}"
     return judged_if_any(source, items, not_compared)

@@ -47,8 +47,8 @@ def of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
         keys[f"loss/confident/gradient/{name}"] = of_output(GRADIENT, name)
     items += [close(keras, port, key, label) for key, label in keys.items() if key in port]
     if "loss/own" in port:
-        own = compare_recorded(keras, "loss/value", port["loss/own"], OF_KERAS)
-        items.append(replace(own, role=INTRODUCED))
+        item = compare_recorded(keras, "loss/value", port["loss/own"], OF_KERAS)
+        items.append(replace(item, role=INTRODUCED))
     if why := unplaced(keras, port):
         items = [*_broadcast(port, items), *items]
         return judged_if_any(measured(keras), items, [("the loss of the model's outputs", why)])
@@ -86,12 +86,12 @@ def metrics_of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
         return skipped(OWN_NUMBERS, applies=False)
     if keras.facts["loss"] is None:
         return skipped(no_loss(keras))
-    told = keras.facts.get("metric_probe")
-    if told is None:
+    probe = keras.facts.get("metric_probe")
+    if probe is None:
         return skipped("the bundle has no metrics, since an older version recorded it")
-    if why := told.get("why"):
+    if why := probe.get("why"):
         return skipped(str(why))
-    if not told["names"]:
+    if not probe["names"]:
         return skipped("the Keras model has no metrics", applies=False)
     items, left_out = raised(port, "metrics"), []
     why = unplaced(keras, port)
@@ -110,14 +110,14 @@ def metrics_of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
 
 def _values(keras: KerasTrace, port: PortTrace) -> Iterator[tuple[Item, bool]]:
     """Yields an item for each metric and part, and whether rounding alone decides it."""
-    told, most = keras.facts["metric_probe"], limits_of(keras).most
+    probe, most = keras.facts["metric_probe"], limits_of(keras).most
     for part, ending in PARTS.items():
-        for name in told["names"]:
+        for name in probe["names"]:
             key = f"metric/{part}/{name}"
             if key not in port or key not in keras:
                 continue
             item = close(keras, port, key, f"{name}{ending}")
-            if name in told["float32"]:
+            if name in probe["float32"]:
                 item = replace(item, allowed=max(item.allowed, RESULT_IN_FLOAT32))
             if item.index is not None:
                 after = f"after batch {item.index[0] + 1}"

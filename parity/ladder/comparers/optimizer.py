@@ -52,9 +52,9 @@ def _moved(theirs: Optimizer, ours: Optimizer, known: set[str]) -> tuple[str, st
     some = f"{len(theirs.weights)} weights"
     lacking = sorted(theirs.weights & known - ours.weights)
     added = sorted(ours.weights - theirs.weights)
-    told = [f"not {told_weights(lacking)}"] if lacking else []
-    told += [f"also {told_weights(added)}"] if added else []
-    return some, "; ".join(told) or some
+    parts = [f"not {told_weights(lacking)}"] if lacking else []
+    parts += [f"also {told_weights(added)}"] if added else []
+    return some, "; ".join(parts) or some
 
 
 # --- Optimizer: its settings, its state, and the weights after its steps --------------------------
@@ -65,17 +65,17 @@ def of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
 
     What differs only behind the reduction is no fault of a program whose rate never changes.
     """
-    own = []
+    step_items = []
     if custom_steps.is_compared(keras, port):
-        own = list(optimizer_items(keras, port))
+        step_items = list(optimizer_items(keras, port))
     has_one = keras.facts["optimizer"] is not None and port.facts["given"]["optimizer"]
-    if own and not has_one:
-        return judged_if_any(measured(keras), own)
+    if step_items and not has_one:
+        return judged_if_any(measured(keras), step_items)
     if keras.facts["optimizer"] is None:
         return skipped("the Keras model has no optimizer")
     if not port.facts["given"]["optimizer"]:
         return skipped(NO_OPTIMIZER)
-    items = own + raised(port, "optimizer")
+    items = step_items + raised(port, "optimizer")
     if "optimizer/learning_rate" in port:
         items += _rates(keras, port)
     not_compared: dict[str, str] = {}
@@ -83,7 +83,7 @@ def of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
     for key in _by_step(port, "optimizer"):
         step, _, what = key.partition("/")
         kind, _, weight = what.partition("/")
-        if own and weight not in custom_steps.weights_of_compiled(keras):
+        if step_items and weight not in custom_steps.weights_of_compiled(keras):
             continue
         if weight in unknown:
             not_compared[f"steps of {weight}"] = HELD_OTHERWISE

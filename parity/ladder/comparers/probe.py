@@ -37,8 +37,8 @@ def measured(keras: KerasTrace) -> str:
 
 def no_loss(keras: KerasTrace) -> str:
     """Returns why there is no loss of the reference to compare with."""
-    told = {entry["what"] for entry in keras.facts.get("incomplete") or []}
-    if UNKNOWN_TARGETS in told:
+    incomplete = {entry["what"] for entry in keras.facts.get("incomplete") or []}
+    if UNKNOWN_TARGETS in incomplete:
         return NO_TARGETS
     return OWN_STEP if keras.facts.get("own_steps") else NO_LOSS
 

@@ -57,8 +57,8 @@ def _decisions(keras: KerasTrace, port: PortTrace) -> Iterator[Item]:
     key, rates = "schedule/decisions", "schedule/rule_rates"
     if key not in keras or key not in port:
         return
-    told = [each for each in keras.facts["schedule"]["callbacks"] if "monitor" in each]
-    names = list(rule_sequences(int(keras.spec["seed"]), told))
+    rules = [each for each in keras.facts["schedule"]["callbacks"] if "monitor" in each]
+    names = list(rule_sequences(int(keras.spec["seed"]), rules))
     for name, theirs, ours in zip(names, keras[key], port[key], strict=False):
         yield compare_exact(f"{STOPS} ({name})", *(_epoch_text(row[0]) for row in (theirs, ours)))
         if theirs[0] == ours[0]:

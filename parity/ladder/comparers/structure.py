@@ -74,12 +74,12 @@ def of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
         for weight in keras.facts["weights"]
         if weight not in carried and weight not in unknown
     ]
-    told = unknown_parameters(port)
+    incomplete = unknown_parameters(port)
     rounded = limits_of(keras).floor
     items += [
         compare_exact(f"parameter {parameter}", "absent", "has no weight of Keras")
         for parameter in port.facts["not_carried"]
-        if parameter not in told
+        if parameter not in incomplete
     ]
     items += [
         # Not exactly: a port may compute a weight from others.
@@ -100,8 +100,10 @@ def of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
 
 def _uncarried(port: PortTrace, calls: dict[str, Any]) -> list[str]:
     """Returns the calls of modules with parameters that have no weight of Keras."""
-    told = unknown_parameters(port)
-    owners = {name.rpartition(".")[0] for name in port.facts["not_carried"] if name not in told}
+    incomplete = unknown_parameters(port)
+    owners = {
+        name.rpartition(".")[0] for name in port.facts["not_carried"] if name not in incomplete
+    }
     return [name for name, call in calls.items() if call["weights"] and name in owners]
 
 
@@ -172,7 +174,7 @@ def data_of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
     excused = outputs_agree(keras, port, *MODES)
     nodes = {node["name"]: node for node in keras.facts["nodes"]}
     for keras_name, _ in port.facts["pairs"]:
-        if _is_behind_weights(keras.facts["nodes"], nodes.get(keras_name)):
+        if _follows_weights(keras.facts["nodes"], nodes.get(keras_name)):
             return skipped("no layer of the port could be paired by its input", applies=False)
         key = f"forward/eval/{port.facts['ends'][keras_name][0]}/input/0"
         if key in keras and key in port:
@@ -197,7 +199,7 @@ def is_turned(keras: KerasTrace, port: PortTrace, key: str) -> bool:
     return bool((theirs[:, ::-1] == ours).all() and (theirs != ours).any())
 
 
-def _is_behind_weights(nodes: Sequence[Mapping[str, Any]], node: Mapping[str, Any] | None) -> bool:
+def _follows_weights(nodes: Sequence[Mapping[str, Any]], node: Mapping[str, Any] | None) -> bool:
     """Whether the first input of a layer has gone through a layer with weights."""
     while node is not None and node["sources"]:
         source = node["sources"][0]

@@ -138,11 +138,11 @@ def _filled(kind: str) -> Rule:
 def _chosen(op: Nodes, condition: Tensor, x: Any = None, y: Any = None) -> Tensor:
     if x is None or y is None:
         raise Refused("without values, as the places of what is true")
-    told = dtype_of(x, y)
-    if told is None and not (isinstance(x, Tensor) or isinstance(y, Tensor)):
-        told = array([x, y]).dtype
-    x, y = (array(each, told) if isinstance(each, list) else each for each in (x, y))
-    return op("Where", condition, x, y, result=told)
+    dtype = dtype_of(x, y)
+    if dtype is None and not (isinstance(x, Tensor) or isinstance(y, Tensor)):
+        dtype = array([x, y]).dtype
+    x, y = (array(each, dtype) if isinstance(each, list) else each for each in (x, y))
+    return op("Where", condition, x, y, result=dtype)
 
 
 def _leaky(op: Nodes, features: Tensor, alpha: float = 0.2) -> Tensor:
@@ -269,8 +269,8 @@ def _over(kind: str, check: Callable[..., None] | None = floats, result: str | N
         if check is not None:
             check(input_tensor)
         leads = input_tensor.leads and keeps_samples(axis)
-        told = {"axis": axes_in(axis), "keepdims": bool(keepdims)}
-        return op(kind, input_tensor, result=result, leads=leads, **told)
+        settings = {"axis": axes_in(axis), "keepdims": bool(keepdims)}
+        return op(kind, input_tensor, result=result, leads=leads, **settings)
 
     return rule
 
@@ -336,9 +336,9 @@ def _cumulative(kind: str) -> Rule:
 def _count(
     op: Nodes, input: Tensor, axis: Any = None, keepdims: Any = None, dtype: Any = "int64"
 ) -> Tensor:
-    told = {"axis": axes_in(axis), "keepdims": bool(keepdims)}
+    settings = {"axis": axes_in(axis), "keepdims": bool(keepdims)}
     counted = op("Cast", op("NotEqual", input, 0), result="int32", dtype="int32")
-    total = op("Sum", counted, leads=input.leads and keeps_samples(axis), **told)
+    total = op("Sum", counted, leads=input.leads and keeps_samples(axis), **settings)
     return op("Cast", total, result=known(dtype), dtype=known(dtype))
 
 
@@ -374,8 +374,8 @@ def _tensordot(op: Nodes, a: Any, b: Any, axes: Any) -> Tensor:
     if one is None or not (isinstance(a, Tensor) and isinstance(b, Array) and _is_matrix(b)):
         if isinstance(axes, int):
             return op("Tensordot", a, b, leads=False, axes=axes)
-        told = "expected a number, or one axis of each, the second of a constant matrix"
-        raise Refused(f"with axes={axes!r}: {told}")
+        expected = "expected a number, or one axis of each, the second of a constant matrix"
+        raise Refused(f"with axes={axes!r}: {expected}")
     axis, other = one
     if other in (1, -1):
         b = Array([list(column) for column in zip(*b.value, strict=True)], b.dtype)
@@ -412,8 +412,8 @@ def _diagonal(op: Nodes, input: Tensor, k: int = 0) -> Tensor:
 def _band(op: Nodes, input: Tensor, num_lower: int, num_upper: int) -> Tensor:
     kinds = {(-1, 0): "Tril", (0, -1): "Triu"}
     if (num_lower, num_upper) not in kinds:
-        told = f"with num_lower={num_lower!r}, num_upper={num_upper!r}"
-        raise Refused(f"{told}: expected -1, 0 or 0, -1")
+        problem = f"with num_lower={num_lower!r}, num_upper={num_upper!r}"
+        raise Refused(f"{problem}: expected -1, 0 or 0, -1")
     return op(kinds[num_lower, num_upper], input, k=0)
 
 

@@ -67,8 +67,8 @@ def _reshaped(op: Nodes, tensor: Tensor, shape: Any) -> Tensor:
     is_open = [isinstance(each, Sizes) or each == -1 for each in sizes]
     is_led = bool(sizes) and isinstance(sizes[0], Sizes) and sizes[0].samples and tensor.leads
     if sum(is_open) <= 1:
-        told = [-1 if o else size for o, size in zip(is_open, sizes, strict=True)]
-        return op("Reshape", tensor, leads=is_led, last=_known(told[-1:]), newshape=told)
+        target = [-1 if o else size for o, size in zip(is_open, sizes, strict=True)]
+        return op("Reshape", tensor, leads=is_led, last=_known(target[-1:]), newshape=target)
     if is_led and sum(is_open) == 2:
         rest = [-1 if o else size for o, size in zip(is_open[1:], sizes[1:], strict=True)]
         floats(tensor)
@@ -164,8 +164,8 @@ def _flipped(axis: int) -> Rule:
 
 
 def _rolled(op: Nodes, input: Tensor, shift: Any, axis: Any) -> Tensor:
-    told = {"shift": whole(shift, "shifts"), "axis": whole(axis, "axes")}
-    return op("Roll", input, **told)
+    arguments = {"shift": whole(shift, "shifts"), "axis": whole(axis, "axes")}
+    return op("Roll", input, **arguments)
 
 
 def _repeated(op: Nodes, input: Tensor, repeats: Any, axis: Any = None) -> Tensor:
@@ -190,8 +190,8 @@ def _pooled(kind: str) -> Rule:
     ) -> Tensor:
         floats(input)
         if data_format not in (None, "NHWC") or padding not in _POOLED:
-            told = f"with data_format={data_format!r}, padding={padding!r}"
-            raise Refused(f"{told}: expected channels last, and SAME or VALID")
+            problem = f"with data_format={data_format!r}, padding={padding!r}"
+            raise Refused(f"{problem}: expected channels last, and SAME or VALID")
         window: dict[str, Any] = {"pool_size": _window(ksize), "strides": _window(strides)}
         window |= {"padding": _POOLED[padding], "data_format": "channels_last"}
         return op(kind, input, **window)
@@ -330,8 +330,8 @@ def _one_hot(
 ) -> Tensor:
     values = (1 if on_value is None else on_value), (0 if off_value is None else off_value)
     if values != (1, 0) or ((on_value, off_value) != (None, None) and dtype is None):
-        told = f"with on_value={on_value!r}, off_value={off_value!r}, dtype={dtype!r}"
-        raise Refused(f"{told}: expected 1 and 0, and a dtype")
+        problem = f"with on_value={on_value!r}, off_value={off_value!r}, dtype={dtype!r}"
+        raise Refused(f"{problem}: expected 1 and 0, and a dtype")
     kind = known(dtype or "float32")
     places: dict[str, Any] = {"axis": -1 if axis is None else axis, "dtype": kind, "sparse": False}
     depth = whole(depth, "a depth")
@@ -350,8 +350,8 @@ def _best(
 ) -> Tensor:
     numbers(input)
     if index_type != "int32" or not sorted:
-        told = f"with index_type={index_type!r}, sorted={sorted!r}"
-        raise Refused(f"{told}: expected int32 and True")
+        problem = f"with index_type={index_type!r}, sorted={sorted!r}"
+        raise Refused(f"{problem}: expected int32 and True")
     return op("TopK", input, leads=input.leads, k=whole(k, "a number"), sorted=True)
 
 
@@ -388,15 +388,15 @@ def _sliced(op: Nodes, tensor: Any, key: list[Any]) -> Tensor:
     """Slices; torch has no negative steps, for which the axis is turned around first."""
     if isinstance(tensor, list):
         tensor = array(tensor)
-    behind = (
+    trailing = (
         [part for part in key[key.index(Ellipsis) + 1 :] if part is not None]
         if (Ellipsis in key)
         else []
     )
-    axis, is_behind, found = 0, False, []
+    axis, is_trailing, found = 0, False, []
     for part in key:
         if part is Ellipsis:
-            is_behind, axis = True, -len(behind)
+            is_trailing, axis = True, -len(trailing)
         if isinstance(part, slice) and (part.step or 1) < 0:
             tensor = op("Flip", tensor, axis=axis)
             start, stop = (None if end is None else -end - 1 for end in (part.start, part.stop))
@@ -404,10 +404,10 @@ def _sliced(op: Nodes, tensor: Any, key: list[Any]) -> Tensor:
         found.append(part)
         axis += part is not None and part is not Ellipsis
     leads = isinstance(tensor, Tensor) and tensor.leads and found[0] in (_ALL, Ellipsis)
-    if is_behind and len(found) == 1:
+    if is_trailing and len(found) == 1:
         return op("Copy", tensor)
-    told: Any = found if len(found) > 1 else found[0]
-    return op("GetItem", tensor, told, leads=leads)
+    index: Any = found if len(found) > 1 else found[0]
+    return op("GetItem", tensor, index, leads=leads)
 
 
 def _strided(
@@ -493,24 +493,24 @@ def applied(op: Nodes, function: str, first: Any, given: Mapping[str, Any]) -> A
     rule = TABLE.get(name)
     if rule is None:
         raise Refused("for which Keras 3 has no operation that is known to compute the same")
-    _, taken, *others = inspect.signature(rule).parameters.values()
+    _, tensor, *others = inspect.signature(rule).parameters.values()
     known = {each.name: each for each in others}
-    told = {k: v for k, v in given.items() if k != "name" and (k in known or v is not None)}
-    for key, value in told.items():
+    arguments = {k: v for k, v in given.items() if k != "name" and (k in known or v is not None)}
+    for key, value in arguments.items():
         if key not in known:
             raise Refused(f"with {key}={value!r}: expected no such argument"[:200])
     needed = [e for e in others if e.default is e.empty and e.kind is not e.VAR_POSITIONAL]
-    lacking = [f"argument {each.name!r}" for each in needed if each.name not in told]
-    if lacking or not _has([first, told], Tensor | Sizes):
+    lacking = [f"argument {each.name!r}" for each in needed if each.name not in arguments]
+    if lacking or not _has([first, arguments], Tensor | Sizes):
         raise Refused(f"whose {[*lacking, 'tensors'][0]} Keras 2 did not write into the file")
-    if name not in _WITH_SIZES and _has([first, told], Sizes):
-        if name in _OF_SIZES and not _has([first, told], Tensor):
+    if name not in _WITH_SIZES and _has([first, arguments], Sizes):
+        if name in _OF_SIZES and not _has([first, arguments], Tensor):
             return Sizes()
         raise Refused("of a size that is known only when the model is run")
-    if taken.annotation == "Tensor" and not isinstance(first, Tensor | Sizes):
+    if tensor.annotation == "Tensor" and not isinstance(first, Tensor | Sizes):
         raise Refused("of a constant: expected a tensor")
     try:
-        return rule(op, first, **told)
+        return rule(op, first, **arguments)
     except (TypeError, ValueError, AttributeError, IndexError) as error:  # of any file
         raise Refused("with arguments that TensorFlow does not take") from error
 

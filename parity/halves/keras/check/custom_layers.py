@@ -56,8 +56,8 @@ def nest_of(value: Any) -> Nest | None:
         return {"shape": list(value.shape)}
     if isinstance(value, Mapping):
         inner = {str(key): nest_of(each) for key, each in value.items()}
-        told = [[key, each] for key, each in inner.items()]
-        return {"dict": told} if _is_known(list(inner.values())) else None
+        pairs = [[key, each] for key, each in inner.items()]
+        return {"dict": pairs} if _is_known(list(inner.values())) else None
     if isinstance(value, list | tuple):
         entries = [nest_of(each) for each in value]
         return {"list": entries} if _is_known(entries) else None
@@ -111,8 +111,8 @@ def inner_calls(layers: Iterable[Any]) -> dict[int, list[Facts]]:
             call = partial(_call_with_masks, layer, given)
             with _noted(found), suppress(Exception):  # code of the user's may raise anything
                 made = backend.compute_output_spec(call, *given.args, **given.kwargs)
-                if told := _returned(made):
-                    found[id(node)] = [told]
+                if facts := _returned(made):
+                    found[id(node)] = [facts]
     return found
 
 
@@ -255,15 +255,15 @@ def own_code(
         id(variable): noted_initializer(variable) or (known[name].call if name in known else None)
         for name, variable in variables.items()
     }
-    own = own_layers(graph)
-    teller = _Teller(names, drawn, numbers, folder, inner_calls(own.values()))
-    found = {name: teller.layer(layer) for name, layer in own.items()}
+    layers = own_layers(graph)
+    teller = _Teller(names, drawn, numbers, folder, inner_calls(layers.values()))
+    found = {name: teller.layer(layer) for name, layer in layers.items()}
     functions = {
         f"{layer.name}/{setting}": teller.function(value)
         for layer in in_graph(graph)
         if not is_own(layer)
         for setting in _FUNCTIONS
-        if _is_own_function(value := getattr(layer, setting, None))
+        if _is_custom_function(value := getattr(layer, setting, None))
     }
     losses, problems_of_losses = own_losses(model, folder)
     problems = [
@@ -276,15 +276,15 @@ def own_code(
         for name, path in takes_weights(getattr(graph, "_functional", None) or graph)
     ]
     refused = [each.name for pair in wrapped(graph) for each in pair]
-    told: Facts = {"layers": found, "functions": functions, "losses": losses}
-    told["schedules"] = own_schedules(model, folder)
+    facts: Facts = {"layers": found, "functions": functions, "losses": losses}
+    facts["schedules"] = own_schedules(model, folder)
     plain_layers = [layer for layer in in_graph(graph) if not is_own(layer)]
-    told["rules"] = own_rules(plain_layers, folder)
-    told |= {"problems": problems, "refused": refused}
-    return told, teller.seen
+    facts["rules"] = own_rules(plain_layers, folder)
+    facts |= {"problems": problems, "refused": refused}
+    return facts, teller.seen
 
 
-def _is_own_function(value: Any) -> bool:
+def _is_custom_function(value: Any) -> bool:
     """Whether a value is a function that neither Keras nor TensorFlow has."""
     home = (getattr(value, "__module__", None) or "").partition(".")[0]
     return inspect.isfunction(value) and home not in ("keras", "tensorflow", "tf_keras")
@@ -321,12 +321,12 @@ class _Teller:
     def layer(self, layer: Any) -> Facts:
         """Returns the facts of a layer."""
         is_lambda = isinstance(layer, keras.layers.Lambda)
-        told = self.function(layer.function) if is_lambda else {}
-        holds = [] if is_lambda else self._held(layer)
+        function = self.function(layer.function) if is_lambda else {}
+        holds = [] if is_lambda else self._attribute_facts(layer)
         return {
             "class": type(layer).__name__,
             "source": quoted(type(layer), self._folder),
-            "function": {**told, "arguments": plain_of(layer.arguments)} if is_lambda else None,
+            "function": {**function, "arguments": plain_of(layer.arguments)} if is_lambda else None,
             "call": _with_mask(_arguments(type(layer).call), holds),
             "settings": _settings(layer),
             "calls": self._calls(layer),
@@ -338,29 +338,31 @@ class _Teller:
             "holds": holds,
         }
 
-    def _held(self, layer: Any) -> list[Facts]:
+    def _attribute_facts(self, layer: Any) -> list[Facts]:
         """Returns what a layer holds in its attributes, in their order: weights and layers."""
-        held = dict[int, tuple[str, Any]]()
+        attributes = dict[int, tuple[str, Any]]()
         for attribute, value in attributes_of(layer):
-            held.setdefault(id(value), (attribute, value))
+            attributes.setdefault(id(value), (attribute, value))
         found: list[Facts] = []
         kind = keras.layers.Layer
-        taken = {name.partition(".")[0] for name, value in held.values() if isinstance(value, kind)}
-        for attribute, value in held.values():
+        used_names = {
+            name.partition(".")[0] for name, value in attributes.values() if isinstance(value, kind)
+        }
+        for attribute, value in attributes.values():
             if isinstance(value, keras.layers.Layer):
                 found.append(self._inner(value, attribute))
             elif is_weight(value) and id(value) in self._names:
-                found.append(self._weight(value, attribute, taken))
+                found.append(self._weight(value, attribute, used_names))
         return found
 
-    def _weight(self, variable: Any, attribute: str, taken: set[str]) -> Facts:
+    def _weight(self, variable: Any, attribute: str, used_names: set[str]) -> Facts:
         """Returns what is told of a weight, which has Keras's name if that is one of its own."""
         name = path_of(variable).rpartition("/")[2]
-        if not name.isidentifier() or name.startswith("variable") or name in taken:
+        if not name.isidentifier() or name.startswith("variable") or name in used_names:
             name = attribute.replace(".", "_")
-        taken.add(name)
-        told = {"what": "weight", "attribute": attribute, "name": name}
-        return {**told, **self._began(variable)}
+        used_names.add(name)
+        facts = {"what": "weight", "attribute": attribute, "name": name}
+        return {**facts, **self._began(variable)}
 
     def _began(self, variable: Any) -> Facts:
         self.seen.add(id(variable))
@@ -368,8 +370,8 @@ class _Teller:
         seed = getattr(call, "seed", None)
         config: Facts | None = None
         if call is not None and is_kerass_own(call) and hasattr(call, "get_config"):
-            told = {key: plain(value) for key, value in call.get_config().items()}
-            config = {"class_name": type(call).__name__, "config": told}
+            settings = {key: plain(value) for key, value in call.get_config().items()}
+            config = {"class_name": type(call).__name__, "config": settings}
         if config is None:
             config = _constant(variable.numpy())
         is_drawn = config is not None and config["config"].get("seed") is None
@@ -385,11 +387,11 @@ class _Teller:
 
     def _inner(self, layer: Any, attribute: str) -> Facts:
         """Returns what is told of a layer that another one holds."""
-        told: Facts = {"attribute": attribute, "class": type(layer).__name__}
+        facts: Facts = {"attribute": attribute, "class": type(layer).__name__}
         calls = self._inner_calls.get(id(layer), [])
-        told["masked"] = sorted({name for call in calls for name in call.get("masked", [])})
+        facts["masked"] = sorted({name for call in calls for name in call.get("masked", [])})
         if is_own(layer):
-            return {**told, "what": "own", "own": self.layer(layer)}
+            return {**facts, "what": "own", "own": self.layer(layer)}
         weights = []
         for variable in layer.variables:
             if is_weight(variable) and id(variable) in self._names:
@@ -402,8 +404,8 @@ class _Teller:
         if refused:
             entry = {"class_name": type(layer).__name__, "problem": refused[0]}
         seeds = list(self._seeds_in(layer))
-        told |= {"what": "layer", "entry": entry, "weights": weights, "seeds": seeds}
-        return told | {"shapes": self._shapes(layer), "built": bool(layer.built)}
+        facts |= {"what": "layer", "entry": entry, "weights": weights, "seeds": seeds}
+        return facts | {"shapes": self._shapes(layer), "built": bool(layer.built)}
 
     def _calls(self, layer: Any) -> list[Facts]:
         """Returns the shapes of each call of a layer of the user's."""

@@ -111,12 +111,12 @@ def write_loss_graphs(objective: Objective, losses: Mapping[str, Facts]) -> None
         return
     batch = objective.batch("probe", 4)
     for output, loss in objective.losses.items():
-        told = losses.get(name_of(loss) or "")
-        if told is not None:
+        facts = losses.get(name_of(loss) or "")
+        if facts is not None:
             sides = tuple(objective.shapes[output])
             found = loss_graph(loss, batch.targets[output], sides, _open_shape(objective, output))
             if found is not None:
-                told.setdefault("graphs", {})[output] = found
+                facts.setdefault("graphs", {})[output] = found
 
 
 def loss_graph(
@@ -146,7 +146,7 @@ def loss_graph(
 def _loss_graph(given: Any, y: np.ndarray, sides: tuple[int, ...], shape: Shape) -> Facts | None:
     output = np.random.default_rng(0).uniform(0.05, 0.95, (len(y), *sides))
     loss = _module(_COMPILE).get_loss(given, y, output)
-    own = getattr(loss, "fn", loss)
+    function = getattr(loss, "fn", loss)
     if (
         type(loss).__call__ is not keras.losses.Loss.__call__
         or _module(_BACKEND).standardize_dtype(loss.dtype) != keras.backend.floatx()
@@ -155,14 +155,14 @@ def _loss_graph(given: Any, y: np.ndarray, sides: tuple[int, ...], shape: Shape)
         or not y.ndim
     ):
         return None
-    is_function = loss is not own
-    holders = [loss, getattr(own, "__self__", loss)]
+    is_function = loss is not function
+    holders = [loss, getattr(function, "__self__", loss)]
     kept = [dict(vars(each)) for each in holders]
     try:
         loss(y, output)  # which raises an error if its code mixes dtypes
-        before = _state(loss, own)
+        before = _state(loss, function)
         found = _checked(loss, y, output, shape, is_function=is_function)
-        return found if _state(loss, own) == before else None  # it keeps a state
+        return found if _state(loss, function) == before else None  # it keeps a state
     finally:
         for holder, attributes in zip(holders, kept, strict=True):
             for name in set(vars(holder)) - set(attributes):
@@ -180,16 +180,16 @@ def _checked(
     of_targets = tuple(
         None if shape[axis : axis + 1] == (None,) else size for axis, size in enumerate(y.shape[1:])
     )
-    (told, model), (again, _) = (_traced(loss, of_targets, shape) for _ in range(2))
+    (graph, model), (again, _) = (_traced(loss, of_targets, shape) for _ in range(2))
     # It may draw numbers, or count its calls.
-    if json.dumps(told, allow_nan=False) != json.dumps(again, allow_nan=False):
+    if json.dumps(graph, allow_nan=False) != json.dumps(again, allow_nan=False):
         return None
     y_true, y_pred = keras.ops.cast(y, floatx), keras.ops.cast(output, floatx)
     made, other = model([y_true, y_pred]), loss.call(y_true, y_pred)
     is_same = made.shape == other.shape and np.allclose(made, other, _CLOSE, 0.0, equal_nan=True)
     if not is_same or mask_of(other) is not None:
         return None
-    return {**told, "is_column": is_column, "reduction": loss.reduction}
+    return {**graph, "is_column": is_column, "reduction": loss.reduction}
 
 
 def _traced(loss: Any, y: Shape, shape: Shape) -> tuple[Facts, keras.Model]:
@@ -245,10 +245,10 @@ def _check(value: Any) -> None:
         raise ValueError(f"it has an array of {np.size(value)} numbers")
 
 
-def _state(loss: Any, own: Any) -> Any:
+def _state(loss: Any, function: Any) -> Any:
     """Returns the plain values that code of a loss can see: of its object, and from around it."""
-    holder = getattr(own, "__self__", loss)
-    code = type(loss) if own is loss else own
+    holder = getattr(function, "__self__", loss)
+    code = type(loss) if function is loss else function
     return shown(getattr(holder, "__dict__", {})), shown(vars(loss)), outer_values(code)
 
 
@@ -259,8 +259,8 @@ def _open_shape(objective: Objective, output: str) -> Shape:
     names = objective.names
     if len(ends) != len(names) or output not in names:
         return known
-    told = tuple(ends[names.index(output)].shape[1:])
-    return told if len(told) == len(known) else known
+    shape = tuple(ends[names.index(output)].shape[1:])
+    return shape if len(shape) == len(known) else known
 
 
 @contextmanager
@@ -284,12 +284,12 @@ def _only_operations() -> Iterator[None]:
         reducing.reduce_values = reduce
 
 
-def _reducing(own: Callable[..., Any]) -> Callable[..., Any]:
+def _reducing(original: Callable[..., Any]) -> Callable[..., Any]:
     def reduced(values: Any, sample_weight: Any = None, reduction: Any = _REDUCTIONS[0]) -> Any:
         is_open = isinstance(values, keras.KerasTensor) and None in values.shape
         if is_open and reduction in ("sum_over_batch_size", "mean"):
             return keras.ops.mean(values)
-        return own(values, sample_weight, reduction)
+        return original(values, sample_weight, reduction)
 
     return reduced
 
@@ -330,20 +330,20 @@ def own_losses(model: keras.Model, folder: Path) -> tuple[dict[str, Facts], list
         later.
     """
     given = {
-        id(loss): told
+        id(loss): facts
         for loss in keras.tree.flatten(getattr(model, "loss", None))
-        if (told := _told(loss, folder))
+        if (facts := _loss_facts(loss, folder))
     }
     problems = [
         f"two losses of your own have the name {name!r}: give each one of its own, such as by "
         "__name__ of a function that another one returns, or by name= of a Loss"
-        for name, number in Counter(told["name"] for told in given.values()).items()
+        for name, number in Counter(facts["name"] for facts in given.values()).items()
         if number > 1
     ]
-    return {told["name"]: told for told in given.values()}, problems
+    return {facts["name"]: facts for facts in given.values()}, problems
 
 
-def _told(loss: Any, folder: Path) -> Facts | None:
+def _loss_facts(loss: Any, folder: Path) -> Facts | None:
     """Returns what is told of a loss; None if it is Keras's, or there is none."""
     name = name_of(loss)
     if isinstance(loss, str):  # it may be registered
@@ -352,7 +352,10 @@ def _told(loss: Any, folder: Path) -> Facts | None:
     if name is None or isinstance(loss, str) or is_kerass(loss):
         return None
     reduction = getattr(loss, "reduction", None)
-    told = {"name": name, "reduction": reduction if isinstance(loss, keras.losses.Loss) else "mean"}
+    facts = {
+        "name": name,
+        "reduction": reduction if isinstance(loss, keras.losses.Loss) else "mean",
+    }
     values = {}
     if isinstance(loss, keras.losses.Loss) and is_kerass_own(loss):  # it wraps a function
         loss, values = loss.fn, shown(getattr(loss, "_fn_kwargs", {}))
@@ -361,7 +364,7 @@ def _told(loss: Any, folder: Path) -> Facts | None:
     if inspect.isroutine(loss):
         holder = getattr(loss, "__self__", None)
         return {
-            **told,
+            **facts,
             "class": loss.__name__,
             "is_function": True,
             "source": quoted(loss, folder),
@@ -369,7 +372,7 @@ def _told(loss: Any, folder: Path) -> Facts | None:
             "values": values | (_attributes(holder) if inspect.ismethod(loss) else {}),
         }
     return {
-        **told,
+        **facts,
         "class": type(loss).__name__,
         "is_function": False,
         "source": quoted(type(loss), folder),

@@ -23,8 +23,8 @@ def methods_of(model: keras.Model) -> list[str]:
     found = []
     for name in METHODS:
         owner = next((kind for kind in type(model).__mro__ if name in vars(kind)), None)
-        is_own = owner is not None and owner.__module__.partition(".")[0] not in _KERAS
-        if is_own or name in vars(model):
+        is_custom = owner is not None and owner.__module__.partition(".")[0] not in _KERAS
+        if is_custom or name in vars(model):
             found.append(name)
     return found
 
@@ -36,13 +36,13 @@ def left_open(model: keras.Model, *, is_described: bool = False) -> list[Incompl
         model: of the user.
         is_described: whether a port is written of it, whose bundle has no steps.
     """
-    own = methods_of(model)
+    methods = methods_of(model)
     name = type(model).__name__
-    if OWN_LOOP in own and not is_described:
+    if OWN_LOOP in methods and not is_described:
         why = f"{name} defines it, and may make other steps than those that are compared"
         do = "`parity run`, which trains both halves whole"
         return [{"what": f"the model's own {OWN_LOOP}", "why": why, "do": do}]
-    if "train_step" not in own:
+    if "train_step" not in methods:
         return []
     if is_described:
         why = f"{name} defines it, and what Keras computed for this port has no steps by it"

@@ -60,7 +60,7 @@ def write_own_training(
     whole = whole_of(reference)
     data = StepData(whole, spec)
     names = {id(variable): name for name, variable in named_variables(reference.model).items()}
-    begins, moved = get_weights(reference.model), set[str]()
+    initial, moved = get_weights(reference.model), set[str]()
     written: dict[str, int] = {}
     versions.reseed(data.seed)
     steps = num_steps(spec.steps, reference.model.count_params())
@@ -89,7 +89,7 @@ def write_own_training(
             write_part_calls(called, writer)
             writer.facts["own_training"] = {
                 "logs": list(logs),
-                "applied": _told(made, reference, names),
+                "applied": _applied_facts(made, reference, names),
                 "masks": [call.name for call in calls if call.mask is not None],
                 "num_drawn": len(calls.draws),
                 "called": [call.name for call in called],
@@ -101,25 +101,25 @@ def write_own_training(
                 },
             }
             if isinstance(reference.model, Parts):
-                writer.facts["own_training"]["parts"] = _told_parts(reference.model)
+                writer.facts["own_training"]["parts"] = _part_facts(reference.model)
         for name, weight in get_weights(reference.model).items():
             writer.put(f"trajectory/{step}/{name}", probe_inputs.of_step(weight))
-            if not np.array_equal(weight, begins[name]):
+            if not np.array_equal(weight, initial[name]):
                 moved.add(name)
     kept = kept_as_built(reference)
     writer.facts["own_training"]["as_built"] = {name: name in moved for name in kept}
 
 
-def _told_parts(model: Parts) -> dict[str, dict[str, Any]]:
+def _part_facts(model: Parts) -> dict[str, dict[str, Any]]:
     """Returns the parts of a model, ready for JSON: how they are called, and what they hold."""
-    held = parts_in(model.whole)
+    layers = parts_in(model.whole)
     names = {id(variable): name for name, variable in named_weights(model).items()}
     return {
         name: {
             "is_row": part.is_row,
             "kept": part.kept and list(part.kept),
             "num_outputs": part.num_outputs,
-            "weights": [names[id(each)] for each in held[name].weights if id(each) in names],
+            "weights": [names[id(each)] for each in layers[name].weights if id(each) in names],
         }
         for name, part in model.parts().items()
     }
@@ -161,7 +161,9 @@ def _write_gradients(
             writer.put(f"{GRADIENTS[number]}/{name}", array)
 
 
-def _told(made: list[Applied], reference: Reference, names: dict[int, str]) -> list[dict[str, Any]]:
+def _applied_facts(
+    made: list[Applied], reference: Reference, names: dict[int, str]
+) -> list[dict[str, Any]]:
     """Returns the calls of the optimizers in one step, ready for JSON."""
     known = {id(each): name for name, each in optimizers_in(whole_of(reference).model).items()}
     return [

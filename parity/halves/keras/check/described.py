@@ -148,8 +148,8 @@ def feed_facts(
         elif isinstance(feed, tf.data.Dataset):
             found[name] = {"kind": "dataset", "steps": _steps(feed, folder, draws)}
     if len(found) == 2 and found["validation"]["kind"] == found["x"]["kind"] == "flow":
-        own = reference.x.image_data_generator
-        found["validation"]["same_generator"] = feed.image_data_generator is own
+        generator = reference.x.image_data_generator
+        found["validation"]["same_generator"] = feed.image_data_generator is generator
     return found
 
 
@@ -333,8 +333,8 @@ def _model(function: Any, parts: tuple[Any, ...]) -> keras.Model | None:
     if not is_through or not isinstance(first, keras.KerasTensor) or first is x:
         return None
     model = keras.Model(x, first, name="augmentation")
-    held = [weight for weight in model.weights if not _is_seed(weight)]
-    return None if held or list(_others(model)) else model
+    weights = [weight for weight in model.weights if not _is_seed(weight)]
+    return None if weights or list(_others(model)) else model
 
 
 def _is_seed(weight: Any) -> bool:
@@ -347,13 +347,13 @@ def _others(model: keras.Model) -> Iterator[Any]:
         modes = [node.arguments.kwargs.get("training") for node in operation._inbound_nodes]
         for layer in [operation, *_inside(operation)]:
             known = inspect.signature(layer.call).parameters.get("training")
-            is_model, is_own = isinstance(layer, keras.Model), not versions.is_kerass_own(layer)
+            is_model, is_custom = isinstance(layer, keras.Model), not versions.is_kerass_own(layer)
             idle = [
                 mode
                 for mode in modes
                 if known is not None and not (known.default if mode is None else mode)
             ]
-            if is_own or isinstance(layer, keras.layers.Lambda) or (idle and not is_model):
+            if is_custom or isinstance(layer, keras.layers.Lambda) or (idle and not is_model):
                 yield layer
 
 
@@ -373,7 +373,7 @@ def _inside(operation: Any) -> list[Any]:
 _MOST_DRAWS = 100_000  # of one program; a model with more layers has none that are found
 _FIT = ("batch_size", "epochs", "shuffle", "validation_split", "class_weight")
 # Arguments of `fit` that a port has in another way, or that are told beside them.
-_TOLD = ("x", "y", "sample_weight", "validation_data", "callbacks")
+_DESCRIBED_ELSEWHERE = ("x", "y", "sample_weight", "validation_data", "callbacks")
 
 
 def described(
@@ -406,14 +406,16 @@ def described(
     reference = called_anew(factory, spec.seed)
     is_fresh = draws_nothing_yet()
     _build(reference)
-    found, own = _facts(reference, spec)
+    found, custom_code = _facts(reference, spec)
     arguments = reference.fit_arguments()
     found["fit"] = {name: plain_nested(arguments[name]) for name in _FIT}
     usual = Reference(reference.model).fit_arguments()
     rare = {
         name: value
         for name, value in arguments.items()
-        if name not in (*_FIT, *_TOLD) and value != usual[name] and not _is_idle(reference, name)
+        if name not in (*_FIT, *_DESCRIBED_ELSEWHERE)
+        and value != usual[name]
+        and not _is_idle(reference, name)
     }
     found["fit"]["batches"] = batches_given(reference)
     found["fit"]["feed"] = feed_facts(
@@ -426,7 +428,7 @@ def described(
     found["fit"]["step"] = own_step(reference, Path(spec.folder))
     found["fit"]["others"] = {name: plain_nested(value) for name, value in rare.items()}
     found["own_steps"] = own_steps(reference.model)
-    return reference, found, own
+    return reference, found, custom_code
 
 
 def _facts(reference: Reference, spec: CheckSpec) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -454,31 +456,31 @@ def _facts(reference: Reference, spec: CheckSpec) -> tuple[dict[str, Any], dict[
             except Exception as error:  # likewise
                 found["problem"] = told_of(error)
         found["shared"] = sorted(_shared(graph))
-        own, told = own_code(model, graph, weights, numbers, Path(spec.folder))
-        own["inlined"] = paths_on_top(graph, weights)
-        draws = _draws(model, weights, numbers, told, paths)
+        custom_code, described_ids = own_code(model, graph, weights, numbers, Path(spec.folder))
+        custom_code["inlined"] = paths_on_top(graph, weights)
+        draws = _draws(model, weights, numbers, described_ids, paths)
         found["draws"] = sorted(draws, key=lambda draw: draw[1])
-        return found, own
+        return found, custom_code
 
-    found, own = facts_of(graph, paths_apart(graph), problem)
+    found, custom_code = facts_of(graph, paths_apart(graph), problem)
     is_whole = not is_graph(model)  # all of it is code of the user's
     written = None
     if not problem:
         written = inlined(model if is_whole else graph, graph.input if is_whole else None)
     if written is None:
-        return found, own
+        return found, custom_code
     try:
         paths = written.paths()
-        drawn = {id(held.variable) for held in written.weights}
-        own_names = [name for name, each in weights.variables.items() if id(each) in drawn]
-        noted = {name: initial[name] for name in own_names}
+        drawn = {id(weight.variable) for weight in written.weights}
+        weight_names = [name for name, each in weights.variables.items() if id(each) in drawn]
+        noted = {name: initial[name] for name in weight_names}
         weights = Weights(weights.variables, {**weights.initial, **noted})
-        other, own_other = facts_of(written.model, paths)
+        other, other_code = facts_of(written.model, paths)
         if other["model"] is None:
-            return found, own
+            return found, custom_code
         names = {name: path for name, v in weights.variables.items() if (path := paths.get(id(v)))}
-        names = own_other["inlined"] | names
-        return other | {"stubbed": [found, own]}, own_other | {"inlined": names}
+        names = other_code["inlined"] | names
+        return other | {"stubbed": [found, custom_code]}, other_code | {"inlined": names}
     finally:
         written.restore()
 
@@ -493,16 +495,16 @@ def _seeds_of_generators(model: keras.Model, numbers: Mapping[int, int]) -> Iter
         model: whose config is written in the block.
         numbers: seeds that Keras draws.
     """
-    told: list[tuple[Any, int]] = []
+    changed: list[tuple[Any, int]] = []
     for layer in model._flatten_layers():
         used, seed = list(seeds_of(layer)), getattr(layer, "seed", None)
         if isinstance(seed, int) and len(used) == 1 and used[0] != seed:
-            told.append((layer, seed))
+            changed.append((layer, seed))
             layer.seed = None if used[0] in numbers else used[0]
     try:
         yield
     finally:
-        for layer, seed in told:
+        for layer, seed in changed:
             layer.seed = seed
 
 
@@ -542,12 +544,12 @@ def _shared(model: keras.Model) -> set[str]:
     """
     holders: dict[int, set[int]] = {}
     names: dict[str, set[int]] = {}
-    waiting, seen = [model], set()
+    waiting, visited = [model], set()
     while waiting:
         holder = waiting.pop()
-        if id(holder) in seen:
+        if id(holder) in visited:
             continue
-        seen.add(id(holder))
+        visited.add(id(holder))
         if not isinstance(holder, keras.Model | keras.layers.TimeDistributed):
             continue
         for inner in holder._flatten_layers(include_self=False, recursive=False):
@@ -576,7 +578,7 @@ def _draws(
     model: keras.Model,
     weights: Weights,
     numbers: Mapping[int, int],
-    told: set[int],
+    described_ids: set[int],
     paths: Mapping[int, str],
 ) -> Iterator[tuple[str, int]]:
     """Yields which draw gave the seed of each initialiser, and of each layer that draws.
@@ -585,18 +587,18 @@ def _draws(
         model: of the program.
         weights: of it.
         numbers: seed -> number of its draw.
-        told: IDs of variables and layers that `own_code` has told.
+        described_ids: IDs of variables and layers that `own_code` describes.
         paths: of variables and layers with other names than Keras's, by ID.
     """
     variables = weights.variables
     for name, found in weights.initial.items():
-        own: Any = getattr(found.call, "seed", None)
-        is_drawn = isinstance(own, int) and own in numbers and found.config.get("seed") is None
-        if is_drawn and id(variables[name]) not in told:
+        seed: Any = getattr(found.call, "seed", None)
+        is_drawn = isinstance(seed, int) and seed in numbers and found.config.get("seed") is None
+        if is_drawn and id(variables[name]) not in described_ids:
             variable = variables[name]
-            yield paths.get(id(variable), path_of(variable)), numbers[own]
+            yield paths.get(id(variable), path_of(variable)), numbers[seed]
     for layer in leaves(model):
-        if id(layer) in told:
+        if id(layer) in described_ids:
             continue
         at = paths.get(id(layer)) or getattr(layer, "path", None) or layer.name
         for path, generator in _generators(layer, at):

@@ -62,10 +62,10 @@ def write_facts(
         for name, found in all_initializers(model).items()
         if found.config
     }
-    own = own_steps(whole_of(reference).model)
-    if "train_step" in own:
-        writer.facts["own_steps"] = own
-    if "compute_loss" in own:
+    step_names = own_steps(whole_of(reference).model)
+    if "train_step" in step_names:
+        writer.facts["own_steps"] = step_names
+    if "compute_loss" in step_names:
         writer.facts["own_loss"] = True
     writer.facts["loss"] = None
     optimizer = getattr(model, "optimizer", None)
@@ -227,8 +227,8 @@ def _write_decisions(
 ) -> None:
     """Writes what rules that watch a metric decide in sequences that tell such rules apart."""
     rules = [callback for callback in callbacks if hasattr(callback, "monitor")]
-    told = [_callback_facts(callback) for callback in rules]
-    sequences = rule_sequences(spec.seed, told)
+    facts = [_callback_facts(callback) for callback in rules]
+    sequences = rule_sequences(spec.seed, facts)
     if model.count_params() >= LARGE_MODEL:
         sequences = dict(list(sequences.items())[:FEW])
     if not sequences:

@@ -83,18 +83,18 @@ def write_calls(mode: str, calls: Calls, output: Any, writer: KerasWriter) -> No
         output: what the model returned.
         writer: receives the arrays; with its fact `brief`, only some of them.
     """
-    brief, ends = writer.facts.get("brief", False), ends_of(output)
+    without_large, ends = writer.facts.get("brief", False), ends_of(output)
     keys: dict[int, str] = {}  # number of a call -> key of its output
     for number, call in enumerate(calls):
         for place, value in enumerate(call.inputs):
             source = call.sources[place]
-            if not brief or kept(call, source, value, ends):
+            if not without_large or kept(call, source, value, ends):
                 key = f"forward/{mode}/{call.name}/input/{place}"
                 if source in keys and calls[source].output is value:
                     writer.put_same(key, keys[source])
                 else:
                     writer.put(key, _double(value))
-        if not brief or kept(call, None, call.output, ends):
+        if not without_large or kept(call, None, call.output, ends):
             keys[number] = f"forward/{mode}/{call.name}/output"
             writer.put(keys[number], _double(call.output))
         if call.state is not None:
@@ -143,14 +143,14 @@ def noted_moments() -> Iterator[Moments]:
         id of the layer -> (mean, variance) of each of its calls, (channels,) each.
     """
     kind: Any = keras.layers.BatchNormalization
-    own = getattr(kind, "_moments", None)
+    original = getattr(kind, "_moments", None)
     found: Moments = {}
-    if own is None:  # of Keras 2
+    if original is None:  # of Keras 2
         yield found
         return
 
     def moments(layer: Any, *arguments: Any, **keywords: Any) -> Any:
-        made = own(layer, *arguments, **keywords)
+        made = original(layer, *arguments, **keywords)
         if all(hasattr(part, "numpy") for part in made):  # no graph is traced
             mean, variance = (np.array(part.numpy(), np.float64).ravel() for part in made)
             found.setdefault(id(layer), []).append((mean, variance))
@@ -160,7 +160,7 @@ def noted_moments() -> Iterator[Moments]:
     try:
         yield found
     finally:
-        kind._moments = own
+        kind._moments = original
 
 
 def write_repeated(model: keras.Model, found: Moments, writer: KerasWriter) -> None:
@@ -224,8 +224,10 @@ def write_gradients(
     writer.put("forward/train/output", as_one(model, output))
     # In the order of the calls, so that the first difference is found first.
     sources = [versions.tensor_of(variable) for variable in variables.values()]
-    brief = writer.facts.get("brief", False)
-    inner = [call for call in (asked(calls) if brief else calls) if call.output.dtype.is_floating]
+    without_large = writer.facts.get("brief", False)
+    inner = [
+        call for call in (asked(calls) if without_large else calls) if call.output.dtype.is_floating
+    ]
     gradients = tape.gradient(loss, sources + [call.output for call in inner])
     writer.put("loss/value", loss)
     for name, part in objective.parts(output, batch).items():
@@ -242,7 +244,7 @@ def write_gradients(
     found = gradients[len(sources) :]
     slopes = [None if slope is None else tf.convert_to_tensor(slope) for slope in found]
     for call, slope in zip(inner, slopes, strict=True):
-        if slope is not None and not brief:
+        if slope is not None and not without_large:
             writer.put(f"output_gradient/{call.name}", slope)
     for name, variable in named_variables(model).items():
         if short_name(name) in MOVING:

@@ -90,29 +90,29 @@ class Trial:
         if all(layer is not each for each in self.layers):
             self.layers.append(layer)
         # Code that is called on numbers alone makes what is beside the tensors of the outer code.
-        taken = _symbolic((arguments, keywords)) or self._beside[-1:]
-        self._beside.append(taken[0])
+        tensors = _symbolic((arguments, keywords)) or self._beside[-1:]
+        self._beside.append(tensors[0])
         try:
             _check(layer)
             masks = ToldMasks(layer, arguments, keywords)
-            taken += [mask for mask in masks.flat if all(mask is not each for each in taken)]
+            tensors += [mask for mask in masks.flat if all(mask is not each for each in tensors)]
             keywords = {**keywords, **masks.by_name}
             if layer._call_has_training_arg and keywords.get("training") is None:
                 keywords["training"] = self._training
-            with weights_as_tensors(layer, taken[0], self.weights):
+            with weights_as_tensors(layer, tensors[0], self.weights):
                 made = masks.given_to(layer.call(*arguments, **keywords))
         except Exception:
             self._failed.append(layer)
             raise
         finally:
             self._beside.pop()
-        self.calls.append((layer, taken, _symbolic(made)))
+        self.calls.append((layer, tensors, _symbolic(made)))
         return made
 
     def _is_opened(self, layer: Any, arguments: Any, keywords: Any) -> bool:
         """Whether the layers of a model are called in its place, since some run their code."""
-        told = {name for name, value in keywords.items() if value is not None}
-        if not is_graph(layer) or len(arguments) != 1 or told - {"training"}:
+        keyword_names = {name for name, value in keywords.items() if value is not None}
+        if not is_graph(layer) or len(arguments) != 1 or keyword_names - {"training"}:
             return False
         graph, (given,) = _graph(layer), arguments
         return (
@@ -152,7 +152,7 @@ class Trial:
     @contextmanager
     def _watched(self) -> Iterator[None]:
         """Lets calls of layers of the user's run their code."""
-        own_call, random = versions.Layer.__call__, _module(_RANDOM)
+        original_call, random = versions.Layer.__call__, _module(_RANDOM)
         kind = _module(_VARIABLES).Variable
         draw, value, assign, depth = random.draw_seed, kind.value, kind.assign, [0]
 
@@ -170,7 +170,7 @@ class Trial:
                 arguments, keywords = self._as_tensors(layer, arguments, keywords)
             depth[0] += 1
             try:
-                return own_call(layer, *arguments, **keywords)
+                return original_call(layer, *arguments, **keywords)
             finally:
                 depth[0] -= 1
                 if not depth[0] and isinstance(layer, _TAKING):
@@ -192,7 +192,7 @@ class Trial:
         try:
             yield
         finally:
-            versions.Layer.__call__, random.draw_seed = own_call, draw
+            versions.Layer.__call__, random.draw_seed = original_call, draw
             kind.value, kind.assign = value, assign
 
 
@@ -266,7 +266,7 @@ class Inlined:
 
     def paths(self) -> dict[int, str]:
         """Returns the paths of these layers, and of their variables, by ID."""
-        found = {id(held.variable): f"{held.name}/{WEIGHT}" for held in self.weights}
+        found = {id(weight.variable): f"{weight.name}/{WEIGHT}" for weight in self.weights}
         for layer, name in self.names.values():
             found |= _paths_inside(layer, layer.name)
             if is_own(layer):  # its variables are told by its own facts
@@ -352,8 +352,8 @@ def _that_differs(trials: Sequence[Trial], model: Any) -> Any:
         layers, inputs, outputs = zip(*calls, strict=True)
         with _names_apart(model):
             graphs = [keras.Function(*each) for each in zip(inputs, outputs, strict=True)]
-        told = [list(_signature(graph, known)) for graph in graphs]
-        is_same = all(layer is layers[0] for layer in layers) and told[1:] == told[:-1]
+        signatures = [list(_signature(graph, known)) for graph in graphs]
+        is_same = all(layer is layers[0] for layer in layers) and signatures[1:] == signatures[:-1]
         if not is_same or any(takes_weights(graphs[0])):
             return layers[0]
     return None
@@ -384,41 +384,43 @@ def _renamed(model: Any, layers: Sequence[Any], trial: Trial) -> dict[int, tuple
     """
     before: dict[int, tuple[Any, str]] = {}
     done: set[int] = set()
-    taken = {layer.name for layer in getattr(model, "layers", ())} if is_graph(model) else set()
+    used_names = (
+        {layer.name for layer in getattr(model, "layers", ())} if is_graph(model) else set()
+    )
     absent = {id(each) for each in trial.opened}  # from the graph
     for inner in (inner for each in trial.opened for inner in each.layers):
         is_input = isinstance(inner, keras.layers.InputLayer)
         if not is_input and id(inner) not in absent and id(inner) not in before:
             before[id(inner)] = inner, inner.name
-            inner.name = _free(inner.name, taken)
+            inner.name = _free(inner.name, used_names)
     for layer in layers:
         prefix = "" if layer is model else f"{layer.name}_"
         for attribute, inner in attributes_of(layer):
-            if (held := trial.weights.get(id(inner))) is not None and id(held) not in done:
-                done.add(id(held))
-                held.name = _free(f"{prefix}{attribute.replace('.', '_')}", taken)
+            if (weight := trial.weights.get(id(inner))) is not None and id(weight) not in done:
+                done.add(id(weight))
+                weight.name = _free(f"{prefix}{attribute.replace('.', '_')}", used_names)
             # Else it is Keras's list of layers.
             is_layer = isinstance(inner, keras.layers.Layer) and not attribute.startswith("_")
             if is_layer and id(inner) not in absent and id(inner) not in before:
                 before[id(inner)] = inner, inner.name
-                inner.name = _free(f"{prefix}{attribute.replace('.', '_')}", taken)
+                inner.name = _free(f"{prefix}{attribute.replace('.', '_')}", used_names)
     # Keras names an operation "mean", as the user may name a layer.
     graphs = [keras.Function(given, made) for _, given, made in trial.calls]
     for operation in {id(each): each for graph in graphs for each in graph.operations}.values():
-        if not isinstance(operation, keras.layers.Layer) and operation.name in taken:
-            operation.name = _free(operation.name, taken)
+        if not isinstance(operation, keras.layers.Layer) and operation.name in used_names:
+            operation.name = _free(operation.name, used_names)
     for operation, layer in trial.arrays:
-        operation.name = _free(f"{layer.name}_input", taken)
+        operation.name = _free(f"{layer.name}_input", used_names)
     return before
 
 
-def _free(name: str, taken: set[str]) -> str:
+def _free(name: str, used_names: set[str]) -> str:
     """Returns a name that is not taken, with a number if need be, and takes it."""
     found, number = name, 1
-    while found in taken:
+    while found in used_names:
         number += 1
         found = f"{name}_{number}"
-    taken.add(found)
+    used_names.add(found)
     return found
 
 
@@ -440,8 +442,10 @@ def _signature(graph: Any, known: set[int]) -> Iterator[tuple[Any, ...]]:
     """
     for depth in sorted(graph._nodes_by_depth, reverse=True):
         for node in graph._nodes_by_depth[depth]:
-            told = {key: value for key, value in node.arguments.kwargs.items() if key != "training"}
-            values = map(_told, keras.tree.flatten((node.arguments.args, told)))
+            keywords = {
+                key: value for key, value in node.arguments.kwargs.items() if key != "training"
+            }
+            values = map(_value_text, keras.tree.flatten((node.arguments.args, keywords)))
             operation = node.operation
             # A layer that the code makes anew has another name in each trial.
             number = id(operation) if id(operation) in known else 0
@@ -450,7 +454,7 @@ def _signature(graph: Any, known: set[int]) -> Iterator[tuple[Any, ...]]:
             yield (type(operation).__name__, number, *values)
 
 
-def _told(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if isinstance(value, keras.KerasTensor):
         return str(tuple(value.shape))
     if hasattr(value, "shape"):

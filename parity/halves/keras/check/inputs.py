@@ -327,7 +327,7 @@ def in_range(
             freed = (*tried[:number], found[number], *tried[number + 1 :])
             if not _makes_nan(reference, structure, freed, num):
                 tried = freed
-        return tried, [_told(each) for n, each in enumerate(tried) if each is not found[n]]
+        return tried, [_range_note(each) for n, each in enumerate(tried) if each is not found[n]]
     return found, []
 
 
@@ -374,7 +374,7 @@ def _makes_nan(
     return any(np.isnan(v.numpy()).any() for v in flat if v.dtype.is_floating)
 
 
-def _told(each: ModelInput) -> NotCompared:
+def _range_note(each: ModelInput) -> NotCompared:
     assert each.limits is not None
     low, high = (f"{side:.4g}" for side in each.limits)
     why = (
@@ -428,11 +428,11 @@ def inputs_of(reference: Reference, batch_size: int) -> Inputs:
     """
     refuse_texts(reference.model)
     structure, slots = slots_of(reference)
-    own = _batch_size(reference.model)
-    if own is None and stateful_layers(reference.model):
-        own = batch_size
-    slots, uses, dtype = _with_uses(reference.model, structure, slots, own or batch_size)
-    each, left_out = [], _of_batches(own)
+    fixed_size = _batch_size(reference.model)
+    if fixed_size is None and stateful_layers(reference.model):
+        fixed_size = batch_size
+    slots, uses, dtype = _with_uses(reference.model, structure, slots, fixed_size or batch_size)
+    each, left_out = [], _of_batches(fixed_size)
     at = 0
     for number, slot in enumerate(slots):
         slot = slot if slot.dtype else replace(slot, dtype=dtype)
@@ -440,8 +440,8 @@ def inputs_of(reference: Reference, batch_size: int) -> Inputs:
         part = slice(at, at := at + math.prod(shape))
         each.append(_planned(slot, shape, uses, part, number))
         left_out += _left_out(each[-1], uses, part)
-    ranged, told = in_range(reference, structure, each, own or batch_size)
-    return Inputs(ranged, structure, own, (*left_out, *told))
+    ranged, notes = in_range(reference, structure, each, fixed_size or batch_size)
+    return Inputs(ranged, structure, fixed_size, (*left_out, *notes))
 
 
 def stateful_layers(model: keras.Model) -> list[Any]:
@@ -521,21 +521,21 @@ def _planned(
     slot: Slot, shape: tuple[int, ...], uses: Uses, part: slice, number: int
 ) -> ModelInput:
     """Returns what an input is: as the user tells it, else as the model uses it."""
-    told = slot.told
+    settings = slot.told
     is_whole = "int" in slot.dtype
     kind = "image" if slot.dtype.startswith("uint") else "numbers"
     kind = "booleans" if slot.dtype == "bool" else kind
-    found = ModelInput(slot.name, slot.shape, told.kind or kind, is_whole, told.limits)
-    filling = told.padding or ("post" if uses.recurrent else "any")
+    found = ModelInput(slot.name, slot.shape, settings.kind or kind, is_whole, settings.limits)
+    filling = settings.padding or ("post" if uses.recurrent else "any")
     if number in uses.filler and filling != "none":
         found = replace(found, filler=uses.filler[number], padding=filling)
     if found.is_tokens:
-        low, high = told.limits or (0, 0)
-        padding = told.padding or (filling if uses.is_masked[part].any() else "none")
+        low, high = settings.limits or (0, 0)
+        padding = settings.padding or (filling if uses.is_masked[part].any() else "none")
         return replace(found, tokens=(Tokens(int(low), int(high), padding),))
-    if told.kind:
+    if settings.kind:
         return found
-    return _with_tokens(found, shape, uses, part, filling, told)
+    return _with_tokens(found, shape, uses, part, filling, settings)
 
 
 def _with_tokens(
@@ -544,7 +544,7 @@ def _with_tokens(
     uses: Uses,
     part: slice,
     filling: str,
-    told: Input,
+    settings: Input,
 ) -> ModelInput:
     """Returns an input with the tokens that the model uses."""
     low, high = uses.low[part], uses.high[part]
@@ -556,10 +556,10 @@ def _with_tokens(
             f"input {found.name!r} of the Keras model chooses rows of tables that have no number "
             "in common; say which it takes: Reference(model, inputs=keras_impl.Input(range=...))"
         )
-    if told.limits:
+    if settings.limits:
         low, high = (
-            np.where(is_token, told.limits[0], low),
-            np.where(is_token, told.limits[1], high),
+            np.where(is_token, settings.limits[0], low),
+            np.where(is_token, settings.limits[1], high),
         )
     groups = np.stack([low, high, uses.is_masked[part]], -1)
     axis = _axis_of(groups.reshape(*shape, 3), len(shape))
@@ -605,25 +605,27 @@ def _tokens(group: np.ndarray, filling: str, uses: Uses, part: slice) -> Tokens:
     return Tokens(int(group[0]), int(group[1]), filling if group[2] else "none", known=known)
 
 
-def _of_batches(own: int | None) -> list[NotCompared]:
+def _of_batches(fixed_size: int | None) -> list[NotCompared]:
     """Returns what a model that takes batches of one size leaves out."""
-    if own is None:
+    if fixed_size is None:
         return []
-    why = f"the Keras model takes batches of {own} alone"
+    why = f"the Keras model takes batches of {fixed_size} alone"
     return [{"what": "batches of other sizes, such as a last one", "why": why, "arrays": []}]
 
 
 def _left_out(found: ModelInput, uses: Uses, part: slice) -> list[NotCompared]:
     """Returns what is not drawn of an input."""
-    told: list[NotCompared] = []
+    notes: list[NotCompared] = []
     is_token = np.isfinite(uses.low[part])
     if found.tokens and (uses.is_number[part] & is_token).any():
         low, high = found.tokens[0].low, found.tokens[0].high
         why = f"it chooses rows of a table, too, and is drawn from {low} to {high}"
-        told.append({"what": f"other numbers in the input {found.name}", "why": why, "arrays": []})
+        notes.append({"what": f"other numbers in the input {found.name}", "why": why, "arrays": []})
     paddings = {found.padding, *(tokens.padding for tokens in found.tokens)}
     if "post" in paddings and uses.recurrent:
         why = f"recurrent layers ({', '.join(uses.recurrent)}) take sequences that end with it; "
         why += 'say padding="any" in keras_impl.Input if yours may begin with it'
-        told.append({"what": f"padding at the beginning of {found.name}", "why": why, "arrays": []})
-    return told
+        notes.append(
+            {"what": f"padding at the beginning of {found.name}", "why": why, "arrays": []}
+        )
+    return notes

@@ -426,23 +426,23 @@ def metrics_of(model: keras.Model, outputs: Sequence[str] = ()) -> Metrics:
     compiled = getattr(model, "_compile_metrics", None)
     names = list(outputs or getattr(model, "output_names", None) or [])
 
-    def told(kind: str) -> Any:
+    def configs(kind: str) -> Any:
         given = getattr(compiled, f"_user_{kind}", None) or []
         if len(names) > 1:
             return _of_outputs(given, names)
-        return list(map(_told, keras.tree.flatten(given)))
+        return list(map(_metric_config, keras.tree.flatten(given)))
 
-    return {"metrics": told("metrics"), "weighted_metrics": told("weighted_metrics")}
+    return {"metrics": configs("metrics"), "weighted_metrics": configs("weighted_metrics")}
 
 
 def _of_outputs(given: Any, names: Sequence[str]) -> dict[str, list[Any]]:
     """Returns the metrics of each output that has some, by its name, in the order of `names`."""
     by_name = given if isinstance(given, Mapping) else dict(zip(names, given, strict=False))
     flat = {name: keras.tree.flatten(by_name[name]) for name in names if by_name.get(name)}
-    return {name: list(map(_told, part)) for name, part in flat.items()}
+    return {name: list(map(_metric_config, part)) for name, part in flat.items()}
 
 
-def _told(metric: Any) -> Any:
+def _metric_config(metric: Any) -> Any:
     """Returns the name or the configuration of a metric.
 
     Of one of the user's own, it is the name, and the class or function as one that is registered,
@@ -457,14 +457,14 @@ def _told(metric: Any) -> Any:
             continue
         kind = part if hasattr(part, "__name__") else type(part)
         if str(kind.__module__).partition(".")[0] != "keras":
-            return _own(name, kind)  # its name may be that of one of Keras's
+            return _custom_config(name, kind)  # its name may be that of one of Keras's
     try:
         return keras.metrics.serialize(metric)
     except (AttributeError, NotImplementedError, TypeError, ValueError):
-        return _own(name, type(metric))
+        return _custom_config(name, type(metric))
 
 
-def _own(name: str, code: Any) -> dict[str, Any]:
+def _custom_config(name: str, code: Any) -> dict[str, Any]:
     """Returns what is told of a metric whose class or function is code of the user's."""
     kind = str(code.__name__)
     return {"class_name": kind, "config": {"name": name}, "registered_name": f"own>{kind}"}

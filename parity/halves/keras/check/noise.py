@@ -172,10 +172,10 @@ class _Written(np.float64):
 
 
 def _leaving(name: str) -> Any:
-    own = getattr(np.float64, name)
+    original = getattr(np.float64, name)
 
     def operation(self: Any, other: Any) -> Any:
-        return NotImplemented if isinstance(other, _VARIABLES) else own(self, other)
+        return NotImplemented if isinstance(other, _VARIABLES) else original(self, other)
 
     return operation
 

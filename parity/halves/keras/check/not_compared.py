@@ -287,9 +287,17 @@ def revived(
             continue
         given = writer.arrays[f"forward/train/{name}/input/0"]
         rows = given.reshape(-1, given.shape[-1])
-        own = order[sources[0]]["weights"]
-        biases = [n for n in own if _ends(n, "bias", "beta") and weights[n].shape == rows.shape[1:]]
-        kernels = [n for n in own if _ends(n, "kernel") and weights[n].shape[-1:] == rows.shape[1:]]
+        weight_names = order[sources[0]]["weights"]
+        biases = [
+            n
+            for n in weight_names
+            if _ends(n, "bias", "beta") and weights[n].shape == rows.shape[1:]
+        ]
+        kernels = [
+            n
+            for n in weight_names
+            if _ends(n, "kernel") and weights[n].shape[-1:] == rows.shape[1:]
+        ]
         if biases:
             middle = np.sort(rows, axis=0)[(len(rows) - 1) // 2]
             found[biases[0]] = single(weights[biases[0]] - middle + _ALIVE)
@@ -310,8 +318,8 @@ def not_compared(exercise: Exercise, writer: KerasWriter) -> list[NotCompared]:
         exercise: of the pass in train mode.
         writer: holds the whole probe, with the fact `noise`.
     """
-    behind = f", since nothing passes {', '.join(exercise.dead)}" if exercise.dead else ""
-    why = dict.fromkeys(exercise.idle, f"it is zero in every probe{behind}")
+    reason = f", since nothing passes {', '.join(exercise.dead)}" if exercise.dead else ""
+    why = dict.fromkeys(exercise.idle, f"it is zero in every probe{reason}")
     why |= dict.fromkeys(exercise.unused, UNUSED)
     found = [told(f"gradient through {name}", "none passes in any probe") for name in exercise.dead]
     found += [told(f"mask of {name}", f"it drops {what}") for name, what in exercise.masks.items()]

@@ -174,12 +174,12 @@ def applied(
         moved: what an optimizer gets in the place of the gradients of its call with that number.
     """
     base = importlib.import_module("keras.src.optimizers.base_optimizer").BaseOptimizer
-    own, calls, depth = base.apply, list[Applied](), 0
+    original, calls, depth = base.apply, list[Applied](), 0
 
     def watched(optimizer: Any, grads: Any, trainable_variables: Any = None) -> Any:
         nonlocal depth
         if depth:  # an optimizer that scales the loss calls another one
-            return own(optimizer, grads, trainable_variables)
+            return original(optimizer, grads, trainable_variables)
         variables = trainable_variables
         if variables is None:
             variables = optimizer._trainable_variables
@@ -190,7 +190,7 @@ def applied(
         depth += 1
         try:
             passed = [None if g is None else next(left) for g in grads]
-            return own(optimizer, passed, trainable_variables)
+            return original(optimizer, passed, trainable_variables)
         finally:
             depth -= 1
 
@@ -198,7 +198,7 @@ def applied(
     try:
         yield calls
     finally:
-        base.apply = own
+        base.apply = original
 
 
 def _clipped(optimizer: Any, gradients: list[Any]) -> list[Any]:
@@ -246,11 +246,11 @@ def part_calls(
     """
     names = {id(layer): name for name, layer in parts.items()}
     calls: list[PartCall] = []
-    own = versions.Layer.__call__
+    original = versions.Layer.__call__
 
     def watched(layer: Any, *arguments: Any, **keywords: Any) -> Any:
         before = num_dropped()
-        output = own(layer, *arguments, **keywords)
+        output = original(layer, *arguments, **keywords)
         if id(layer) in names:
             given = [x for x in tf.nest.flatten(arguments) if tf.is_tensor(x)]
             made, num = tf.nest.flatten(output), num_dropped() - before
@@ -261,7 +261,7 @@ def part_calls(
     try:
         yield calls
     finally:
-        versions.Layer.__call__ = own
+        versions.Layer.__call__ = original
 
 
 def write_part_calls(calls: list[PartCall], writer: KerasWriter) -> None:
@@ -339,8 +339,8 @@ class Parts(keras.Model):
     ) -> None:
         super().__init__(name="parts")
         self.whole = reference.model
-        self.reference_of_whole = _Held(reference)
-        self.parts = _Held(parts)
+        self.reference_of_whole = _Untracked(reference)
+        self.parts = _Untracked(parts)
         if has_optimizer:
             self.compile(optimizer=self.whole.optimizer)
 
@@ -349,13 +349,13 @@ class Parts(keras.Model):
 
     def call(self, inputs: Any) -> Any:
         """Returns what each part makes of its input, by the names of the parts."""
-        held = parts_in(self.whole)
+        layers = parts_in(self.whole)
         return {
-            name: _called(held[name], part, inputs[name]) for name, part in self.parts().items()
+            name: _called(layers[name], part, inputs[name]) for name, part in self.parts().items()
         }
 
 
-class _Held:
+class _Untracked:
     """Keeps an object from Keras, which would take its arrays and layers for those of a model."""
 
     def __init__(self, value: Any) -> None:
@@ -391,8 +391,8 @@ def parts_in(model: keras.Model) -> dict[str, keras.Layer]:
             for number, each in enumerate(value):
                 if isinstance(each, keras.Layer):
                     names.setdefault(id(each), f"{attribute}_{number}")
-    held = model._flatten_layers(include_self=False, recursive=False)
-    return {names.get(id(layer), layer.name): layer for layer in held}
+    layers = model._flatten_layers(include_self=False, recursive=False)
+    return {names.get(id(layer), layer.name): layer for layer in layers}
 
 
 def plan_of(reference: Reference, spec: CheckSpec) -> Plan | None:
@@ -410,7 +410,7 @@ def plan_of(reference: Reference, spec: CheckSpec) -> Plan | None:
         return None
     data = StepData(reference, spec)
     batch = data.batch("probe", data.sizes(1)[0])
-    with watched_arguments() as seen, applied() as calls:
+    with watched_arguments() as first_arguments, applied() as calls:
         make_step(model, data.as_given(batch))
     used = {id(call.optimizer) for call in calls}
     optimizers = tuple(n for n, each in optimizers_in(model).items() if id(each) in used)
@@ -418,8 +418,8 @@ def plan_of(reference: Reference, spec: CheckSpec) -> Plan | None:
         return Plan(None, optimizers)
     parts: dict[str, Part] = {}
     for name, layer in sorted(parts_in(model).items()):  # both halves call them in this order
-        if layer.weights and id(layer) in seen:
-            parts[name] = _part(layer, seen[id(layer)])
+        if layer.weights and id(layer) in first_arguments:
+            parts[name] = _part(layer, first_arguments[id(layer)])
     return Plan(parts, optimizers)
 
 
@@ -462,18 +462,18 @@ def optimizers_in(model: keras.Model) -> dict[str, Any]:
 @contextmanager
 def watched_arguments() -> Iterator[dict[int, tuple[Any, ...]]]:
     """Yields what each layer is called with first in the block: id -> its arguments by place."""
-    seen: dict[int, tuple[Any, ...]] = {}
-    own = versions.Layer.__call__
+    first_arguments: dict[int, tuple[Any, ...]] = {}
+    original = versions.Layer.__call__
 
     def watched(layer: Any, *arguments: Any, **keywords: Any) -> Any:
-        seen.setdefault(id(layer), arguments)
-        return own(layer, *arguments, **keywords)
+        first_arguments.setdefault(id(layer), arguments)
+        return original(layer, *arguments, **keywords)
 
     versions.Layer.__call__ = watched
     try:
-        yield seen
+        yield first_arguments
     finally:
-        versions.Layer.__call__ = own
+        versions.Layer.__call__ = original
 
 
 def _reaches_all(reference: Reference, x: Sequence[np.ndarray]) -> bool:
@@ -482,11 +482,11 @@ def _reaches_all(reference: Reference, x: Sequence[np.ndarray]) -> bool:
     if type(model).call is keras.Model.call:
         return False
     try:
-        with watched_arguments() as seen, in_float64():
+        with watched_arguments() as first_arguments, in_float64():
             model(as_fed(reference, x), training=False)
     except NotImplementedError:
         return False
-    return all(id(layer) in seen for layer in leaves(model) if layer.weights)
+    return all(id(layer) in first_arguments for layer in leaves(model) if layer.weights)
 
 
 def _part(layer: Any, arguments: tuple[Any, ...]) -> Part:

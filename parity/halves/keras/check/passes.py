@@ -122,8 +122,8 @@ def _moved(bias: np.ndarray, move: np.ndarray) -> np.ndarray:
 
 def _step_of(call: Call, names: Mapping[int, str], known: dict[str, list[float]]) -> Step:
     """Returns what is asked of a call; `known` has the limits of those that were asked before."""
-    own = [names[id(each)] for each in call.weights if id(each) in names]
-    step = Step(call.kind, call.sources, own)
+    weight_names = [names[id(each)] for each in call.weights if id(each) in names]
+    step = Step(call.kind, call.sources, weight_names)
     if call.again is not None and call.inputs and call.inputs[0].dtype.is_floating:
         step.function = _function_of(call)
         step.given = np.asarray(call.inputs[0])
@@ -225,8 +225,8 @@ class Pass:
             writer.facts.pop("own_steps", None)
         passes = [calls]
         objective = self.objective = self._objective(output)
-        if objective is not None and (told := objective_facts(objective)) is not None:
-            writer.facts["loss"] = told
+        if objective is not None and (loss_facts := objective_facts(objective)) is not None:
+            writer.facts["loss"] = loss_facts
             writer.facts["added_losses"] = adding_layers(model)
             passes.append(self._write_train_mode(spec, x, objective, calls, output))
         if self.perturbation is None:
@@ -336,10 +336,10 @@ class Start:
 
 def optimizers_of(reference: Reference) -> list[Any]:
     """Returns the optimizers of a model, and of the one that trains it."""
-    own = getattr(reference.model, "optimizer", None)
+    optimizer = getattr(reference.model, "optimizer", None)
     others = optimizers_in(whole_of(reference).model).values()
-    found = [] if own is None else [own]
-    return found + [each for each in others if each is not own]
+    found = [] if optimizer is None else [optimizer]
+    return found + [each for each in others if each is not optimizer]
 
 
 def most_exercised(
@@ -411,13 +411,13 @@ def _drawn(reference: Reference, samples: Samples, number: int = 0) -> Pass:
     built, kept = get_weights(reference.model), frozenset(kept_as_built(reference))
     constraints = constraints_of(reference.model)
 
-    def begun(name: str, weight: np.ndarray) -> np.ndarray:
+    def initial_weight(name: str, weight: np.ndarray) -> np.ndarray:
         if name in kept:
             return weight
         filled = probe_inputs.filled(samples.seed, {name: weight})[name]
         return constrained(name, filled, constraints)
 
-    weights = HeldWeights((name, begun(name, weight)) for name, weight in built.items())
+    weights = HeldWeights((name, initial_weight(name, weight)) for name, weight in built.items())
     return Pass(reference, samples, weights, number)
 
 

@@ -161,7 +161,7 @@ def _quoted(thing: Any, folder: Path) -> dict[str, Any]:
         lines, first = inspect.getsourcelines(thing)
     except (OSError, TypeError):
         return {"file": "", "line": 0, "text": ""}
-    return _told(code.co_filename if code else "", max(first, 1), lines, folder)
+    return _quoted_lines(code.co_filename if code else "", max(first, 1), lines, folder)
 
 
 def _class(kind: type, folder: Path) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def _class(kind: type, folder: Path) -> dict[str, Any]:
                     found = _shortened(node) if end - node.lineno > _MOST else node
                     last = found.end_lineno or found.lineno
                     lines = text.splitlines()[found.lineno - 1 : last]
-                    return _told(path, found.lineno, lines, folder)
+                    return _quoted_lines(path, found.lineno, lines, folder)
     return {"file": "", "line": 0, "text": ""}
 
 
@@ -191,7 +191,7 @@ def _shortened(node: ast.ClassDef) -> ast.ClassDef | ast.FunctionDef:
     return next((each for each in calls if each.name == "call"), node)
 
 
-def _told(path: str, line: int, lines: list[str], folder: Path) -> dict[str, Any]:
+def _quoted_lines(path: str, line: int, lines: list[str], folder: Path) -> dict[str, Any]:
     text = textwrap.dedent("\n".join(each.rstrip("\n") for each in lines[: 2 * _MOST]))
     return {"file": _shown(Path(path), folder), "line": line, "text": text.rstrip()}
 
@@ -228,16 +228,16 @@ def quoted_helpers(thing: Any, folder: Path) -> list[dict[str, Any]]:
         and the bases of a class. What has no source is left out.
     """
     found: list[dict[str, Any]] = []
-    seen, waiting = {id(thing)}, [thing]
+    visited, waiting = {id(thing)}, [thing]
     while waiting:
         for helper in _called(waiting.pop(0)):
-            if id(helper) in seen or not _is_users(helper):
+            if id(helper) in visited or not _is_users(helper):
                 continue
-            seen.add(id(helper))
+            visited.add(id(helper))
             waiting.append(helper)
-            told = quoted(helper, folder)
-            if told["text"] and len(found) < _MOST_OF_QUOTED_HELPERS:
-                found.append(told)
+            source = quoted(helper, folder)
+            if source["text"] and len(found) < _MOST_OF_QUOTED_HELPERS:
+                found.append(source)
     return found
 
 
@@ -282,7 +282,7 @@ def own_rules(layers: Iterable[Any], folder: Path) -> dict[str, Facts]:
         source; "held", the names of the classes of other attributes.
     """
     return {
-        f"{layer.name}/{setting}": _told_of_rule_code(rule, folder)
+        f"{layer.name}/{setting}": _rule_facts(rule, folder)
         for layer in layers
         for setting, rule in rules_in(layer).items()
     }
@@ -298,17 +298,22 @@ def rules_in(layer: Any) -> dict[str, Any]:
 @functools.cache
 def _settings(kind: Any) -> tuple[str, ...]:
     """Returns the names of the rules that a class of layers takes."""
-    own = [inspect.signature(each).parameters for each in kind.__mro__[:-1]]
-    names = {name for each in own for name in each if name.endswith(_ENDINGS)}
+    parameters = [inspect.signature(each).parameters for each in kind.__mro__[:-1]]
+    names = {name for each in parameters for name in each if name.endswith(_ENDINGS)}
     return tuple(sorted({"activity_regularizer", *names}))
 
 
-def _told_of_rule_code(rule: Any, folder: Path) -> Facts:
+def _rule_facts(rule: Any, folder: Path) -> Facts:
     kind = rule if inspect.isroutine(rule) else type(rule)
     attributes = {} if inspect.isroutine(rule) else vars(rule)
     values = {name: text for name, text in shown(attributes).items() if name.isidentifier()}
-    held = {key: type(value).__name__ for key, value in attributes.items() if key not in values}
-    return {"class": kind.__name__, "source": quoted(kind, folder), "values": values, "held": held}
+    classes = {key: type(value).__name__ for key, value in attributes.items() if key not in values}
+    return {
+        "class": kind.__name__,
+        "source": quoted(kind, folder),
+        "values": values,
+        "held": classes,
+    }
 
 
 # --- What a port is told of a learning rate schedule of the user's own: a subclass of Keras's -----
@@ -335,9 +340,14 @@ def own_schedules(model: keras.Model, folder: Path) -> dict[str, Facts]:
         return {}
     kind, attributes = class_of(schedule), attributes_of(schedule)
     values = shown(attributes)
-    held = {key: type(value).__name__ for key, value in attributes.items() if key not in values}
-    told = {"class": kind.__name__, "source": quoted(kind, folder), "values": values, "held": held}
-    return {kind.__name__: told}
+    classes = {key: type(value).__name__ for key, value in attributes.items() if key not in values}
+    facts = {
+        "class": kind.__name__,
+        "source": quoted(kind, folder),
+        "values": values,
+        "held": classes,
+    }
+    return {kind.__name__: facts}
 
 
 # --- What a port is told of a `train_step` of the user's own --------------------------------------
@@ -360,11 +370,11 @@ def own_step(reference: Reference, folder: Path) -> Facts | None:
     if "train_step" not in own_steps(model):
         return None
     kind = type(model)
-    keras_own = {*vars(keras.Model()), "stop_training", "output_names", "input_names"}
+    keras_attributes = {*vars(keras.Model()), "stop_training", "output_names", "input_names"}
     values = {
         f"self.{name}": value
         for name, value in shown(vars(model)).items()
-        if name not in keras_own and not name.startswith("_")
+        if name not in keras_attributes and not name.startswith("_")
     }
     return {"class": kind.__name__, "source": quoted(kind.train_step, folder), "values": values}
 
@@ -423,12 +433,12 @@ def _rate(function: Any, folder: Path) -> Facts | None:
     code = _code_of(function)
     if code is None or not all(map(_is_known, _inside(code))):
         return None
-    own = {each.arg for each in code.args.args}
-    own |= {e.id for e in _names(code) if isinstance(e.ctx, ast.Store)}
+    local_names = {each.arg for each in code.args.args}
+    local_names |= {e.id for e in _names(code) if isinstance(e.ctx, ast.Store)}
     around = named_values(function)
     values = {}
     for name in dict.fromkeys(each.id for each in _names(code)):
-        if name in own or (name in _BUILTINS and name not in around):
+        if name in local_names or (name in _BUILTINS and name not in around):
             continue
         if name in _MODULES and around.get(name) is _MODULES[name]:
             continue
@@ -441,9 +451,9 @@ def _rate(function: Any, folder: Path) -> Facts | None:
     if parameters is None:
         return None
     name = "rate" if isinstance(code, ast.Lambda) else code.name
-    told: Facts = {"name": name, "parameters": parameters, "body": _body(code, function)}
-    told |= {"values": values, "source": quoted(function, folder)}
-    return told if _is_same(told, function) else None
+    facts: Facts = {"name": name, "parameters": parameters, "body": _body(code, function)}
+    facts |= {"values": values, "source": quoted(function, folder)}
+    return facts if _is_same(facts, function) else None
 
 
 def _code_of(function: FunctionType) -> Code | None:
@@ -527,11 +537,11 @@ def _body(code: Code, function: FunctionType) -> str:
     return textwrap.dedent("\n".join(lines[start : last.end_lineno])).strip("\n")
 
 
-def _is_same(told: Facts, function: FunctionType) -> bool:
+def _is_same(facts: Facts, function: FunctionType) -> bool:
     """Whether the source that is told gives the rates of a function."""
-    parts = [name if value is None else f"{name}={value}" for name, value in told["parameters"]]
-    lines = [f"{name} = {value}" for name, value in told["values"].items()]
-    body = textwrap.indent("\n".join([*lines, told["body"]]), "    ")
+    parts = [name if value is None else f"{name}={value}" for name, value in facts["parameters"]]
+    lines = [f"{name} = {value}" for name, value in facts["values"].items()]
+    body = textwrap.indent("\n".join([*lines, facts["body"]]), "    ")
     names: dict[str, Any] = dict(_MODULES)
     try:
         exec(f"def copied({', '.join(parts)}):\n{body}\n", names)  # noqa: S102 - it is the user's

@@ -191,10 +191,10 @@ def run_check(
 def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: KerasWriter) -> None:
     forget_places()
     if spec.described:
-        reference, program, own = described(factory, spec)
+        reference, program, custom_code = described(factory, spec)
         writer.facts["program"] = cast("Described", program)
         rates = rates_of(reference, Path(spec.folder))
-        writer.facts["own"] = cast("OwnCode", {**own, "rates": rates})
+        writer.facts["own"] = cast("OwnCode", {**custom_code, "rates": rates})
     else:
         reference = called_anew(factory, spec.seed)
     if (plan := plan_of(reference, spec)) is not None:
@@ -223,12 +223,12 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: KerasWriter)
     if stateful := stateful_layers(model):
         writer.facts["stateful"] = [layer.name for layer in stateful]
     whole = whole_of(first.reference).model
-    told = [
+    left = [
         *left_out_of(first.reference, whole),
         *factories.left_out(whole),
         *casts.left_out(whole),
     ]
-    left_out: list[NotCompared] = [{**each, "arrays": []} for each in told]  # a bundle has them all
+    left_out: list[NotCompared] = [{**each, "arrays": []} for each in left]  # a bundle has them all
     set_weights(model, first.weights)
     write_image_changes(first.reference, inputs.batch_size, writer)
     write_schedule(spec, factory, first.reference, writer)

@@ -103,7 +103,7 @@ class KeptStates:
     def __init__(self, start: Sequence[np.ndarray], num_pieces: int) -> None:
         self._start = [np.array(array) for array in start]
         self._size = sum(array.nbytes for array in self._start)
-        self._held: dict[int, State] = {}
+        self._in_memory: dict[int, State] = {}
         self._written: set[int] = set()
         self._file: IO[bytes] | None = None
         if self._size * num_pieces > MOST_IN_MEMORY:
@@ -119,11 +119,11 @@ class KeptStates:
                 np.fromfile(self._file, array.dtype, array.size).reshape(array.shape)
                 for array in self._start
             ]
-        return self._held.get(piece, self._start)
+        return self._in_memory.get(piece, self._start)
 
     def __setitem__(self, piece: int, state: Sequence[np.ndarray]) -> None:
         self._written.discard(piece)
-        self._held.pop(piece, None)
+        self._in_memory.pop(piece, None)
         if self._file is not None:
             with suppress(OSError):  # the disk is full
                 self._file.seek(piece * self._size)
@@ -131,11 +131,11 @@ class KeptStates:
                     _write(self._file, array)
                 self._written.add(piece)
                 return
-        self._held[piece] = list(state)
+        self._in_memory[piece] = list(state)
 
     def clear(self) -> None:
         """Gives all states up, and the file; no piece is asked for any more."""
-        self._held.clear()
+        self._in_memory.clear()
         self._written.clear()
         if self._file is not None:
             self._file.close()

@@ -85,17 +85,17 @@ def slots_of(reference: Reference) -> tuple[Any, list[Slot]]:
     model = reference.model
     tensors = list(getattr(model, "inputs", None) or [])
     if not tensors:
-        return _slots_of_own_class(reference)
+        return _slots_of_subclassed(reference)
     nest = getattr(model, "_inputs_struct", None)
     if nest is None:
         nest = getattr(model, "_nested_inputs", None)
     structure, names = _numbered(nest if isinstance(nest, Mapping | list | tuple) else tensors)
     if len(names) != len(tensors) or not isinstance(structure, Mapping):
         names = [_name_of(tensor) for tensor in tensors] if _is_flat(structure) else names
-    told = _told_of(reference, names)
+    settings = _input_settings(reference, names)
     slots = [
         Slot(name, tuple(tensor.shape[1:]), _dtype_of(tensor), given)
-        for name, tensor, given in zip(names, tensors, told, strict=True)
+        for name, tensor, given in zip(names, tensors, settings, strict=True)
     ]
     return structure, slots
 
@@ -112,7 +112,7 @@ def _is_flat(structure: Any) -> bool:
     )
 
 
-def _slots_of_own_class(reference: Reference) -> tuple[Any, list[Slot]]:
+def _slots_of_subclassed(reference: Reference) -> tuple[Any, list[Slot]]:
     """Returns the inputs of a subclassed model, as the user tells them."""
     given: Any = reference.inputs
     if given is None:
@@ -162,7 +162,7 @@ def _of_array(array: Any) -> Input:
     return Input(array.shape[1:], dtype=None if is_text else array.dtype.name)
 
 
-def _told_of(reference: Reference, names: Sequence[str]) -> list[Input]:
+def _input_settings(reference: Reference, names: Sequence[str]) -> list[Input]:
     """Returns what the user tells of each input of a model that knows its inputs."""
     given: Any = reference.inputs
     if given is None:
@@ -235,10 +235,10 @@ def refuse_texts(model: keras.Model) -> None:
     if not any("string" in str(getattr(x.dtype, "name", x.dtype)) for x in inputs):
         return
     layers = [layer for layer in model._flatten_layers() if type(layer).__name__ in _OF_TEXTS]
-    told = ", ".join(f"{layer.name} ({type(layer).__name__})" for layer in layers)
+    names = ", ".join(f"{layer.name} ({type(layer).__name__})" for layer in layers)
     raise InputError(
-        f"the Keras model is fed texts{f', which {told} takes' if told else ''}: cut it there, and "
-        "let the factory return the rest, which starts with keras.Input(..., dtype='int64') or "
+        f"the Keras model is fed texts{f', which {names} takes' if names else ''}: cut it there, "
+        "and let the factory return the rest, which starts with keras.Input(..., dtype='int64') or "
         "numbers; the texts are then prepared once, for both halves"
     )
 
@@ -280,8 +280,8 @@ def _output_leaves(nest: Any, names: Sequence[str], path: tuple[str, ...] = ()) 
     elif isinstance(nest, tuple | list):
         is_named = not path and len(set(names)) == len(names) == len(nest)
         for number, part in enumerate(nest):
-            own = names[number] if is_named and not is_nest(part) else f"output_{number + 1}"
-            yield from _output_leaves(part, names, (*path, own if not path else str(number)))
+            name = names[number] if is_named and not is_nest(part) else f"output_{number + 1}"
+            yield from _output_leaves(part, names, (*path, name if not path else str(number)))
     elif hasattr(nest, "shape"):
         yield "/".join(path), nest
     else:
@@ -298,8 +298,8 @@ def leaves_by_path(nest: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str,
             yield from leaves_by_path(nest[key], (*path, str(key)))
     elif isinstance(nest, tuple | list):
         for number, part in enumerate(nest):
-            own = str(number) if path else f"output_{number + 1}"
-            yield from leaves_by_path(part, (*path, own))
+            name = str(number) if path else f"output_{number + 1}"
+            yield from leaves_by_path(part, (*path, name))
     else:
         yield "/".join(path), nest
 

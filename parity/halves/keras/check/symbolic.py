@@ -125,22 +125,22 @@ class HeldWeight(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns shape, initialiser and rules of the weight."""
-        told = keras.saving.serialize_keras_object
+        serialize = keras.saving.serialize_keras_object
         return {
             "name": self.name,
             "dtype": str(self.variable.dtype),
             "trainable": bool(self.variable.trainable),
             "shape": list(self.variable.shape),
-            f"{WEIGHT}_initializer": told(noted_initializer(self.variable)),
-            f"{WEIGHT}_regularizer": told(self.variable.regularizer),
-            f"{WEIGHT}_constraint": told(self.variable.constraint),
+            f"{WEIGHT}_initializer": serialize(noted_initializer(self.variable)),
+            f"{WEIGHT}_regularizer": serialize(self.variable.regularizer),
+            f"{WEIGHT}_constraint": serialize(self.variable.constraint),
         }
 
 
 def weights_in(layer: Any) -> list[Any]:
     """Returns the weights that a layer has itself, and not by a layer inside of it."""
-    own = (*layer._trainable_variables, *layer._non_trainable_variables)
-    return [variable for variable in own if is_weight(variable)]
+    variables = (*layer._trainable_variables, *layer._non_trainable_variables)
+    return [variable for variable in variables if is_weight(variable)]
 
 
 def can_be_held(layer: Any) -> bool:
@@ -150,21 +150,22 @@ def can_be_held(layer: Any) -> bool:
     rules belong to them; an attribute has each, and no layer inside has it, too.
     """
     inner = {id(v) for each in layer._flatten_layers(include_self=False) for v in each.variables}
-    held = {id(variable) for _, variable in _attributes(layer)}
+    in_attributes = {id(variable) for _, variable in _attributes(layer)}
     return all(
-        id(variable) in held
+        id(variable) in in_attributes
         and id(variable) not in inner
         and variable.dtype == layer.compute_dtype
         and "float" in str(variable.dtype)
-        and _is_told(noted_initializer(variable))
+        and _has_config(noted_initializer(variable))
         and all(
-            rule is None or _is_told(rule) for rule in (variable.regularizer, variable.constraint)
+            rule is None or _has_config(rule)
+            for rule in (variable.regularizer, variable.constraint)
         )
         for variable in weights_in(layer)
     )
 
 
-def _is_told(part: Any) -> bool:
+def _has_config(part: Any) -> bool:
     return part is not None and is_kerass_own(part) and hasattr(part, "get_config")
 
 
@@ -186,8 +187,8 @@ def weights_as_tensors(layer: Any, beside: Any, known: dict[int, HeldWeight]) ->
     tensors: dict[int, Any] = {}
     for name, variable in _attributes(layer):
         if id(variable) not in tensors:
-            held = known.setdefault(id(variable), HeldWeight(variable, name))
-            tensors[id(variable)] = held(beside)
+            weight = known.setdefault(id(variable), HeldWeight(variable, name))
+            tensors[id(variable)] = weight(beside)
     changed = {name.partition(".")[0] for name, _ in _attributes(layer)}
     before = {name: vars(layer)[name] for name in changed}
     for name, value in before.items():
@@ -244,12 +245,12 @@ def sizes_of_batches(beside: Callable[[], Any]) -> Iterator[None]:
     kinds = {module.BroadcastTo: _broadcast, module.Tile: _tile, module.Repeat: _repeat}
 
     def watched(kind: Any, row: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-        own = kind.symbolic_call
+        original = kind.symbolic_call
 
         def symbolic_call(operation: Any, x: Any) -> Any:
             like = beside()
             if like is None or None not in _sizes(operation):
-                return own(operation, x)
+                return original(operation, x)
             one = row(operation, x)
             if not one.shape or one.shape[0] != 1:
                 raise ValueError("it needs the size of a batch of more than one tensor")
@@ -355,9 +356,11 @@ class ToldMasks:
         for name, mask in takes.items():
             if name in tensors and mask in names and spec.arguments_dict[mask] is None:
                 self.by_name[mask] = keras.tree.map_structure(versions.mask_of, tensors[name])
-        told = self.by_name.get("mask", keywords.get("mask"))
-        is_told = told is not None
-        self._before = told if is_told else keras.tree.map_structure(versions.mask_of, self._first)
+        passed_mask = self.by_name.get("mask", keywords.get("mask"))
+        has_mask = passed_mask is not None
+        self._before = (
+            passed_mask if has_mask else keras.tree.map_structure(versions.mask_of, self._first)
+        )
         given = keras.tree.flatten((self.by_name, self._before))
         symbolic = [each for each in given if isinstance(each, keras.KerasTensor)]
         self.flat = list({id(each): each for each in symbolic}.values())
@@ -438,10 +441,10 @@ def open_sides(is_in_code: Callable[[], bool]) -> Iterator[None]:
         is_in_code: whether code of the user's runs.
     """
     ops = keras.ops
-    own = {name: getattr(ops, name) for name in ("shape", "arange", "reshape")}
+    originals = {name: getattr(ops, name) for name in ("shape", "arange", "reshape")}
 
     def shape(x: Any) -> Any:
-        sides = own["shape"](x)
+        sides = originals["shape"](x)
         if not is_in_code() or not isinstance(x, keras.KerasTensor):
             return sides
         return tuple(
@@ -450,7 +453,7 @@ def open_sides(is_in_code: Callable[[], bool]) -> Iterator[None]:
 
     def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
         if not any(isinstance(each, OpenSide) for each in (start, stop, step)):
-            return own["arange"](start, stop, step, dtype)
+            return originals["arange"](start, stop, step, dtype)
         first, end = (0, start) if stop is None else (start, stop)
         is_counted = isinstance(end, OpenSide) and not isinstance(first, OpenSide)
         if not is_counted or first != 0 or step not in (None, 1):
@@ -460,7 +463,7 @@ def open_sides(is_in_code: Callable[[], bool]) -> Iterator[None]:
     def reshape(x: Any, newshape: Any) -> Any:
         sides = newshape if isinstance(newshape, list | tuple) else (newshape,)
         if not any(isinstance(side, OpenSide) for side in sides):
-            return own["reshape"](x, newshape)
+            return originals["reshape"](x, newshape)
         return _with_ones(x, sides)
 
     changed = {"shape": shape, "arange": arange, "reshape": reshape}
@@ -469,7 +472,7 @@ def open_sides(is_in_code: Callable[[], bool]) -> Iterator[None]:
     try:
         yield
     finally:
-        for name, function in own.items():
+        for name, function in originals.items():
             setattr(ops, name, function)
 
 
@@ -481,10 +484,10 @@ def _with_ones(x: Any, sides: Sequence[Any]) -> Any:
     """
     more = len(sides) - len(x.shape)
     pairs = zip(sides[more:], x.shape, strict=True) if more >= 0 else ()
-    is_alike = more >= 0 and all(
-        own is None if isinstance(side, OpenSide) else side == own for side, own in pairs
+    is_same = more >= 0 and all(
+        size is None if isinstance(side, OpenSide) else side == size for side, size in pairs
     )
-    if not is_alike or any(side != 1 for side in sides[:more]):
+    if not is_same or any(side != 1 for side in sides[:more]):
         raise ValueError("it gives a tensor other sides along one that is open")
     for _ in range(more):
         x = keras.ops.expand_dims(x, 0)
@@ -602,19 +605,21 @@ def told_simply(model: keras.Model) -> Iterator[None]:
     """
     models = [each for each in model._flatten_layers() if isinstance(each, keras.Model)]
     layers = [*own_layers(model).values(), *(inner for _, inner in wrapped(model))]
-    told = {id(layer): layer for layer in in_graph(model) if not is_own(layer)}
-    approximating = [(layer, names) for layer in told.values() if (names := _with_gelu(layer))]
+    keras_layers = {id(layer): layer for layer in in_graph(model) if not is_own(layer)}
+    approximating = [
+        (layer, names) for layer in keras_layers.values() if (names := _with_gelu(layer))
+    ]
 
     def config_of(layer: Any) -> Any:
         return lambda: {"name": layer.name, "trainable": layer.trainable, "dtype": _policy(layer)}
 
     def with_gelu(layer: Any, names: list[str]) -> Any:
-        own = layer.get_config
-        return lambda: {**own(), **dict.fromkeys(names, _GELU)}
+        get_config = layer.get_config
+        return lambda: {**get_config(), **dict.fromkeys(names, _GELU)}
 
     changed = {id(layer): (layer, config_of(layer)) for layer in layers}
     changed |= {id(layer): (layer, with_gelu(layer, names)) for layer, names in approximating}
-    rules = [rule for layer in told.values() for rule in rules_in(layer).values()]
+    rules = [rule for layer in keras_layers.values() for rule in rules_in(layer).values()]
     changed |= {id(rule): (rule, dict) for rule in rules if not inspect.isroutine(rule)}
     for layer, config in changed.values():
         layer.__dict__["get_config"] = config

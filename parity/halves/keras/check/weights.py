@@ -30,12 +30,12 @@ def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
     a model, or a layer with inner layers, holds itself has the name of its holder: "block.scale".
     """
     named: dict[str, keras.Variable] = {}
-    seen = set()
+    visited = set()
 
     def add(variable: keras.Variable, holder: str, below: str) -> None:
-        if id(variable) in seen:
+        if id(variable) in visited:
             return
-        seen.add(id(variable))
+        visited.add(id(variable))
         name, number = f"{holder}.{below}", 1
         while name in named:
             number += 1
@@ -60,9 +60,9 @@ def leaves(model: keras.Model) -> list[keras.Layer]:
     """Returns the layers that are called as a whole, containers resolved, in order."""
     found: list[keras.Layer] = []
     for layer in model._flatten_layers(include_self=False, recursive=False):
-        is_own = versions.is_kerass_own(layer) and not isinstance(layer, keras.Model)
+        is_keras_layer = versions.is_kerass_own(layer) and not isinstance(layer, keras.Model)
         inner = list(layer._flatten_layers(include_self=False, recursive=False))
-        if inner and not is_own:
+        if inner and not is_keras_layer:
             found += leaves(layer)
         else:
             found.append(layer)

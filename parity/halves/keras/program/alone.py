@@ -47,7 +47,7 @@ def fit_program(task: SweptProgram) -> RunResult:
     def on_fit(reference: Reference) -> None:
         nests = fed_arrays(_in_given_order(reference), notes_flows=False)
         nests.pop("order", None)  # that of the arrays themselves
-        task.settings = {"fit": settings_of(reference), **_told(reference)}
+        task.settings = {"fit": settings_of(reference), **_model_facts(reference)}
         if task.trains:
             task.nests = nests if is_whole(nests) else {}
             results.append(_trained(task, reference))
@@ -88,7 +88,7 @@ def _in_given_order(reference: Reference) -> Reference:
     return dataclasses.replace(reference, shuffle=False) if reference.shuffle is True else reference
 
 
-def _told(reference: Reference) -> dict[str, Any]:
+def _model_facts(reference: Reference) -> dict[str, Any]:
     """Returns what a port that has no loss or no metrics of its own needs to know."""
     model = reference.model
     loss: Mapping[str, Any] = loss_facts(reference) or {}
@@ -97,15 +97,17 @@ def _told(reference: Reference) -> dict[str, Any]:
     names = [name for name in outputs if name]
     given = _names_of_metrics(metrics_of(model, names), names)
     has_accuracy = {name: not {"accuracy", "acc"}.isdisjoint(each) for name, each in given.items()}
-    told = {name: {"name": name, **_told_of(output, calls)} for name, output in outputs.items()}
-    only = told.get("", {})
+    facts = {
+        name: {"name": name, **_output_facts(output, calls)} for name, output in outputs.items()
+    }
+    only = facts.get("", {})
     return {
         "loss": loss.get("config") or loss.get("name"),
         "has_penalties": bool(_regularised(model)),
         "has_accuracy": any(has_accuracy.values()),
         "activation": only.get("activation"),
         "output_shape": only.get("shape"),
-        "outputs": [{**told[n], "has_accuracy": has_accuracy[n]} for n in told if n],
+        "outputs": [{**facts[n], "has_accuracy": has_accuracy[n]} for n in facts if n],
     }
 
 
@@ -137,7 +139,7 @@ def _called(reference: Reference, calls: list[Call]) -> Any:
     return output
 
 
-def _told_of(output: Any, calls: Sequence[Call]) -> dict[str, Any]:
+def _output_facts(output: Any, calls: Sequence[Call]) -> dict[str, Any]:
     """Returns the shape of a sample of an output, if it is known, and its last activation.
 
     That is "softmax", "sigmoid" or None.

@@ -93,10 +93,10 @@ class Anchors(keras.callbacks.Callback):
         self._step_rates = StepRates()
         self._num_made = 0
         self._values = Values(reference.model)
-        self._left_behind: dict[int, tf.Tensor] = {}
+        self._after_last_step: dict[int, tf.Tensor] = {}
         self._changed: list[int] = []
         self._written: list[int] = []
-        self._begins: list[int] = []  # first steps of epochs
+        self._epoch_starts: list[int] = []  # first steps of epochs
         self._batches = _Needed()
         self._batches.watch(reference.model, "train_step")
         self.first = _AfterSteps(self._after_step)
@@ -106,8 +106,8 @@ class Anchors(keras.callbacks.Callback):
         """Notes the first step of an epoch; plans the others where their number was not known."""
         self._forget_unmade()
         number = len(self._rates)
-        self._begins.append(number)
-        if number and self._plan is None and len(self._begins) == 2:
+        self._epoch_starts.append(number)
+        if number and self._plan is None and len(self._epoch_starts) == 2:
             left = self._epochs() - 1
             plan = AnchorPlan.of(number, left, self._state_bytes())
             self._wish({number + step for step in plan.steps})
@@ -121,9 +121,9 @@ class Anchors(keras.callbacks.Callback):
         model, step = self.model, len(self._rates)
         optimizer: Any = model.optimizer
         self._rates.append(self._step_rates.of_step(optimizer, int(optimizer.iterations)))
-        self._changed.append(num_changed(self._left_behind, self._values.read()))
+        self._changed.append(num_changed(self._after_last_step, self._values.read()))
         if step in self._steps or (
-            self._plan is None and len(self._begins) == 1 and is_recorded_step(step)
+            self._plan is None and len(self._epoch_starts) == 1 and is_recorded_step(step)
         ):
             self._wish({step})
             self._open.append(_state_of(model, step))
@@ -156,18 +156,18 @@ class Anchors(keras.callbacks.Callback):
             self._wish(self._plan.steps)
             self._folder.begin(self._plan)
         self._close(step + 1 - NUM_STEPS)
-        self._left_behind = self._values.read()
+        self._after_last_step = self._values.read()
 
     def after_phantom_step(self) -> None:
         """What such a step changes is no change between two steps."""
-        self._left_behind = self._values.read()
+        self._after_last_step = self._values.read()
 
     def on_train_end(self, logs: Any = None) -> None:
         """Writes the last anchors, and the plan if that could not be known before."""
         self._forget_unmade()
         self._close(len(self._rates))
         if self._plan is None:
-            first = [step for step in self._begins if step in self._written]
+            first = [step for step in self._epoch_starts if step in self._written]
             self._plan = AnchorPlan.among(self._written, first)
             self._folder.begin(self._plan)
         self._folder.end()
@@ -248,8 +248,8 @@ class Anchors(keras.callbacks.Callback):
     ) -> None:
         """Writes how far the arrays of some anchors are from those of changed steps, by key."""
         found: dict[str, np.ndarray] = {}
-        for place, (own, other) in enumerate(zip(made, others, strict=True)):
-            for key, apart in relative_differences(own.arrays, other.arrays):
+        for place, (steps, other) in enumerate(zip(made, others, strict=True)):
+            for key, apart in relative_differences(steps.arrays, other.arrays):
                 # Some arrays are not there from all anchors, such as validation.
                 found.setdefault(key, np.full(len(made), np.nan))[place] = apart
         self._writer.put_all(name, found)

@@ -96,7 +96,7 @@ class Flow:
         self._drawn: list[list[dict[str, Any]]] = []
         self._sums: list[float] = []
         self._parts: list[tuple[int, int]] = []  # of the batches that were used
-        self._begun = 0
+        self._start = 0
         self._of_batch = threading.local()
         self._wanted: Callable[[int], bool] = lambda number: False
         self.images: dict[int, np.ndarray] = {}  # by the number of the batch, from 1
@@ -109,7 +109,7 @@ class Flow:
             wanted: of which batches since `begin`, counted from 1, some images are kept.
         """
         flow, self._wanted = self._flow, wanted
-        generator, own = flow.image_data_generator, flow._get_batches_of_transformed_samples
+        generator, original = flow.image_data_generator, flow._get_batches_of_transformed_samples
         draw = generator.get_random_transform
 
         def drawing(*arguments: Any, **keywords: Any) -> Any:
@@ -121,7 +121,7 @@ class Flow:
         def batch(index: np.ndarray) -> Any:
             self._of_batch.drawn = []
             try:
-                made = own(index)
+                made = original(index)
                 self._note(index, self._of_batch.drawn, made)
             finally:
                 self._of_batch.drawn = None
@@ -144,13 +144,13 @@ class Flow:
         self._index.append(np.array(index))
         self._drawn.append(drawn)
         self._sums.append(summed(images))
-        number = len(self._index) - self._begun
+        number = len(self._index) - self._start
         if self._wanted(number):
             self.images[number] = first_images(images)
 
     def begin(self) -> None:
         """Before a pass over the batches: what was drawn so far belongs to none."""
-        self._begun = len(self._index)
+        self._start = len(self._index)
 
     def end(self, number: int | None = None) -> None:
         """After a pass.
@@ -159,7 +159,7 @@ class Flow:
             number: of the batches that were used, the first ones; None: all of the flow.
         """
         most = len(self._flow) if number is None else number
-        self._parts.append((self._begun, self._begun + most))
+        self._parts.append((self._start, self._start + most))
 
     @property
     def sums(self) -> np.ndarray:
@@ -189,8 +189,8 @@ class Flow:
         """Returns the dtype of the images and the arguments of generator and flow, for JSON."""
         flow, generator = self._flow, self._flow.image_data_generator
         arguments = {name: _plain(getattr(generator, name)) for name in _ARGUMENTS}
-        own = {name: _plain(getattr(flow, name)) for name in ("batch_size", "shuffle", "seed")}
-        return {"dtype": str(flow.x.dtype), "arguments": arguments, "flow": own}
+        of_flow = {name: _plain(getattr(flow, name)) for name in ("batch_size", "shuffle", "seed")}
+        return {"dtype": str(flow.x.dtype), "arguments": arguments, "flow": of_flow}
 
     def _used(self, values: Sequence[Any]) -> list[Any]:
         return [each for first, last in self._parts for each in values[first:last]]
@@ -414,7 +414,7 @@ class Written:
             model: before its first step.
             step: "train_step" or "test_step".
         """
-        own = getattr(model, step)
+        original = getattr(model, step)
 
         def watched(data: Any) -> Any:
             leaves = [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
@@ -426,7 +426,7 @@ class Written:
                 )
 
             tf.numpy_function(keep, leaves, [])
-            return own(data)
+            return original(data)
 
         setattr(model, step, watched)
 
@@ -481,8 +481,8 @@ class Feeding:
             return
         writer.facts["augment"] = flow.settings()["arguments"]
         writer.put("training/image_sums", flow.sums)
-        told = self.nests()["train_flow"]
-        put_draws(writer, told["sizes"], told["index"], told["drawn"])
+        draws = self.nests()["train_flow"]
+        put_draws(writer, draws["sizes"], draws["index"], draws["drawn"])
         for step, images in flow.images.items():
             if step <= len(flow.sums):
                 writer.put(f"training/images/{step}", images)

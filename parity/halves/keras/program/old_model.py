@@ -34,18 +34,19 @@ def save_as_h5(source: Path, target: Path) -> None:
         model = keras.models.load_model(source)
     except Exception as error:  # of any part of Keras, for any file
         raise InputError(
-            f"{source.name}: Keras {keras.__version__} cannot load it ({_told(error)}); expected "
-            "what model.save has written"
+            f"{source.name}: Keras {keras.__version__} cannot load it ({_error_line(error)}); "
+            "expected what model.save has written"
         ) from error
     try:
         model.save(target)
     except Exception as error:  # of a class of the user, which may raise anything
         raise InputError(
-            f"{source.name}: Keras {keras.__version__} cannot write it as .h5 ({_told(error)}); a "
-            "model with classes of your own is loaded by a function of yours, which gives them to "
-            "keras.models.load_model as custom_objects; there, write model.save('model.h5')"
+            f"{source.name}: Keras {keras.__version__} cannot write it as .h5 "
+            f"({_error_line(error)}); a model with classes of your own is loaded by a function of "
+            "yours, which gives them to keras.models.load_model as custom_objects; there, write "
+            "model.save('model.h5')"
         ) from error
 
 
-def _told(error: Exception) -> str:
+def _error_line(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -82,7 +82,7 @@ def run_program(task: ProgramTask) -> RunResult:
         if is_written:
             write_feed(task.folder.feed, nests, {})
             task.probed()
-        own = _own_steps(task, reference)
+        watched_steps = _watched_steps(task, reference)
         if probes.facts["fit"]["has_anchors"]:
             found.append(Anchors(reference, training, task.anchors(), spec.dtype))
         feeding = Feeding(reference, nests)
@@ -94,7 +94,7 @@ def run_program(task: ProgramTask) -> RunResult:
                 training,
                 task.report,
                 found[0] if found else None,
-                own,
+                watched_steps,
             )
         results.append(result)
         training.facts["has_schedule"] = has_schedule(reference.model.optimizer)
@@ -125,7 +125,7 @@ def run_program(task: ProgramTask) -> RunResult:
     return results[0]
 
 
-def _own_steps(task: ProgramTask, reference: Reference) -> OwnSteps | None:
+def _watched_steps(task: ProgramTask, reference: Reference) -> OwnSteps | None:
     """Returns what watches the steps of a model with a `train_step` of its own; else None.
 
     Raises:
@@ -196,8 +196,8 @@ def _write_start(
         first = keras.tree.map_structure(lambda array: array[:1], reference.x)
         with building(dtype):
             model(first, training=False)
-    held = [model] if is_called else list(parts_in(model).values())
-    if not all(each.built for each in held):
+    networks = [model] if is_called else list(parts_in(model).values())
+    if not all(each.built for each in networks):
         raise InputError(
             "the Keras model does not know the shape of its input; start it with keras.Input"
         )

@@ -180,16 +180,16 @@ _OF_H5 = ("model_config", "training_config")
 
 def version_of(path: Path) -> str:
     """Returns the version of the Keras that wrote a `.keras` or `.h5`; "" if it does not say."""
-    told: Any = ""
+    version: Any = ""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if _METADATA in archive.namelist():
                 metadata = json.loads(archive.read(_METADATA))
-                told = metadata.get("keras_version") if isinstance(metadata, dict) else ""
+                version = metadata.get("keras_version") if isinstance(metadata, dict) else ""
     else:
         with h5py.File(path, "r") as file:
-            told = file.attrs.get("keras_version")
-    return told.decode() if isinstance(told, bytes) else str(told or "")
+            version = file.attrs.get("keras_version")
+    return version.decode() if isinstance(version, bytes) else str(version or "")
 
 
 def configs_in(path: Path) -> list[Any]:
@@ -257,8 +257,8 @@ def model_in_old_order(path: Path, custom_objects: Mapping[str, Any]) -> Any:
     """
     config, training = (*configs_in(path), None)[:2]
     named = dict(custom_objects)
-    taken = copy.deepcopy(config)  # Keras takes it apart
-    model: Any = keras.saving.deserialize_keras_object(taken, custom_objects=named)
+    config_copy = copy.deepcopy(config)  # Keras takes it apart
+    model: Any = keras.saving.deserialize_keras_object(config_copy, custom_objects=named)
     with _in_order(model, config):
         model.load_weights(path)
     if training is not None:
@@ -279,14 +279,15 @@ def _in_order(model: Any, config: Mapping[str, Any]) -> Iterator[None]:
 
 @contextmanager
 def _sorted(model: Any, places: Mapping[str, int]) -> Iterator[None]:
-    own = vars(model)  # TensorFlow watches what is set as an attribute, or in the lists themselves
-    before = {name: own[name] for name in ("_operations", "_layers")}
+    # TensorFlow watches what is set as an attribute, or in the lists themselves.
+    attributes = vars(model)
+    before = {name: attributes[name] for name in ("_operations", "_layers")}
     try:
         for name, layers in before.items():
-            own[name] = sorted(layers, key=lambda layer: places[layer.name])
+            attributes[name] = sorted(layers, key=lambda layer: places[layer.name])
         yield
     finally:
-        own.update(before)
+        attributes.update(before)
 
 
 def _models(layer: Any, config: Mapping[str, Any]) -> Iterator[tuple[Any, Mapping[str, Any]]]:
@@ -295,9 +296,9 @@ def _models(layer: Any, config: Mapping[str, Any]) -> Iterator[tuple[Any, Mappin
     if isinstance(settings.get("layers"), list):
         if "input_layers" in settings:
             yield layer, settings
-        own = {each.name: each for each in layer.layers}
+        layers_by_name = {each.name: each for each in layer.layers}
         for each in settings["layers"]:
-            if (inner := own.get(each["config"].get("name"))) is not None:
+            if (inner := layers_by_name.get(each["config"].get("name"))) is not None:
                 yield from _models(inner, each)
     elif isinstance(inner := settings.get("layer"), Mapping) and hasattr(layer, "layer"):
         yield from _models(layer.layer, inner)
@@ -348,10 +349,10 @@ def saved_model(path: Path) -> Callable[[], keras.Model]:
                 short = {name: keras.losses.get(name) for name in _SHORT}
                 model = _loaded(readable, short)
             except Exception as error:  # of any part of Keras, for any config
-                told = " ".join(str(error).split())[:300]
+                message = " ".join(str(error).split())[:300]
                 raise InputError(
                     f"{path.name}: Keras {keras.__version__} cannot load it "
-                    f"({type(error).__name__}: {told}); expected {_expected(path)}"
+                    f"({type(error).__name__}: {message}); expected {_expected(path)}"
                 ) from error
         if not isinstance(model, keras.Model):
             raise InputError(f"{path.name} has a {type(model).__name__}; expected a model")

@@ -60,14 +60,14 @@ def seeded(
         yield
         return
     before = [(owner, name, getattr(owner, name)) for owner, name in _places()]
-    for owner, name, own in before:
+    for owner, name, original in before:
         if not (keeps_numpy and owner is np.random):
-            setattr(owner, name, _replaced(own, seed, keeps_numpy, noted))
+            setattr(owner, name, _replaced(original, seed, keeps_numpy, noted))
     try:
         yield
     finally:
-        for owner, name, own in before:
-            setattr(owner, name, own)
+        for owner, name, original in before:
+            setattr(owner, name, original)
 
 
 def _places() -> Iterator[tuple[Any, str]]:
@@ -82,17 +82,17 @@ def _places() -> Iterator[tuple[Any, str]]:
 
 
 def _replaced(
-    own: Callable[..., Any], seed: int, keeps_numpy: bool, noted: list[str] | None
+    original: Callable[..., Any], seed: int, keeps_numpy: bool, noted: list[str] | None
 ) -> Callable[..., Any]:
-    sets_numpy = own is _SET_ALL
+    sets_numpy = original is _SET_ALL
 
     def set_seed(*arguments: Any, **keywords: Any) -> Any:
         caller = str(sys._getframe(1).f_globals.get("__name__", ""))
         if caller.partition(".")[0] in _LIBRARIES:
-            return own(*arguments, **keywords)
+            return original(*arguments, **keywords)
         if noted is not None:
-            noted.append(own.__name__)
-        made = own(seed)
+            noted.append(original.__name__)
+        made = original(seed)
         if keeps_numpy and sets_numpy:
             np.random.seed(*arguments, **keywords)
         return made
@@ -107,7 +107,7 @@ def _replaced(
 # port.
 
 
-class Alike:
+class ModelComparison:
     """Compares the models of the runs of a script that begin alike.
 
     Args:
@@ -116,13 +116,13 @@ class Alike:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._begun: str = ""
-        self._seen: dict[str, dict[str, str]] = {}
+        self._start_digest: str = ""
+        self._models: dict[str, dict[str, str]] = {}
 
     def begin(self) -> None:
         """Before a run: notes the states of the generators that a seed sets."""
         states = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index]
-        self._begun = hashlib.sha256(repr(states).encode()).hexdigest()
+        self._start_digest = hashlib.sha256(repr(states).encode()).hexdigest()
 
     def check(self, model: Any) -> None:
         """At `fit`: compares the model with that of the first run that has begun alike.
@@ -131,7 +131,7 @@ class Alike:
             InputError: it is another one.
         """
         found = _parts(model)
-        first = self._seen.setdefault(self._begun, found)
+        first = self._models.setdefault(self._start_digest, found)
         names = dict.fromkeys((*first, *found))
         other = next((name for name in names if first.get(name) != found.get(name)), None)
         if other is not None:
@@ -153,12 +153,12 @@ def _parts(model: Any) -> dict[str, str]:
             found[f"the weight {name}"] = f"{array.shape} {digest}"
     optimizer = getattr(model, "optimizer", None)
     if isinstance(optimizer, keras.optimizers.Optimizer):
-        for name, value in _told(optimizer).items():
+        for name, value in _plain_settings(optimizer).items():
             found[f"{name} of the optimizer"] = repr(value)
     return found
 
 
-def _told(optimizer: Any) -> Mapping[str, Any]:
+def _plain_settings(optimizer: Any) -> Mapping[str, Any]:
     """Returns the settings of an optimizer that are plain values; none if it tells none."""
     try:
         config = optimizer.get_config()
@@ -198,27 +198,28 @@ def later_fits(
         between the call and the one before.
     """
     sources = {path: _Source(path, names) for path, names in files.items()}
-    taken = [found for frame in frames if (found := _taken(frame, sources)) is not None]
-    if not taken:
+    frame_calls = [found for frame in frames if (found := _frame_call(frame, sources)) is not None]
+    if not frame_calls:
         return None
-    fits = [each for each in taken if _called(each[1]) == "fit"]  # `super().fit` may be another
-    first_source, first, _ = (fits or taken)[0]
+    # `super().fit` may be another.
+    fits = [each for each in frame_calls if _called(each[1]) == "fit"]
+    first_source, first, _ = (fits or frame_calls)[0]
     loops = [
         source.place(loop, source.head(loop))
-        for source, call, _ in reversed(taken)
+        for source, call, _ in reversed(frame_calls)
         if (loop := source.loop_of(call)) is not None
     ]
     names = set(_names_of(frames))
-    known = {id(call) for _, call, _ in taken}
+    known = {id(call) for _, call, _ in frame_calls}
     calls = [
         (source, call)
         for source in sources.values()
         for call in source.calls(names)
-        if id(call) not in known and _may_follow(source, call, taken, sources)
+        if id(call) not in known and _may_follow(source, call, frame_calls, sources)
     ]
     if not calls and not loops:
         return None
-    before = [(source, call) for source, call, _ in taken] + calls
+    before = [(source, call) for source, call, _ in frame_calls] + calls
     return {
         "first": first_source.place(first),
         "loops": loops,
@@ -228,7 +229,7 @@ def later_fits(
     }
 
 
-_Taken = tuple["_Source", ast.Call, FrameType]
+_FrameCall = tuple["_Source", ast.Call, FrameType]
 
 
 class _Source:
@@ -299,9 +300,9 @@ class _Source:
 
     def assigned(self, node: ast.expr) -> Iterator[ast.expr]:
         """Yields what the file assigns to a name or an attribute."""
-        told = ast.unparse(node)
+        target = ast.unparse(node)
         for each in ast.walk(self._tree):
-            if isinstance(each, ast.Assign) and told in map(ast.unparse, each.targets):
+            if isinstance(each, ast.Assign) and target in map(ast.unparse, each.targets):
                 yield each.value
 
     def changes(self, call: ast.Call, calls: Sequence[tuple[_Source, ast.Call]]) -> list[Any]:
@@ -322,15 +323,15 @@ class _Source:
 
     def place(self, node: ast.AST, text: str | None = None) -> dict[str, Any]:
         """Returns where a node stands, with its source in one line."""
-        told = " ".join((self._segment(node) if text is None else text).split())
-        told = told if len(told) <= _LONGEST else f"{told[: _LONGEST - 3]}..."
-        return {"file": self.name, "line": _begin(node)[0], "text": told}
+        line = " ".join((self._segment(node) if text is None else text).split())
+        line = line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
+        return {"file": self.name, "line": _begin(node)[0], "text": line}
 
     def _segment(self, node: ast.AST) -> str:
         return ast.get_source_segment(self._text, node) or ""
 
 
-def _taken(frame: FrameType, sources: Mapping[Path, _Source]) -> _Taken | None:
+def _frame_call(frame: FrameType, sources: Mapping[Path, _Source]) -> _FrameCall | None:
     """Returns the call that a frame is in."""
     source = sources.get(Path(frame.f_code.co_filename).resolve())
     if source is None:
@@ -351,12 +352,15 @@ def _names_of(frames: Sequence[FrameType]) -> Iterator[str]:
 
 
 def _may_follow(
-    source: _Source, call: ast.Call, taken: Sequence[_Taken], sources: Mapping[Path, _Source]
+    source: _Source,
+    call: ast.Call,
+    frame_calls: Sequence[_FrameCall],
+    sources: Mapping[Path, _Source],
 ) -> bool:
     """Whether a call may train a model after the first one."""
     scope = source.scope_of(call)
     names = dict(source.names)
-    for other, first, frame in taken:
+    for other, first, frame in frame_calls:
         if other is source and other.scope_of(first) is scope:
             names |= frame.f_locals
             if _is_before(source, call, first):
@@ -490,7 +494,7 @@ class Script:
         self._path, self._arguments, self._seed = path, list(arguments), seed
         self._keeps_numpy = keeps_numpy
         self._folder = path.parent if folder is None else folder
-        self._alike = Alike(path.name)
+        self._comparison = ModelComparison(path.name)
         self._loop: str | None = None  # how the script trains without calling `fit`
         self.num_fits = 0
         self.broke_off: str | None = None
@@ -532,22 +536,22 @@ class Script:
                 another one than in an earlier run from the same seed.
         """
         self.num_fits, self.broke_off, self._loop = 0, None, None
-        self._alike.begin()
+        self._comparison.begin()
         failed: list[BaseException] = []
         noted: list[str] = []
 
-        def taken(reference: Reference) -> Any:
+        def on_first_fit(reference: Reference) -> Any:
             self.sets_seed = not set(OF_TENSORFLOW).isdisjoint(noted)
             try:
                 with set_aside(self._path.parent):
-                    self._alike.check(reference.model)
+                    self._comparison.check(reference.model)
                     return on_fit(reference)
             except BaseException as error:  # the script may catch it, and must not hide it
                 failed.append(error)
                 raise
 
         seeds = seeded(self._seed, keeps_numpy=self._keeps_numpy, noted=noted)
-        with self._as_main(), self._taken(taken), seeds:
+        with self._as_main(), self._intercepted(on_first_fit), seeds:
             try:
                 runpy.run_path(str(self._path), run_name="__main__")
             except SystemExit as error:
@@ -556,7 +560,7 @@ class Script:
                     self._end(f"exit code {error.code}" if is_number else str(error.code), error)
             except Exception as error:
                 if not failed:
-                    self._end(self._told(error), error)
+                    self._end(self._error_line(error), error)
         if failed:
             raise failed[0]
         if not self.num_fits:
@@ -575,20 +579,20 @@ class Script:
             raise InputError(f"{self._path.name} has not come to model.fit: {how}") from error
         self.broke_off = how
 
-    def _told(self, error: Exception) -> str:
+    def _error_line(self, error: Exception) -> str:
         """Returns an error of the script in one line, with what may help."""
         frames = traceback.extract_tb(error.__traceback__)
-        own = [f for f in frames if Path(f.filename).resolve().is_relative_to(self._path.parent)]
-        where = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+        lines = [f for f in frames if Path(f.filename).resolve().is_relative_to(self._path.parent)]
+        where = f" ({Path(lines[-1].filename).name}, line {lines[-1].lineno})" if lines else ""
         message = " ".join(str(error).split())
-        told = f"{type(error).__name__}: {message}{where}"
+        text = f"{type(error).__name__}: {message}{where}"
         if isinstance(error, ModuleNotFoundError):
-            told += f"; install {error.name}" + (
+            text += f"; install {error.name}" + (
                 "" if self.num_fits else ", or import it after `fit`"
             )
         elif isinstance(error, FileNotFoundError):
-            told += f"; it runs in {self._folder}"
-        return told
+            text += f"; it runs in {self._folder}"
+        return text
 
     def _without_fit(self) -> str:
         """Returns why there is nothing to compare in a script that has ended."""
@@ -616,14 +620,14 @@ class Script:
             os.chdir(before[2])
             # What a module draws while it is imported, it has to draw in the next run too.
             for module in set(sys.modules) - self._others:
-                if self._is_own(sys.modules[module]):
+                if self._is_of_script(sys.modules[module]):
                     del sys.modules[module]
 
     def _later_fits(self, frame: FrameType | None) -> dict[str, Any] | None:
         """Returns what the script trains beside the call of `fit` that a frame is in."""
         files: dict[Path, dict[str, Any]] = {}
         for name, module in list(sys.modules.items()):
-            if name not in self._others and self._is_own(module):
+            if name not in self._others and self._is_of_script(module):
                 path = Path(str(module.__file__)).resolve()
                 files |= {path: vars(module)} if path.suffix == ".py" else {}
         frames = []
@@ -636,7 +640,7 @@ class Script:
             frame = frame.f_back
         return later_fits(frames[::-1], files)
 
-    def _is_own(self, module: Any) -> bool:
+    def _is_of_script(self, module: Any) -> bool:
         """Whether a module lies beside the script, or below."""
         file = getattr(module, "__file__", None)
         if not file or "site-packages" in Path(file).parts:
@@ -644,23 +648,23 @@ class Script:
         return Path(file).resolve().is_relative_to(self._path.parent)
 
     @contextmanager
-    def _taken(self, on_fit: OnFit) -> Iterator[None]:
+    def _intercepted(self, on_fit: OnFit) -> Iterator[None]:
         """Passes the first call of `fit` to a function; notes what trains in another way."""
         owner: Any = next(kind for kind in keras.Model.__mro__ if "fit" in vars(kind))
         builder: Any = next(kind for kind in keras.Model.__mro__ if "compile" in vars(kind))
-        own, own_batch, own_compile = owner.fit, owner.train_on_batch, builder.compile
+        keras_fit, keras_batch, keras_compile = (owner.fit, owner.train_on_batch, builder.compile)
         ended: list[BaseException] = []
 
         def fit(model: Any, *arguments: Any, **keywords: Any) -> Any:
             if ended:  # the script tries again, or goes on without its first training
                 raise ended[0]
-            given = inspect.signature(own).bind(model, *arguments, **keywords).arguments
+            given = inspect.signature(keras_fit).bind(model, *arguments, **keywords).arguments
             self.num_fits += 1
             if self.num_fits > 1:
-                return own(model, *arguments, **keywords)
+                return keras_fit(model, *arguments, **keywords)
             known = {n: v for n, v in given.items() if n not in ("self", "verbose")}
             callbacks = keras.tree.flatten(known.pop("callbacks", None) or [])
-            owner.fit = own  # the training is no call of the script
+            owner.fit = keras_fit  # the training is no call of the script
             try:
                 return on_fit(Reference(model, callbacks, **known))
             except BaseException as error:
@@ -675,9 +679,9 @@ class Script:
                 "of the loop from a generator, and call model.fit(batches(), steps_per_epoch=..., "
                 "epochs=...)"
             )
-            return own_batch(model, *arguments, **keywords)
+            return keras_batch(model, *arguments, **keywords)
 
-        @functools.wraps(own_compile)
+        @functools.wraps(keras_compile)
         def compile_(model: Any, *arguments: Any, **keywords: Any) -> Any:
             kind = next(each for each in type(model).__mro__ if "fit" in vars(each))
             if kind is not owner:
@@ -685,13 +689,17 @@ class Script:
                     f"{kind.__name__}.fit, which never calls that of keras.Model; expected "
                     "super().fit(...) in it, and what is special in train_step"
                 )
-            return own_compile(model, *arguments, **keywords)
+            return keras_compile(model, *arguments, **keywords)
 
         owner.fit, owner.train_on_batch, builder.compile = fit, train_on_batch, compile_
         try:
             yield
         finally:
-            owner.fit, owner.train_on_batch, builder.compile = own, own_batch, own_compile
+            owner.fit, owner.train_on_batch, builder.compile = (
+                keras_fit,
+                keras_batch,
+                keras_compile,
+            )
 
 
 def factory_of(spec: CheckSpec) -> Callable[[], Any]:

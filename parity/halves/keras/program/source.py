@@ -125,8 +125,8 @@ def _check_numbers(nests: dict[str, Any]) -> None:
         if leaf is not None and np.ndim(leaf)
     ]
     if len({number for _, number in numbers}) > 1:
-        told = ", ".join(f"{number} in {name}" for name, number in dict.fromkeys(numbers))
-        raise InputError(f"the numbers of samples are {told}; expected the same number in each")
+        counts = ", ".join(f"{number} in {name}" for name, number in dict.fromkeys(numbers))
+        raise InputError(f"the numbers of samples are {counts}; expected the same number in each")
 
 
 def _check_shape(name: str, array: np.ndarray, expected: tuple[int | None, ...]) -> None:

@@ -77,13 +77,13 @@ class Float64Steps:
     def _made(self, anchor: Anchor, validates: bool) -> AnchoredSteps:
         model = self._model
         if not self._initial:
-            self._begin(self._taken(anchor.batches[0]))
+            self._begin(self._restructured(anchor.batches[0]))
         self._load(anchor)
         made = AnchoredSteps(anchor.weights, len(anchor.rates))
         if validates and self._validation:
             model.reset_metrics()
             for batch in self._validation:
-                logs = model.test_function(iter([self._taken(batch)]))
+                logs = model.test_function(iter([self._restructured(batch)]))
             made.keep_validation(_numbers(logs))
             self._load(anchor)  # a test may draw random numbers
         model.reset_metrics()
@@ -91,14 +91,14 @@ class Float64Steps:
             self._rate.assign(rate)
             if not has_schedule(model.optimizer):
                 model.optimizer.learning_rate = rate
-            logs = _numbers(model.train_function(iter([self._taken(batch)])))
+            logs = _numbers(model.train_function(iter([self._restructured(batch)])))
             is_kept = made.next_is_kept
             made.keep(logs["loss"], logs)
             if is_kept:
                 made.keep_state(get_weights(model), slots_of(model))
         return made
 
-    def _taken(self, batch: Batch) -> Batch:
+    def _restructured(self, batch: Batch) -> Batch:
         return (as_taken(self._reference, batch[0]), *batch[1:])
 
     def _begin(self, batch: Batch) -> None:
@@ -294,9 +294,9 @@ def value_of(variable: Any) -> tf.Tensor:
 
     It shares the memory of the variable until that is changed: in every step, copies are dear.
     """
-    held = variable if isinstance(variable, tf.Variable) else getattr(variable, "value", None)
-    if isinstance(held, tf.Variable):
-        return tf.raw_ops.ReadVariableOp(resource=held.handle, dtype=held.dtype)
+    inner = variable if isinstance(variable, tf.Variable) else getattr(variable, "value", None)
+    if isinstance(inner, tf.Variable):
+        return tf.raw_ops.ReadVariableOp(resource=inner.handle, dtype=inner.dtype)
     return tf.convert_to_tensor(variable)
 
 

@@ -132,13 +132,13 @@ class OwnSteps:
         dtype: str,
         most_mib: int,
     ) -> None:
-        told = probes[FACT]
+        step_facts = probes[FACT]
         self._model, self._writer, self._dtype = model, writer, dtype
         self._num_made, self._left, self._most_mib = 0, most_mib * 2**20, most_mib
         self._counts: dict[str, list[float]] = {}
-        applied = told["applied"]
+        applied = step_facts["applied"]
         self._optimizer = applied[0]["optimizer"] if applied else "optimizer"
-        if told["num_drawn"] or told["masks"]:
+        if step_facts["num_drawn"] or step_facts["masks"]:
             model.run_eagerly, model.jit_compile = True, False
             self._step = model.train_step
             model.train_step = self._made
@@ -197,7 +197,7 @@ def train(
     writer: KerasWriter,
     report: Report,
     anchors: Anchors | None = None,
-    own: OwnSteps | None = None,
+    watched_steps: OwnSteps | None = None,
 ) -> tuple[Any, RunResult, dict[str, Written]]:
     """Trains a reference, and writes down what it does.
 
@@ -208,7 +208,7 @@ def train(
         writer: receives `training/...`.
         report: called after every step.
         anchors: records states of the training; None: it is compared whole.
-        own: watches steps by code of the user's own; None: they are Keras's.
+        watched_steps: watches steps by code of the user's own; None: they are Keras's.
 
     Returns:
         What `fit` returns; history, weights and seconds; and the batches that were fed of what is
@@ -220,7 +220,7 @@ def train(
     for name, batches in written.items():
         batches.watch(model, "train_step" if name.startswith("train") else "test_step")
     recorder = TrainingRecorder(writer, lambda: get_weights(model))
-    watching = RecorderCallback(recorder, report, own)
+    watching = RecorderCallback(recorder, report, watched_steps)
     evaluations = [Evaluation(reference, writer)] if spec.evaluates else []
     arguments["callbacks"] = [*reference.callbacks, watching, *evaluations]
     if anchors is not None:
@@ -233,8 +233,8 @@ def train(
     beside = sum(each.wall_s for each in (anchors, *evaluations) if each is not None)
     result = dataclasses.replace(result, wall_s=result.wall_s - beside)
     recorder.on_end()
-    if own is not None:
-        own.finish()
+    if watched_steps is not None:
+        watched_steps.finish()
     if phantom is not None and phantom.told:
         writer.facts["phantom_steps"] = phantom.told
     return fitted, result, written
@@ -269,10 +269,10 @@ class RecorderCallback(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, recorder: TrainingRecorder, report: Report, own: OwnSteps | None = None
+        self, recorder: TrainingRecorder, report: Report, watched_steps: OwnSteps | None = None
     ) -> None:
         super().__init__()
-        self._recorder, self._report, self._own = recorder, report, own
+        self._recorder, self._report, self._watched_steps = recorder, report, watched_steps
         self._step = 0
         self._rates = StepRates()
 
@@ -282,7 +282,7 @@ class RecorderCallback(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """After every step."""
-        if not logs or ("loss" not in logs and self._own is None):
+        if not logs or ("loss" not in logs and self._watched_steps is None):
             raise InputError(
                 "the model's own train_step returns no 'loss'; expected it among what it returns, "
                 "so that the trainings can be compared"
@@ -290,9 +290,11 @@ class RecorderCallback(keras.callbacks.Callback):
         loss = loss_of(logs)
         if not self._step:
             self._recorder.on_first_step(logs)
-        if self._own is not None:
-            self._own.after_step(logs)
-        optimizer: Any = self.model.optimizer if self._own is None else self._own.optimizer
+        if self._watched_steps is not None:
+            self._watched_steps.after_step(logs)
+        optimizer: Any = (
+            self.model.optimizer if self._watched_steps is None else self._watched_steps.optimizer
+        )
         rate = self._rates.of_step(optimizer, int(optimizer.iterations) - 1)
         self._recorder.on_step(loss, rate)
         self._step += 1
