@@ -78,7 +78,7 @@ def unwritten(what: str, error: OSError, do: str = "") -> ParityError:
     return kind(f"{what} cannot be written ({error.strerror or error}){do and f'; {do}'}")
 
 
-def told(error: BaseException) -> str:
+def error_message(error: BaseException) -> str:
     """Returns what a user is told of any error: one paragraph, without a traceback.
 
     An error of another kind than ours has its type in front, and the user's line behind it.

@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 import keras_impl
-from parity.cli.program_specs import own_programs
+from parity.cli.program_specs import user_programs
 from parity.errors import InputError, ParityError
 from parity.programs.scenarios import SCENARIOS
 from parity.programs.tool_table import of_scenario
@@ -33,7 +33,7 @@ def bundle_key(names: list[str], folder: Path) -> str:
     Raises:
         InputError: a name is unknown.
     """
-    table = own_programs()
+    table = user_programs()
     found = {}
     for name in names:
         is_scenario = name in SCENARIOS and name not in table.programs
@@ -57,7 +57,7 @@ def main() -> int:
     parser.add_argument("programs", nargs="*", metavar="PROGRAM", help="all, if none is given")
     given = parser.parse_args()
     try:
-        names = list(dict.fromkeys(given.programs or own_programs().programs))
+        names = list(dict.fromkeys(given.programs or user_programs().programs))
         if not names:
             raise InputError("expected [tool.parity.programs] in pyproject.toml or parity.toml")
         key = bundle_key(names, Path.cwd())

@@ -87,7 +87,7 @@ def is_mask(name: str) -> bool:
     return name == "mask" or name.endswith("_mask")
 
 
-def told_masks(
+def masks_by_argument(
     module: nn.Module, given: Mapping[str, Any], masks: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Returns the masks of its inputs that a module is to be told, by the name of the argument.

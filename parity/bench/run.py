@@ -334,7 +334,7 @@ NO_RESIDENT_BATCH = (
     "a flow of ImageDataGenerator makes every batch anew, and no step is made on one that is there "
     "already; the part train times both"
 )
-SAME, OWN_LOOP = "the same training, step by step", ", in the port's own loop"
+SAME, IN_CUSTOM_LOOP = "the same training, step by step", ", in the port's own loop"
 
 
 @dataclass(frozen=True)
@@ -398,7 +398,7 @@ def measure_program(
         task = _task(spec, program_spec, run)
     except InputError as error:
         return _rows_without_values(spec, Judgement(FAILED, str(error)))
-    if has_own_loop(run.half("torch")):
+    if has_custom_loop(run.half("torch")):
         say("the port has a loop of its own, which is timed")
     found = _judgements(spec, task, result, folder / "judged", children, say)
     rows: list[Row] = []
@@ -492,7 +492,7 @@ def _of_cell(
     )
 
 
-def has_own_loop(half: RunFolder) -> bool:
+def has_custom_loop(half: RunFolder) -> bool:
     """Whether a port makes the steps of an epoch itself, from the folder of its run."""
     return bool(PortTrace(half.training.path).facts.get("has_own_loop"))
 
@@ -508,7 +508,7 @@ def _judgements(
     """Returns what is known of each variant."""
     if spec.gate_seeds == 0:
         return {name: Judgement() for name in spec.variants}
-    port = _of_run(result, in_custom_loop=has_own_loop(task.folder("torch")))
+    port = _of_run(result, in_custom_loop=has_custom_loop(task.folder("torch")))
     found = {}
     for name in dict.fromkeys(spec.variants):
         if name == "keras":
@@ -526,7 +526,7 @@ def _judgements(
 def _of_run(result: Result, *, in_custom_loop: bool) -> Judgement:
     """Returns what the run says of the port as it stands."""
     if result.verdict == "pass":
-        return Judgement(parity="pass", note=SAME + (OWN_LOOP if in_custom_loop else ""))
+        return Judgement(parity="pass", note=SAME + (IN_CUSTOM_LOOP if in_custom_loop else ""))
     if result.verdict != "fail":
         return Judgement(note=f"the run is {result.verdict}: `parity run` says why")
     note = "a level fails"

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from parity.cli.options import COMMON, divergences, with_options
-from parity.cli.program_specs import own_programs
+from parity.cli.program_specs import user_programs
 from parity.cli.saved import check_file, write_json_file
 
 
@@ -35,7 +35,7 @@ def list_command(what: str, json_file: Path | None, quiet: bool) -> int:
         if not quiet:
             print_lines(divergence_table())
         return 0
-    table = own_programs()
+    table = user_programs()
     if json_file is not None:
         rows = {
             **{name: found.to_dict() for name, found in table.programs.items()},

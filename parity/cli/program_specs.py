@@ -52,7 +52,7 @@ def specs_of(
     from parity.programs.tool_table import with_seeds
 
     specs: list[RunSpec | ProgramSpec] = []
-    table = own_programs()
+    table = user_programs()
     of_scenarios = given({key: value for key, value in settings.items() if key != "max_feed"})
     for name in dict.fromkeys(names):
         if name in table.programs:
@@ -103,7 +103,7 @@ def sweep_specs(
     mode = settings["mode"]
     of_programs = {key: value for key, value in settings.items() if key != "mode"}
     if all(value is None for value in pair.values()):
-        programs = own_programs().programs
+        programs = user_programs().programs
         of_table = [name for name in names if name in programs]
         if of_table and mode == "seeded":
             raise InputError(_SEEDED.format(of_table[0]))
@@ -126,7 +126,7 @@ def terms_of(specs: Iterable[RunSpec | ProgramSpec]) -> dict[str, Terms]:
     from parity.programs.program_spec import ProgramSpec
     from parity.programs.scenarios import Terms
 
-    table = own_programs()
+    table = user_programs()
     names = dict.fromkeys(spec.name for spec in specs if isinstance(spec, ProgramSpec))
     cures = {name: program.cures for name, program in table.programs.items()}
     return {name: Terms(cures.get(name), table.margins) for name in names}
@@ -153,7 +153,7 @@ def check_specs_of(
     from parity.programs.tool_table import of_scenario
     from parity.traces.bundle_spec import SUFFIX, find_bundle
 
-    table = own_programs()
+    table = user_programs()
     specs = {}
     for name in dict.fromkeys(names or table.programs):
         if name in SCENARIOS and name not in table.programs:
@@ -179,7 +179,7 @@ def check_specs_of(
     return specs
 
 
-def own_programs() -> ToolTable:
+def user_programs() -> ToolTable:
     """Returns the table of the project in the current folder, whose programs have their own names.
 
     Raises:
@@ -306,7 +306,7 @@ def _user_program(name: str, changes: Mapping[str, Any]) -> ProgramSpec:
     Raises:
         InputError: there is none of this name, or a setting cannot be used.
     """
-    table = own_programs()
+    table = user_programs()
     program = table.program(name, f"unknown program {name!r} (see `parity list`)")
     return program.spec(name, table.folder, **changes)
 
@@ -347,7 +347,7 @@ def bench_spec_of(
     is_pair = any(value is not None for value in pair.values())
     if is_pair and name is not None:
         raise InputError("--keras and --torch give a program without a name")
-    table = own_programs()
+    table = user_programs()
     if is_pair or name in table.programs:
         of_spec = ("data", "seed")
         changes = {key: settings.get(key) for key in of_spec}

@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from parity.errors import InputError, RunError, told
+from parity.errors import InputError, RunError, error_message
 from parity.files.log_text import log_text
 
 # --- The standard streams of a command: what they do not take ends no command ---------------------
@@ -149,8 +149,8 @@ def crashed(error: BaseException) -> int:
         )
         return InputError.exit_code
     say(
-        f"parity: an unexpected error ended the command, which has no verdict: {told(error)}; "
-        f"{_logged(error)}",
+        "parity: an unexpected error ended the command, which has no verdict: "
+        f"{error_message(error)}; {_logged(error)}",
         err=True,
     )
     return RunError.exit_code

@@ -22,7 +22,7 @@ from parity.cli.options import (
     with_options,
     words,
 )
-from parity.cli.program_specs import own_programs, sweep_specs, terms_of
+from parity.cli.program_specs import sweep_specs, terms_of, user_programs
 from parity.cli.saved import check_file, check_folder, complain, write_errors, write_json_file
 from parity.errors import InputError
 from parity.halves.job import ChildOptions
@@ -195,7 +195,7 @@ def _judge_histories(
         mode="independent",
         margins=margins,
         environment={"command": shlex.join(["parity", *sys.argv[1:]])},
-        terms={NAME: Terms(None, own_programs().margins)},
+        terms={NAME: Terms(None, user_programs().margins)},
         are_pairs=found.are_pairs,
         notes=found.notes,
     )

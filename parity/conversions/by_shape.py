@@ -17,7 +17,7 @@ from parity.errors import InputError
 from parity.halves.torch.factories import call_factory
 from parity.halves.torch.kinds import SPATIAL, kind_of
 from parity.halves.torch.port.carried import PAIRING, Carried
-from parity.halves.torch.port.carrying import held_tensors
+from parity.halves.torch.port.carrying import source_tensors
 from parity.halves.torch.port.feeding import has_lazy, unwrapped
 from parity.programs.check_spec import CheckSpec
 from parity.weights.copied import Copied
@@ -79,7 +79,7 @@ def empty_arrays(
         items: the weights with a place.
         output: computes the output of the module.
     """
-    filled = {id(tensor) for item in items for tensor in held_tensors(item.variable)}
+    filled = {id(tensor) for item in items for tensor in source_tensors(item.variable)}
     frozen = [(n, p) for n, p in module.named_parameters() if not p.requires_grad]
     found = [
         name

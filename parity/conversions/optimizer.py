@@ -43,7 +43,7 @@ _ALWAYS = {
 }
 
 
-def told_of_equations(optimizer: Any, config: Mapping[str, Any]) -> Iterator[str]:
+def notes_on_equations(optimizer: Any, config: Mapping[str, Any]) -> Iterator[str]:
     """Yields a sentence for each equation of a port's optimizer that is not Keras's.
 
     Args:
@@ -390,7 +390,7 @@ def write_optimizer(
         "notes": [
             *notes_on_rate(port, config, rate),
             *notes_on_numbers(port, config),
-            *told_of_equations(port.built.optimizer, config),
+            *notes_on_equations(port.built.optimizer, config),
         ],
     }
 

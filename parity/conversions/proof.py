@@ -14,7 +14,7 @@ from torch import nn
 from parity.errors import InputError
 from parity.halves.torch.port.agreement import allowed_of
 from parity.halves.torch.port.carried import Carried
-from parity.halves.torch.port.carrying import WeightsByName, held_tensors, load_by
+from parity.halves.torch.port.carrying import WeightsByName, load_by, source_tensors
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.traces.trace import KerasTrace
 
@@ -114,7 +114,7 @@ def coverage_of(
     filled: dict[int, int] = {}
     for item in items:
         whole = item.variable.part is None
-        for tensor in held_tensors(item.variable):
+        for tensor in source_tensors(item.variable):
             filled[id(tensor)] = filled.get(id(tensor), 0) + whole
         if not _has_value(item, arrays[item.name]):
             found.changed.append(item.name)
@@ -133,9 +133,9 @@ def coverage_of(
     return found
 
 
-def unheld(module: nn.Module, items: Sequence[Carried]) -> list[str]:
+def unfilled_parameters(module: nn.Module, items: Sequence[Carried]) -> list[str]:
     """Returns the names of the parameters of a module in which no weight is held."""
-    filled = {id(tensor) for item in items for tensor in held_tensors(item.variable)}
+    filled = {id(tensor) for item in items for tensor in source_tensors(item.variable)}
     return [name for name, tensor in module.named_parameters() if id(tensor) not in filled]
 
 

@@ -30,7 +30,7 @@ from parity.conversions.proof import (
     listed,
     output_of,
     place,
-    unheld,
+    unfilled_parameters,
     untied,
     without_effect,
 )
@@ -187,7 +187,7 @@ def _by_graph(
     if not problems:
         new_problems, again = compared_further(port, items, source.further, source.told)
         problems, error = [*problems, *new_problems], max(error, again)
-    constants = [] if problems else constants_in(port, unheld(port.module, items))
+    constants = [] if problems else constants_in(port, unfilled_parameters(port.module, items))
     place(port, items, source.arrays)
     spread = port.cargo.spread
     coverage = coverage_of(port.module, items, source.arrays, spread)

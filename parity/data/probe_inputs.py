@@ -182,7 +182,7 @@ def metrics(seed: int, min_deltas: Sequence[float] = ()) -> dict[str, np.ndarray
 
     Args:
         seed: seed of the noise.
-        min_deltas: values of the callbacks that receive the sequence, from `told_apart`.
+        min_deltas: values of the callbacks that receive the sequence, from `watched_deltas`.
     """
     draw = generator(seed, "metrics")
     noise = draw.normal(scale=0.05, size=(4, NUM_EPOCHS))
@@ -220,7 +220,7 @@ class Metrics(dict[str, np.ndarray]):
         return self[("val_" if name.startswith("val_") else "") + ("loss" if falls else "accuracy")]
 
 
-def told_apart(callbacks: Sequence[Any]) -> list[float]:
+def watched_deltas(callbacks: Sequence[Any]) -> list[float]:
     """Returns each `min_delta` of callbacks that `metrics` has to know.
 
     Args:

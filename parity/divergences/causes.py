@@ -212,7 +212,7 @@ def _found(group: Group, evidence: Evidence, accept: Collection[str]) -> list[Fo
     found = []
     for heads in [[part] for part in parts] or [matches[:1]]:
         others = [match for match in matches if match not in (*parts, *heads)]
-        causes = tuple(told_cause(entry, match, where) for entry, match in [*heads, *others])
+        causes = tuple(cause_record(entry, match, where) for entry, match in [*heads, *others])
         found.append(
             Found(
                 level=group.level.id,
@@ -226,7 +226,7 @@ def _found(group: Group, evidence: Evidence, accept: Collection[str]) -> list[Fo
     return found
 
 
-def told_cause(entry: Divergence, match: Match, where: str = "") -> dict[str, Any]:
+def cause_record(entry: Divergence, match: Match, where: str = "") -> dict[str, Any]:
     """Returns a cause as a result tells it.
 
     Args:

@@ -20,13 +20,13 @@ from parity.divergences.custom_training import (
     is_close,
     moved_by_both,
     other_average,
-    told,
+    step_facts,
     unbiased_variance,
 )
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match, Recogniser
 from parity.divergences.evidence import settings_differ
-from parity.divergences.layer_settings import own_optimizer_rows
-from parity.ladder.custom_steps import FACT, GRADIENTS, MOVED, STEPS, is_compared, told_weights
+from parity.divergences.layer_settings import custom_optimizer_rows
+from parity.ladder.custom_steps import FACT, GRADIENTS, MOVED, STEPS, is_compared, weights_text
 from parity.ladder.recorded import carried_weight
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _CLIPPED = 1e-5  # a factor so near to 1 is that of `clip_grad_norm_`, which add
 _LEVELS = ("loss", "gradient", "trajectory")
 
 
-def is_of_own_steps(evidence: Evidence) -> bool:
+def is_of_custom_steps(evidence: Evidence) -> bool:
     """Whether a divergence was seen in steps of the user's own."""
     if not is_compared(evidence.keras, evidence.port):
         return False
@@ -85,7 +85,7 @@ def _mode(evidence: Evidence) -> Match | None:
         if moved[0] != moved[1]:
             half = "Keras" if moved[0] else "the port"
             return Match(NUMBERS, f"only {half} moves {name} in its step, as in train mode")
-    masks = len(told(keras)["masks"]), int(told(port)["num_dropped"])
+    masks = len(step_facts(keras)["masks"]), int(step_facts(port)["num_dropped"])
     if bool(masks[0]) != bool(masks[1]):
         half = "Keras" if masks[0] else "the port"
         return Match(NUMBERS, f"dropouts are active only in {half}")
@@ -140,7 +140,7 @@ def _multiple_of_log(evidence: Evidence) -> Match | None:
         return None
     keras, port = evidence.keras, evidence.port
     for item in evidence.failed:
-        if item.name not in told(keras)["logs"]:
+        if item.name not in step_facts(keras)["logs"]:
             continue
         theirs, ours = float(keras[f"log/1/{item.name}"]), float(port[f"log/1/{item.name}"])
         if theirs and ours and _is_simple(factor := ours / theirs):
@@ -189,7 +189,7 @@ def _other_loss(evidence: Evidence) -> Match | None:
     calls = compared_calls(evidence) if evidence.level.id == "loss" else None
     if calls is None or calls.again:
         return None
-    failed = told_weights([item.name for item in evidence.failed])
+    failed = weights_text([item.name for item in evidence.failed])
     if calls.first is None:
         if calls.is_more:
             return None
@@ -203,12 +203,12 @@ def _other_loss(evidence: Evidence) -> Match | None:
 
 def _other_gradients(evidence: Evidence) -> Match | None:
     """Recognises other gradients of losses that agree."""
-    logs = told(evidence.keras)["logs"]
+    logs = step_facts(evidence.keras)["logs"]
     returned = [name for name in logs if f"log/1/{name}" in evidence.port]
     calls = compared_calls(evidence) if evidence.level.id == "gradient" and returned else None
     if calls is None or calls.first is not None or calls.again:
         return None
-    return Match(_LIKELY, f"{told_weights(returned)} and all that the networks return agree")
+    return Match(_LIKELY, f"{weights_text(returned)} and all that the networks return agree")
 
 
 def _other_output(evidence: Evidence) -> Match | None:
@@ -228,8 +228,8 @@ def _other_output(evidence: Evidence) -> Match | None:
 def _other_draws(evidence: Evidence) -> Match | None:
     if not _is_of_numbers(evidence) or FACT not in evidence.port.facts:
         return None
-    found = told(evidence.port)
-    theirs, ours = int(told(evidence.keras)["num_drawn"]), int(found["num_drawn"])
+    found = step_facts(evidence.port)
+    theirs, ours = int(step_facts(evidence.keras)["num_drawn"]), int(found["num_drawn"])
     if (lacking := ours - int(found.get("num_replaced", ours))) and theirs == ours:
         text = f"{lacking} of {ours} random tensors are of a distribution or shape that Keras draws"
         return Match(NUMBERS, f"{text} none of")
@@ -243,7 +243,7 @@ def _other_step(evidence: Evidence) -> Match | None:
         return None
     if evidence.level.id == "trajectory":
         return Match(PLACE, "losses and gradients of the first step agree")
-    failed = told_weights([item.name for item in evidence.failed])
+    failed = weights_text([item.name for item in evidence.failed])
     return Match(PLACE, f"it is seen first at {failed}")
 
 
@@ -253,7 +253,7 @@ def _setting(name: str) -> Recogniser:
     def recognise(evidence: Evidence) -> Match | None:
         if evidence.level.id != "trajectory":
             return None
-        for place, (setting, theirs, ours, identity) in own_optimizer_rows(
+        for place, (setting, theirs, ours, identity) in custom_optimizer_rows(
             evidence.keras, evidence.port
         ):
             if identity == name and settings_differ(theirs, ours):
@@ -265,7 +265,7 @@ def _setting(name: str) -> Recogniser:
 
 def _of_custom_steps(recognise: Recogniser) -> Recogniser:
     def asked(evidence: Evidence) -> Match | None:
-        return recognise(evidence) if is_of_own_steps(evidence) else None
+        return recognise(evidence) if is_of_custom_steps(evidence) else None
 
     return asked
 

@@ -13,7 +13,7 @@ from parity.data import probe_inputs
 from parity.data.probe_inputs import MOVING, short_name
 from parity.divergences.arithmetic import clipped
 from parity.divergences.divergence import NUMBERS, Match
-from parity.ladder.custom_steps import FACT, GRADIENTS, optimizers_of, pairs, told_weights
+from parity.ladder.custom_steps import FACT, GRADIENTS, optimizers_of, pairs, weights_text
 
 if TYPE_CHECKING:
     from parity.divergences.evidence import Evidence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 NEAR = 1e-6  # relative: constants that Keras keeps in float32 are so far off
 
 
-def told(trace: Trace) -> Mapping[str, Any]:
+def step_facts(trace: Trace) -> Mapping[str, Any]:
     """Returns what a half tells of its steps; a port that raises in the first one tells nothing."""
     nothing = {"logs": [], "called": [], "masks": [], "num_drawn": 0, "num_dropped": 0}
     found: Mapping[str, Any] = trace.facts.get(FACT) or nothing
@@ -91,7 +91,7 @@ def _average(evidence: Evidence) -> Match | None:
     shares = [each.share for each in known]
     if not np.allclose(shares, shares[0], rtol=_NEAR):
         return None
-    text = f"Keras keeps {1 - shares[0]:.4g} of {told_weights(names)} and adds {shares[0]:.4g}"
+    text = f"Keras keeps {1 - shares[0]:.4g} of {weights_text(names)} and adds {shares[0]:.4g}"
     text += " of the weights of which they are averages"
     others = [each.other for each in known if each.other is not None]
     is_left = len(others) == len(known) and all(abs(other) <= _NEAR for other in others)
@@ -198,7 +198,7 @@ def unbiased_variance(evidence: Evidence) -> Match | None:
         if number is None:
             return None
         texts.append(f"{name}: {number} / {number - 1} times the variance of the batch")
-    return Match(NUMBERS, told_weights(texts))
+    return Match(NUMBERS, weights_text(texts))
 
 
 def _number(theirs: np.ndarray, ours: np.ndarray) -> int | None:
@@ -276,8 +276,8 @@ def compared_calls(evidence: Evidence) -> Calls | None:
 
 def _compared(evidence: Evidence) -> Calls | None:
     keras, port = evidence.keras, evidence.port
-    theirs, ours = told(keras)["called"], told(port)["called"]
-    parts = set(told(port).get("parts", ours))
+    theirs, ours = step_facts(keras)["called"], step_facts(port)["called"]
+    parts = set(step_facts(port).get("parts", ours))
     numbers = [n for n, name in enumerate(theirs) if name in parts]
     if not numbers or not set(ours) >= {theirs[n] for n in numbers}:
         return None
@@ -307,7 +307,7 @@ def _compared(evidence: Evidence) -> Calls | None:
 
 
 def _difference(evidence: Evidence, number: int, port_call: int, what: str) -> Difference:
-    keras, port = told(evidence.keras), told(evidence.port)
+    keras, port = step_facts(evidence.keras), step_facts(evidence.port)
     called = keras["called"]
     name = called[number]
     counts = (keras.get("dropped"), number), (port.get("dropped"), port_call)

@@ -380,7 +380,9 @@ def _differ(a: Any, b: Any) -> bool:
     return bool(a != b)
 
 
-def own_optimizer_rows(keras: KerasTrace, port: PortTrace) -> Iterator[tuple[tuple[str, str], Row]]:
+def custom_optimizer_rows(
+    keras: KerasTrace, port: PortTrace
+) -> Iterator[tuple[tuple[str, str], Row]]:
     """Yields the same of the optimizers of steps of the user's own, with (Keras's name, class)."""
     for theirs, ours in pairs(keras, port):
         if theirs is not None and ours is not None:

@@ -16,10 +16,10 @@ from parity.divergences.recurrent_steps import (
     ATTENTION,
     MASKED,
     RECURRENT,
+    chain_output,
     given_mask,
     inputs_of,
     is_masked,
-    made_behind,
     masks_of,
 )
 from parity.divergences.training import Confident, confident, crossentropies, weights_of
@@ -140,7 +140,7 @@ def _of_layer(evidence: Evidence) -> Iterator[tuple[str, str]]:
         for inputs, (name, text, masks) in tried:
             # If the mask is missing there, it may be missing in the layers behind as well.
             for keeps in (True, False) if also and name == MISSING else (True,):
-                value = made_behind(keras, mode, node, chain, inputs, masks, keeps=keeps)
+                value = chain_output(keras, mode, node, chain, inputs, masks, keeps=keeps)
                 if value is not None and _gives(evidence, key, value, ours):
                     names = [node["name"], *([] if keeps else also)]
                     subject = names[0] if keeps else f"each of {', '.join(names)}"

@@ -247,7 +247,7 @@ def inputs_of(keras: KerasTrace, mode: str, node: Mapping[str, Any]) -> list[Arr
     return [keras[f"{prefix}/{number}"] for number in range(len(node["input_shapes"]))]
 
 
-def made_behind(
+def chain_output(
     keras: KerasTrace,
     mode: str,
     node: Mapping[str, Any],

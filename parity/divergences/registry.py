@@ -123,7 +123,7 @@ def find(name: str) -> Divergence:
 
 def recognised(evidence: Evidence) -> list[tuple[Divergence, Match]]:
     """Returns the entries that match the evidence, the most likely first."""
-    if custom_steps.is_of_own_steps(evidence):
+    if custom_steps.is_of_custom_steps(evidence):
         rules = custom_steps.ASKED.items()
         found = [(REGISTRY[name], _asked(rule, evidence)) for name, rule in rules]
     else:

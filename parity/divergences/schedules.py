@@ -113,7 +113,7 @@ def _found(evidence: Evidence) -> list[tuple[str, str]]:
     if evidence.level.id != "schedule" or facts is None or key not in evidence.port:
         return []
     ours = evidence.port[key]
-    deltas = probe_inputs.told_apart(evidence.keras.facts["schedule"]["callbacks"])
+    deltas = probe_inputs.watched_deltas(evidence.keras.facts["schedule"]["callbacks"])
     metrics = probe_inputs.metrics(int(evidence.keras.spec["seed"]), deltas)
     if not _gives(evidence.keras[key], metrics, _settings(facts)):
         return []  # another callback acts on the rate, too

@@ -16,10 +16,10 @@ from parity.divergences.evidence import settings_differ
 from parity.divergences.layer_settings import (
     Row,
     constraint_rows,
+    custom_optimizer_rows,
     kinds_around,
     loss_rows,
     optimizer_rows,
-    own_optimizer_rows,
     rows_of,
     schedule_rows,
 )
@@ -140,7 +140,7 @@ def _differences(keras: KerasTrace, port: PortTrace, agreement: _Agreement) -> P
     if not agreement.of_level("schedule"):
         yield from _safe_rows(schedule_rows, keras.facts, port.facts)
     if is_compared(keras, port) and not agreement.of_level("trajectory"):
-        yield from own_optimizer_rows(keras, port)
+        yield from custom_optimizer_rows(keras, port)
 
 
 def _of_layers(keras: KerasTrace, port: PortTrace, agreement: _Agreement) -> Places:

@@ -129,7 +129,7 @@ def run_jobs(
                 if running and not succeeded:
                     time.sleep(POLL_S)
         finally:
-            signals.held = True
+            signals.is_deferring = True
             _end([child for _, child in running], signals)
     return [failures[number] for number in sorted(failures)]
 
@@ -143,7 +143,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.received: list[signal.Signals] = []
-        self.held = True
+        self.is_deferring = True
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Signals:
@@ -173,16 +173,16 @@ class Signals:
     @contextmanager
     def raised(self) -> Iterator[None]:
         """Raises an interrupt that was received before or is received inside the block."""
-        self.held = False
+        self.is_deferring = False
         try:
             self._raise()
             yield
         finally:
-            self.held = True
+            self.is_deferring = True
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.received.append(signal.Signals(number))
-        if not self.held:
+        if not self.is_deferring:
             self._raise()
 
     def _raise(self) -> None:

@@ -136,7 +136,7 @@ def closest_call(
     return closest
 
 
-def told_call(key: str, apart: float, epoch: int, margin: float) -> str:
+def close_call_text(key: str, apart: float, epoch: int, margin: float) -> str:
     """Returns by how little two halves decided otherwise.
 
     Args:

@@ -141,7 +141,7 @@ PARTED = 100
 WEIGHTS = "training/weights"
 
 
-def told_anchors(keras: KerasTrace, level: Level) -> dict[str, Any] | None:
+def anchors_record(keras: KerasTrace, level: Level) -> dict[str, Any] | None:
     """Returns how far the port is from the reference at each anchor; None without anchors.
 
     Args:
@@ -173,7 +173,7 @@ def worst_of_anchors(level: Level) -> list[Item]:
     return list(found.values())
 
 
-def told_drift(keras: KerasTrace, torch: PortTrace) -> dict[str, Any]:
+def drift_record(keras: KerasTrace, torch: PortTrace) -> dict[str, Any]:
     """Returns how the weights of the two free runs part.
 
     Returns:

@@ -99,7 +99,7 @@ def _likeness(some: frozenset[str], others: frozenset[str]) -> float:
     return len(some & others) / max(1, len(some | others))
 
 
-def told_weights(names: Sequence[str]) -> str:
+def weights_text(names: Sequence[str]) -> str:
     """Returns the names of some weights, the first of many."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 # What a check leaves open, and a whole training compares; the first in older bundles alone.
 SEVERAL_OUTPUTS = "the losses of several outputs"
-OWN_TRAIN_STEP = "the model's own train_step"
-OWN_LOOP = "make_train_function"  # a method of the model; and one that decides what is trained
-OWN_LOSS = "the model's own compute_loss"
+CUSTOM_TRAIN_STEP = "the model's own train_step"
+CUSTOM_LOOP = "make_train_function"  # a method of the model; and one that decides what is trained
+CUSTOM_LOSS = "the model's own compute_loss"
 DRAWS = "it draws random numbers"  # how the reason of a layer that does so begins
 _LOAD = "return a Port with `load`, which sets them, or with `layers`, which pairs them"
 
@@ -31,14 +31,14 @@ def incomplete_of(keras: KerasTrace, port: PortTrace) -> tuple[dict[str, str], .
     replayed = port.facts.get("replayed") or []  # layers whose masks the port was given
     found = [e for e in _entries(keras, "incomplete") if e.get("layer") not in replayed]
     if is_compared(keras, port):
-        found = [entry for entry in found if entry["what"] != OWN_TRAIN_STEP]
+        found = [entry for entry in found if entry["what"] != CUSTOM_TRAIN_STEP]
         if has_all_draws(keras, port):  # such as those of a sampling layer, which the step makes
             found = [entry for entry in found if not entry["why"].startswith(DRAWS)]
     found += _entries(port, "incomplete")
     if not port.facts["given"].get("loss") and _has_custom_loss(keras):
         why = "the port gives no loss, and what is trained hangs on it"
         do = "give it: Port(loss=...), or Port(train_step=...) with a step of its own"
-        found.append({"what": OWN_LOSS, "why": why, "do": do})
+        found.append({"what": CUSTOM_LOSS, "why": why, "do": do})
     missing = unknown_weights(keras, port, is_right=outputs_agree(keras, port, "eval"))
     for node in keras.facts["nodes"]:
         names = [weight for weight in node["weights"] if weight in missing]

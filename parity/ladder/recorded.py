@@ -176,7 +176,7 @@ def compare_output(keras: KerasTrace, ours: np.ndarray, form: str, mode: str) ->
     return compare_close(f"output ({mode})", theirs, ours, allowed=most, unit="rel")
 
 
-def held_otherwise(keras: KerasTrace, port: PortTrace) -> set[str]:
+def weights_in_other_form(keras: KerasTrace, port: PortTrace) -> set[str]:
     """Returns the weights that a port loads itself and holds in a form that is not known.
 
     Its outputs agree, so they are right; but their gradients and steps cannot be compared.

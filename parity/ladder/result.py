@@ -76,9 +76,9 @@ class Result:
         behaviour: {"keras": {"verdict": …}, "torch": {"verdict": …}}.
         history: {"keras": …, "torch": …}, with Keras's keys.
         wall_s: {"keras": seconds of training, "torch": …}.
-        anchors: how far the port is from the reference at each recorded state, see `told_anchors`;
-            None for a run that is compared as a whole.
-        drift: how the weights of the two free runs part, see `told_drift`; None if nothing was
+        anchors: how far the port is from the reference at each recorded state, see
+            `anchors_record`; None for a run that is compared as a whole.
+        drift: how the weights of the two free runs part, see `drift_record`; None if nothing was
             compared.
         errors: a paragraph for each half that failed.
         divergences: what was found to differ by itself, in the order of the levels: a `Found` each.

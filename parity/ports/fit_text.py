@@ -10,7 +10,7 @@ from torch import nn
 
 from parity.ladder.items import weights_by_rows
 from parity.ports.custom.rules import OwnConstraint, OwnRegularizer, OwnRule, rule_text
-from parity.ports.form import Layout, arguments, literal, told
+from parity.ports.form import Layout, arguments, literal, without_defaults
 from parity.ports.graph import Traced, entries_by_path
 from parity.ports.program import Program, Value, values_in
 from parity.ports.weights import paths, targets
@@ -304,7 +304,7 @@ def _text(module: str, rule: Any) -> str:
     if isinstance(rule, OwnRule):
         return rule.text
     settings = dict(_settings(rule))
-    planned = told(Planned(type(rule), **settings))
+    planned = without_defaults(Planned(type(rule), **settings))
     given = arguments(*planned.arguments, **planned.settings)
     return f"{module}.{type(rule).__name__}({given})"
 

@@ -190,7 +190,7 @@ def even(values: Sequence[int]) -> int | tuple[int, ...]:
 _SIZES = ("kernel_size", "strides", "pool_size", "dilation_rate", "size")
 
 
-def told(planned: Planned) -> Planned:
+def without_defaults(planned: Planned) -> Planned:
     """Returns the same module without the settings that its class has by default.
 
     A seed of 0 is left out: it is drawn. Sizes that are alike become one number.
@@ -220,7 +220,7 @@ def told(planned: Planned) -> Planned:
 def _inner_without_defaults(value: Any) -> Any:
     if isinstance(value, list):
         return [_inner_without_defaults(each) for each in value]
-    return told(value) if isinstance(value, Planned) else value
+    return without_defaults(value) if isinstance(value, Planned) else value
 
 
 # Settings that a person writes without their names.

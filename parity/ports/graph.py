@@ -17,7 +17,7 @@ from torch_impl.keras_config.graph import (
     Config,
     Graph,
     Tensor,
-    is_held,
+    is_array_or_weight,
     name_of,
     tensors_of,
 )
@@ -145,7 +145,7 @@ class _Recorder:
     Attributes:
         inputs: of the first call of each model.
         outputs: of each call.
-        told: masks of each call, by model and layer.
+        masks: of each call, by model and layer.
         sources: masks that layers make or join, by model, in the order of calls.
         ends: what the twin returned.
         size: of the batch.
@@ -155,7 +155,7 @@ class _Recorder:
         self.size = size
         self.inputs: dict[int, list[torch.Tensor]] = {}
         self.outputs: dict[int, dict[str, list[list[torch.Tensor]]]] = {}
-        self.told: dict[tuple[int, str], list[dict[str, Any]]] = {}
+        self.masks: dict[tuple[int, str], list[dict[str, Any]]] = {}
         self.sources: dict[int, list[tuple[Mask, torch.Tensor]]] = {}
         self.ends: list[torch.Tensor] = []
         self._hooks = []
@@ -187,7 +187,7 @@ class _Recorder:
                 self.sources.setdefault(id(model), []).append((Mask(name, len(calls)), made))
             calls.append(_tensors(made))
             masks = {key: value for key, value in options.items() if is_mask(key) and is_any(value)}
-            self.told.setdefault((id(model), name), []).append(masks)
+            self.masks.setdefault((id(model), name), []).append(masks)
 
         return note
 
@@ -268,7 +268,7 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
         number = numbers.get(call.layer, 0)
         numbers[call.layer] = number + 1
         takes = {(tensor.layer, tensor.call) for tensor in tensors_of(call)}
-        if is_held(entries[call.layer]) or (takes and takes <= fixed):
+        if is_array_or_weight(entries[call.layer]) or (takes and takes <= fixed):
             fixed.add((call.layer, call.number))
         pairs = zip(*(each[call.layer][number] for each in made), strict=True)
         for index, (one, other) in enumerate(pairs):
@@ -312,7 +312,7 @@ def _traced(twin: KerasModel, config: Config, first: _Recorder, second: _Recorde
 
 def _masks_of(recorder: _Recorder, twin: KerasModel, call: Call) -> dict[str, Masks]:
     """Returns where the masks come from that a call gets."""
-    calls = recorder.told.get((id(twin), call.layer), [])
+    calls = recorder.masks.get((id(twin), call.layer), [])
     masks = calls[call.number] if call.number < len(calls) else {}
     found: dict[str, Masks] = {}
     for name, mask in masks.items():

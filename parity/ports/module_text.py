@@ -80,7 +80,7 @@ def name_of_class(program: Program) -> str:
     return names[-1]
 
 
-def own_definitions(program: Program, functions: Sequence[OwnFunction]) -> set[str]:
+def custom_definitions(program: Program, functions: Sequence[OwnFunction]) -> set[str]:
     """Returns the names of the definitions in model.py that are code of the user's own."""
     return {each.name for each in functions} | {each.name for each in classes_in(program)}
 

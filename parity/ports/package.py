@@ -21,7 +21,7 @@ from parity.errors import InputError
 from parity.files.atomic import write_bytes
 from parity.ports.blocks import fold
 from parity.ports.custom.facts import NOTHING, Facts, draws_in, left_out_of, paths_in, renamed
-from parity.ports.custom.rules import Told, about_step, told_to
+from parity.ports.custom.rules import Told, about_step, with_custom_code
 from parity.ports.custom.stubs import opens
 from parity.ports.feed_text import feed_of
 from parity.ports.file_names import with_plain_names
@@ -35,7 +35,7 @@ from parity.ports.fit_text import (
 from parity.ports.form import Layout, literal
 from parity.ports.graph import Traced, trace
 from parity.ports.guard import guard
-from parity.ports.module_text import model_text, name_of_class, own_definitions
+from parity.ports.module_text import custom_definitions, model_text, name_of_class
 from parity.ports.plain import without_seeds
 from parity.ports.plain_package import Written, plain_files
 from parity.ports.program import Program, all_of, values_in
@@ -111,7 +111,7 @@ def write_package(
     facts, weights, described = plain_names.facts, plain_names.weights, plain_names.facts["program"]
     config = described["model"]["config"]
     custom = facts.get("own") or NOTHING
-    prepared = told_to(config, custom)
+    prepared = with_custom_code(config, custom)
     twin, traced = _traced(prepared, described["shared"])
     if plain and (prepared.functions or custom["layers"]):
         names = [*custom["layers"], *(function.name for function in prepared.functions)]
@@ -131,7 +131,7 @@ def write_package(
     about = f"The network {_name(traced, custom)!r} of Keras in PyTorch{_layout(program)}."
     model = model_text(program, about, prepared.functions)
     in_file = bool(facts.get("model_file"))  # which has no code of the program's own
-    custom_names = () if in_file else own_definitions(program, prepared.functions)
+    custom_names = () if in_file else custom_definitions(program, prepared.functions)
     guard({"model.py": model}, out.name, own=custom_names)
     module = _made(model, out.name, class_name)
     carry(module, program, renamed(weights, custom))
@@ -253,7 +253,7 @@ def _map_text(
     model = f"{name}_of_images" if class_name_of(name) == network_class else name
     config = {**step["model"]["config"], "name": model}
     try:
-        _, traced = _traced(told_to(config, NOTHING), ())
+        _, traced = _traced(with_custom_code(config, NOTHING), ())
         program = program_of(traced, _first_draws(step["draws"]))
         fold(program)
         class_name = name_of_class(program)

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from parity.files.atomic import write_bytes
-from parity.ports.custom.rules import about_step, with_own_schedule
+from parity.ports.custom.rules import about_step, with_custom_schedule
 from parity.ports.custom.stubs import opens
 from parity.ports.feed_text import Feed, plain_feed_of
 from parity.ports.fit_text import RuleTexts, about_later, about_output, output_text
@@ -139,7 +139,9 @@ def plain_train(
     _, class_name = names
     loss_sources: dict[str, str] = {}
     used_names = (*_NAMES, class_name)
-    compiled, schedules = with_own_schedule(compiled_of_facts(facts), facts, used_names, plain=True)
+    compiled, schedules = with_custom_schedule(
+        compiled_of_facts(facts), facts, used_names, plain=True
+    )
     masked = has_masks(program)
     training = planned_parts(facts, compiled, loss_sources, _NAMES, is_masked=masked, plain=True)
     found = PlainTrain(left_out=[sentence for _, sentence in training.problems])

@@ -19,7 +19,7 @@ from parity.ports.form import (
     literal,
     readable,
     short_number,
-    told,
+    without_defaults,
 )
 from parity.ports.plain import Place, arguments_of, places_of
 from parity.ports.train_text import written
@@ -336,7 +336,7 @@ def callback(plan: Planned) -> str:
         except ValueError as error:
             raise ValueError(f"the callback {kind}: {error}") from None
         accepted["mode"] = "min" if is_less else "max"
-    short = told(Planned(part, **accepted))
+    short = without_defaults(Planned(part, **accepted))
     settings = {
         key: Parameter(readable(each)) if isinstance(each, float) else each
         for key, each in short.settings.items()

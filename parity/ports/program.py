@@ -150,7 +150,7 @@ def attribute(name: str) -> str:
     return identifier(name, _RESERVED)
 
 
-def held_name(name: str) -> str:
+def member_name(name: str) -> str:
     """Returns the attribute of a layer of the user's as one of a module: "parts.0" stays.
 
     What `nn.Module` has itself gets another name: "modules" is modules_.

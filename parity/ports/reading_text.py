@@ -316,7 +316,7 @@ def filled(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-def told_data(arrays: Arrays) -> str:
+def step_data_text(arrays: Arrays) -> str:
     """Returns what a step gets of the arrays in a file, in words."""
     if not arrays.targets:
         return "x alone"
@@ -338,7 +338,9 @@ class Taken:
     weights: Mapping[str, str]
 
 
-def taken_of(program: Program, facts: Mapping[str, Any], arrays: Arrays, losses: Any) -> Taken:
+def array_texts_of(
+    program: Program, facts: Mapping[str, Any], arrays: Arrays, losses: Any
+) -> Taken:
     """Returns how the arrays of a file are taken.
 
     Args:
@@ -508,7 +510,7 @@ def reading_of(
             return f"feed(tensor({text}))"
         return f"tensor({text}){'.movedim(-1, 1)' if is_turned(inputs[name]) else ''}"
 
-    texts = taken_of(program, facts, arrays, losses)
+    texts = array_texts_of(program, facts, arrays, losses)
     read = reading(arrays, texts, input_text, "tensor({})", by_name=by_name)
     has_nest = bool(arrays.weights) and arrays.takes_weights
     nest = [

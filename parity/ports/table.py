@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from parity.ports import form
-from parity.ports.form import Applied, Form, Layout, Row, told
+from parity.ports.form import Applied, Form, Layout, Row, without_defaults
 from parity.ports.forms import entries, sequences
 from parity.ports.forms import layers as activation
 from torch_impl import layers
@@ -72,7 +72,7 @@ def _form_of_part(planned: Planned, call: Applied, takes: Layout) -> Form:
     elif planned.kind is layers.MultiHeadAttention:
         made = activation.multi_head(planned)
     else:
-        made = told(planned)
+        made = without_defaults(planned)
     return Form(f"{{self}}({inputs})", made, takes)
 
 
@@ -83,7 +83,9 @@ def _around(planned: Planned, call: Applied) -> Form:
     made = form.made
     depthwise = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
     if inner.kind is KerasLayer and inner.named["layer"].kind in depthwise:
-        made = told(inner.named["layer"])  # its kernel has other axes than a grouped one of torch
+        made = without_defaults(
+            inner.named["layer"]
+        )  # its kernel has other axes than a grouped one of torch
     if made is None:
         raise ValueError(f"{name!r} in it has no module")
     why = "the kernel itself is divided, as in Keras"

@@ -9,7 +9,12 @@ from types import MappingProxyType
 from typing import Any
 
 from parity.ports.custom.losses import HOMES, is_written, loss_texts
-from parity.ports.custom.rules import about_step, own_step, with_own_rates, with_own_schedule
+from parity.ports.custom.rules import (
+    about_step,
+    custom_step,
+    with_custom_rates,
+    with_custom_schedule,
+)
 from parity.ports.feed_text import NAMES, UNSPLIT, Feed, fed_text
 from parity.ports.fit_text import (
     RuleTexts,
@@ -20,17 +25,17 @@ from parity.ports.fit_text import (
     output_text,
     without_watched,
 )
-from parity.ports.form import Parameter, arguments, literal, readable, told
+from parity.ports.form import Parameter, arguments, literal, readable, without_defaults
 from parity.ports.program import Program, Value, defined_in, has_masks, names_called
 from parity.ports.reading_text import (
     Arrays,
     about_training,
+    array_texts_of,
     arrays_of,
     is_turned,
     opening,
     reading,
-    taken_of,
-    told_data,
+    step_data_text,
     weightless_text,
 )
 from parity.ports.wrapping import excused, from_import, wrapped
@@ -81,8 +86,10 @@ def train_text(
         class_name: of the module.
         feed: how the training is fed, if not by arrays.
     """
-    compiled, schedules = with_own_schedule(compiled_of_facts(facts), facts, (*_NAMES, class_name))
-    compiled, rates = with_own_rates(compiled, facts, (*_NAMES, class_name))
+    compiled, schedules = with_custom_schedule(
+        compiled_of_facts(facts), facts, (*_NAMES, class_name)
+    )
+    compiled, rates = with_custom_rates(compiled, facts, (*_NAMES, class_name))
     loss_sources: dict[str, str] = {}
     training = planned_parts(facts, compiled, loss_sources, is_masked=has_masks(program))
     left_out = [sentence for _, sentence in training.problems]
@@ -129,7 +136,7 @@ def train_text(
         given["class_weight"] = written(weights)
     fit = facts["program"]["fit"]
     arrays = arrays_of(program, facts)
-    step = own_step(fit, class_name, told_data(arrays), has_optimizer="optimizer" in given)
+    step = custom_step(fit, class_name, step_data_text(arrays), has_optimizer="optimizer" in given)
     given |= {"train_step": step.given} if step.given else {}
     given["seeds"] = "seeds"
     output, turning = output_text(program, "losses.channels_last")
@@ -222,7 +229,7 @@ def _reading(
         is_here = len(program.inputs) > 1 and _is_sequence(program.inputs[name])
         return f"np.swapaxes({text}, 1, 2)" if is_here else text
 
-    texts = taken_of(program, facts, arrays, training.loss)
+    texts = array_texts_of(program, facts, arrays, training.loss)
     return reading(arrays, texts, input_text, "{}", by_name=False)
 
 
@@ -329,7 +336,7 @@ def optimizer_text(plan: Planned) -> str:
 def written(value: Any) -> str:
     """Returns the source of a plan, or of a nest of plans and plain values."""
     if isinstance(value, Planned):
-        plan = told(value)
+        plan = without_defaults(value)
         module = value.kind.__module__.split(".")[1]
         named = {
             name: Parameter(

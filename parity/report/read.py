@@ -148,7 +148,7 @@ def _of_folder(folder: Path, known: Mapping[Path, AnyResult]) -> Found:
 
 def _is_run(folder: Path) -> bool:
     """Whether a folder belongs to a run, with or without a comparison."""
-    return RunFolder(folder).result.is_file() or RunFolder(folder).was_begun
+    return RunFolder(folder).result.is_file() or RunFolder(folder).was_started
 
 
 def _of_file(path: Path) -> Found:
@@ -223,7 +223,7 @@ def read_run(folder: Path, known: AnyResult | None = None) -> FoundRun:
             name = (training.path / SUCCESS).relative_to(folder)
             problems.append(f"{name} is missing: the training of this half has not finished")
     if result is None:
-        if not place.was_begun:
+        if not place.was_started:
             raise InputError("; ".join(problems))
         result = _unfinished(folder, traces, problems)
     is_broken = result.verdict == ERROR

@@ -352,7 +352,7 @@ def _error(
     half = RunFolder(directory)
     if half.is_complete:
         return None
-    return error_of(half, _reason(failure, options), in_own_words=not is_single)
+    return error_of(half, _reason(failure, options), prefers_message=not is_single)
 
 
 def _reason(failure: Failure, options: CheckOptions) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from parity.errors import InputError, ParityError, RunError, UnfinishedError, told
+from parity.errors import InputError, ParityError, RunError, UnfinishedError, error_message
 from parity.files.json_io import read_json, write_json
 from parity.halves import protocol
 from parity.halves.job import pause, wait_for
@@ -137,7 +137,7 @@ def failed(directory: Path, error: Exception) -> Exception:
     """Writes down why a directory of a half failed; returns the error."""
     if not isinstance(error, ParityError):
         traceback.print_exc(file=sys.stderr)
-    failure = {"is_input": isinstance(error, InputError), "message": told(error)}
+    failure = {"is_input": isinstance(error, InputError), "message": error_message(error)}
     if isinstance(error, UnfinishedError):
         failure["is_unfinished"] = True
     write_json(RunFolder(directory).failure, failure)

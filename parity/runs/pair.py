@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from parity.divergences import REGISTRY
-from parity.divergences.causes import name_causes, told_cause
+from parity.divergences.causes import cause_record, name_causes
 from parity.divergences.whole_training import TrainingEvidence, of_training
 from parity.files.json_io import read_json, write_json
 from parity.halves.job import ChildJob, Failure, can_fork
-from parity.ladder.anchored_tolerance import RATE, told_anchors, told_drift
+from parity.ladder.anchored_tolerance import RATE, anchors_record, drift_record
 from parity.ladder.comparers.training import judge_training
 from parity.ladder.coverage import NO_EPOCHS
 from parity.ladder.engine import (
@@ -25,8 +25,8 @@ from parity.ladder.engine import (
     compare_levels,
 )
 from parity.ladder.incomplete import (
-    OWN_LOOP,
-    OWN_TRAIN_STEP,
+    CUSTOM_LOOP,
+    CUSTOM_TRAIN_STEP,
     SEVERAL_OUTPUTS,
     incomplete_of,
     incomplete_training,
@@ -50,7 +50,7 @@ PHANTOM_STEP = (
     "do so by itself; `steps_per_epoch`, or a dataset of known length, keeps Keras from it"
 )
 # What a check leaves open, and the whole training compares.
-_TRAINED = (SEVERAL_OUTPUTS, OWN_TRAIN_STEP, UNKNOWN_TARGETS, f"the model's own {OWN_LOOP}")
+_TRAINED = (SEVERAL_OUTPUTS, CUSTOM_TRAIN_STEP, UNKNOWN_TARGETS, f"the model's own {CUSTOM_LOOP}")
 
 
 def compared(spec: ProgramSpec, run: RunFolder, against: Recorded | None = None) -> Result:
@@ -83,7 +83,11 @@ def compared(spec: ProgramSpec, run: RunFolder, against: Recorded | None = None)
         ),
         not_compared=(
             *(each for each in not_compared_of(keras, port) if each["why"] != NO_EPOCHS),
-            *({"what": e["what"], "why": e["why"]} for e in open_ if e["what"] == OWN_TRAIN_STEP),
+            *(
+                {"what": e["what"], "why": e["why"]}
+                for e in open_
+                if e["what"] == CUSTOM_TRAIN_STEP
+            ),
             *_left_out(*trainings),
             *(map(dict, against.not_compared) if against is not None else ()),
         ),
@@ -163,8 +167,8 @@ def with_training(
     if "anchors" in keras.facts:
         result = replace(
             result,
-            anchors=told_anchors(keras, trained["trajectory"]),
-            drift=told_drift(keras, torch),
+            anchors=anchors_record(keras, trained["trajectory"]),
+            drift=drift_record(keras, torch),
         )
     levels = tuple(
         _joined(level, trained[level.id]) if level.id in trained else level
@@ -179,7 +183,7 @@ def with_training(
         level, item = min(unexplained, key=lambda pair: _step(pair[1]))
         items = tuple(each for _, each in unexplained)
         matches = of_training(TrainingEvidence(keras, torch, item, items, schedule or {}))
-        causes = tuple(told_cause(REGISTRY[name], match) for name, match in matches)
+        causes = tuple(cause_record(REGISTRY[name], match) for name, match in matches)
         names = dict.fromkeys(each.name for each in items)
         divergences += (Found(level.id, item, tuple(names), causes),)
         failed = [pair for pair in failed if pair not in unexplained]

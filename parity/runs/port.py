@@ -199,7 +199,7 @@ def _check_out(out: Path) -> None:
     """Rejects a folder that cannot be a package, before anything is computed."""
     if not out.name.isidentifier() or keyword.iskeyword(out.name):
         raise InputError(f"--out {out}: expected the name of a Python package, such as port_of_net")
-    if is_taken(out):
+    if is_used_name(out):
         raise InputError(
             f"--out {out}: a package of the name {out.name} is installed, which an import would "
             f"find instead; expected a name of its own, such as {out.name}_port"
@@ -207,7 +207,7 @@ def _check_out(out: Path) -> None:
     make_empty(out)
 
 
-def is_taken(out: Path) -> bool:
+def is_used_name(out: Path) -> bool:
     """Whether the name of a folder is that of a package of Python, of Keras, torch or this project.
 
     Args:

@@ -24,7 +24,7 @@ from parity.traces.folder import RunFolder
 # --- The data of a built-in scenario, looked at before its halves begin ---------------------------
 
 
-def told_data(spec: ProgramSpec) -> dict[str, Any]:
+def data_record(spec: ProgramSpec) -> dict[str, Any]:
     """Returns the source and the digests of the data of a scenario; a program has its own.
 
     Raises:
@@ -91,7 +91,7 @@ def run_all(
     children = options.children
     children.check_interpreters()
     programs = [of_run(spec) if isinstance(spec, RunSpec) else spec for spec in specs]
-    data = [told_data(program) for program in programs]
+    data = [data_record(program) for program in programs]
     comparison = partial(_compared, against=options.against)
     pairs = [
         Pair(program, directory, options, comparison, sources)

@@ -87,20 +87,22 @@ def written(run: RunFolder, result: Result) -> Result:
     return result
 
 
-def error_of(half: RunFolder, reason: str, *, in_own_words: bool = False) -> InputError | RunError:
+def error_of(
+    half: RunFolder, reason: str, *, prefers_message: bool = False
+) -> InputError | RunError:
     """Returns why a half has failed.
 
     Args:
         half: its folder. Bad input is told in its own words.
         reason: of a crash, as it was seen from outside.
-        in_own_words: whether a crash is told in those of the half, too, if it has any.
+        prefers_message: whether a crash is told in those of the half, too, if it has any.
     """
     failure = read_json(half.failure) if half.failure.exists() else {}
     if failure.get("is_input"):
         return InputError(failure["message"])
     if failure.get("is_unfinished"):
         return UnfinishedError(failure["message"])
-    return RunError(failure["message"] if failure and in_own_words else reason)
+    return RunError(failure["message"] if failure and prefers_message else reason)
 
 
 def is_bad_input(run: RunFolder) -> bool:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parity.errors import told
+from parity.errors import error_message
 from parity.files.atomic import write_bytes
 from parity.files.json_io import write_json
 from parity.halves.protocol import is_installable
@@ -28,7 +28,7 @@ BATCH, CURRENT, FAILED = "batch.json", "current", "failed"
 TELL, TOLD, FEEDS = "tell.json", "told", "feeds"
 
 
-class NotTold(Exception):
+class FeedMissing(Exception):
     """What `fit` gets with a seed is not told yet: the task is for another round."""
 
 
@@ -93,4 +93,6 @@ def failing_alone(directory: Path, key: str) -> Iterator[None]:
         if isinstance(error, ModuleNotFoundError) and is_installable(error):
             raise
         traceback.print_exception(error)
-        write_bytes(directory / FAILED / key, told(error).encode("utf-8", "backslashreplace"))
+        write_bytes(
+            directory / FAILED / key, error_message(error).encode("utf-8", "backslashreplace")
+        )

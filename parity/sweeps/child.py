@@ -33,7 +33,7 @@ from parity.sweeps.batch import (
     FEEDS,
     TELL,
     TOLD,
-    NotTold,
+    FeedMissing,
     failing_alone,
     spec_from,
 )
@@ -123,14 +123,14 @@ def feed_of(feed_folder: Path, key: str, parent: int) -> Path:
 
     Raises:
         RunError: it could not be told; the message says why.
-        NotTold: there was no room for it.
+        FeedMissing: there was no room for it.
     """
     wait_for(RunFolder(feed_folder), parent)
     reason = feed_folder / FAILED / key
     if reason.exists():
         raise RunError(reason.read_text(encoding="utf-8"))
     if not (feed_folder / TOLD / key).exists():
-        raise NotTold
+        raise FeedMissing
     digest = (feed_folder / TOLD / key).read_text(encoding="utf-8")
     return feed_folder / FEEDS / f"{digest}.safetensors"
 
@@ -273,7 +273,7 @@ def run_batch(directory: Path, run: Run, parent: int) -> None:
         key, spec = row["key"], spec_from(row["spec"])
         if key not in store:
             write_bytes(directory / CURRENT, key.encode())
-            with failing_alone(directory, key), suppress(NotTold):
+            with failing_alone(directory, key), suppress(FeedMissing):
                 store.put(key, {"key": key, **run(spec)})
         say_progress(directory.name, number, len(batch["tasks"]), loss=0)
     RunFolder(directory).complete()

@@ -138,6 +138,6 @@ class RunFolder:
             temporary.touch()
 
     @property
-    def was_begun(self) -> bool:
+    def was_started(self) -> bool:
         """Whether a run was begun in the folder: a half has its spec."""
         return any(self.half(name).spec.is_file() for name in HALVES)

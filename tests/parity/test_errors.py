@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from parity.errors import InputError, place_of, told
+from parity.errors import InputError, error_message, place_of
 
 
 def test_an_error_of_ours_is_told_as_it_is():
-    assert told(InputError("epochs=0:\n  expected more")) == "epochs=0:\n  expected more"
+    assert error_message(InputError("epochs=0:\n  expected more")) == "epochs=0:\n  expected more"
 
 
 def test_another_one_has_its_type():
-    assert told(KeyError("lr")) == "KeyError: 'lr'"
+    assert error_message(KeyError("lr")) == "KeyError: 'lr'"
 
 
 def test_colours_empty_lines_and_lines_of_a_framework_are_left_out():
@@ -22,14 +22,14 @@ def test_colours_empty_lines_and_lines_of_a_framework_are_left_out():
         '  File "keras/src/layers.py", line 4, in call\n'
         "Arguments received by Sequential.call():\n  • training=True"
     )
-    found = told(ValueError(text))
+    found = error_message(ValueError(text))
     assert found == "ValueError: Input 0 has the wrong shape (in Sequential.call())"
 
 
 def test_of_a_long_message_the_first_line_and_the_last_ones_are_told():
-    found = told(ValueError("\n".join(f"line {n}" for n in range(40))))
+    found = error_message(ValueError("\n".join(f"line {n}" for n in range(40))))
     assert found == "ValueError: line 0 ... " + " ".join(f"line {n}" for n in range(34, 40))
-    assert len(told(ValueError("x" * 10_000))) < 1_000
+    assert len(error_message(ValueError("x" * 10_000))) < 1_000
 
 
 def test_the_innermost_layer_and_the_line_of_the_user_s_code_are_told():
@@ -43,7 +43,7 @@ def test_the_innermost_layer_and_the_line_of_the_user_s_code_are_told():
     try:
         raise TypeError(f"Exception encountered when calling Block.call().\n\n{block}")
     except TypeError as error:
-        found = told(error)
+        found = error_message(error)
         line = error.__traceback__.tb_lineno
     assert found == (
         "TypeError: Could not infer the shape of 'block'. Error encountered: no x "

@@ -10,8 +10,8 @@ from torch_impl.masks import (
     mask_arguments,
     mask_of,
     masked_steps,
+    masks_by_argument,
     positional_names,
-    told_masks,
     with_mask,
 )
 
@@ -61,7 +61,7 @@ TOLD = [
 @one_test
 @pytest.mark.parametrize(("module", "given", "masks", "expected"), TOLD)
 def test_a_module_is_told_the_masks_of_its_inputs(module, given, masks, expected):
-    assert told_masks(module, given, masks) == expected
+    assert masks_by_argument(module, given, masks) == expected
 
 
 def counting(x, states):

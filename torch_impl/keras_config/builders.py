@@ -17,13 +17,13 @@ from torch_impl.keras_config.custom import (
     function_names,
     names_of,
 )
-from torch_impl.keras_config.graph import Call, Config, Tensor, fill, is_own, name_of, tensors_of
+from torch_impl.keras_config.graph import Call, Config, Tensor, fill, is_custom, name_of, tensors_of
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.rows import activation, convolution, core, preprocessing, recurrent
 from torch_impl.keras_config.rows.entry import Entry, Row, dtype_of, planned
 from torch_impl.keras_config.rules import NoTwinError, naming, of_settings, title_of
 from torch_impl.layers import MultiHeadAttention
-from torch_impl.masks import is_any, is_mask, mask_arguments, positional_names, told_masks
+from torch_impl.masks import is_any, is_mask, mask_arguments, masks_by_argument, positional_names
 from torch_impl.torch_names import one_of
 
 # --------------------------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ def heeded(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name != ignored}
 
 
-def taken_from(kind: str, call: Call) -> list[Tensor]:
+def tensors_without_mask(kind: str, call: Call) -> list[Tensor]:
     """Returns the tensors that lose their masks in a call of a layer.
 
     A residual connection around `MultiHeadAttention` has no mask behind it for that reason.
@@ -85,7 +85,7 @@ def taken_from(kind: str, call: Call) -> list[Tensor]:
     return tensors_of(replace(call, options=given))
 
 
-def told_to(
+def options_with_masks(
     name: str,
     module: nn.Module,
     arguments: Sequence[Any],
@@ -121,7 +121,7 @@ def told_to(
     names += tuple(map(str, range(len(names), len(arguments))))
     given = {**dict(zip(names, arguments, strict=True)), **call_options}
     beside = {**dict(zip(names, masks[0], strict=True)), **masks[1]}
-    call_options |= told_masks(module, given, beside)
+    call_options |= masks_by_argument(module, given, beside)
     first = next(iter([*names, *positional_names(module)]), "")
     return call_options, given.get(first), call_options.get("mask", beside.get(first))
 
@@ -254,9 +254,9 @@ def plan_layer(layer: Config, build: Callable[[Config], nn.Module], custom: Cust
                 f"{name}: its function is Python code, which a config has not: expected "
                 f"custom={{{name_of(layer)!r}: function}}, a function of torch tensors"
             )
-    elif factory is None and kind in REFUSED and not is_own(layer):
+    elif factory is None and kind in REFUSED and not is_custom(layer):
         problems = [f"{name}: {REFUSED[kind]}"]
-    elif factory is None and (kind not in BUILDERS or is_own(layer)):
+    elif factory is None and (kind not in BUILDERS or is_custom(layer)):
         class_name = layer.get("registered_name") or kind
         problems.append(
             f"{name}: {one_of(kind, BUILDERS, _LISTED)}, or custom={{{class_name!r}: factory}}"

@@ -17,7 +17,7 @@ from torch import nn
 
 from torch_impl import schedule
 from torch_impl.errors import PortError
-from torch_impl.keras_config.graph import is_own
+from torch_impl.keras_config.graph import is_custom
 from torch_impl.keras_config.planned import Planned
 from torch_impl.keras_config.training import (
     planned_callback,
@@ -539,7 +539,7 @@ def _callback(given: Any) -> tuple[str, Mapping[str, Any]]:
     if isinstance(given, Mapping):
         name = given.get("class_name") or given.get("class")
         settings = given.get("config") if "class_name" in given else given
-        if isinstance(name, str) and isinstance(settings, Mapping) and not is_own(given):
+        if isinstance(name, str) and isinstance(settings, Mapping) and not is_custom(given):
             return name, settings
     elif str(type(given).__module__).partition(".")[0] in ("keras", "tf_keras"):
         settings = dict(vars(given))

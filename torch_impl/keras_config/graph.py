@@ -54,7 +54,7 @@ class Graph:
     constants: tuple[torch.Tensor, ...] = ()
 
 
-def is_own(config: Any) -> bool:
+def is_custom(config: Any) -> bool:
     """Whether the class of a layer, loss or the like is not Keras's, whatever its name is.
 
     A function has no module in a config that Keras writes: its name alone says what it is.
@@ -85,7 +85,7 @@ def is_held_array(layer: Config) -> bool:
     return layer.get("module") == _ADDED and layer.get("class_name") == _ARRAY
 
 
-def is_held(layer: Config) -> bool:
+def is_array_or_weight(layer: Config) -> bool:
     """Whether an entry is such an array, or a weight that a layer of the program has itself."""
     return layer.get("module") == _ADDED and layer.get("class_name") in (_ARRAY, _WEIGHT)
 

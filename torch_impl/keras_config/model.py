@@ -11,7 +11,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from torch_impl.keras_config.builders import build_layer, mask_of_output, taken_from, told_to
+from torch_impl.keras_config.builders import (
+    build_layer,
+    mask_of_output,
+    options_with_masks,
+    tensors_without_mask,
+)
 from torch_impl.keras_config.casting import Inputs, cast_results
 from torch_impl.keras_config.custom import Calling, Custom, CustomLayer
 from torch_impl.keras_config.graph import (
@@ -341,7 +346,7 @@ class KerasModel(RuledModel):
             # The module's mode replaces Keras's `training` argument.
             options.pop("training", None)
             beside = fill([call.arguments, call.options], mask_at)
-            options, first, input_mask = told_to(
+            options, first, input_mask = options_with_masks(
                 call.layer, layer, arguments, options, tuple(beside)
             )
             if isinstance(layer, KerasModel):
@@ -357,7 +362,7 @@ class KerasModel(RuledModel):
             )
             if call.layer in self._rules:
                 terms += self._rules[call.layer].output_terms(made)
-            for tensor in taken_from(kind, call):
+            for tensor in tensors_without_mask(kind, call):
                 masks[tensor.layer, tensor.call][tensor.index] = None
             for done in last:
                 del results[done], masks[done]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from torch_impl import losses, metrics, optim, schedule
-from torch_impl.keras_config.graph import is_own
+from torch_impl.keras_config.graph import is_custom
 from torch_impl.keras_config.planned import Planned, parameters_of
 from torch_impl.metrics.configuration import value_of
 from torch_impl.optim.base import DEFAULTS
@@ -56,7 +56,7 @@ def planned_loss(config: str | Mapping[str, Any]) -> Planned:
             "'binary_crossentropy', 'categorical_crossentropy' or 'sparse_categorical_crossentropy'"
         )
     kind = losses.LOSSES.get(name)
-    if kind is None or is_own(config):
+    if kind is None or is_custom(config):
         shown = _shown(config, name)
         raise ValueError(f"the loss {shown}: it is none of Keras's in torch_impl.losses")
     known = _known(kind, settings)
@@ -76,7 +76,7 @@ def planned_optimizer(config: Mapping[str, Any]) -> Planned:
     """
     name, settings = _name_and_settings(config)
     kind = getattr(optim, name, None) if name in optim.__all__ else None
-    if name == "KerasOptimizer" or kind is None or is_own(config):
+    if name == "KerasOptimizer" or kind is None or is_custom(config):
         raise ValueError(
             f"the optimizer {_shown(config, name)}: it is none of Keras's in torch_impl.optim"
         )
@@ -105,7 +105,7 @@ def planned_rate(config: Any) -> Any:
     name, settings = _name_and_settings(config)
     kind: Any = getattr(schedule, name, None) if name in schedule.__all__ else None
     is_schedule = inspect.isclass(kind) and issubclass(kind, schedule.LearningRateSchedule)
-    if not is_schedule or kind is schedule.LearningRateSchedule or is_own(config):
+    if not is_schedule or kind is schedule.LearningRateSchedule or is_custom(config):
         raise ValueError(
             f"the schedule {_shown(config, name)}: it is none of Keras's in torch_impl.schedule"
         )
@@ -209,7 +209,7 @@ def _made(config: Any, name: str) -> metrics.Metric:
     Raises:
         ValueError: there is none.
     """
-    if is_own(config):
+    if is_custom(config):
         raise ValueError(f"the metric {_custom_metric_name(config, name)}: it is none of Keras's")
     try:
         return metrics.from_config(config)

@@ -13,7 +13,7 @@ import torch
 
 from torch_impl import native
 from torch_impl.optim.base import CommonArguments, KerasOptimizer, Parameters
-from torch_impl.optim.batch import Group, Tensors, lie_alike
+from torch_impl.optim.batch import Group, Tensors, have_same_layout
 from torch_impl.optim.rounding import numpy_dtype, power, through_float32
 from torch_impl.schedule.base import LearningRateSchedule
 
@@ -50,7 +50,7 @@ def fused_step(
     """
     parameters, gradients, momentums, velocities, greatest = tensors
     pairs = zip(parameters, gradients, strict=True)
-    if max(betas) >= 1 or not all(lie_alike(*pair) for pair in pairs):
+    if max(betas) >= 1 or not all(have_same_layout(*pair) for pair in pairs):
         return False
     last = torch.tensor(torch.finfo(torch.float32).max, device=parameters[0].device)
     torch._fused_adam_(
@@ -102,7 +102,7 @@ def compiled_step(
 
 def _is_for_the_loop(parameter: torch.Tensor, gradient: torch.Tensor) -> bool:
     is_on_cpu = parameter.device.type == "cpu"
-    return is_on_cpu and parameter.dtype in _NAMES and lie_alike(parameter, gradient)
+    return is_on_cpu and parameter.dtype in _NAMES and have_same_layout(parameter, gradient)
 
 
 @functools.cache

@@ -76,7 +76,7 @@ def with_gradients(group: Group) -> Batch:
     return Batch(group, parameters, gradients)
 
 
-def lie_alike(parameter: torch.Tensor, gradient: torch.Tensor) -> bool:
+def have_same_layout(parameter: torch.Tensor, gradient: torch.Tensor) -> bool:
     """Whether both hold their values in the same order, without gaps, and in the same dtype."""
     is_dense = parameter.is_contiguous() or (
         parameter.ndim == 4 and parameter.is_contiguous(memory_format=torch.channels_last)

@@ -36,7 +36,7 @@ from parity.behaviour.readers.tables import (
     keras_names,
     named,
     read_csv_log,
-    taken_as_validation,
+    validation_names,
 )
 from parity.behaviour.rules import check_accuracies
 from parity.errors import InputError
@@ -195,7 +195,7 @@ def _finished(path: Path, read: Read) -> Reading:
 def _notes(measured: History, history: History) -> list[str]:
     """Returns what the names say that a verdict does not use."""
     notes = []
-    validation = taken_as_validation(measured)
+    validation = validation_names(measured)
     if validation:
         notes.append(f"taken as validation: {named(validation)}")
     unknown = [name for name in history if name not in UNDERSTOOD]

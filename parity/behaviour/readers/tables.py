@@ -80,7 +80,7 @@ def keras_names(columns: Mapping[str, _Value]) -> dict[str, _Value]:
     return {names.get(name, name): column for name, column in columns.items()}
 
 
-def taken_as_validation(names: Iterable[str]) -> list[str]:
+def validation_names(names: Iterable[str]) -> list[str]:
     """Returns those names that say "eval" or "test" and are taken as validation."""
     new = _new_names(dict.fromkeys(names))
     return [name for name in new if name.lower().startswith(("eval_", "test_"))]

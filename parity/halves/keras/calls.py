@@ -50,7 +50,7 @@ from parity.halves.keras.kinds import (
     plain_config,
 )
 from parity.halves.keras.random_layers import (
-    is_own_dropout,
+    is_custom_dropout,
     is_random_image,
     kept_entries,
     kept_samples,
@@ -213,7 +213,7 @@ def _call(layer: Any, name: str, calls: Calls, call: Any, arguments: Any, keywor
             mask, multiple = kept_samples(inputs[0], first_of(output))
             if mask is not None:
                 calls.factors[name] = multiple
-        if len(inputs) == 1 and tf.is_tensor(output) and (mask is None or is_own_dropout(layer)):
+        if len(inputs) == 1 and tf.is_tensor(output) and (mask is None or is_custom_dropout(layer)):
             in_eval = name in calls.drew and not versions.is_training(layer, keywords)
             rate = rate_of(layer, inputs[0], output, draws_in_eval=in_eval)
             if rate is not None:  # by value, whatever its code is

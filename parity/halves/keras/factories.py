@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from keras_impl.reference import Reference, SettingsError
-from parity.errors import InputError, as_input_error, told
+from parity.errors import InputError, as_input_error, error_message
 from parity.halves.keras import float64, float64_numbers, kernels, schedules, versions
 from parity.halves.keras.casts import in_float64
 from parity.programs.backend import raise_refused
@@ -172,6 +172,6 @@ def _made_anew(optimizer: Any) -> Any:
         name = type(optimizer).__name__
         raise InputError(
             f"the Keras model's optimizer has made steps, and {name}.from_config(get_config()) "
-            f"raises {told(error)}; return a model with an optimizer that has "
+            f"raises {error_message(error)}; return a model with an optimizer that has "
             "made none, or give it such a configuration"
         ) from error

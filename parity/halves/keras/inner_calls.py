@@ -73,7 +73,7 @@ def cells_of(layer: Any) -> list[tuple[str, Any]]:
     The name ends with a dot, and is empty if there is one direction. Cells that another one
     contains, and those of Keras 2, are left out.
     """
-    if versions.IS_KERAS_2 or not versions.is_kerass_own(layer):
+    if versions.IS_KERAS_2 or not versions.is_from_keras(layer):
         return []
     if isinstance(layer, keras.layers.Bidirectional):
         ways = [(f"{way.name}.", way) for way in (layer.forward_layer, layer.backward_layer)]
@@ -195,7 +195,7 @@ def layers_of(layer: Any, keywords: Mapping[str, Any]) -> list[Any]:
     cells = getattr(layer.cell, "cells", None)
     if not cells or layer.stateful or keywords.get("mask") is not None:
         return []
-    if not all(versions.is_kerass_own(cell) for cell in cells):
+    if not all(versions.is_from_keras(cell) for cell in cells):
         return []
     return [
         keras.layers.RNN(
@@ -310,7 +310,7 @@ class Dropped:
 
 def has_dropouts(layer: Any) -> bool:
     """Whether a layer has dropouts inside that can be told."""
-    if versions.IS_KERAS_2 or not versions.is_kerass_own(layer):
+    if versions.IS_KERAS_2 or not versions.is_from_keras(layer):
         return False
     if isinstance(layer, keras.layers.Attention):
         return bool(layer.dropout > 0)

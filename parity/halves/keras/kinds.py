@@ -291,13 +291,13 @@ def kind_of(layer: keras.Layer) -> str:
     name = type(layer).__name__
     if name == "Activation":
         return activation_kind(layer.activation)
-    if name == "RNN" and versions.is_kerass_own(layer):
+    if name == "RNN" and versions.is_from_keras(layer):
         name = type(layer.cell).__name__.removesuffix("Cell")
-        is_known = name in _CELLS and versions.is_kerass_own(layer.cell)
+        is_known = name in _CELLS and versions.is_from_keras(layer.cell)
         return _LAYERS[name] if is_known else "unknown:RNN"
-    if name == "EinsumDense" and versions.is_kerass_own(layer) and kernel_inputs(layer):
+    if name == "EinsumDense" and versions.is_from_keras(layer) and kernel_inputs(layer):
         return "dense"
-    if name not in _LAYERS or not versions.is_kerass_own(layer):
+    if name not in _LAYERS or not versions.is_from_keras(layer):
         return f"{RANDOM_IMAGE if is_random_image(layer) else 'unknown:'}{name}"
     if name == "ReLU" and not layer.threshold:
         if layer.negative_slope:
@@ -328,9 +328,9 @@ def is_container(layer: keras.Layer) -> bool:
     """Whether a layer only calls others: a model, a Pipeline, a user's layer with inner layers."""
     if isinstance(layer, keras.Model):
         return True
-    if type(layer).__name__ == "Pipeline" and versions.is_kerass_own(layer):
+    if type(layer).__name__ == "Pipeline" and versions.is_from_keras(layer):
         return True
-    return not versions.is_kerass_own(layer) and bool(
+    return not versions.is_from_keras(layer) and bool(
         layer._flatten_layers(include_self=False, recursive=False)
     )
 

@@ -30,7 +30,7 @@ RANDOM_IMAGE = "random_image:"  # the start of the kinds of these layers
 
 def is_random_image(layer: Any) -> bool:
     """Whether a layer is one of Keras's that change images at random; in Keras 2, none is known."""
-    if versions.IS_KERAS_2 or not versions.is_kerass_own(layer):
+    if versions.IS_KERAS_2 or not versions.is_from_keras(layer):
         return False
     bases = {base.__name__ for base in type(layer).__mro__}
     return "BaseImagePreprocessingLayer" in bases and bool(_generators(layer))
@@ -128,9 +128,9 @@ _RATE = "_parity_rate"  # attribute of a layer that was seen to drop in eval mod
 _FLOAT32 = 1e-6  # what is left of a product in float32, relative to the largest value
 
 
-def is_own_dropout(layer: Any) -> bool:
+def is_custom_dropout(layer: Any) -> bool:
     """Whether a layer is a subclass of the user's of Keras's Dropout."""
-    return isinstance(layer, keras.layers.Dropout) and not versions.is_kerass_own(layer)
+    return isinstance(layer, keras.layers.Dropout) and not versions.is_from_keras(layer)
 
 
 def rate_of(layer: Any, given: Any, output: Any, *, draws_in_eval: bool) -> float | None:
@@ -146,9 +146,9 @@ def rate_of(layer: Any, given: Any, output: Any, *, draws_in_eval: bool) -> floa
         draws_in_eval: whether the call was in eval mode, and drew. What it makes then decides, also
             for later calls of the same layer.
     """
-    if versions.is_kerass_own(layer):
+    if versions.is_from_keras(layer):
         return None
-    if is_own_dropout(layer):
+    if is_custom_dropout(layer):
         return float(layer.rate)
     if draws_in_eval:
         vars(layer)[_RATE] = _dropout_rate(given, output)

@@ -88,7 +88,7 @@ def adapt(model: Any) -> None:
         inner = getattr(value, "inner_optimizer", value)  # of one that scales the loss
         schedule = getattr(inner, "_learning_rate", None)
         is_schedule = isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule)
-        is_custom = is_schedule and not versions.is_kerass_own(schedule)
+        is_custom = is_schedule and not versions.is_from_keras(schedule)
         if is_custom and not hasattr(schedule, "_parity_in_float32"):
             _adapt(schedule)
 

@@ -94,14 +94,14 @@ def advance(model: Any, number: int) -> None:
             variable.assign(variable.numpy() + np.array([0, number], variable.dtype))
 
 
-def is_kerass_own(thing: Any) -> bool:
+def is_from_keras(thing: Any) -> bool:
     """Whether a layer or an initialiser belongs to Keras and not to the user."""
     return type(thing).__module__.split(".")[0] in ("keras", "tf_keras")
 
 
 def may_drop_samples(layer: Any) -> bool:
     """Whether a layer that draws may be stochastic depth: one of the user's or of applications."""
-    return not is_kerass_own(layer) or ".applications." in type(layer).__module__
+    return not is_from_keras(layer) or ".applications." in type(layer).__module__
 
 
 def python_number(value: Any) -> Any:
@@ -114,7 +114,7 @@ def path_of(variable: Any) -> str:
     return str(variable.name.partition(":")[0] if IS_KERAS_2 else variable.path)
 
 
-def own_weights(layer: Any) -> list[Any]:
+def direct_weights(layer: Any) -> list[Any]:
     """Returns the weights that a layer or model holds itself, without those of inner layers."""
     ending = "weights" if IS_KERAS_2 else "variables"
     kinds = (f"_trainable_{ending}", f"_non_trainable_{ending}")

@@ -35,7 +35,7 @@ from parity.halves.torch.call import (
     rerun,
     with_given,
 )
-from parity.halves.torch.factories import told_function, where
+from parity.halves.torch.factories import call_text, where
 from parity.halves.torch.kinds import (
     REPLAYED,
     drawing_of,
@@ -250,12 +250,12 @@ class _Watch(TorchFunctionMode):
             if self.drawn is not None and drawing is not None:
                 output = function(*arguments, **keywords)
                 if (drawn := self.drawn(output, drawing.kind)) is not None:
-                    self.calls.replaced.append(told_function(function))
+                    self.calls.replaced.append(call_text(function))
                     with torch.no_grad():  # in its place, since a user may ignore what returns
                         return output.copy_(drawing.scaled(drawn))
-                self.calls.draws.append(told_function(function))
+                self.calls.draws.append(call_text(function))
                 return output
-            self.calls.draws.append(told_function(function))
+            self.calls.draws.append(call_text(function))
         if self._inside:
             return function(*arguments, **keywords)
         if parts := parts_of(function, arguments, keywords):

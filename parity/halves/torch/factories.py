@@ -58,7 +58,7 @@ _BETWEEN = tuple(
 _NO_FLOAT64 = re.compile(r"\b(double|float64)\b", re.IGNORECASE)
 
 
-def told_of(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Returns an error that the port raised, with the line of the user's code."""
     return f"{type(error).__name__}: {error}, {line_of(error) or 'inside torch'}"
 
@@ -131,7 +131,7 @@ def _caller() -> str:
     return "" if frame is None else frame.f_code.co_filename
 
 
-def told_function(function: Any) -> str:
+def call_text(function: Any) -> str:
     """Returns a function with the line that called it: "rand() at model.py:23"."""
     return f"{function.__name__}() at {where() or 'torch'}"
 

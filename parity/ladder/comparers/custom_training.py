@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parity.ladder.compare import compare_close, compare_exact
-from parity.ladder.comparers.probe import HELD_OTHERWISE, measured, raised, within_rounding
+from parity.ladder.comparers.probe import IN_OTHER_FORM, measured, raised, within_rounding
 from parity.ladder.custom_steps import FACT, GRADIENTS
 from parity.ladder.items import Outcome, judged_if_any
-from parity.ladder.recorded import close, held_otherwise, weights_after
+from parity.ladder.recorded import close, weights_after, weights_in_other_form
 from parity.ladder.rounding import allowed, allowed_in_training, limits_of
 
 if TYPE_CHECKING:
@@ -34,14 +34,14 @@ def of_loss(keras: KerasTrace, port: PortTrace) -> Outcome:
 def of_gradient(keras: KerasTrace, port: PortTrace) -> Outcome:
     """Compares the gradient of every weight that an optimizer gets first."""
     items, left = raised(port, "train_step"), []
-    most, unknown = limits_of(keras).most, held_otherwise(keras, port)
+    most, unknown = limits_of(keras).most, weights_in_other_form(keras, port)
     has_gradients = any(port.below(GRADIENTS[0]))
     for weight in keras.facts["weights"]:
         key = f"gradient/{weight}"
         if weight not in port.facts["weights"] or not has_gradients:
             continue
         if weight in unknown:
-            left.append((f"gradient of {weight}", HELD_OTHERWISE))
+            left.append((f"gradient of {weight}", IN_OTHER_FORM))
         elif key not in keras and key in port:
             items.append(compare_exact(weight, "no gradient", "a gradient"))
         elif key in keras and key not in port:
@@ -60,7 +60,7 @@ def of_gradient(keras: KerasTrace, port: PortTrace) -> Outcome:
 def of_trajectory(keras: KerasTrace, port: PortTrace) -> Outcome:
     """Compares the weights after each step, and what the steps behind the first return."""
     items, left = raised(port, "train_step"), dict[str, str]()
-    most, unknown = limits_of(keras).most_in_training, held_otherwise(keras, port)
+    most, unknown = limits_of(keras).most_in_training, weights_in_other_form(keras, port)
     for step in keras.numbers("log"):
         for name in keras.facts[FACT]["logs"] if step > 1 else ():
             if f"log/{step}/{name}" in port:
@@ -71,7 +71,7 @@ def of_trajectory(keras: KerasTrace, port: PortTrace) -> Outcome:
                     items.append(item)
         for weight, after, is_decided in weights_after(keras, port, step, unknown):
             if after is None:
-                left[f"{weight} in training"] = HELD_OTHERWISE
+                left[f"{weight} in training"] = IN_OTHER_FORM
             elif is_decided:
                 left[f"{weight} in training"] = within_rounding(most)
             else:

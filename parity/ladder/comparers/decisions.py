@@ -14,12 +14,12 @@ from parity.ladder.anchored import (
     CHANGES,
     NUM_NEIGHBOURS,
     ROUNDING_FACTOR,
+    close_call_text,
     closest_call,
     in_float32,
     is_repeated,
     read_steps,
     roundings,
-    told_call,
 )
 from parity.ladder.anchored_tolerance import (
     CONSTANTS_FACTOR,
@@ -240,7 +240,7 @@ def _parted(keras: KerasTrace, torch: PortTrace) -> str | None:
             continue
         apart = float(np.abs(columns[0] - columns[1]).max())
         call = closest_call(columns[0].tolist(), rule["min_delta"], rule["start"])
-        texts.append(told_call(key, apart, *call))
+        texts.append(close_call_text(key, apart, *call))
     text = f"from epoch {epoch + 1} on the halves decide otherwise"
     return f"{text}: {'; '.join(texts)}" if texts else None
 

@@ -10,14 +10,14 @@ import numpy as np
 
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import (
-    HELD_OTHERWISE,
+    IN_OTHER_FORM,
     measured,
     no_loss,
     raised,
     within_rounding,
 )
 from parity.ladder.items import INTRODUCED, UNUSED, Outcome, judged_if_any, skipped
-from parity.ladder.recorded import held_otherwise, unplaced
+from parity.ladder.recorded import unplaced, weights_in_other_form
 from parity.ladder.rounding import allowed, limits_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
     items = raised(port, "gradient")
     given = port.facts["given"]["loss"]
     items += _arrived(keras, port, given)
-    not_compared, unknown = [], held_otherwise(keras, port)
+    not_compared, unknown = [], weights_in_other_form(keras, port)
     entries = [each for each in keras.facts.get("not_compared") or [] if each["why"] == UNUSED]
     unused = {key for each in entries for key in each["arrays"]}
     unshaped = {
@@ -55,7 +55,7 @@ def of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
         if weight not in port.facts["weights"] or key not in keras:
             continue
         if weight in unknown:
-            not_compared.append((f"gradient of {weight}", HELD_OTHERWISE))
+            not_compared.append((f"gradient of {weight}", IN_OTHER_FORM))
             continue
         if key not in port:
             if key in unused:

@@ -75,7 +75,7 @@ def _broadcast(port: PortTrace, items: Sequence[Item]) -> Iterator[Item]:
 # --- Metrics: what they say of given outputs, and of those of the model, after each batch ---------
 
 
-OWN_NUMBERS = "what the own steps return is compared with the loss"
+CUSTOM_NUMBERS = "what the own steps return is compared with the loss"
 # Keras returns some metrics in float32: one unit in the last place of each half.
 RESULT_IN_FLOAT32 = 2 * 2.0**-23
 
@@ -83,7 +83,7 @@ RESULT_IN_FLOAT32 = 2 * 2.0**-23
 def metrics_of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
     """Compares the names of the metrics, and what each says after one batch and after several."""
     if is_compared(keras, port):
-        return skipped(OWN_NUMBERS, applies=False)
+        return skipped(CUSTOM_NUMBERS, applies=False)
     if keras.facts["loss"] is None:
         return skipped(no_loss(keras))
     probe = keras.facts.get("metric_probe")

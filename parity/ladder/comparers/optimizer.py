@@ -12,7 +12,7 @@ from parity.ladder import custom_steps
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.comparers.probe import (
     CONSTANT_RATE,
-    HELD_OTHERWISE,
+    IN_OTHER_FORM,
     NO_LOSS,
     NO_OPTIMIZER,
     changes_rate,
@@ -21,9 +21,9 @@ from parity.ladder.comparers.probe import (
     raised,
     within_rounding,
 )
-from parity.ladder.custom_steps import MOVED, STEPS, optimizers_of, pairs, told_weights
+from parity.ladder.custom_steps import MOVED, STEPS, optimizers_of, pairs, weights_text
 from parity.ladder.items import Outcome, judged_if_any, skipped
-from parity.ladder.recorded import compare_recorded, held_otherwise, unplaced, weights_after
+from parity.ladder.recorded import compare_recorded, unplaced, weights_after, weights_in_other_form
 from parity.ladder.rounding import LEARNING_RATE, MOST_RATE_ROUNDING, allowed_loss, limits_of
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def _moved(theirs: Optimizer, ours: Optimizer, known: set[str]) -> tuple[str, st
     some = f"{len(theirs.weights)} weights"
     lacking = sorted(theirs.weights & known - ours.weights)
     added = sorted(ours.weights - theirs.weights)
-    parts = [f"not {told_weights(lacking)}"] if lacking else []
-    parts += [f"also {told_weights(added)}"] if added else []
+    parts = [f"not {weights_text(lacking)}"] if lacking else []
+    parts += [f"also {weights_text(added)}"] if added else []
     return some, "; ".join(parts) or some
 
 
@@ -79,14 +79,14 @@ def of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
     if "optimizer/learning_rate" in port:
         items += _rates(keras, port)
     not_compared: dict[str, str] = {}
-    unknown, is_constant = held_otherwise(keras, port), not changes_rate(keras, port)
+    unknown, is_constant = weights_in_other_form(keras, port), not changes_rate(keras, port)
     for key in _by_step(port, "optimizer"):
         step, _, what = key.partition("/")
         kind, _, weight = what.partition("/")
         if step_items and weight not in custom_steps.weights_of_compiled(keras):
             continue
         if weight in unknown:
-            not_compared[f"steps of {weight}"] = HELD_OTHERWISE
+            not_compared[f"steps of {weight}"] = IN_OTHER_FORM
             continue
         label = weight if kind == "weights" else f"{weight}.{kind}"
         place = theirs = f"optimizer/{key}"
@@ -154,7 +154,7 @@ def trajectory_of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
         return skipped(why)
     items = []
     not_compared: dict[str, str] = {}
-    unknown = held_otherwise(keras, port)
+    unknown = weights_in_other_form(keras, port)
     most_allowed = limits_of(keras).most_in_training
     losses = keras["trajectory/losses"]
     num_compared = _num_compared(keras, port)
@@ -173,7 +173,7 @@ def trajectory_of_probe(keras: KerasTrace, port: PortTrace) -> Outcome:
                 items.append(item)
         for weight, after, is_decided in weights_after(keras, port, step, unknown):
             if after is None:
-                not_compared[f"{weight} in training"] = HELD_OTHERWISE
+                not_compared[f"{weight} in training"] = IN_OTHER_FORM
             elif is_decided:
                 not_compared[f"{weight} in training"] = within_rounding(most_allowed)
             else:

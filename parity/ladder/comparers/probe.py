@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from parity.traces.trace import KerasTrace, PortTrace
 
 NO_LOSS = "the Keras model has no single loss"
-OWN_STEP = "the Keras model has a train_step of its own, and its loss is not known"
+CUSTOM_STEP = "the Keras model has a train_step of its own, and its loss is not known"
 NO_TARGETS = "no targets of the Keras model's loss are known"
-HELD_OTHERWISE = "the port's `load` keeps it in another form"
+IN_OTHER_FORM = "the port's `load` keeps it in another form"
 NO_OPTIMIZER = "the port gives no optimizer"
 CONSTANT_RATE = (
     "the optimizers differ there, but nothing that the check was given changes the rate; if `fit` "
@@ -40,7 +40,7 @@ def no_loss(keras: KerasTrace) -> str:
     incomplete = {entry["what"] for entry in keras.facts.get("incomplete") or []}
     if UNKNOWN_TARGETS in incomplete:
         return NO_TARGETS
-    return OWN_STEP if keras.facts.get("own_steps") else NO_LOSS
+    return CUSTOM_STEP if keras.facts.get("own_steps") else NO_LOSS
 
 
 def within_rounding(most: float) -> str:

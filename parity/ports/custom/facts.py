@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from parity.ports.form import literal
-from parity.ports.program import distinct, held_name
+from parity.ports.program import distinct, member_name
 from torch_impl.keras_config.planned import Planned
 from torch_impl.masks import is_mask
 
@@ -248,9 +248,9 @@ def weights_of(facts: Facts, before: str = "") -> Iterator[tuple[str, Facts]]:
     Those of a weight in a layer of Keras have the "entry" of that layer.
     """
     for member in facts["holds"]:
-        at = f"{before}{held_name(member['attribute']).replace('.', '/')}"
+        at = f"{before}{member_name(member['attribute']).replace('.', '/')}"
         if member["what"] == "weight":
-            yield f"{before}{held_name(member['name'])}", member
+            yield f"{before}{member_name(member['name'])}", member
         elif member["what"] == "own":
             yield from weights_of(member["own"], f"{at}/")
         else:
@@ -262,7 +262,7 @@ def weights_of(facts: Facts, before: str = "") -> Iterator[tuple[str, Facts]]:
 def seeds_of(facts: Facts, before: str = "") -> Iterator[tuple[str, int]]:
     """Yields (path below the layer, number of the draw) of each layer inside that draws."""
     for member in facts["holds"]:
-        at = f"{before}{held_name(member['attribute']).replace('.', '/')}"
+        at = f"{before}{member_name(member['attribute']).replace('.', '/')}"
         if member["what"] == "own":
             yield from seeds_of(member["own"], f"{at}/")
         elif member["what"] == "layer":

@@ -144,7 +144,7 @@ class _Function(Parameter):
         raise NotImplementedError(f"{self.name} is called in train.py alone")
 
 
-def with_own_rates(
+def with_custom_rates(
     compiled: Compiled, facts: Mapping[str, Any], used_names: Collection[str]
 ) -> tuple[Compiled, list[str]]:
     """Returns what is compiled, whose callbacks know their functions, and the source of these.
@@ -191,7 +191,7 @@ def rate_text(name: str, facts: Facts) -> str:
 # The stub of a learning rate schedule of the user's own, with which an optimizer is planned.
 
 
-def with_own_schedule(
+def with_custom_schedule(
     compiled: Compiled,
     facts: Mapping[str, Any],
     used_names: Collection[str],
@@ -272,7 +272,7 @@ class OwnStep:
     given: str = ""
 
 
-def own_step(fit: Facts, class_name: str, data: str, *, has_optimizer: bool) -> OwnStep:
+def custom_step(fit: Facts, class_name: str, data: str, *, has_optimizer: bool) -> OwnStep:
     """Returns the stub of a step.
 
     Args:
@@ -345,7 +345,7 @@ class Told:
     refused: list[str]
 
 
-def told_to(config: Config, custom: Facts) -> Told:
+def with_custom_code(config: Config, custom: Facts) -> Told:
     """Returns a config whose entries know the user's own code.
 
     Args:

@@ -16,7 +16,7 @@ from torch import nn
 from parity.ports.custom.facts import Facts, OwnFunction, nest_text, shape_text, shortened, type_of
 from parity.ports.form import Applied, Form, Layout, Parameter, defaults_of, literal
 from parity.ports.graph import trace
-from parity.ports.program import Program, all_of, attribute, class_name, distinct, held_name
+from parity.ports.program import Program, all_of, attribute, class_name, distinct, member_name
 from parity.ports.statements import plan_inside
 from parity.ports.table import form_of
 from parity.ports.wrapping import WIDTH, commented, docstring, head, wrapped
@@ -188,9 +188,9 @@ def _fill(group: OwnClass, known: Mapping[str, Planned], problems: list[str]) ->
 
     for number, first in enumerate(group.facts[0]["holds"]):
         all_of = [facts["holds"][number] for facts in group.facts]
-        member = Held(held_name(first["attribute"]), first)
+        member = Held(member_name(first["attribute"]), first)
         if first["what"] == "weight":
-            member.name = held_name(first["name"])
+            member.name = member_name(first["name"])
             member.shape = tuple(
                 value_of(list(sizes), f"{member.name}_{axis}")
                 for axis, sizes in enumerate(zip(*(e["shape"] for e in all_of), strict=True))

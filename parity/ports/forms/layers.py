@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from parity.ports.form import Applied, Form, Layout, Row, arguments, even, told
+from parity.ports.form import Applied, Form, Layout, Row, arguments, even, without_defaults
 from torch_impl import layers
 from torch_impl.keras_config.planned import Planned
 from torch_impl.layers.activations import ACTIVATIONS
@@ -59,11 +59,11 @@ def dropping(planned: Planned, call: Applied) -> Form:
 def _rescaling(planned: Planned, call: Applied) -> Form:
     numbers = (planned.named["scale"], planned.named["offset"])
     is_scalar = all(isinstance(number, int | float) for number in numbers)  # for all channels
-    return Form("{self}({0})", told(planned), Layout.ANY if is_scalar else Layout.LAST)
+    return Form("{self}({0})", without_defaults(planned), Layout.ANY if is_scalar else Layout.LAST)
 
 
 def _depth(planned: Planned, call: Applied) -> Form:
-    return Form("{self}({0})", told(planned))  # it drops whole samples
+    return Form("{self}({0})", without_defaults(planned))  # it drops whole samples
 
 
 ROWS: dict[Any, Row] = {
@@ -202,7 +202,7 @@ def _prelu(planned: Planned, call: Applied) -> Form:
     else:
         alphas = f"an alpha for each place along {_axes(axes)}"
     why = f"{alphas}, and a slope of 0 at 0"
-    return Form("{self}({0})", told(planned), Layout.LAST, why=why)
+    return Form("{self}({0})", without_defaults(planned), Layout.LAST, why=why)
 
 
 ROWS_OF_ACTIVATION: dict[Any, Row] = {
@@ -280,7 +280,7 @@ def _convolution(planned: Planned, call: Applied) -> Form:
             if has_torch_axes
             else "weights of other axes than in a grouped convolution of torch"
         )
-        return Form("{self}({0})", told(planned), Layout.FIRST, why=why)
+        return Form("{self}({0})", without_defaults(planned), Layout.FIRST, why=why)
     stock = Planned(
         _STOCK[rank - 1],
         channels,
@@ -314,7 +314,10 @@ def _transposed(planned: Planned, call: Applied) -> Form:
     )
     if not is_stock:
         return Form(
-            "{self}({0})", told(planned), Layout.FIRST, why="Keras cuts more behind than in front"
+            "{self}({0})",
+            without_defaults(planned),
+            Layout.FIRST,
+            why="Keras cuts more behind than in front",
         )
     stock = Planned(
         _TRANSPOSED[rank - 1],
@@ -330,7 +333,10 @@ def _transposed(planned: Planned, call: Applied) -> Form:
 
 def _separable(planned: Planned, call: Applied) -> Form:
     return Form(
-        "{self}({0})", told(planned), Layout.FIRST, why="torch has no separable convolution"
+        "{self}({0})",
+        without_defaults(planned),
+        Layout.FIRST,
+        why="torch has no separable convolution",
     )
 
 
@@ -355,7 +361,7 @@ def _windows(name: str) -> Row:
         # Torch takes no more padding than half a window.
         pairs = zip(amounts or (), windows, strict=False)
         if amounts is None or any(2 * amount > window for amount, window in pairs):
-            return Form("{self}({0})", told(planned), Layout.FIRST, why=UNEVEN)
+            return Form("{self}({0})", without_defaults(planned), Layout.FIRST, why=UNEVEN)
         is_padded = any(amounts)
         settings = arguments(
             even(windows),
@@ -379,7 +385,7 @@ def _whole(method: str) -> Row:
 
 
 def _adaptive(planned: Planned, call: Applied) -> Form:
-    return Form("{self}({0})", told(planned), Layout.FIRST)
+    return Form("{self}({0})", without_defaults(planned), Layout.FIRST)
 
 
 ROWS_OF_POOLING: dict[Any, Row] = {
@@ -420,7 +426,10 @@ def _layer(planned: Planned, call: Applied) -> Form:
     stock = is_last and given["scale"] and not given["rms_scaling"]
     if not stock:
         return Form(
-            "{self}({0})", told(planned), Layout.LAST, why="axes or weights that torch's lacks"
+            "{self}({0})",
+            without_defaults(planned),
+            Layout.LAST,
+            why="axes or weights that torch's lacks",
         )
     shape = tuple(given["shape"])
     bias = {} if given["center"] else {"bias": False}
@@ -435,7 +444,10 @@ def _group(planned: Planned, call: Applied) -> Form:
     is_stock = given["axis"] % call.rank == call.rank - 1 and given["center"] and given["scale"]
     if not is_stock:
         return Form(
-            "{self}({0})", told(planned), Layout.LAST, why="an axis or weights that torch lacks"
+            "{self}({0})",
+            without_defaults(planned),
+            Layout.LAST,
+            why="an axis or weights that torch lacks",
         )
     groups = channels if groups == -1 else groups
     made = Planned(nn.GroupNorm, groups, channels, eps=given["epsilon"])
@@ -454,7 +466,7 @@ ROWS_OF_NORMALIZATION: dict[Any, Row] = {
 
 def multi_head(planned: Planned) -> Planned:
     """Returns the layer without what follows from its other arguments."""
-    given = dict(told(planned).settings)
+    given = dict(without_defaults(planned).settings)
     query, value = tuple(given["query_shape"]), tuple(given.get("value_shape", ()))
     if tuple(given.get("key_shape", value)) == value:
         given.pop("key_shape", None)

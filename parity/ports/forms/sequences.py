@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from parity.ports.form import Applied, Form, Layout, Row, arguments, even, told
+from parity.ports.form import Applied, Form, Layout, Row, arguments, even, without_defaults
 from torch_impl import layers
 from torch_impl.keras_config.custom import Calling, CustomLayer, Lambda
 from torch_impl.keras_config.planned import Planned
@@ -24,7 +24,9 @@ ONE_BIAS = "one bias, as in Keras"
 
 def _recurrent(planned: Planned, call: Applied) -> Form:
     inputs = ", ".join(f"{{{number}}}" for number in range(len(call.inputs)))
-    return Form(f"{{self}}({inputs})", _unmasked(told(planned)), Layout.LAST, why=ONE_BIAS)
+    return Form(
+        f"{{self}}({inputs})", _unmasked(without_defaults(planned)), Layout.LAST, why=ONE_BIAS
+    )
 
 
 def _unmasked(planned: Planned) -> Planned:
@@ -35,7 +37,7 @@ def _unmasked(planned: Planned) -> Planned:
 
 def both_ways(planned: Planned, *, masked: bool) -> Planned:
     """Returns a Bidirectional without what it has by default."""
-    first, second, merge_mode, names = told(planned).arguments
+    first, second, merge_mode, names = without_defaults(planned).arguments
     inside = [first, second] if masked else [_unmasked(first), _unmasked(second)]
     given = {} if merge_mode == "concat" else {"merge_mode": merge_mode}
     return Planned(planned.kind, *inside, **given, names=tuple(names))
@@ -49,8 +51,8 @@ def _of_images(planned: Planned, call: Applied) -> Form:
     """A layer over (N, T, C, H, W): channels come behind the steps."""
     text = "{self}({0}.movedim(-1, 2))"
     if len(call.output) == call.rank:
-        return Form(f"{text}.movedim(2, -1)", told(planned.named["layer"]), Layout.LAST)
-    return Form(text, told(planned.named["layer"]), Layout.LAST, Layout.FIRST)
+        return Form(f"{text}.movedim(2, -1)", without_defaults(planned.named["layer"]), Layout.LAST)
+    return Form(text, without_defaults(planned.named["layer"]), Layout.LAST, Layout.FIRST)
 
 
 ROWS: dict[Any, Row] = {
@@ -89,12 +91,12 @@ def _average(planned: Planned, call: Applied) -> Form:
 
 
 def _listed(planned: Planned, call: Applied) -> Form:
-    return Form(f"{{self}}([{_inputs(call)}])", told(planned), _layout(call))
+    return Form(f"{{self}}([{_inputs(call)}])", without_defaults(planned), _layout(call))
 
 
 def _greatest(planned: Planned, call: Applied) -> Form:
     why = "of two equal ones, the first gets the whole gradient"
-    return Form(f"{{self}}([{_inputs(call)}])", told(planned), _layout(call), why=why)
+    return Form(f"{{self}}([{_inputs(call)}])", without_defaults(planned), _layout(call), why=why)
 
 
 def _concatenate(planned: Planned, call: Applied) -> Form:
@@ -102,7 +104,7 @@ def _concatenate(planned: Planned, call: Applied) -> Form:
 
 
 def _dot(planned: Planned, call: Applied) -> Form:
-    return Form(f"{{self}}([{_inputs(call)}])", told(planned), Layout.LAST)
+    return Form(f"{{self}}([{_inputs(call)}])", without_defaults(planned), Layout.LAST)
 
 
 def _inputs(call: Applied) -> str:
@@ -179,7 +181,9 @@ def _upsampling(planned: Planned, call: Applied) -> Form:
     if given.get("interpolation", "nearest") != "nearest":
         # Keras rounds what it makes of whole numbers, which may reach a port as real ones.
         text = "{self}({0}).round()" if call.whole else "{self}({0})"
-        return Form(text, told(planned), Layout.FIRST, why="TensorFlow's weights of pixels")
+        return Form(
+            text, without_defaults(planned), Layout.FIRST, why="TensorFlow's weights of pixels"
+        )
     factor = even(as_tuple(given["size"], rank, "size"))
     return Form(f"F.interpolate({{0}}, {arguments(scale_factor=factor)})", None, Layout.FIRST)
 
@@ -246,7 +250,7 @@ def _layer(planned: Planned, call: Applied) -> Form:
     made = planned.arguments[0].written
     if made is None:
         raise ValueError("it cannot be written")
-    return Form(f"{{self}}({_custom_inputs(call)})", told(made), Layout.LAST)
+    return Form(f"{{self}}({_custom_inputs(call)})", without_defaults(made), Layout.LAST)
 
 
 def _calling(planned: Planned, call: Applied) -> Form:

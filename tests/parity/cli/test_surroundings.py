@@ -185,7 +185,7 @@ def test_an_error_that_nobody_foresaw_has_code_3_and_a_log(tmp_path, monkeypatch
     def broken(*arguments, **settings):
         raise KeyError("::error::x")
 
-    monkeypatch.setattr("parity.cli.lists.own_programs", broken)
+    monkeypatch.setattr("parity.cli.lists.user_programs", broken)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     ended = calling(monkeypatch, capsys, tmp_path)("list")
     assert (ended.returncode, ended.stdout) == (3, "")

@@ -3,13 +3,13 @@
 import torch
 from rows import each_row
 
-from parity.conversions.optimizer import told_of_equations
+from parity.conversions.optimizer import notes_on_equations
 from torch_impl import optim
 
 
 def told(kind, config=None, **settings):
     made = kind([torch.nn.Parameter(torch.zeros(2))], **settings)
-    return [text.partition(":")[0] for text in told_of_equations(made, config or {})]
+    return [text.partition(":")[0] for text in notes_on_equations(made, config or {})]
 
 
 @each_row(
@@ -37,9 +37,9 @@ def test_each_other_equation_is_told(kind, settings, expected):
 
 def test_a_decay_is_told_by_what_keras_does():
     made = torch.optim.SGD([torch.nn.Parameter(torch.zeros(2))], lr=0.1, weight_decay=0.01)
-    (text,) = told_of_equations(made, {"weight_decay": 0.01})
+    (text,) = notes_on_equations(made, {"weight_decay": 0.01})
     assert "added to the gradients, Keras decouples it; torch_impl.optim.SGD" in text
-    assert "Keras has none" in next(told_of_equations(made, {}))
+    assert "Keras has none" in next(notes_on_equations(made, {}))
 
 
 def test_settings_that_torch_has_not_are_told():

@@ -121,8 +121,8 @@ def test_metrics_that_tell_nothing_else_apart_are_as_they_were():
 )
 def test_of_hostile_callbacks_only_fractions_are_taken(values, expected):
     callbacks = [{"class": "EarlyStopping", "min_delta": value} for value in values]
-    assert probe.told_apart(callbacks) == expected
-    assert probe.told_apart([*callbacks, {}, None, "min_delta", 0.01, [0.01]]) == expected
+    assert probe.watched_deltas(callbacks) == expected
+    assert probe.watched_deltas([*callbacks, {}, None, "min_delta", 0.01, [0.01]]) == expected
 
 
 @each_row("size", [1, 65_536, 65_537, 200_000, 2**20], ids=str)

@@ -63,7 +63,7 @@ _DRAW = np.random.default_rng(1)
 MANY = [np.round(np.cumsum(_DRAW.normal(-0.01, 0.1, 40)) + 1, 2) for _ in range(60)]
 
 
-def told_apart(decide, rules, others):
+def watched_deltas(decide, rules, others):
     """Pairs (Keras's rule, the port's) that differ somewhere and not in the sequences."""
     of_many = {id(rule): [decide(v, rule) for v in MANY] for rule in (*rules, *others)}
     for rule in rules:
@@ -78,13 +78,13 @@ def told_apart(decide, rules, others):
 
 def test_any_two_rules_that_stop_are_told_apart():
     rules = settings(STOPPERS)
-    assert list(told_apart(stopped, rules, rules)) == []
+    assert list(watched_deltas(stopped, rules, rules)) == []
 
 
 def test_any_two_rules_that_cut_the_rate_are_told_apart_also_those_of_torch():
     rules = settings(PLATEAUS)
     torchs = [{**rule, "torch": True, "relative": way} for rule in rules for way in (False, True)]
-    assert list(told_apart(cuts, rules[::3], [*rules, *torchs[::5]])) == []
+    assert list(watched_deltas(cuts, rules[::3], [*rules, *torchs[::5]])) == []
 
 
 def without_start(values, s):

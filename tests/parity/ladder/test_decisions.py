@@ -2,7 +2,7 @@
 
 import pytest
 
-from parity.ladder.anchored import closest_call, told_call
+from parity.ladder.anchored import close_call_text, closest_call
 
 INF, NAN = float("inf"), float("nan")
 CALLS = {
@@ -27,7 +27,7 @@ def test_the_closest_call_is_the_epoch_whose_improvement_was_decided_by_least(
 
 
 def test_a_call_is_told_with_its_epoch_from_1_and_the_difference_of_the_halves():
-    assert told_call("val_loss", 0.00123, 4, 0.0001) == (
+    assert close_call_text("val_loss", 0.00123, 4, 0.0001) == (
         "the val_loss of the halves differ by up to 0.0012, and Keras decided on an improvement by "
         "0.0001 in epoch 5"
     )

@@ -4,7 +4,7 @@ import pytest
 from ladder_runs import levels_of
 from traces import BIAS, KERNEL, anchored_parts, whole_parts
 
-from parity.ladder.anchored_tolerance import told_anchors, told_drift, worst_of_anchors
+from parity.ladder.anchored_tolerance import anchors_record, drift_record, worst_of_anchors
 from parity.ladder.items import PASS, Item, Level
 
 
@@ -20,7 +20,7 @@ def traces(tmp_path):
 
 def told(keras, torch):
     levels = levels_of(keras, torch)
-    return told_anchors(keras, levels["trajectory"])
+    return anchors_record(keras, levels["trajectory"])
 
 
 def test_each_anchor_tells_the_array_that_is_nearest_to_its_limit_and_its_rounding(traces):
@@ -57,7 +57,7 @@ def test_trainings_part_at_the_first_step_with_more_than_a_hundred_units(traces)
         for step, number in ((2, 99.9), (4, 100.1), (5, 200)):
             parts.arrays[f"training/weights/{step}/{KERNEL}"][0, 0] += number * units[step]
 
-    told = told_drift(*traces(change))
+    told = drift_record(*traces(change))
     assert told["steps"] == [0, 1, 2, 4, 5, 6]
     expected = [99.9 * units[2], 100.1 * units[4], 200 * units[5]]
     assert told["difference"] == pytest.approx([0, 0, *expected, 0], rel=1e-9)
@@ -71,8 +71,8 @@ def test_a_training_in_float64_parts_earlier(traces):
     def parts_in_float64():
         return anchored_parts(dtype="float64")
 
-    assert told_drift(*traces(change, parts_in_float64))["parted"] == 2
-    assert told_drift(*traces(change))["parted"] is None
+    assert drift_record(*traces(change, parts_in_float64))["parted"] == 2
+    assert drift_record(*traces(change))["parted"] is None
 
 
 def test_free_trainings_are_compared_where_both_recorded_their_weights(traces):
@@ -81,14 +81,14 @@ def test_free_trainings_are_compared_where_both_recorded_their_weights(traces):
             weights = parts.arrays.pop(f"training/weights/5/{name}")
             parts.arrays[f"training/weights/3/{name}"] = weights
 
-    assert told_drift(*traces(change))["steps"] == [0, 1, 2, 4, 6]
+    assert drift_record(*traces(change))["steps"] == [0, 1, 2, 4, 6]
 
 
 def test_a_training_that_diverges_in_one_half_only_parts_there(traces):
     def change(parts):
         parts.arrays[f"training/weights/4/{BIAS}"][0] = float("nan")
 
-    told = told_drift(*traces(change))
+    told = drift_record(*traces(change))
     assert (told["parted"], told["difference"][3]) == (4, float("inf"))
 
 
@@ -97,5 +97,5 @@ def test_a_port_in_which_no_weight_has_a_place_has_no_drift(traces):
         for key in [key for key in parts.arrays if key.startswith("training/weights/")]:
             del parts.arrays[key]
 
-    told = told_drift(*traces(change))
+    told = drift_record(*traces(change))
     assert told == {"steps": [], "difference": [], "parted": None}

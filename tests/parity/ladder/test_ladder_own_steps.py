@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from parity.ladder.comparers.optimizer import optimizer_items
-from parity.ladder.custom_steps import FACT, is_compared, optimizers_of, pairs, told_weights
+from parity.ladder.custom_steps import FACT, is_compared, optimizers_of, pairs, weights_text
 from parity.ladder.items import PASS
 
 
@@ -61,5 +61,5 @@ def test_equal_steps_pass_and_every_difference_is_told():
 
 
 def test_many_weights_are_told_by_the_first():
-    assert told_weights(["a", "b"]) == "a, b"
-    assert told_weights(list("abcde")) == "a, b, c and 2 more"
+    assert weights_text(["a", "b"]) == "a, b"
+    assert weights_text(list("abcde")) == "a, b, c and 2 more"

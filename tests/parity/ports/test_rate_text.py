@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from parity.ports.custom.rules import rate_text, with_own_rates
+from parity.ports.custom.rules import rate_text, with_custom_rates
 from parity.ports.form import Parameter
 from parity.ports.train_text import written
 from torch_impl.keras_config.compiled import Compiled, planned
@@ -31,7 +31,7 @@ def test_each_callback_gets_its_function_under_a_name_that_is_free():
     callbacks = [("LearningRateScheduler", {}), ("EarlyStopping", {"monitor": "loss"})]
     compiled = Compiled(callbacks=[*callbacks, callbacks[0], callbacks[0]])
     facts = {"own": {"rates": [TOLD, None, TOLD]}}
-    made, texts = with_own_rates(compiled, facts, ["warmed"])
+    made, texts = with_custom_rates(compiled, facts, ["warmed"])
     training = planned(made)
     on = [written(plan.on(Parameter("optimizer"))) for plan in training.schedulers]
     assert on == [
@@ -42,5 +42,5 @@ def test_each_callback_gets_its_function_under_a_name_that_is_free():
     assert [why for _, why in training.problems] == [
         "the callback LearningRateScheduler: its function is code of the program"
     ]
-    same, texts = with_own_rates(compiled, {}, [])
+    same, texts = with_custom_rates(compiled, {}, [])
     assert (same, texts) == (replace(compiled, callbacks=list(compiled.callbacks)), [])

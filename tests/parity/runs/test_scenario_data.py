@@ -7,22 +7,22 @@ from parity.errors import InputError
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.scenario_spec import of_run
 from parity.programs.scenarios import scenario
-from parity.runs.run import run_all, told_data
+from parity.runs.run import data_record, run_all
 from parity.runs.steps import RunOptions
 
 RUN = scenario("dropout").replace(train_size=40, val_size=20)
 
 
 def test_source_and_digests_are_those_of_the_arrays():
-    told = told_data(of_run(RUN))
+    told = data_record(of_run(RUN))
     assert told == {"source": RUN.data, "sha256": run_data(RUN).sha256}
     assert {"x_train", "y_train", "x_val", "y_val", "x_test", "y_test"} <= told["sha256"].keys()
-    fewer = told_data(of_run(RUN.replace(train_size=39)))
+    fewer = data_record(of_run(RUN.replace(train_size=39)))
     assert fewer["sha256"]["x_train"] != told["sha256"]["x_train"]
 
 
 def test_a_program_of_the_users_has_its_own_data():
-    assert told_data(ProgramSpec(keras="app:build", torch="port:build", data="no.npz")) == {}
+    assert data_record(ProgramSpec(keras="app:build", torch="port:build", data="no.npz")) == {}
 
 
 BAD = {
@@ -35,7 +35,7 @@ BAD = {
 @pytest.mark.parametrize(("run", "message"), BAD.values(), ids=BAD)
 def test_what_cannot_be_compared_is_refused_before_anything_is_written(run, message, tmp_path):
     with pytest.raises(InputError, match=message):
-        told_data(of_run(run))
+        data_record(of_run(run))
     out = tmp_path / "out"
     with pytest.raises(InputError, match=message):
         run_all([RUN.replace(seed=1), run], RunOptions(out=out))

@@ -16,7 +16,7 @@ from parity.errors import InputError, RunError
 from parity.halves.keras.program.feed import Written
 from parity.halves.keras.program.source import Source
 from parity.programs.program_spec import ProgramSpec
-from parity.sweeps.batch import FAILED, FEEDS, TOLD, NotTold, write_telling
+from parity.sweeps.batch import FAILED, FEEDS, TOLD, FeedMissing, write_telling
 from parity.sweeps.child import SweptProgram, content_digest, feed_of, tell_batch, train_program
 from parity.sweeps.task import Task
 from parity.traces.folder import RunFolder
@@ -179,7 +179,7 @@ def test_there_is_no_more_on_the_disk_than_has_room_and_one_feed(spec, tmp_path)
     specs = [spec("by_seed", seed) for seed in range(5)]
     found = tell(tmp_path / "told", specs, max_bytes=5000)  # one has about 4,500
     assert sorted(found) == [0, 1]
-    with pytest.raises(NotTold):
+    with pytest.raises(FeedMissing):
         feed_of(tmp_path / "told", f"{4:064x}", os.getppid())
 
 

@@ -26,9 +26,9 @@ def test_files_lie_where_they_are_documented(tmp_path):
 def test_a_half_is_begun_by_its_spec_and_complete_once_it_says_so(tmp_path):
     run = RunFolder(tmp_path)
     run.half("torch").path.mkdir()
-    assert not run.was_begun
+    assert not run.was_started
     run.half("torch").spec.touch()
-    assert run.was_begun
+    assert run.was_started
     assert not run.is_complete
     run.complete()
     assert run.is_complete

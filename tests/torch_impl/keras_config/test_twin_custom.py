@@ -11,7 +11,7 @@ from test_twin_layers import assert_twin
 from torch import nn
 from torch.nn import functional as F
 
-from parity.halves.keras.check.symbolic import told_simply
+from parity.halves.keras.check.symbolic import with_plain_configs
 from torch_impl.keras_config import NoTwinError, from_keras_config
 from torch_impl.keras_config.custom import CustomLayer
 from torch_impl.layouts import Variable
@@ -92,7 +92,7 @@ def test_a_gelu_of_keras_ops_is_told_apart_by_the_module_in_the_config_or_by_the
     approximate = L.Dense(2, activation=ops.gelu, name="approximate")
     model = keras.Sequential([L.Input((4, 3)), exact, approximate, memory])
     before = model.to_json()
-    with told_simply(model):
+    with with_plain_configs(model):
         told = model.to_json()
     assert model.to_json() == before
     x = np.linspace(-6, 6, 24).reshape(2, 4, 3)

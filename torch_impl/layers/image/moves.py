@@ -329,10 +329,6 @@ class _Moved(RandomImageLayer):
         """Returns (N, 6), as `transform` takes them."""
         raise NotImplementedError
 
-    def _settings_text(self) -> str:
-        text = f"fill_mode={self.fill_mode!r}, interpolation={self.interpolation!r}"
-        return f"{text}, seed={self.seed}, fill_value={self.fill_value}"
-
 
 class RandomRotation(_Moved):
     """Turns each image about its centre.

@@ -17,27 +17,27 @@ import tensorflow as tf
 
 from parity.halves.keras import versions
 from parity.halves.keras.casts import noted_initializer
-from parity.halves.keras.check.custom_losses import own_losses
+from parity.halves.keras.check.custom_losses import custom_loss_facts
 from parity.halves.keras.check.quoted_code import (
+    custom_rule_facts,
+    custom_schedule_facts,
     is_plain,
-    own_rules,
-    own_schedules,
     plain,
     plain_of,
     quoted,
 )
 from parity.halves.keras.check.symbolic import (
     attributes_of,
+    custom_layers_in,
     in_graph,
-    is_own,
-    own_layers,
+    is_custom,
     takes_weights,
     why_refused,
     wrapped,
     wrapped_in,
 )
 from parity.halves.keras.check.weights import Weights, below
-from parity.halves.keras.versions import is_kerass_own, is_weight, mask_of, path_of
+from parity.halves.keras.versions import is_from_keras, is_weight, mask_of, path_of
 
 # --------------------------------------------------------------------------------------------------
 #
@@ -226,7 +226,7 @@ _OF_ALL = ("name", "trainable", "dtype", "function", "output_shape", "mask", "ar
 _FUNCTIONS = ("activation", "recurrent_activation")
 
 
-def own_code(
+def custom_code_facts(
     model: keras.Model,
     graph: keras.Model,
     weights: Weights,
@@ -255,17 +255,17 @@ def own_code(
         id(variable): noted_initializer(variable) or (known[name].call if name in known else None)
         for name, variable in variables.items()
     }
-    layers = own_layers(graph)
+    layers = custom_layers_in(graph)
     teller = _Teller(names, drawn, numbers, folder, inner_calls(layers.values()))
     found = {name: teller.layer(layer) for name, layer in layers.items()}
     functions = {
         f"{layer.name}/{setting}": teller.function(value)
         for layer in in_graph(graph)
-        if not is_own(layer)
+        if not is_custom(layer)
         for setting in _FUNCTIONS
         if _is_custom_function(value := getattr(layer, setting, None))
     }
-    losses, problems_of_losses = own_losses(model, folder)
+    losses, problems_of_losses = custom_loss_facts(model, folder)
     problems = [
         f"layer {layer.name!r} ({type(layer).__name__}): {why_refused(inner)}"
         for layer, inner in wrapped(graph)
@@ -277,11 +277,11 @@ def own_code(
     ]
     refused = [each.name for pair in wrapped(graph) for each in pair]
     facts: Facts = {"layers": found, "functions": functions, "losses": losses}
-    facts["schedules"] = own_schedules(model, folder)
-    plain_layers = [layer for layer in in_graph(graph) if not is_own(layer)]
-    facts["rules"] = own_rules(plain_layers, folder)
+    facts["schedules"] = custom_schedule_facts(model, folder)
+    plain_layers = [layer for layer in in_graph(graph) if not is_custom(layer)]
+    facts["rules"] = custom_rule_facts(plain_layers, folder)
     facts |= {"problems": problems, "refused": refused}
-    return facts, teller.seen
+    return facts, teller.visited_ids
 
 
 def _is_custom_function(value: Any) -> bool:
@@ -309,7 +309,7 @@ class _Teller:
         self._names, self._drawn, self._numbers = names, drawn, numbers
         self._folder = folder
         self._functions: list[Any] = []
-        self.seen: set[int] = set()
+        self.visited_ids: set[int] = set()
 
     def function(self, value: Any) -> Facts:
         """Returns the facts of a function; "number" tells it from others."""
@@ -365,11 +365,11 @@ class _Teller:
         return {**facts, **self._began(variable)}
 
     def _began(self, variable: Any) -> Facts:
-        self.seen.add(id(variable))
+        self.visited_ids.add(id(variable))
         call = self._drawn.get(id(variable))
         seed = getattr(call, "seed", None)
         config: Facts | None = None
-        if call is not None and is_kerass_own(call) and hasattr(call, "get_config"):
+        if call is not None and is_from_keras(call) and hasattr(call, "get_config"):
             settings = {key: plain(value) for key, value in call.get_config().items()}
             config = {"class_name": type(call).__name__, "config": settings}
         if config is None:
@@ -390,7 +390,7 @@ class _Teller:
         facts: Facts = {"attribute": attribute, "class": type(layer).__name__}
         calls = self._inner_calls.get(id(layer), [])
         facts["masked"] = sorted({name for call in calls for name in call.get("masked", [])})
-        if is_own(layer):
+        if is_custom(layer):
             return {**facts, "what": "own", "own": self.layer(layer)}
         weights = []
         for variable in layer.variables:
@@ -400,7 +400,7 @@ class _Teller:
         try:
             entry = keras.saving.serialize_keras_object(layer)
         except Exception as error:  # of a class of the user, inside of it
-            refused = refused or [told_of(error)]
+            refused = refused or [error_line(error)]
         if refused:
             entry = {"class_name": type(layer).__name__, "problem": refused[0]}
         seeds = list(self._seeds_in(layer))
@@ -431,7 +431,7 @@ class _Teller:
     def _seeds_in(self, layer: Any) -> Iterator[tuple[str, int]]:
         """Yields (name of a layer inside, or "", number of the draw that gave its seed)."""
         for each in [layer, *layer._flatten_layers(include_self=False)]:
-            self.seen.add(id(each))
+            self.visited_ids.add(id(each))
             for seed in seeds_of(each):
                 if (number := self._numbers.get(seed)) is not None:
                     yield ("" if each is layer else each.name), number
@@ -451,7 +451,7 @@ def _layers_in(values: Any) -> bool:
     return any(isinstance(value, keras.layers.Layer | keras.Variable) for value in values)
 
 
-def told_of(error: Exception) -> str:
+def error_line(error: Exception) -> str:
     """Returns an error in one line."""
     return f"{type(error).__name__}: {error}".splitlines()[0]
 

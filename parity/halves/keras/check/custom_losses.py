@@ -19,7 +19,7 @@ import numpy as np
 
 from parity.halves.keras.check.objective import Objective, is_kerass, name_of
 from parity.halves.keras.check.quoted_code import outer_values, quoted, quoted_helpers, shown
-from parity.halves.keras.versions import is_kerass_own, mask_of
+from parity.halves.keras.versions import is_from_keras, mask_of
 from parity.programs.user_modules import INSTALLED
 
 # --------------------------------------------------------------------------------------------------
@@ -105,9 +105,9 @@ def write_loss_graphs(objective: Objective, losses: Mapping[str, Facts]) -> None
 
     Args:
         objective: of the model.
-        losses: what `own_losses` returned; each gets "graphs", see `loss_graph`.
+        losses: what `custom_loss_facts` returned; each gets "graphs", see `loss_graph`.
     """
-    if objective.problem or objective.is_own:
+    if objective.problem or objective.is_custom:
         return
     batch = objective.batch("probe", 4)
     for output, loss in objective.losses.items():
@@ -315,7 +315,7 @@ _RANDOM = "keras.src.backend.tensorflow.random"
 _OF_ALL = ("name", "dtype", "reduction")  # attributes of every Loss
 
 
-def own_losses(model: keras.Model, folder: Path) -> tuple[dict[str, Facts], list[str]]:
+def custom_loss_facts(model: keras.Model, folder: Path) -> tuple[dict[str, Facts], list[str]]:
     """Returns what a port is told of the losses of the user's own, by name.
 
     Args:
@@ -357,7 +357,7 @@ def _loss_facts(loss: Any, folder: Path) -> Facts | None:
         "reduction": reduction if isinstance(loss, keras.losses.Loss) else "mean",
     }
     values = {}
-    if isinstance(loss, keras.losses.Loss) and is_kerass_own(loss):  # it wraps a function
+    if isinstance(loss, keras.losses.Loss) and is_from_keras(loss):  # it wraps a function
         loss, values = loss.fn, shown(getattr(loss, "_fn_kwargs", {}))
     while isinstance(loss, partial):
         loss, values = loss.func, {**shown(loss.keywords), **values}

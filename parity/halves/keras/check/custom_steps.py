@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from parity.ladder.coverage import METHODS
-from parity.ladder.incomplete import OWN_LOOP, OWN_TRAIN_STEP
+from parity.ladder.incomplete import CUSTOM_LOOP, CUSTOM_TRAIN_STEP
 from parity.traces.facts import Incomplete
 
 _KERAS = ("keras", "tf_keras")
@@ -13,7 +13,7 @@ _KERAS = ("keras", "tf_keras")
 _STEPS = ("train_step", "test_step", "compute_loss")
 
 
-def own_steps(model: keras.Model) -> list[str]:
+def custom_step_names(model: keras.Model) -> list[str]:
     """Returns the names of the steps and losses of a model that are the user's own."""
     return [name for name in methods_of(model) if name in _STEPS]
 
@@ -38,10 +38,10 @@ def left_open(model: keras.Model, *, is_described: bool = False) -> list[Incompl
     """
     methods = methods_of(model)
     name = type(model).__name__
-    if OWN_LOOP in methods and not is_described:
+    if CUSTOM_LOOP in methods and not is_described:
         why = f"{name} defines it, and may make other steps than those that are compared"
         do = "`parity run`, which trains both halves whole"
-        return [{"what": f"the model's own {OWN_LOOP}", "why": why, "do": do}]
+        return [{"what": f"the model's own {CUSTOM_LOOP}", "why": why, "do": do}]
     if "train_step" not in methods:
         return []
     if is_described:
@@ -59,4 +59,4 @@ def left_open(model: keras.Model, *, is_described: bool = False) -> list[Incompl
             "give the port's step, `Port(train_step=...)`; or `parity run`, which trains both "
             "halves whole"
         )
-    return [{"what": OWN_TRAIN_STEP, "why": why, "do": do}]
+    return [{"what": CUSTOM_TRAIN_STEP, "why": why, "do": do}]

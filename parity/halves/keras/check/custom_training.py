@@ -38,7 +38,7 @@ from parity.programs.check_spec import CheckSpec, num_steps
 from parity.traces.trace import KerasWriter
 
 
-def write_own_training(
+def write_custom_training(
     spec: CheckSpec,
     reference: Reference,
     writer: KerasWriter,

@@ -20,13 +20,13 @@ import tensorflow as tf
 from keras_impl.reference import Reference
 from parity.errors import InputError
 from parity.halves.keras import versions
-from parity.halves.keras.check.custom_layers import own_code, seeds_of, told_of
-from parity.halves.keras.check.custom_steps import own_steps
+from parity.halves.keras.check.custom_layers import custom_code_facts, error_line, seeds_of
+from parity.halves.keras.check.custom_steps import custom_step_names
 from parity.halves.keras.check.facts import plain_nested
 from parity.halves.keras.check.inlined import as_graph, inlined
-from parity.halves.keras.check.quoted_code import own_step, quoted
+from parity.halves.keras.check.quoted_code import custom_step_facts, quoted
 from parity.halves.keras.check.structure import slots_of
-from parity.halves.keras.check.symbolic import is_graph, told_simply
+from parity.halves.keras.check.symbolic import is_graph, with_plain_configs
 from parity.halves.keras.check.weights import (
     Weights,
     all_initializers,
@@ -73,7 +73,7 @@ def _kind(x: Any) -> str:
 def _size(x: Any) -> int | None:
     """Returns the size of the first batch."""
     said = getattr(x, "batch_size", None)
-    if versions.is_kerass_own(x) and isinstance(said, int):  # such as of images in a directory
+    if versions.is_from_keras(x) and isinstance(said, int):  # such as of images in a directory
         return said
     with suppress(Exception), _unmoved():  # code of the user's, which may raise anything
         batch = x[0] if isinstance(x, keras.utils.PyDataset) else next(iter(x))
@@ -347,7 +347,7 @@ def _others(model: keras.Model) -> Iterator[Any]:
         modes = [node.arguments.kwargs.get("training") for node in operation._inbound_nodes]
         for layer in [operation, *_inside(operation)]:
             known = inspect.signature(layer.call).parameters.get("training")
-            is_model, is_custom = isinstance(layer, keras.Model), not versions.is_kerass_own(layer)
+            is_model, is_custom = isinstance(layer, keras.Model), not versions.is_from_keras(layer)
             idle = [
                 mode
                 for mode in modes
@@ -392,8 +392,9 @@ def described(
         TimeDistributed, since the config does not say that they are one; "fit": its arguments, with
         "others" that no port has, "batches" of `batches_given`, "feed" of `feed_facts`,
         "is_numpy_fresh", whether the program has drawn nothing by NumPy, "later" of `later_fits`,
-        "is_seeded", "has_targets", which only arrays x without y lack, and "step" of `own_step`;
-        "own_steps": methods of its training that are the user's own; and what `own_code` returns.
+        "is_seeded", "has_targets", which only arrays x without y lack, and "step" of
+        `custom_step_facts`; "own_steps": methods of its training that are the user's own; and what
+        `custom_code_facts` returns.
 
     Raises:
         InputError: this is Keras 2, whose graphs a port is not written of.
@@ -425,9 +426,9 @@ def described(
     found["fit"]["later"] = getattr(factory, "later", None)  # of a script
     found["fit"]["is_seeded"] = getattr(factory, "sets_seed", False)  # likewise
     found["fit"]["has_targets"] = _has_targets(reference)
-    found["fit"]["step"] = own_step(reference, Path(spec.folder))
+    found["fit"]["step"] = custom_step_facts(reference, Path(spec.folder))
     found["fit"]["others"] = {name: plain_nested(value) for name, value in rare.items()}
-    found["own_steps"] = own_steps(reference.model)
+    found["own_steps"] = custom_step_names(reference.model)
     return reference, found, custom_code
 
 
@@ -441,7 +442,7 @@ def _facts(reference: Reference, spec: CheckSpec) -> tuple[dict[str, Any], dict[
     try:
         graph = as_graph(reference, spec.batch_size)
     except Exception as error:  # of a class of the user, which may raise anything
-        problem = told_of(error)
+        problem = error_line(error)
     numbers, weights = _numbers(spec.seed), weights_of(model)
     initial = all_initializers(model)
 
@@ -451,12 +452,14 @@ def _facts(reference: Reference, spec: CheckSpec) -> tuple[dict[str, Any], dict[
         found: dict[str, Any] = {"model": None, "problem": problem, "stubbed": []}
         if not problem:
             try:
-                with told_simply(graph), _seeds_of_generators(graph, numbers):
+                with with_plain_configs(graph), _seeds_of_generators(graph, numbers):
                     found["model"] = json.loads(graph.to_json())
             except Exception as error:  # likewise
-                found["problem"] = told_of(error)
+                found["problem"] = error_line(error)
         found["shared"] = sorted(_shared(graph))
-        custom_code, described_ids = own_code(model, graph, weights, numbers, Path(spec.folder))
+        custom_code, described_ids = custom_code_facts(
+            model, graph, weights, numbers, Path(spec.folder)
+        )
         custom_code["inlined"] = paths_on_top(graph, weights)
         draws = _draws(model, weights, numbers, described_ids, paths)
         found["draws"] = sorted(draws, key=lambda draw: draw[1])
@@ -587,7 +590,7 @@ def _draws(
         model: of the program.
         weights: of it.
         numbers: seed -> number of its draw.
-        described_ids: IDs of variables and layers that `own_code` describes.
+        described_ids: IDs of variables and layers that `custom_code_facts` describes.
         paths: of variables and layers with other names than Keras's, by ID.
     """
     variables = weights.variables

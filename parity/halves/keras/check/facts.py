@@ -14,7 +14,7 @@ from parity.data.probe_inputs import FEW, rule_sequences
 from parity.data.samples import Samples
 from parity.halves.keras import versions
 from parity.halves.keras.call import Call
-from parity.halves.keras.check.custom_steps import own_steps
+from parity.halves.keras.check.custom_steps import custom_step_names
 from parity.halves.keras.check.not_compared import RULES, other_callbacks
 from parity.halves.keras.check.objective import Objective, config_of, name_of
 from parity.halves.keras.check.parts import whole_of
@@ -26,7 +26,7 @@ from parity.halves.keras.check.weights import (
 )
 from parity.halves.keras.factories import called_anew, trained_steps
 from parity.halves.keras.schedules import CompiledRate, has_schedule
-from parity.halves.keras.versions import is_kerass_own
+from parity.halves.keras.versions import is_from_keras
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
 from parity.traces.facts import Input, Loss, Node, Schedule, known
 from parity.traces.trace import KerasWriter
@@ -62,7 +62,7 @@ def write_facts(
         for name, found in all_initializers(model).items()
         if found.config
     }
-    step_names = own_steps(whole_of(reference).model)
+    step_names = custom_step_names(whole_of(reference).model)
     if "train_step" in step_names:
         writer.facts["own_steps"] = step_names
     if "compute_loss" in step_names:
@@ -182,7 +182,7 @@ def write_schedule(
         facts["kind"] = type(schedule).__name__
         facts["config"] = plain_nested(schedule.get_config())
         # What code of the user's would give without rounding is not known.
-        facts["exact_known"] = is_kerass_own(schedule)
+        facts["exact_known"] = is_from_keras(schedule)
         rates = [float(schedule(step)) for step in probe_inputs.SCHEDULE_STEPS]
         writer.put("schedule/steps", np.array(rates))
         writer.put("schedule/exact", np.array(_exact_rates(schedule, rates)))
@@ -192,7 +192,7 @@ def write_schedule(
     facts["not_compared"] = [name for name, _ in other_callbacks(reference)]
     if not callbacks:
         return
-    sequence = probe_inputs.metrics(spec.seed, probe_inputs.told_apart(facts["callbacks"]))
+    sequence = probe_inputs.metrics(spec.seed, probe_inputs.watched_deltas(facts["callbacks"]))
     rates, stopped, first = [], -1, float(optimizer.learning_rate)
     model = reference.model
     model.stop_training = False
@@ -296,7 +296,7 @@ def _exact_rates(schedule: Any, rates: list[float]) -> list[float]:
 
     For a user's own schedule this is not known to work, so `rates` are returned as they are.
     """
-    if not is_kerass_own(schedule):
+    if not is_from_keras(schedule):
         return rates
     exact = type(schedule).from_config(_as_float64(schedule.get_config()))
     return [float(exact(np.float64(step))) for step in probe_inputs.SCHEDULE_STEPS]

@@ -22,8 +22,14 @@ from parity.halves.keras.check.inputs import reset_states
 from parity.halves.keras.check.metrics import penalties
 from parity.halves.keras.check.not_compared import Exercise, useless_masks
 from parity.halves.keras.check.objective import Batch, Objective
-from parity.halves.keras.check.sequence_masks import asked, ends_of, is_brief, kept, uses_masked
-from parity.halves.keras.check.structure import as_fed, joined, outputs_of, told
+from parity.halves.keras.check.sequence_masks import (
+    asked,
+    ends_of,
+    kept,
+    leaves_out_large,
+    uses_masked,
+)
+from parity.halves.keras.check.structure import as_fed, joined, output_facts, outputs_of
 from parity.halves.keras.check.weights import named_variables, trainable
 from parity.halves.keras.rounding import Perturbation
 from parity.programs.check_spec import CheckSpec
@@ -57,11 +63,13 @@ def write_forward(
         try:
             output = model(fed, training=False)
         except tf.errors.OpError as error:
-            raise InputError(f"the Keras model cannot be computed: {errors.told(error)}") from error
+            raise InputError(
+                f"the Keras model cannot be computed: {errors.error_message(error)}"
+            ) from error
     end_with(calls, output)
     if parts := outputs_of(model, output):
-        writer.facts["outputs"] = told(parts, calls)
-    if is_brief(spec, calls):
+        writer.facts["outputs"] = output_facts(parts, calls)
+    if leaves_out_large(spec, calls):
         writer.facts["brief"] = True
     write_calls("eval", calls, output, writer)
     writer.put("forward/eval/output", as_one(model, output))

@@ -18,22 +18,22 @@ from parity.halves.keras.check.custom_layers import has_mask_code
 from parity.halves.keras.check.inputs import inputs_of
 from parity.halves.keras.check.symbolic import (
     WEIGHT,
+    CallMasks,
     HeldArray,
     HeldWeight,
-    ToldMasks,
     attributes_of,
-    can_be_held,
+    has_plain_weights,
     in_graph,
     is_array,
+    is_custom,
     is_graph,
-    is_own,
     open_sides,
     sizes_of_batches,
     takes_weights,
     weights_as_tensors,
 )
 from parity.halves.keras.check.weights import below
-from parity.halves.keras.versions import is_kerass_own, is_weight
+from parity.halves.keras.versions import is_from_keras, is_weight
 
 # --------------------------------------------------------------------------------------------------
 #
@@ -94,7 +94,7 @@ class Trial:
         self._beside.append(tensors[0])
         try:
             _check(layer)
-            masks = ToldMasks(layer, arguments, keywords)
+            masks = CallMasks(layer, arguments, keywords)
             tensors += [mask for mask in masks.flat if all(mask is not each for each in tensors)]
             keywords = {**keywords, **masks.by_name}
             if layer._call_has_training_arg and keywords.get("training") is None:
@@ -119,7 +119,7 @@ class Trial:
             keywords.get("training") in (None, self._training)
             and isinstance(given, keras.KerasTensor)
             and [len(each.shape) for each in graph.inputs] == [len(given.shape)]
-            and any(is_own(each) and id(each) not in self._whole for each in in_graph(layer))
+            and any(is_custom(each) and id(each) not in self._whole for each in in_graph(layer))
         )
 
     def _open(self, layer: Any, given: Any) -> Any:
@@ -159,7 +159,7 @@ class Trial:
         def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
             is_symbolic = bool(_symbolic((arguments, keywords)))
             is_in_code = bool(self._beside) and not depth[0]
-            if (is_symbolic or is_in_code) and not depth[0] and is_own(layer):
+            if (is_symbolic or is_in_code) and not depth[0] and is_custom(layer):
                 if id(layer) not in self._whole:
                     return self._run_code(layer, *arguments, **keywords)
                 if not is_symbolic:
@@ -229,7 +229,7 @@ def _check(layer: Any) -> None:
             Lambda with a mask.
     """
     if (
-        not can_be_held(layer)
+        not has_plain_weights(layer)
         or layer._seed_generators
         or layer.activity_regularizer is not None
         or (isinstance(layer, keras.layers.Lambda) and has_mask_code(layer))
@@ -269,7 +269,7 @@ class Inlined:
         found = {id(weight.variable): f"{weight.name}/{WEIGHT}" for weight in self.weights}
         for layer, name in self.names.values():
             found |= _paths_inside(layer, layer.name)
-            if is_own(layer):  # its variables are told by its own facts
+            if is_custom(layer):  # its variables are told by its own facts
                 continue
             for variable in layer.variables:
                 found[id(variable)] = f"{layer.name}/{below(layer, variable, name)}"
@@ -304,7 +304,7 @@ def inlined(model: Any, inputs: Any) -> Inlined | None:
     Returns:
         The graph; None if nothing could be written out.
     """
-    if is_graph(model) and not any(map(is_own, in_graph(model))):
+    if is_graph(model) and not any(map(is_custom, in_graph(model))):
         return None
     whole: set[int] = set()  # layers that stay as they are
     graph = getattr(model, "_functional", None) or model
@@ -480,7 +480,7 @@ def as_graph(reference: Reference, batch_size: int) -> keras.Model:
     """
     model: Any = reference.model
     if is_graph(model):
-        if isinstance(model, keras.Sequential) or is_kerass_own(model):
+        if isinstance(model, keras.Sequential) or is_from_keras(model):
             return model
         # A functional model of a class of the user's may have a config without layers.
         return keras.Model(model._inputs_struct, model._outputs_struct, name=model.name)

@@ -175,7 +175,7 @@ class _Watch:
             layer: of any kind.
             given: its first input.
         """
-        if not versions.is_kerass_own(layer):
+        if not versions.is_from_keras(layer):
             return False
         kind = type(layer).__name__
         if kind == "Embedding":
@@ -280,7 +280,7 @@ def state_kept(model: keras.Model) -> Iterator[None]:
     """Gives a model back what calls in the block change: statistics, generators, its own state."""
     kept = [v for v in model.non_trainable_variables if v is not None]
     kept += [v for v in model.variables if "seed_generator" in versions.path_of(v)]
-    if not all(map(versions.is_kerass_own, model._flatten_layers())):
+    if not all(map(versions.is_from_keras, model._flatten_layers())):
         kept += model.trainable_variables  # code of the user's may set them, to mask a kernel
     before = [variable.numpy() for variable in kept]
     try:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from keras_impl.reference import Reference
 from parity.data import probe_inputs
-from parity.errors import told
+from parity.errors import error_message
 from parity.halves.keras import versions
 from parity.halves.keras.call import Call, Calls
 from parity.halves.keras.check.objective import (
@@ -133,7 +133,7 @@ def write_confident_loss(
         parts = objective.parts(output, batch)
         unweighted = objective.value(output, Batch(targets)) if batch.has_weights else None
     except Exception as error:  # a loss of the user may raise for other outputs than the model's
-        _leave_out(writer, f"it raises for them ({told(error)})")
+        _leave_out(writer, f"it raises for them ({error_message(error)})")
         return
     if not np.isfinite(float(value)):
         _leave_out(writer, f"it is {float(value)} for them")
@@ -396,7 +396,7 @@ def write_metrics(
         with versions.epsilon_times(2 if perturbation else 1):
             found = {part: _said(compiled, each) for part, each in batches.items()}
     except Exception as error:  # a metric of the user may raise anything
-        facts["why"] = f"Keras's metrics raise for the targets of the probe: {told(error)}"
+        facts["why"] = f"Keras's metrics raise for the targets of the probe: {error_message(error)}"
         return
     for name, values in found["given"].items():
         facts["names"].append(name)

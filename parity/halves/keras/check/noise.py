@@ -69,7 +69,7 @@ def leave_out_epsilon(layer: Any) -> None:
         return
     for variable in layer.trainable_variables:
         constraint = getattr(variable, "constraint", None)
-        if constraint is not None and versions.is_kerass_own(constraint):
+        if constraint is not None and versions.is_from_keras(constraint):
             variable.constraint = _WithoutEpsilon(constraint)
 
 
@@ -113,7 +113,7 @@ def perturb_constants(model: keras.Model) -> None:
     for layer in model._flatten_layers():
         perturb_scale(layer)
         leave_out_epsilon(layer)
-        if not versions.is_kerass_own(layer):
+        if not versions.is_from_keras(layer):
             _move_arrays(layer)
         # The output of a plain leaky ReLU is moved, and by less.
         if getattr(layer, "negative_slope", None) and kind_of(layer) != "activation:leaky_relu":

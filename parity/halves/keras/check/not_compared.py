@@ -157,11 +157,11 @@ def other_callbacks(reference: Reference) -> Iterator[tuple[str, str]]:
     """Yields class and reason of each callback that may change numbers and is not compared."""
     for callback in reference.callbacks:
         kind = type(callback)
-        is_keras = versions.is_kerass_own(callback)
+        is_keras = versions.is_from_keras(callback)
         row = coverage.CALLBACKS.get(kind.__name__) if is_keras else None
         if isinstance(callback, RULES) or (row is not None and row.kind != LEFT_OUT):
             continue
-        yield kind.__name__, coverage.OWN_CALLBACK if row is None else row.why
+        yield kind.__name__, coverage.CUSTOM_CALLBACK if row is None else row.why
 
 
 def _compile(model: keras.Model) -> Iterator[tuple[str, str]]:
@@ -321,11 +321,21 @@ def not_compared(exercise: Exercise, writer: KerasWriter) -> list[NotCompared]:
     reason = f", since nothing passes {', '.join(exercise.dead)}" if exercise.dead else ""
     why = dict.fromkeys(exercise.idle, f"it is zero in every probe{reason}")
     why |= dict.fromkeys(exercise.unused, UNUSED)
-    found = [told(f"gradient through {name}", "none passes in any probe") for name in exercise.dead]
-    found += [told(f"mask of {name}", f"it drops {what}") for name, what in exercise.masks.items()]
+    found = [
+        not_compared_entry(f"gradient through {name}", "none passes in any probe")
+        for name in exercise.dead
+    ]
+    found += [
+        not_compared_entry(f"mask of {name}", f"it drops {what}")
+        for name, what in exercise.masks.items()
+    ]
     for name, pieces in exercise.unreached.items():
-        found += [told(f"numbers {piece} in {name}", "no probe has any") for piece in pieces]
-    found += [told(f"gradient of {n}", text, f"gradient/{n}") for n, text in why.items()]
+        found += [
+            not_compared_entry(f"numbers {piece} in {name}", "no probe has any") for piece in pieces
+        ]
+    found += [
+        not_compared_entry(f"gradient of {n}", text, f"gradient/{n}") for n, text in why.items()
+    ]
     return [*found, *_rounding(writer, set(why))]
 
 
@@ -343,19 +353,19 @@ def _rounding(writer: KerasWriter, zero: set[str]) -> Iterator[NotCompared]:
             continue
         if reader.largest(key) < limits.floor * greatest:
             named.add(name)
-            yield told(f"gradient of {name}", "its gradient is only rounding", key)
+            yield not_compared_entry(f"gradient of {name}", "its gradient is only rounding", key)
         elif (most := allowed_by_rounding(reader, key)) > limits.most:
             named.add(name)
-            yield told(f"gradient of {name}", _share(most), key)
+            yield not_compared_entry(f"gradient of {name}", _share(most), key)
         elif allowed_by_float32(reader, key) * reader.largest(key) >= single * greatest:
             named.add(name)
-            yield told(
+            yield not_compared_entry(
                 f"gradient of {name}", "the program has it in float32, which rounds it away", key
             )
     states = [key for key in writer.arrays if key.startswith("state/")]
     for key in states:
         if (most := allowed_by_rounding(reader, key)) > limits.most:
-            yield told(f"{key.partition('/')[2]} after a batch", _share(most), key)
+            yield not_compared_entry(f"{key.partition('/')[2]} after a batch", _share(most), key)
     for name in writer.facts["weights"]:
         if name in zero | named:  # what trains by such a gradient is no more certain
             continue
@@ -363,7 +373,7 @@ def _rounding(writer: KerasWriter, zero: set[str]) -> Iterator[NotCompared]:
         found = {key: allowed_by_rounding(reader, key) for key in steps}
         decided = {key: most for key, most in found.items() if most > limits.most_in_training}
         if decided:
-            yield told(f"training of {name}", _share(max(decided.values())), *decided)
+            yield not_compared_entry(f"training of {name}", _share(max(decided.values())), *decided)
 
 
 def _is_step_of(key: str, weight: str) -> bool:
@@ -375,7 +385,7 @@ def _share(most: float) -> str:
     return f"rounding may change it by {most:.1e} of its size"
 
 
-def told(what: str, why: str, *keys: str) -> NotCompared:
+def not_compared_entry(what: str, why: str, *keys: str) -> NotCompared:
     """Returns an entry of the fact `not_compared`; the keys are the arrays that it is about."""
     return {"what": what, "why": why, "arrays": list(keys)}
 

@@ -14,9 +14,9 @@ import tensorflow as tf
 from keras_impl.reference import Reference
 from parity.data import probe_inputs
 from parity.data.samples import Samples
-from parity.errors import InputError, told
+from parity.errors import InputError, error_message
 from parity.halves.keras import versions
-from parity.halves.keras.check.custom_steps import own_steps
+from parity.halves.keras.check.custom_steps import custom_step_names
 from parity.halves.keras.check.sequence_masks import targets_of
 from parity.halves.keras.check.structure import (
     flat_names,
@@ -316,7 +316,7 @@ def found_form(loss: Any, forms: Forms, output: Any) -> Found:
         try:
             problem = _problem(loss, forms.drawn(form), output)
         except Exception as error:  # a loss of the user may raise anything
-            problem = told(error)
+            problem = error_message(error)
         if not problem:
             return Found(form)
         problems[form] = problem
@@ -416,9 +416,9 @@ class Objective:
         parts = outputs_of(model, output)
         self._parts, self._output = parts, output
         self.losses = losses_of(model, output, parts)
-        self.is_own = "compute_loss" in own_steps(model)
-        if not any(self.losses.values()) and (self.is_own or _adds_alone(model)):
-            self.is_own, self.losses = True, dict.fromkeys(self.losses, compute_loss)
+        self.is_custom = "compute_loss" in custom_step_names(model)
+        if not any(self.losses.values()) and (self.is_custom or _adds_alone(model)):
+            self.is_custom, self.losses = True, dict.fromkeys(self.losses, compute_loss)
         weights = weights_of(model, output, parts)
         self.loss_weights = {n: weights.get(n, 1.0) for n, x in self.losses.items() if x}
         self.shapes = {n: tuple(p.shape[1:]) for n, p in (parts or {"": output}).items()}
@@ -441,12 +441,12 @@ class Objective:
         kinds: dict[str, str] = {}
         parts = self._parts or {"": output}
         for name, loss in self.losses.items():
-            needs = loss is not None and not self.is_own
+            needs = loss is not None and not self.is_custom
             if needs and self.samples.has_data and not self._is_of_file(name):
                 lacking = f"y_{name}, the targets of that output" if name else "y, the targets"
                 raise InputError(f"--data: the file has no {lacking}, which the loss needs")
             kind, has_form = kind_of(loss)
-            if loss is None or has_form or self.is_own or self._is_of_file(name):
+            if loss is None or has_form or self.is_custom or self._is_of_file(name):
                 is_given = loss is compute_loss and self._given.of(name) is not None
                 kinds[name] = DATA if is_given else kind
                 continue
@@ -481,7 +481,7 @@ class Objective:
             self.value(output, batch)
         except Exception as error:  # Keras, or a loss of the user, may raise anything
             whose = "those that `fit` gets" if self.has_given else "those that were drawn"
-            return f"Keras raises for {whose} ({told(error)})"
+            return f"Keras raises for {whose} ({error_message(error)})"
         return ""
 
     @property
@@ -557,7 +557,7 @@ class Objective:
     def _moved(self, compute: Callable[[], Any]) -> Any:
         """Returns a loss, in a perturbed pass moved by as much as its constants may change it."""
         # A `compute_loss` of the user's may draw numbers, which a second call would change.
-        return moved_loss(compute) if self.is_perturbed and not self.is_own else compute()
+        return moved_loss(compute) if self.is_perturbed and not self.is_custom else compute()
 
     def parts(self, output: Any, batch: Batch) -> dict[str, Any]:
         """Returns the loss of each of several outputs, without its weight and without penalties.
@@ -565,7 +565,7 @@ class Objective:
         Empty for one output, and where the model computes its loss itself.
         """
         compiled = getattr(self.model, "_compile_loss", None)
-        if self.is_one or compiled is None or self.is_own:
+        if self.is_one or compiled is None or self.is_custom:
             return {}
         outputs = outputs_of(self.model, output)
         found: dict[str, Any] = {}

@@ -16,7 +16,7 @@ from parity.halves.keras.calls import recorded_calls
 from parity.halves.keras.check.forward_backward import write_drawn
 from parity.halves.keras.check.inputs import reset_states
 from parity.halves.keras.check.noise import greatest_of, perturbed_gradient
-from parity.halves.keras.check.not_compared import told
+from parity.halves.keras.check.not_compared import not_compared_entry
 from parity.halves.keras.check.objective import Objective
 from parity.halves.keras.check.passes import write_augmented
 from parity.halves.keras.check.sequence_masks import counts_of_outputs, put_counts
@@ -165,7 +165,9 @@ def has_repeated_rows(gradients: Sequence[Any]) -> bool:
     return any(len(np.unique(rows)) < rows.size for rows in indices)
 
 
-def taken_apart(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]) -> list[int]:
+def places_moved_by_rows(
+    optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any]
+) -> list[int]:
     """Returns the places of weights that move otherwise if repeated rows are added up before.
 
     Args:
@@ -261,9 +263,9 @@ def write_trajectory(
     writer.put("trajectory/rates", np.array(rates))
     if repeated:
         names = {id(variable): name for name, variable in trainable(model).items()}
-        apart = taken_apart(model.optimizer, repeated, variables)
+        apart = places_moved_by_rows(model.optimizer, repeated, variables)
         writer.facts["not_compared"] = [
-            told(by_rows(names[id(variables[number])]), _APART) for number in apart
+            not_compared_entry(by_rows(names[id(variables[number])]), _APART) for number in apart
         ]
 
 

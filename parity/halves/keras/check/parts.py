@@ -15,10 +15,10 @@ import tensorflow as tf
 from keras_impl.reference import Input, Reference
 from parity.data import probe_inputs
 from parity.data.samples import Samples, packed
-from parity.errors import InputError, told
+from parity.errors import InputError, error_message
 from parity.halves.keras import versions
 from parity.halves.keras.casts import in_float64
-from parity.halves.keras.check.custom_steps import own_steps
+from parity.halves.keras.check.custom_steps import custom_step_names
 from parity.halves.keras.check.inputs import inputs_of
 from parity.halves.keras.check.objective import Objective
 from parity.halves.keras.check.structure import as_fed, in_order
@@ -406,7 +406,7 @@ def plan_of(reference: Reference, spec: CheckSpec) -> Plan | None:
         InputError: inputs are not known, or the step raises.
     """
     model = reference.model
-    if versions.IS_KERAS_2 or "train_step" not in own_steps(model):
+    if versions.IS_KERAS_2 or "train_step" not in custom_step_names(model):
         return None
     data = StepData(reference, spec)
     batch = data.batch("probe", data.sizes(1)[0])
@@ -438,7 +438,7 @@ def make_step(model: Any, data: Any) -> dict[str, Any]:
     except Exception as error:  # the user's code may raise anything
         got = f"(x, y) with {len(data)} parts" if isinstance(data, tuple) else "x alone"
         raise InputError(
-            f"the train_step of {type(model).__name__} raises {told(error)}; it "
+            f"the train_step of {type(model).__name__} raises {error_message(error)}; it "
             f"was given {got}; give what `fit` gets: keras_impl.Reference(model, x=..., y=...), or "
             "--data with x and y"
         ) from error
@@ -555,4 +555,4 @@ def _constants(model: keras.Model) -> Iterator[keras.Variable]:
         if not isinstance(layer, keras.Model) and not layer.trainable_variables:
             yield from layer.weights
     trained = {id(variable) for variable in model.trainable_variables}
-    yield from (each for each in versions.own_weights(model) if id(each) not in trained)
+    yield from (each for each in versions.direct_weights(model) if id(each) not in trained)

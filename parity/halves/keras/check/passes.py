@@ -161,7 +161,7 @@ def _gates_of(call: Call) -> Iterator[tuple[list[float], np.ndarray]]:
             continue
         functions = (getattr(cell, f"{part}activation", None) for part in ("", "recurrent_"))
         limits = [limit for f in functions if f is not None for limit in limits_of(_of_numbers(f))]
-        if limits and versions.is_kerass_own(cell):
+        if limits and versions.is_from_keras(cell):
             rows = np.asarray(x).reshape(-1, x.shape[-1])[:MAX_ROWS]
             yield limits, rows @ np.asarray(kernel)
 

@@ -20,9 +20,9 @@ import keras
 import numpy as np
 
 from keras_impl.reference import Reference
-from parity.halves.keras.check.custom_steps import own_steps
+from parity.halves.keras.check.custom_steps import custom_step_names
 from parity.halves.keras.schedules import attributes_of, class_of, has_schedule
-from parity.halves.keras.versions import is_kerass_own, python_number
+from parity.halves.keras.versions import is_from_keras, python_number
 from parity.programs.user_modules import INSTALLED
 
 # --------------------------------------------------------------------------------------------------
@@ -270,7 +270,7 @@ Facts = dict[str, Any]
 _ENDINGS = ("_regularizer", "_constraint")
 
 
-def own_rules(layers: Iterable[Any], folder: Path) -> dict[str, Facts]:
+def custom_rule_facts(layers: Iterable[Any], folder: Path) -> dict[str, Facts]:
     """Returns what a port is told of such rules of weights and outputs, by "LAYER/SETTING".
 
     Args:
@@ -292,7 +292,7 @@ def rules_in(layer: Any) -> dict[str, Any]:
     """Returns the rules of the user's own that a layer of Keras has, by setting."""
     kind: Any = type(layer)
     rules = {name: getattr(layer, name, None) for name in _settings(kind)}
-    return {name: rule for name, rule in rules.items() if rule and not is_kerass_own(rule)}
+    return {name: rule for name, rule in rules.items() if rule and not is_from_keras(rule)}
 
 
 @functools.cache
@@ -321,7 +321,7 @@ def _rule_facts(rule: Any, folder: Path) -> Facts:
 # A compiled model goes in. Facts come out by the name of the class.
 
 
-def own_schedules(model: keras.Model, folder: Path) -> dict[str, Facts]:
+def custom_schedule_facts(model: keras.Model, folder: Path) -> dict[str, Facts]:
     """Returns what a port is told of the schedule of the optimizer, if it is the user's own.
 
     Args:
@@ -336,7 +336,7 @@ def own_schedules(model: keras.Model, folder: Path) -> dict[str, Facts]:
     if optimizer is None or not has_schedule(optimizer):
         return {}
     schedule = optimizer._learning_rate
-    if is_kerass_own(schedule):
+    if is_from_keras(schedule):
         return {}
     kind, attributes = class_of(schedule), attributes_of(schedule)
     values = shown(attributes)
@@ -355,7 +355,7 @@ def own_schedules(model: keras.Model, folder: Path) -> dict[str, Facts]:
 # A reference goes in. Facts come out: the code of the step, and what it gets.
 
 
-def own_step(reference: Reference, folder: Path) -> Facts | None:
+def custom_step_facts(reference: Reference, folder: Path) -> Facts | None:
     """Returns what a port is told of the `train_step` of a model; None: it is Keras's.
 
     Args:
@@ -367,7 +367,7 @@ def own_step(reference: Reference, folder: Path) -> Facts | None:
         by "self.NAME".
     """
     model = reference.model
-    if "train_step" not in own_steps(model):
+    if "train_step" not in custom_step_names(model):
         return None
     kind = type(model)
     keras_attributes = {*vars(keras.Model()), "stop_training", "output_names", "input_names"}

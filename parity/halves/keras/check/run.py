@@ -15,7 +15,7 @@ from parity.data import draws as initial_draws
 from parity.data.samples import Samples
 from parity.halves.keras import casts, factories, versions
 from parity.halves.keras.check.custom_losses import write_loss_graphs
-from parity.halves.keras.check.custom_training import write_own_training
+from parity.halves.keras.check.custom_training import write_custom_training
 from parity.halves.keras.check.described import described
 from parity.halves.keras.check.facts import write_schedule
 from parity.halves.keras.check.inputs import inputs_of, stateful_layers
@@ -297,7 +297,7 @@ def _write_training(spec: CheckSpec, factory: Callable[[], Any], one: Pass) -> N
             factory, one.weights, one.perturbation, moves_constants=one.moves_constants
         ).reference
         set_weights(fresh.model, one.weights)
-        write_own_training(spec, fresh, one.writer, one.perturbation)
+        write_custom_training(spec, fresh, one.writer, one.perturbation)
     if getattr(model, "optimizer", None) is None:
         return
     if model.count_params() >= LARGE_MODEL:

@@ -176,7 +176,7 @@ LEAST = 2**21
 SMALL = 1_024  # numbers of an array that is kept in any case
 
 
-def is_brief(spec: CheckSpec, calls: Sequence[Call]) -> bool:
+def leaves_out_large(spec: CheckSpec, calls: Sequence[Call]) -> bool:
     """Whether a probe leaves the layers out, as the spec allows and the size of a pass demands."""
     return spec.brief and sum(math.prod(call.output.shape) for call in calls) > LEAST
 

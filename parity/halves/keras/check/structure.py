@@ -63,7 +63,7 @@ def in_order(reference: Reference, x: Any) -> Any:
     return tuple(leaf for name in structure for leaf in _leaves(x[name]))
 
 
-def as_taken(reference: Reference, x: Any) -> Any:
+def in_input_structure(reference: Reference, x: Any) -> Any:
     """Returns inputs in Keras's order, as `in_order` makes them, as a model with names takes them.
 
     Args:
@@ -359,7 +359,7 @@ def joined(parts: Mapping[str, Any]) -> Any:
     return tf.concat([tf.cast(part, tf.float64) for part in flat], axis=-1)
 
 
-def told(parts: Mapping[str, Any], calls: Sequence[Call]) -> list[Output]:
+def output_facts(parts: Mapping[str, Any], calls: Sequence[Call]) -> list[Output]:
     """Returns name, shape of a sample, and last activation of each output, ready for JSON."""
     return [
         {

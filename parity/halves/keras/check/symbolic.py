@@ -14,7 +14,7 @@ import numpy as np
 from parity.halves.keras import versions
 from parity.halves.keras.casts import noted_initializer
 from parity.halves.keras.check.quoted_code import rules_in
-from parity.halves.keras.versions import is_kerass_own, is_weight, path_of
+from parity.halves.keras.versions import is_from_keras, is_weight, path_of
 
 # --------------------------------------------------------------------------------------------------
 #
@@ -143,7 +143,7 @@ def weights_in(layer: Any) -> list[Any]:
     return [variable for variable in variables if is_weight(variable)]
 
 
-def can_be_held(layer: Any) -> bool:
+def has_plain_weights(layer: Any) -> bool:
     """Whether a config can tell all weights that a layer of the user's own has itself.
 
     They are of real numbers, in the dtype in which the layer computes; Keras's own initialisers and
@@ -166,7 +166,7 @@ def can_be_held(layer: Any) -> bool:
 
 
 def _has_config(part: Any) -> bool:
-    return part is not None and is_kerass_own(part) and hasattr(part, "get_config")
+    return part is not None and is_from_keras(part) and hasattr(part, "get_config")
 
 
 def _attributes(layer: Any) -> list[tuple[str, Any]]:
@@ -180,7 +180,7 @@ def weights_as_tensors(layer: Any, beside: Any, known: dict[int, HeldWeight]) ->
     """Lets the attributes of a layer be tensors in the place of its weights.
 
     Args:
-        layer: of the user's own, for which `can_be_held` is true.
+        layer: of the user's own, for which `has_plain_weights` is true.
         beside: a tensor of the graph.
         known: by the IDs of weights; gets those that are new.
     """
@@ -328,7 +328,7 @@ class MaskedBy(keras.layers.Layer):
         return {"name": self.name, "dtype": str(self.compute_dtype)}
 
 
-class ToldMasks:
+class CallMasks:
     """The masks with which Keras calls a layer, and those that it gives to what that returns.
 
     Source: keras 3.15 `layers/layer.py` (`__call__`, `_set_mask_metadata`).
@@ -499,22 +499,22 @@ def _with_ones(x: Any, sides: Sequence[Any]) -> Any:
 # A model goes in. Such layers come out.
 
 
-def own_layers(model: keras.Model) -> dict[str, Any]:
+def custom_layers_in(model: keras.Model) -> dict[str, Any]:
     """Returns the layers in the graph of a model that are of the user's own, by name.
 
     A Lambda is one: its function is code.
     """
     found: dict[str, Any] = {}
     for layer in in_graph(model):
-        if is_own(layer):
+        if is_custom(layer):
             found.setdefault(layer.name, layer)
     return found
 
 
-def is_own(layer: Any) -> bool:
+def is_custom(layer: Any) -> bool:
     """Whether what a layer computes is code of the user's."""
     is_ours = isinstance(layer, HeldWeight | MaskedBy)
-    is_kerass = is_kerass_own(layer) or is_graph(layer) or is_ours
+    is_kerass = is_from_keras(layer) or is_graph(layer) or is_ours
     return isinstance(layer, keras.layers.Lambda) or not is_kerass
 
 
@@ -534,8 +534,8 @@ def in_graph(model: Any) -> Iterator[Any]:
             yield from in_graph(layer)
             continue
         yield layer
-        if not is_own(layer):
-            yield from (inner for inner in _inside(layer) if not is_own(inner))
+        if not is_custom(layer):
+            yield from (inner for inner in _inside(layer) if not is_custom(inner))
 
 
 def _inside(layer: Any) -> Iterator[Any]:
@@ -555,11 +555,11 @@ def wrapped(model: Any) -> Iterator[tuple[Any, Any]]:
 
 def wrapped_in(layer: Any) -> Iterator[tuple[Any, Any]]:
     """Yields the same of a layer, which may hold several cells."""
-    if is_own(layer):
+    if is_custom(layer):
         return
     for inner in _inside(layer):
         for each in (inner, *getattr(inner, "cells", ())):
-            if is_own(each):
+            if is_custom(each):
                 yield layer, each
             elif each is not inner or not hasattr(each, "cell"):
                 continue
@@ -596,7 +596,7 @@ def takes_weights(graph: Any) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def told_simply(model: keras.Model) -> Iterator[None]:
+def with_plain_configs(model: keras.Model) -> Iterator[None]:
     """Lets a model have a config that is text, and that says what it computes.
 
     The `get_config` of a layer of the user's own may be missing, or hold what no text says. So may
@@ -604,8 +604,8 @@ def told_simply(model: keras.Model) -> Iterator[None]:
     approximates, by the name of the exact one of keras.activations.
     """
     models = [each for each in model._flatten_layers() if isinstance(each, keras.Model)]
-    layers = [*own_layers(model).values(), *(inner for _, inner in wrapped(model))]
-    keras_layers = {id(layer): layer for layer in in_graph(model) if not is_own(layer)}
+    layers = [*custom_layers_in(model).values(), *(inner for _, inner in wrapped(model))]
+    keras_layers = {id(layer): layer for layer in in_graph(model) if not is_custom(layer)}
     approximating = [
         (layer, names) for layer in keras_layers.values() if (names := _with_gelu(layer))
     ]

@@ -14,8 +14,8 @@ from parity.data.samples import Samples
 from parity.halves.keras import versions
 from parity.halves.keras.casts import in_float64, noted_initializer
 from parity.halves.keras.check.structure import as_fed
-from parity.halves.keras.check.symbolic import is_graph, is_own
-from parity.halves.keras.versions import is_kerass_own, own_weights, path_of
+from parity.halves.keras.check.symbolic import is_custom, is_graph
+from parity.halves.keras.versions import direct_weights, is_from_keras, path_of
 
 # --- The weights of a Keras model by name ---------------------------------------------------------
 #
@@ -48,7 +48,7 @@ def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
             below = path.split(f"{layer.name}/", 1)[-1] if f"{layer.name}/" in path else path
             add(variable, layer.name, below)
     for holder in model._flatten_layers():
-        for variable in versions.own_weights(holder):
+        for variable in versions.direct_weights(holder):
             add(variable, holder.name, versions.path_of(variable).rsplit("/", 1)[-1])
     for variable in model.weights:  # held in a way that Keras does not tell
         holder_name, _, below = versions.path_of(variable).rpartition("/")
@@ -60,7 +60,7 @@ def leaves(model: keras.Model) -> list[keras.Layer]:
     """Returns the layers that are called as a whole, containers resolved, in order."""
     found: list[keras.Layer] = []
     for layer in model._flatten_layers(include_self=False, recursive=False):
-        is_keras_layer = versions.is_kerass_own(layer) and not isinstance(layer, keras.Model)
+        is_keras_layer = versions.is_from_keras(layer) and not isinstance(layer, keras.Model)
         inner = list(layer._flatten_layers(include_self=False, recursive=False))
         if inner and not is_keras_layer:
             found += leaves(layer)
@@ -157,7 +157,7 @@ class Initializer:
             call = type(call).from_config(config)
         # TensorFlow forgets its compiled kernels with every new seed, so that the next operations
         # take ten times as long. Keras's own initialisers draw from their seed alone.
-        if "seed" not in config or not is_kerass_own(call):
+        if "seed" not in config or not is_from_keras(call):
             keras.utils.set_random_seed(seed)
         return np.asarray(call(tuple(shape), dtype=keras.backend.floatx()))
 
@@ -168,7 +168,7 @@ def initializers(model: keras.Model) -> dict[str, Initializer]:
         id(variable): layer
         for leaf in reversed(leaves(model))
         for layer in [leaf, *leaf._flatten_layers(include_self=False)]
-        for variable in own_weights(layer)
+        for variable in direct_weights(layer)
     }
     found = {}
     for name, variable in named_variables(model).items():
@@ -200,7 +200,7 @@ def _config(call: Any) -> dict[str, Any]:
     except (NotImplementedError, TypeError, ValueError):  # of a class of the user
         config = {}
     kind = type(call)
-    name = kind.__name__ if is_kerass_own(call) else f"{kind.__module__}.{kind.__name__}"
+    name = kind.__name__ if is_from_keras(call) else f"{kind.__module__}.{kind.__name__}"
     return {"class": name, **config}
 
 
@@ -269,7 +269,7 @@ def paths_on_top(graph: Any, weights: Weights) -> dict[str, str]:
     return {
         names[id(variable)]: f"{layer.name}/{below(layer, variable)}"
         for layer in (graph.layers if is_graph(graph) else ())
-        if not is_graph(layer) and not is_own(layer)
+        if not is_graph(layer) and not is_custom(layer)
         for variable in layer.variables
         if "#" in names.get(id(variable), "")
     }

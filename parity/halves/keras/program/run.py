@@ -36,7 +36,7 @@ from parity.halves.keras.program.feed import (
 )
 from parity.halves.keras.program.source import Source
 from parity.halves.keras.program.steps import masks_of
-from parity.halves.keras.program.training import OwnSteps, train
+from parity.halves.keras.program.training import WatchedSteps, train
 from parity.halves.keras.schedules import has_schedule
 from parity.ladder.custom_steps import FACT
 from parity.programs.check_spec import probes_of
@@ -125,7 +125,7 @@ def run_program(task: ProgramTask) -> RunResult:
     return results[0]
 
 
-def _watched_steps(task: ProgramTask, reference: Reference) -> OwnSteps | None:
+def _watched_steps(task: ProgramTask, reference: Reference) -> WatchedSteps | None:
     """Returns what watches the steps of a model with a `train_step` of its own; else None.
 
     Raises:
@@ -135,7 +135,7 @@ def _watched_steps(task: ProgramTask, reference: Reference) -> OwnSteps | None:
     if FACT not in facts:
         return None
     if not facts["fit"]["has_anchors"]:
-        return OwnSteps(reference.model, facts, task.training, spec.dtype, spec.max_feed)
+        return WatchedSteps(reference.model, facts, task.training, spec.dtype, spec.max_feed)
     if "parts" in facts[FACT]:
         raise InputError(
             f"the train_step of {type(reference.model).__name__} trains networks that no call of "

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras_impl.reference import Reference
 from parity.halves.keras import versions
 from parity.halves.keras.check.noise import perturb_constants, perturb_optimizer
-from parity.halves.keras.check.structure import as_taken
+from parity.halves.keras.check.structure import in_input_structure
 from parity.halves.keras.check.weights import get_weights, is_built, set_weights, trainable
 from parity.halves.keras.factories import BATCH_SIZE, building
 from parity.halves.keras.program.feed import rows_of
@@ -99,7 +99,7 @@ class Float64Steps:
         return made
 
     def _restructured(self, batch: Batch) -> Batch:
-        return (as_taken(self._reference, batch[0]), *batch[1:])
+        return (in_input_structure(self._reference, batch[0]), *batch[1:])
 
     def _begin(self, batch: Batch) -> None:
         """Creates weights, slots and metrics, the last of which a first step makes."""

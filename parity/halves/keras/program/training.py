@@ -113,7 +113,7 @@ def _batches(x: Any, y: Any) -> list[tuple[Any, Any]]:
 # `fit` shows is a mean.
 
 
-class OwnSteps:
+class WatchedSteps:
     """Watches the steps of a model in `fit`.
 
     Args:
@@ -197,7 +197,7 @@ def train(
     writer: KerasWriter,
     report: Report,
     anchors: Anchors | None = None,
-    watched_steps: OwnSteps | None = None,
+    watched_steps: WatchedSteps | None = None,
 ) -> tuple[Any, RunResult, dict[str, Written]]:
     """Trains a reference, and writes down what it does.
 
@@ -269,7 +269,7 @@ class RecorderCallback(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, recorder: TrainingRecorder, report: Report, watched_steps: OwnSteps | None = None
+        self, recorder: TrainingRecorder, report: Report, watched_steps: WatchedSteps | None = None
     ) -> None:
         super().__init__()
         self._recorder, self._report, self._watched_steps = recorder, report, watched_steps

@@ -20,7 +20,7 @@ from parity.halves.torch.calls import recorded_calls
 from parity.halves.torch.check.facts import optimizer_facts
 from parity.halves.torch.check.optimizer import left_out_if_refused
 from parity.halves.torch.kinds import REPLAYED
-from parity.halves.torch.port.carrying import held_tensors
+from parity.halves.torch.port.carrying import source_tensors
 from parity.halves.torch.port.feeding import Feeding, on_device
 from parity.halves.torch.port.parts import as_written, parts_in
 from parity.halves.torch.port.port_under_test import PortUnderTest
@@ -78,7 +78,7 @@ def _clipped(optimizer: torch.optim.Optimizer) -> Iterator[None]:
 @contextmanager
 def applied(port: PortUnderTest) -> Iterator[list[Applied]]:
     """Watches all optimizers in the block, and yields a list to which each call is added."""
-    carried = [(item, {id(t) for t in held_tensors(item.variable)}) for item in port.carried]
+    carried = [(item, {id(t) for t in source_tensors(item.variable)}) for item in port.carried]
     calls: list[Applied] = []
 
     def note(optimizer: torch.optim.Optimizer, *_: Any) -> None:
@@ -154,9 +154,9 @@ class StepData:
 
     def _fed(self, arrays: list[np.ndarray]) -> Any:
         port = self._port
-        if port.own_feed is not None:
+        if port.step_feed is not None:
             return on_device(
-                self._feeding.call(port.own_feed, [port.cast(x) for x in arrays]), port.device
+                self._feeding.call(port.step_feed, [port.cast(x) for x in arrays]), port.device
             )
         return packed(self._structure, [self._first(self._tensor(x)) for x in arrays])
 
@@ -265,7 +265,7 @@ def write_part_calls(calls: list[PartCall], writer: PortWriter) -> None:
 # that the optimizers get first and the weights after each step.
 
 
-def write_own_training(port: PortUnderTest, writer: PortWriter) -> None:
+def write_custom_training(port: PortUnderTest, writer: PortWriter) -> None:
     """Makes the steps that Keras made, from Keras's weights.
 
     Args:

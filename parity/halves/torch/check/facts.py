@@ -15,11 +15,11 @@ from parity.data import draws, probe_inputs
 from parity.data.probe_inputs import rule_sequences
 from parity.halves.torch.call import Call
 from parity.halves.torch.factories import call_factory
-from parity.halves.torch.port.carrying import held_tensors
+from parity.halves.torch.port.carrying import source_tensors
 from parity.halves.torch.port.feeding import build_lazy, unwrapped
 from parity.halves.torch.port.port_under_test import PortUnderTest, is_large
 from parity.halves.torch.port.random_masks import dropped_axes, inner_dropouts, replayed
-from parity.halves.torch.port.unpaired import left_over, told_nodes, told_pairs
+from parity.halves.torch.port.unpaired import left_over, recorded_nodes, recorded_pairs
 from parity.halves.torch.step_rate import idle_step_of
 from parity.ladder.rounding import dtype_of
 from parity.programs.check_spec import CheckSpec
@@ -49,10 +49,10 @@ def write_weights(port: PortUnderTest, writer: PortWriter) -> None:
 def write_facts(port: PortUnderTest, writer: PortWriter) -> None:
     """Writes the facts of a port, with the pairs that were found."""
     nodes = port.keras.facts["nodes"]
-    carried = {id(tensor) for item in port.carried for tensor in held_tensors(item.variable)}
+    carried = {id(tensor) for item in port.carried for tensor in source_tensors(item.variable)}
     names = dict(port.module.named_parameters())
-    pairs = told_pairs(port)
-    writer.facts["nodes"] = told_nodes(port, pairs)
+    pairs = recorded_pairs(port)
+    writer.facts["nodes"] = recorded_nodes(port, pairs)
     writer.facts["pairs"] = [
         (nodes[row]["name"], port.nodes[column]["name"]) for row, column in pairs
     ]
@@ -180,7 +180,7 @@ def write_schedule(
         port = call_factory(factory, spec.seed, dtype_of(keras.facts))
         if port.optimizer is None:
             return
-        deltas = probe_inputs.told_apart(keras.facts["schedule"]["callbacks"])
+        deltas = probe_inputs.watched_deltas(keras.facts["schedule"]["callbacks"])
         metrics = probe_inputs.metrics(spec.seed, deltas)
         is_compared = "schedule/epochs" in keras
         num_rates = len(keras["schedule/epochs"]) if is_compared else len(metrics["loss"])

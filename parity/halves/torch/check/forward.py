@@ -27,7 +27,7 @@ def write_forward(port: PortUnderTest, mode: str, writer: PortWriter) -> None:
     with torch.no_grad(), port.kept():
         calls, output = port.forward(mode, "probe", training=is_training)
         by_name = {call.name: call for call in calls}
-        writer.put(f"forward/{mode}/output", port.as_told(output).detach().cpu().numpy())
+        writer.put(f"forward/{mode}/output", port.as_recorded(output).detach().cpu().numpy())
         if is_training:
             writer.put_all("state", port.moving())
         elif port.keras.facts.get("stateful"):

@@ -45,7 +45,7 @@ _REFLECTED = ("rsub", "radd", "rmul", "rdiv", "rtruediv", "rpow", "truediv", "is
 
 
 @contextmanager
-def seen_broadcasts(output: Any, target: Any) -> Iterator[list[Shapes]]:
+def watched_broadcasts(output: Any, target: Any) -> Iterator[list[Shapes]]:
     """Watches a loss inside the block; yields a list to which such pairs of shapes are added.
 
     Args:
@@ -185,7 +185,7 @@ class Loss:
     def _said(self, returned: Any, target: Any, weights: Any) -> torch.Tensor:
         """Returns what the port's loss says of outputs as the port returns them."""
         output = self._port.built.taken(returned)
-        with seen_broadcasts(output, target) as found:
+        with watched_broadcasts(output, target) as found:
             value: torch.Tensor = self._given(output, target, **self._weighted(weights))
         self._broadcasts += found
         return value

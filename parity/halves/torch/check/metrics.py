@@ -505,7 +505,7 @@ class _PortMetrics:
                 continue
             output, y, _ = batches[0]
             built, dtype = self._port.built, getattr(torch, self._port.dtype)
-            names_of_outputs = self._port.outputs.own_names
+            names_of_outputs = self._port.outputs.port_names
             made = named_metrics(
                 built.metrics, built.weighted_metrics, output, y, dtype, names_of_outputs
             )
@@ -529,7 +529,7 @@ class _PortMetrics:
             output,
             y,
             torch.float64,
-            self._port.outputs.own_names,
+            self._port.outputs.port_names,
         )
         return {theirs: made[ours] for theirs, ours in names.items()}
 

@@ -15,7 +15,7 @@ from typing import Any
 from parity.errors import ParityError, UnfinishedError
 from parity.halves.memory import give_back_large_blocks
 from parity.halves.torch.casts import without_casts
-from parity.halves.torch.check.custom_training import write_own_training
+from parity.halves.torch.check.custom_training import write_custom_training
 from parity.halves.torch.check.facts import write_facts, write_init, write_schedule, write_weights
 from parity.halves.torch.check.fixes.made import changed_port
 from parity.halves.torch.check.fixes.run import write_fixes
@@ -29,7 +29,7 @@ from parity.halves.torch.check.optimizer import write_optimizer, write_trajector
 from parity.halves.torch.factories import advice_on, call_factory, check_written, line_of
 from parity.halves.torch.port.port_under_test import PortUnderTest, built_again, forget_values
 from parity.ladder.engine import OF_PROBE, compare_levels
-from parity.ladder.incomplete import OWN_TRAIN_STEP
+from parity.ladder.incomplete import CUSTOM_TRAIN_STEP
 from parity.ladder.items import FAIL
 from parity.ladder.rounding import dtype_of
 from parity.programs.check_spec import LARGE_MODEL, CheckSpec
@@ -112,11 +112,11 @@ def _run(
         fresh = PortUnderTest(factory, spec.seed, keras, spec.device)
         try:
             with _noted(raised, "train_step", port.dtype):
-                write_own_training(fresh, writer)
+                write_custom_training(fresh, writer)
         except UnfinishedError as error:  # what the network computes is compared all the same
             writer.facts["given"]["train_step"] = False
             writer.facts.setdefault("incomplete", []).append(
-                {"what": OWN_TRAIN_STEP, "why": str(error), "do": "write it, and check again"}
+                {"what": CUSTOM_TRAIN_STEP, "why": str(error), "do": "write it, and check again"}
             )
     with _noted(raised, "schedule", port.dtype):
         write_schedule(spec, factory, keras, writer)

@@ -86,7 +86,9 @@ def forms_of(keras: KerasTrace, mode: str = "eval") -> Iterator[tuple[np.ndarray
         yield in_form(keras, mode, form), allowed_of(keras, key, before)
 
 
-def ends_alike(keras: KerasTrace, pairs: Sequence[PairedLayer], again: Sequence[Call]) -> bool:
+def last_activation_agrees(
+    keras: KerasTrace, pairs: Sequence[PairedLayer], again: Sequence[Call]
+) -> bool:
     """Whether the port gives Keras's last activation what Keras gives it, in eval mode.
 
     True if the port does not have it. The output alone may say little: a softmax of large values is
@@ -193,7 +195,7 @@ def _is_made(keras: KerasTrace, pair: PairedLayer, node: Mapping[str, Any], call
 # and not in another, that is its order, whatever its shape and its way say.
 
 
-def with_seen_axes(
+def with_nearest_axes(
     keras: KerasTrace, pairs: Sequence[PairedLayer], calls: Sequence[Call], again: Sequence[Call]
 ) -> list[PairedLayer]:
     """Returns the pairs with the axes that their values show; the others keep theirs.

@@ -18,7 +18,7 @@ from torch import nn
 from parity.data.probe_inputs import MOVING
 from parity.errors import InputError
 from parity.halves.torch.call import Call, Place, as_it_is, placed, tensors_of
-from parity.halves.torch.factories import told_of
+from parity.halves.torch.factories import error_text
 from parity.halves.torch.port.agreement import output_error
 from parity.halves.torch.port.carried import (
     LOAD,
@@ -79,7 +79,7 @@ def load_by(
     except Exception as error:
         listed = ", ".join(f"{name} {list(array.shape)}" for name, array in weights.items())
         raise InputError(
-            f"the port's `load` raised {told_of(error)}; it gets the module and "
+            f"the port's `load` raised {error_text(error)}; it gets the module and "
             f"Keras's weights by name: {listed}"
         ) from error
 
@@ -389,7 +389,7 @@ def _carry_rest(
 ) -> None:
     """Matches the weights and parameters that are left; the output of the port decides."""
     placed = {item.name for item in cargo.carried} | {entry["what"] for entry in cargo.incomplete}
-    used_ids = {id(tensor) for item in cargo.carried for tensor in held_tensors(item.variable)}
+    used_ids = {id(tensor) for item in cargo.carried for tensor in source_tensors(item.variable)}
     wanted = [need for name, need in needs.items() if name not in placed]
     free = [s for s in found if id(getattr(s.module, s.attribute)) not in used_ids]
     if not wanted or not free:
@@ -447,7 +447,7 @@ def set_all(keras: KerasTrace, items: Sequence[Carried]) -> None:
         item.set(keras[f"weights/{item.name}"])
 
 
-def held_tensors(variable: Variable) -> Iterator[torch.Tensor]:
+def source_tensors(variable: Variable) -> Iterator[torch.Tensor]:
     """Yields the parameters and buffers that a variable is read from."""
     if not variable.is_computed:
         yield from variable.tensors

@@ -26,9 +26,9 @@ from parity.halves.torch.port.carried import NAMES, Carried, Need, Source, assig
 from parity.halves.torch.port.carrying import (
     AGREES,
     MOST_TRIALS,
-    held_tensors,
     needs_of,
     set_all,
+    source_tensors,
     sources_of,
     ways_of_cells,
 )
@@ -72,7 +72,7 @@ def modules_by_hand(port: PortUnderTest) -> dict[str, list[str]]:
         port: with Keras's weights.
     """
     ids_by_name = {
-        item.name: {id(tensor) for tensor in held_tensors(item.variable)}
+        item.name: {id(tensor) for tensor in source_tensors(item.variable)}
         for item in port.cargo.carried
     }
     paired = {row for row, _ in port.pairing.pairs}

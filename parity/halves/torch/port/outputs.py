@@ -130,7 +130,7 @@ class Outputs:
 
     Attributes:
         names: of Keras's outputs, in order; empty: there is one.
-        own_names: of the port's outputs, in the order in which it returns them.
+        port_names: of the port's outputs, in the order in which it returns them.
         forms: what an output of the port is, by its name: "same", "linear" or "log". The arrays of
             a probe tell it.
         left_out: outputs that no module of the port makes. Keras's values stand in their place, and
@@ -146,7 +146,7 @@ class Outputs:
     ) -> None:
         self._facts, self._arrays, self._any_form = facts, arrays, any_form
         self.names = tuple(str(each["name"]) for each in facts)
-        self.own_names: tuple[str, ...] = ()
+        self.port_names: tuple[str, ...] = ()
         self.forms: dict[str, str] = {}
         self.left_out: frozenset[str] = frozenset()
         self._is_trained = False  # by the port's own loss, which says what that takes
@@ -156,7 +156,7 @@ class Outputs:
         self.left_out = frozenset(
             name for name in self.names if any(f"{name}/".startswith(f"{part}/") for part in parts)
         )
-        self.own_names = tuple(name for name in self.own_names if name not in self.left_out)
+        self.port_names = tuple(name for name in self.port_names if name not in self.left_out)
 
     @contextmanager
     def of_others(self, arrays: Mapping[str, np.ndarray] | Trace) -> Iterator[None]:
@@ -179,7 +179,7 @@ class Outputs:
             port = port.with_one_loss()
         except ValueError as error:
             raise InputError(f"the port's losses: {error}") from error
-        self.own_names = tuple(port.output_names) or self.names
+        self.port_names = tuple(port.output_names) or self.names
         self._is_trained = port.loss is not None or port.train_step is not None
         return port
 
@@ -228,7 +228,7 @@ class Outputs:
     def each(self, returned: Any) -> dict[str, torch.Tensor]:
         """Returns each output in Keras's layout, after Keras's activation."""
         try:
-            parts = by_output(self._known(returned), self.own_names, "outputs of the port")
+            parts = by_output(self._known(returned), self.port_names, "outputs of the port")
         except ValueError as error:
             raise InputError(
                 f"{error}; the Keras model returns {', '.join(self.names)}: return a mapping by "
@@ -296,12 +296,12 @@ class Outputs:
         """Returns each output as the port returns it, by its name; of the only one by ""."""
         if not self.names:
             return {"": first_tensor(returned)}
-        return by_output(self._known(returned), self.own_names, "outputs of the port")
+        return by_output(self._known(returned), self.port_names, "outputs of the port")
 
     def _known(self, returned: Any) -> Any:
         """Returns a mapping without what it has beside all of Keras's outputs."""
-        is_more = isinstance(returned, Mapping) and set(self.own_names) < set(returned)
-        return {name: returned[name] for name in self.own_names} if is_more else returned
+        is_more = isinstance(returned, Mapping) and set(self.port_names) < set(returned)
+        return {name: returned[name] for name in self.port_names} if is_more else returned
 
     def activation_of(self, name: str) -> str | None:
         """Returns the activation at the end of one of several outputs of Keras's model."""
@@ -317,11 +317,11 @@ class Outputs:
         """
         if not isinstance(by_name, Mapping) or isinstance(returned, Mapping):
             return by_name
-        return tuple(by_name.get(name) for name in self.own_names)
+        return tuple(by_name.get(name) for name in self.port_names)
 
     def like(self, returned: Any, by_name: Mapping[str, Any]) -> Any:
         """Returns a nest like the one that the port returns, with other things for its outputs."""
-        return with_parts(returned, self.own_names if self.names else (), by_name)
+        return with_parts(returned, self.port_names if self.names else (), by_name)
 
     def taken(self, port: Port, returned: Any, by_name: Mapping[str, Any]) -> dict[str, Any]:
         """Returns outputs of a port as its loss and its metrics take them, by name.
@@ -334,7 +334,7 @@ class Outputs:
         if port.output is None:
             return dict(by_name)
         made = port.output(self.like(returned, by_name))
-        return by_output(made, self.own_names, "what Port(output=...) returns")
+        return by_output(made, self.port_names, "what Port(output=...) returns")
 
     def _theirs(self, columns: slice, num: int) -> np.ndarray | None:
         """Returns Keras's output of the probe, if that is the batch; NaN where none counts."""

@@ -17,13 +17,13 @@ from parity.errors import InputError
 from parity.halves.memory import free_memory
 from parity.halves.torch.call import Call, flat_tensors
 from parity.halves.torch.calls import Passed, recorded_calls
-from parity.halves.torch.factories import advice_on, call_factory, check_written, told_of
+from parity.halves.torch.factories import advice_on, call_factory, check_written, error_text
 from parity.halves.torch.port.agreement import (
     agreeing,
-    ends_alike,
+    last_activation_agrees,
     output_error,
     returned_axes,
-    with_seen_axes,
+    with_nearest_axes,
 )
 from parity.halves.torch.port.carried import LOAD, Carried
 from parity.halves.torch.port.carrying import (
@@ -119,7 +119,7 @@ class PortUnderTest(PortFeed, PortWeights):
         self.built = self.outputs.named(call_factory(factory, seed, self.dtype))
         self.built.module.to(device)  # in place, so that the optimizer keeps its parameters
         self.module = unwrapped(self.built.module)
-        self.own_feed = self.built.feed  # of the data of a step
+        self.step_feed = self.built.feed  # of the data of a step
         self.choose: Callable[[Any], Any] = lambda returned: returned  # the outputs of a module
         self.modes = [(module, module.training) for module in self.module.modules()]  # as built
         self.built = called_by_parts(self.built, self.module, keras.facts)
@@ -148,7 +148,9 @@ class PortUnderTest(PortFeed, PortWeights):
         # In which order the axes of what the module returns are Keras's; None: its shape tells.
         self.returned: Axes | None = None
         self.agrees = False  # whether the output in eval mode is Keras's, within rounding
-        self.ends_alike = True  # whether its last activation gets what Keras's gets, there
+        self.last_activation_agrees = (
+            True  # whether its last activation gets what Keras's gets, there
+        )
         self.eval_calls: list[Call] = []  # of a pass in eval mode, with Keras's weights
         self.pairs = self._compared()
         find_side_that_keeps(self)
@@ -249,7 +251,7 @@ class PortUnderTest(PortFeed, PortWeights):
             feed = "return a Port with `feed`, which turns a batch into its arguments"
             raise InputError(
                 f"the torch module cannot take the batch that Keras took, of shape {shapes} in "
-                f"Keras's layout ({told_of(error)}); {advice_on(error, self.dtype) or feed}"
+                f"Keras's layout ({error_text(error)}); {advice_on(error, self.dtype) or feed}"
             ) from error
 
     def _other_ways(self) -> Iterator[None]:
@@ -312,7 +314,7 @@ class PortUnderTest(PortFeed, PortWeights):
         """Gives the module the weights and the generators with which the factory returned it."""
         self.module.load_state_dict(self.as_built)
 
-    def as_told(self, output: torch.Tensor) -> torch.Tensor:
+    def as_recorded(self, output: torch.Tensor) -> torch.Tensor:
         """Returns an output as the trace has it: in Keras's order where its shape does not tell."""
         if self.returned is None or self.returned == as_keras(output.ndim):
             return output
@@ -409,13 +411,13 @@ class PortUnderTest(PortFeed, PortWeights):
         with torch.no_grad(), self.kept(), suppress(Exception):  # a later stage tells an error
             calls, output = self.forward("eval", "probe", training=False)
             self.eval_calls = calls
-            self.all_pairs = with_seen_axes(self.keras, self.all_pairs, self.calls, calls)
+            self.all_pairs = with_nearest_axes(self.keras, self.all_pairs, self.calls, calls)
             if not self.outputs.names:
                 made = self._traced(self.pairing).made
                 self.returned = returned_axes(self.keras, output, calls, made)
             self.agrees = output_error(self.keras, output) <= 1
-            self.ends_alike = ends_alike(self.keras, self.all_pairs, calls)
-            if self.agrees and self.ends_alike:
+            self.last_activation_agrees = last_activation_agrees(self.keras, self.all_pairs, calls)
+            if self.agrees and self.last_activation_agrees:
                 return agreeing(self.keras, self.all_pairs, self.calls, calls)
         return [pair for pair in self.all_pairs if not pair.is_step]
 

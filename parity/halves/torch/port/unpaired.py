@@ -12,7 +12,7 @@ import torch
 from parity.data.pieces import Function, limits_of, missing
 from parity.halves.torch.call import Call
 from parity.halves.torch.kinds import RECURRENT
-from parity.halves.torch.port.carrying import held_tensors
+from parity.halves.torch.port.carrying import source_tensors
 from parity.halves.torch.port.parts import parts_left_out
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.port.random_masks import inner_dropouts, replayed
@@ -70,7 +70,7 @@ def _function_of(call: Call) -> Function:
 _RECURRENT = (*RECURRENT, "bidirectional", "conv_lstm")
 
 
-def told_nodes(port: PortUnderTest, pairs: Sequence[tuple[int, int]]) -> list[PortNode]:
+def recorded_nodes(port: PortUnderTest, pairs: Sequence[tuple[int, int]]) -> list[PortNode]:
     """Returns the nodes of the port as facts have them: a call has the weights of its partner.
 
     Some may be carried elsewhere, such as a bias that the port adds by itself.
@@ -86,7 +86,7 @@ def told_nodes(port: PortUnderTest, pairs: Sequence[tuple[int, int]]) -> list[Po
     return nodes
 
 
-def told_pairs(port: PortUnderTest) -> list[tuple[int, int]]:
+def recorded_pairs(port: PortUnderTest) -> list[tuple[int, int]]:
     """Returns the pairs of the facts, by number: those that are compared, or carry weights."""
     compared = {id(pair.call) for pair in port.pairs}
     return [
@@ -106,7 +106,7 @@ def left_over(port: PortUnderTest, pairs: Sequence[tuple[int, int]]) -> LeftOver
     nodes, facts = port.keras.facts["nodes"], port.keras.facts
     paired = {row for row, _ in pairs}, {column for _, column in pairs}
     names = {item.name for item in port.carried} | set(port.cargo.spread)
-    carried_ids = {id(tensor) for item in port.carried for tensor in held_tensors(item.variable)}
+    carried_ids = {id(tensor) for item in port.carried for tensor in source_tensors(item.variable)}
     carried_ids |= {
         id(port.module.get_parameter(each)) for n in port.cargo.spread.values() for each in n
     }
@@ -188,7 +188,7 @@ def _in_recurrent(port: PortUnderTest) -> set[int]:
         id(tensor)
         for item in port.carried
         if kinds.get(item.name) in _RECURRENT
-        for tensor in held_tensors(item.variable)
+        for tensor in source_tensors(item.variable)
     }
     for name, parameters in port.cargo.spread.items():
         if kinds.get(name) in _RECURRENT:
@@ -203,7 +203,7 @@ def _in_recurrent(port: PortUnderTest) -> set[int]:
 def _is_carried(node: Mapping[str, Any], variables: Sequence[Any], carried_ids: set[int]) -> bool:
     if not node["weights"]:
         return False
-    return all(id(tensor) in carried_ids for v in variables for tensor in held_tensors(v))
+    return all(id(tensor) in carried_ids for v in variables for tensor in source_tensors(v))
 
 
 def _by_hand(
@@ -231,7 +231,7 @@ def _by_hand(
         for n, call in enumerate(port.calls)
         if port.nodes[n]["kind"] not in _RECURRENT
         and port.nodes[n]["weights"]
-        and all(id(tensor) in free for v in call.variables for tensor in held_tensors(v))
+        and all(id(tensor) in free for v in call.variables for tensor in source_tensors(v))
     }
     return (set(found), parts) if parts else (set(), set())
 

@@ -14,7 +14,7 @@ import torch
 from parity.errors import InputError
 from parity.halves.torch.call import first_tensor
 from parity.halves.torch.check.loss import activated
-from parity.halves.torch.factories import advice_on, call_factory, told_of, user_factory
+from parity.halves.torch.factories import advice_on, call_factory, error_text, user_factory
 from parity.halves.torch.port.outputs import Outputs
 from parity.halves.torch.port.portable import channels_first, from_returned, in_order
 from parity.halves.torch.program.stepper import StepperOfPort, nest_by_name
@@ -292,7 +292,7 @@ class OwnStepper(StepperOfPort):
         advice = advice_on(first, str(self.dtype).removeprefix("torch."))
         raise InputError(
             f"the torch module cannot take the batch that Keras takes, of shape {shapes} in "
-            f"Keras's layout ({told_of(first)}); "
+            f"Keras's layout ({error_text(first)}); "
             f"{advice or 'return a Port with `feed`, which turns a batch into its arguments'}"
         ) from first
 

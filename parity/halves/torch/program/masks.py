@@ -90,7 +90,7 @@ class Masks:
     def __init__(self, port: PortUnderTest, states: Mapping[str, States]) -> None:
         self._module = port.module
         by_call = {id(pair.call): pair for pair in port.all_pairs}
-        self._drawing_dropouts = own_dropouts(port, states)
+        self._drawing_dropouts = drawing_dropouts(port, states)
         dropouts = [
             call
             for call in port.calls
@@ -256,7 +256,7 @@ def _keras_shape(pair: PairedLayer, x: torch.Tensor) -> list[int]:
     return list(x.movedim(1, -1).shape if is_turned else x.shape)
 
 
-def own_dropouts(port: PortUnderTest, states: Mapping[str, States]) -> dict[str, Dropout]:
+def drawing_dropouts(port: PortUnderTest, states: Mapping[str, States]) -> dict[str, Dropout]:
     """Returns the layers of a port that draw as Keras's dropouts do, by the layer of Keras.
 
     One that stands for several layers of Keras has one generator, and they have several.

@@ -18,7 +18,7 @@ from torch.optim.optimizer import (
 
 from parity.errors import InputError
 from parity.halves.torch.check.custom_training import StepData, given_draws, numbers_of
-from parity.halves.torch.port.carrying import held_tensors
+from parity.halves.torch.port.carrying import source_tensors
 from parity.halves.torch.port.parts import as_written
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.program.anchors import Anchors
@@ -165,7 +165,7 @@ class OwnStepper:
             set(applied[0]["weights"]) if applied else {item.name for item in self._port.carried}
         )
         carried = (item for item in self._port.carried if item.name in names)
-        return {id(tensor) for item in carried for tensor in held_tensors(item.variable)}
+        return {id(tensor) for item in carried for tensor in source_tensors(item.variable)}
 
     def _begin_step(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
         moved = {id(p) for group in optimizer.param_groups for p in group["params"]}

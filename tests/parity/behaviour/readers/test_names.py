@@ -2,7 +2,7 @@
 
 import pytest
 
-from parity.behaviour.readers.tables import keras_names, taken_as_validation
+from parity.behaviour.readers.tables import keras_names, validation_names
 
 
 @pytest.mark.parametrize("prefix", ["val_", "valid_", "validation_", "dev_", "eval_", "test_"])
@@ -15,11 +15,11 @@ def test_each_prefix_of_validation_becomes_that_of_keras(prefix):
 def test_only_the_first_prefix_means_validation():
     columns = {"loss": 1, "val_loss": 2, "eval_loss": 3, "test_loss": 4}
     assert keras_names(columns) == columns
-    assert taken_as_validation(columns) == []
+    assert validation_names(columns) == []
 
 
 def test_what_says_eval_or_test_and_is_taken_as_validation_is_told():
-    assert taken_as_validation(["loss", "test_loss", "test_acc", "test_f1"]) == [
+    assert validation_names(["loss", "test_loss", "test_acc", "test_f1"]) == [
         "test_loss",
         "test_acc",
     ]

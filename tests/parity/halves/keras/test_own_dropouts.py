@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from rows import each_row
 
-from parity.halves.keras.random_layers import is_own_dropout, kept_entries, rate_of
+from parity.halves.keras.random_layers import is_custom_dropout, kept_entries, rate_of
 
 X = np.array([[1.0, -2.0, 0.0, 4.0]])
 
@@ -15,10 +15,10 @@ class Own(keras.layers.Dropout):
 
 
 def test_a_subclass_is_the_users_and_keras_own_is_not():
-    assert is_own_dropout(Own(0.5))
-    assert not is_own_dropout(keras.layers.Dropout(0.5))
-    assert not is_own_dropout(keras.layers.SpatialDropout1D(0.5))
-    assert not is_own_dropout(keras.layers.GaussianDropout(0.5))
+    assert is_custom_dropout(Own(0.5))
+    assert not is_custom_dropout(keras.layers.Dropout(0.5))
+    assert not is_custom_dropout(keras.layers.SpatialDropout1D(0.5))
+    assert not is_custom_dropout(keras.layers.GaussianDropout(0.5))
 
 
 @each_row(

@@ -10,7 +10,7 @@ from rows import each_row
 from parity.halves.keras import versions
 from parity.halves.keras.casts import initializers_noted
 from parity.halves.keras.check.inlined import inlined
-from parity.halves.keras.check.symbolic import EachSample, in_graph, is_own
+from parity.halves.keras.check.symbolic import EachSample, in_graph, is_custom
 
 X = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
 
@@ -36,7 +36,7 @@ def graph_of(layer, shape=(6,), **options):
 
 
 def own_of(graph):
-    return [layer for layer in in_graph(graph) if is_own(layer)]
+    return [layer for layer in in_graph(graph) if is_custom(layer)]
 
 
 def test_a_layer_is_replaced_by_what_its_code_calls():

@@ -127,7 +127,7 @@ def test_callbacks_that_may_change_numbers_are_told_by_their_classes():
     )
     names = ["Watcher", "Checkpoint", "LambdaCallback", "SwapEMAWeights", "TerminateOnNaN"]
     assert list(found) == [f"the callback {name}" for name in names]
-    assert found["the callback Watcher"] == coverage.OWN_CALLBACK
+    assert found["the callback Watcher"] == coverage.CUSTOM_CALLBACK
 
 
 def test_settings_that_the_probe_of_an_optimizer_does_not_reach_are_told():

@@ -11,7 +11,7 @@ from rows import each_row
 
 from parity.halves.keras import versions
 from parity.halves.keras.check.inlined import inlined
-from parity.halves.keras.check.symbolic import ToldMasks, in_graph, is_own
+from parity.halves.keras.check.symbolic import CallMasks, in_graph, is_custom
 
 TOKENS = np.array([[3, 1, 2, 0, 0], [1, 0, 0, 0, 0], [2, 4, 5, 1, 3]])
 pytestmark = pytest.mark.filterwarnings("ignore:Layer .* does not support masking")
@@ -112,7 +112,7 @@ def given_to(model):
 def test_the_graph_has_the_outputs_and_the_masks_of_keras(name):
     model = MODELS[name]()
     found = inlined(model, None)
-    assert not any(map(is_own, in_graph(found.model)))
+    assert not any(map(is_custom, in_graph(found.model)))
     theirs, ours = model(given_to(model)), found.model(given_to(model))
     np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-7)
     masks = [versions.mask_of(each) for each in (ours, theirs)]
@@ -123,9 +123,9 @@ def test_the_graph_has_the_outputs_and_the_masks_of_keras(name):
 def test_a_mask_counts_in_these_models(name, monkeypatch):
     """The seeded fault of the test above: a graph without the masks has other outputs, or none."""
     model = MODELS[name]()
-    monkeypatch.setattr(ToldMasks, "given_to", lambda self, made: made)
+    monkeypatch.setattr(CallMasks, "given_to", lambda self, made: made)
     found = inlined(model, None)
-    if found is not None and not any(map(is_own, in_graph(found.model))):
+    if found is not None and not any(map(is_custom, in_graph(found.model))):
         found, expected = (np.asarray(each(given_to(model))) for each in (found.model, model))
         assert np.abs(found - expected).max() > 1e-4
 

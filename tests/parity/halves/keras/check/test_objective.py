@@ -242,7 +242,7 @@ def adding(inputs):
 )
 def test_a_model_that_computes_its_loss_needs_none_of_compile(outputs, kind, value):
     found, output = objective_of(outputs, kind=kind)
-    assert (found.is_own, found.problem) == (True, "")
+    assert (found.is_custom, found.problem) == (True, "")
     expected = value(np.asarray(output))
     np.testing.assert_allclose(found.value(output, found.batch("probe", N)), expected)
 
@@ -250,7 +250,7 @@ def test_a_model_that_computes_its_loss_needs_none_of_compile(outputs, kind, val
 def test_what_layers_add_is_no_loss_of_a_model_that_is_not_compiled():
     inputs = keras.Input((4,))
     found, _ = of_model(keras.Model(inputs, adding(inputs)))
-    assert (found.is_own, found.losses[""]) == (False, None)
+    assert (found.is_custom, found.losses[""]) == (False, None)
 
 
 def test_each_output_gets_its_targets_of_a_file(tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 from rows import each_row
 
-from parity.halves.keras.check.optimizer import taken_apart
+from parity.halves.keras.check.optimizer import places_moved_by_rows
 from parity.halves.keras.check.run import run_check
 from parity.programs.check_spec import CheckSpec
 from parity.traces.trace import TraceWriter
@@ -37,10 +37,10 @@ def test_only_what_is_not_linear_in_the_gradient_takes_rows_apart(optimizer, is_
     gradients = [tf.ones(2), sliced(ROWS, [1, 1, 2])]
     optimizer.apply(gradients, variables)
     before = [v.numpy() for v in (*variables, *optimizer.variables)]
-    assert taken_apart(optimizer, gradients, variables) == ([1] if is_apart else [])
+    assert places_moved_by_rows(optimizer, gradients, variables) == ([1] if is_apart else [])
     after = [v.numpy() for v in (*variables, *optimizer.variables)]
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
-    assert taken_apart(optimizer, [tf.ones(2), sliced(ROWS, [0, 1, 2])], variables) == []
+    assert places_moved_by_rows(optimizer, [tf.ones(2), sliced(ROWS, [0, 1, 2])], variables) == []
 
 
 @each_row("optimizer, is_told", [("adam", True), ("sgd", False)])

@@ -7,7 +7,7 @@ from keras import ops
 from rows import each_row
 
 from parity.halves.keras.check.inlined import inlined
-from parity.halves.keras.check.symbolic import Positions, in_graph, is_own
+from parity.halves.keras.check.symbolic import Positions, in_graph, is_custom
 
 
 def graph_of(call, shape=(None, 3)):
@@ -41,7 +41,7 @@ def causal(x):
 )
 def test_positions_are_those_of_the_length_that_comes(call):
     model, found = graph_of(call)
-    assert not any(map(is_own, in_graph(found.model)))
+    assert not any(map(is_custom, in_graph(found.model)))
     assert any(isinstance(each, Positions) for each in found.model.operations)
     for length in (1, 4, 7):
         x = np.random.default_rng(length).normal(size=(2, length, 3)).astype("float32")

@@ -8,7 +8,7 @@ from rows import each_row
 
 from parity.errors import InputError
 from parity.halves.keras import versions
-from parity.halves.keras.check.structure import as_fed, as_taken, in_order, slots_of
+from parity.halves.keras.check.structure import as_fed, in_input_structure, in_order, slots_of
 from parity.halves.keras.factories import call_factory
 
 
@@ -53,7 +53,7 @@ def test_what_fit_gets_by_name_is_put_in_order_and_back(factory):
     x = {"user": np.zeros(3), "age": np.ones((3, 4))}
     ordered = in_order(reference, x)
     assert [array.shape for array in ordered] == [(3, 4), (3,)]
-    assert list(as_taken(reference, ordered)) == ["age", "user"]
+    assert list(in_input_structure(reference, ordered)) == ["age", "user"]
     with pytest.raises(InputError, match="x has the names user; expected age too, as the inputs"):
         in_order(reference, {"user": x["user"]})
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from parity.errors import InputError
-from parity.halves.keras.program.training import OwnSteps
+from parity.halves.keras.program.training import WatchedSteps
 from parity.traces.trace import TraceWriter
 
 
@@ -29,7 +29,7 @@ def fitted(num_drawn, most_mib=1):
     writer, model = TraceWriter(), Drawing()
     model.compile("sgd")
     told = {"own_training": {"num_drawn": num_drawn, "masks": [], "applied": []}}
-    own = OwnSteps(model, told, writer, "float32", most_mib)
+    own = WatchedSteps(model, told, writer, "float32", most_mib)
     watching = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda _, logs: own.after_step(logs)
     )

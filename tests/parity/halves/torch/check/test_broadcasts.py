@@ -6,7 +6,7 @@ from rows import each_row
 from torch import nn
 from torch.nn import functional as F
 
-from parity.halves.torch.check.loss import seen_broadcasts
+from parity.halves.torch.check.loss import watched_broadcasts
 
 IMAGES, TURNED = (8, 12, 12, 1), (8, 1, 12, 12)
 SEEN = {
@@ -31,7 +31,7 @@ NOT_SEEN = {
 
 def seen(loss, output, target):
     given = torch.rand(output, requires_grad=True), torch.rand(target)
-    with seen_broadcasts(*given) as found:
+    with watched_broadcasts(*given) as found:
         loss(*given)
     return found[:1]
 

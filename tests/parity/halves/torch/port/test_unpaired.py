@@ -6,7 +6,7 @@ from small_nets import Net
 from torch import nn
 
 from parity.halves.torch.port.port_under_test import PortUnderTest
-from parity.halves.torch.port.unpaired import left_over, told_pairs
+from parity.halves.torch.port.unpaired import left_over, recorded_pairs
 
 
 def draw(*shape, seed=0):
@@ -60,7 +60,7 @@ def net_of(function, *shape):
 
 def told(recorded, function, *shape):
     port = PortUnderTest(lambda: net_of(function, *shape), 3, recorded)
-    return port, left_over(port, told_pairs(port))
+    return port, left_over(port, recorded_pairs(port))
 
 
 def test_a_layer_whose_weights_are_elsewhere_has_lost_nothing():
@@ -102,5 +102,5 @@ def test_a_computed_weight_is_told_by_its_parts():
 
     recorded = Record({}, lambda x: x)
     port = PortUnderTest(normed, 3, recorded)
-    (entry,) = left_over(port, told_pairs(port))["not_compared"]
+    (entry,) = left_over(port, recorded_pairs(port))["not_compared"]
     assert entry["what"] == "the gradients of the parts of dense.kernel"

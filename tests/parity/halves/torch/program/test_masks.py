@@ -8,7 +8,7 @@ from rows import each_row
 from torch import nn
 
 import parity.halves.keras
-from parity.halves.torch.program.masks import own_dropouts
+from parity.halves.torch.program.masks import drawing_dropouts
 from torch_impl.layers import Dropout
 
 pytestmark = pytest.mark.long
@@ -107,12 +107,12 @@ STATES = {"dropout": [1, 0], "dropout_1": [2, 0], "dropout_2": [3, 0]}
 def test_a_layer_that_draws_as_keras_does_is_known_by_the_layer_of_keras():
     first, second = Dropout(0.5, 1), Dropout(0.25, 2)
     port = port_of(("dropout", first), ("dense", nn.Linear(2, 2)), ("dropout_1", second))
-    assert own_dropouts(port, STATES) == {"dropout": first, "dropout_1": second}
+    assert drawing_dropouts(port, STATES) == {"dropout": first, "dropout_1": second}
 
 
 def test_one_that_is_called_twice_as_that_of_keras_is_has_one_generator():
     layer = Dropout(0.5, 1)
-    assert own_dropouts(port_of(("dropout", layer), ("dropout#2", layer)), STATES) == {
+    assert drawing_dropouts(port_of(("dropout", layer), ("dropout#2", layer)), STATES) == {
         "dropout": layer
     }
 
@@ -120,7 +120,7 @@ def test_one_that_is_called_twice_as_that_of_keras_is_has_one_generator():
 def test_one_that_stands_for_two_layers_of_keras_is_given_their_masks():
     both, other = Dropout(0.5, 1), Dropout(0.5, 3)
     port = port_of(("dropout", both), ("dropout_1", both), ("dropout_2", other))
-    assert own_dropouts(port, STATES) == {"dropout_2": other}
+    assert drawing_dropouts(port, STATES) == {"dropout_2": other}
 
 
 @each_row(
@@ -129,4 +129,4 @@ def test_one_that_stands_for_two_layers_of_keras_is_given_their_masks():
     ids=["torchs_own", "of_a_layer_that_draws_nothing", "a_function"],
 )
 def test_what_does_not_draw_as_keras_does_is_none(name, module):
-    assert own_dropouts(port_of((name, module)), STATES) == {}
+    assert drawing_dropouts(port_of((name, module)), STATES) == {}

@@ -315,7 +315,7 @@ def test_a_schedule_is_changed_until_it_is_keras(wrong, tmp_path):
     right, own = port_of(**right), port_of(**own)
     recorded = check_pairs.recorded()
     recorded.facts["schedule"] = {"kind": None, "callbacks": [], "not_compared": []} | facts
-    told = probe_inputs.told_apart(recorded.facts["schedule"]["callbacks"])
+    told = probe_inputs.watched_deltas(recorded.facts["schedule"]["callbacks"])
     epochs = np.zeros(len(probe_inputs.metrics(SPEC.seed, told)["loss"]))  # Keras has all rates
     by_epoch = {"schedule/epochs": epochs, "schedule/stopped": np.zeros(1)}
     recorded.arrays |= {"schedule/steps": np.zeros(1)} if "kind" in facts else by_epoch
