@@ -2,7 +2,7 @@
 
 import pytest
 from ladder_runs import NAN
-from traces import whole_parts
+from trace_changes import both, epoch_value, fact
 
 from parity.behaviour.rules import judge
 from parity.ladder.comparers.training import judge_training, of_training
@@ -22,14 +22,9 @@ def test_trainings_with_the_same_verdict_are_compared_by_it_alone(anchored):
     assert [(item.name, item.keras) for item in outcome.items] == [("verdict", "good_fit")]
 
 
-@pytest.mark.parametrize("change", [None, of_a_user], ids=["scenario", "user"])
+@pytest.mark.parametrize("change", [both(), of_a_user], ids=["scenario", "user"])
 def test_a_training_that_diverges_in_one_half_only_fails(anchored, change):
-    def diverged(parts):
-        if change is not None:
-            change(parts)
-        parts.history["val_loss"][2] = NAN
-
-    outcome = of_training(*anchored(diverged, change))
+    outcome = of_training(*anchored(both(change, epoch_value("val_loss", 2, NAN)), change))
     (item,) = outcome.items
     assert (outcome.status, item.name, item.torch) == (FAIL, "verdict", "diverged")
     assert outcome.tolerance_source == "the same verdict"
@@ -136,22 +131,12 @@ def test_two_verdicts_may_differ_by_three_deviations_of_two_counts(anchored):
     assert "; torch: good_fit, training accuracy" in source
 
 
-def test_trainings_that_are_compared_step_by_step_have_no_excuse(tmp_path):
-    halves = [whole_parts(), whole_parts()]
-    fit_of(0.95, 0.893)(halves[0])
-    fit_of(0.95, 0.901)(halves[1])
-    keras, torch = (h.write(tmp_path / str(n)) for n, h in enumerate(halves))
-    assert of_training(keras, torch).status == FAIL
+def test_trainings_that_are_compared_step_by_step_have_no_excuse(whole):
+    assert of_training(*whole(fit_of(0.95, 0.901), fit_of(0.95, 0.893))).status == FAIL
 
 
 @pytest.mark.parametrize("name", ["num_train", "num_val"])
 def test_without_the_number_of_samples_chance_explains_nothing(anchored, name):
-    def unknown(accuracies):
-        def change(parts):
-            of_a_user(parts)
-            fit_of(*accuracies)(parts)
-            parts.facts[name] = None
-
-        return change
-
-    assert of_training(*anchored(unknown((0.95, 0.901)), unknown((0.95, 0.893)))).status == FAIL
+    unknown = both(of_a_user, fact(None, name))
+    halves = (both(fit_of(0.95, gap), unknown) for gap in (0.901, 0.893))
+    assert of_training(*anchored(*halves)).status == FAIL
