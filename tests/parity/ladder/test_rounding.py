@@ -96,6 +96,7 @@ def test_no_noise_allows_more_than_a_millionth_of_what_is_largest(recorded, allo
 OF_BETA = abs(float(np.float32(0.999)) - 0.999) / (1 - 0.999)
 BY_STEPS = {"gradient/dense1.kernel": 8e-9, STEP_2: 5e-6, "trajectory/2/dense2.kernel": 5e-6}
 INSIDE = fact(["resize"], "float32_inside")
+CERTAIN = {"trajectory/2/dense2.kernel": [1.717e-6, 1.718e-6]}
 OUTPUT = "forward/eval/output"
 
 
@@ -127,9 +128,9 @@ BOUNDS = {
     # weight is certain.
     "a part in float32": (both(noises(**BY_STEPS), INSIDE),
                           {STEP_2: [NOISE_FACTOR * 5e-6] * 2,
-                           "trajectory/2/dense2.kernel": [1.717e-6, 1.718e-6]}),
+                           **CERTAIN}),
     "the same in float64": (noises(**BY_STEPS),
-                            {STEP_2: [0, 1e-4], "trajectory/2/dense2.kernel": [1.717e-6, 1.718e-6]}),
+                            {STEP_2: [0, 1e-4], **CERTAIN}),
     "a part in float32 has a limit": (
         both(noises(**{**BY_STEPS, STEP_2: 1.0}), INSIDE), {STEP_2: [0, 1e-1]}),
     # Ten times the noise, at least 34 units in the last place, at most a hundredth.
