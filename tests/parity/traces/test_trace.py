@@ -153,19 +153,29 @@ WRONG = {
 }
 
 
+def damaged(name, whole):
+    """Contents of a file that are none, with something else in it or cut, and what is told."""
+    yield from ((text, None) for text in TEXTS)
+    told = r"history\.json" if name == "history.json" else None
+    for content in WRONG.get(name, ()):
+        content = {**json.loads(whole), **content} if "same" in content else content
+        yield json.dumps(content).encode(), told
+    # The last byte of JSON is the end of the line, without which it is whole.
+    end = len(whole) - (1 if name.endswith(".json") else 0)
+    some = random.Random(1).sample(range(end), min(20, end))
+    for length in {0, 1, 7, 8, 9, end - 1, *some} & {*range(end)}:
+        yield whole[:length], None
+    yield None, r"damaged.*run it again"
+
+
 @each_row("name", FILES)
 def test_a_file_with_something_else_in_it_or_none_is_a_damaged_directory(copy, name):
     whole = (copy / name).read_bytes()
-    for content in TEXTS:
-        (copy / name).write_bytes(content)
-        refused(copy)
-    for content in WRONG.get(name, ()):
-        if "same" in content:
-            content = {**json.loads(whole), **content}
-        write_json(copy / name, content)
-        refused(copy, r"history\.json" if name == "history.json" else None)
-    (copy / name).unlink()
-    refused(copy, r"damaged.*run it again")
+    for content, told in damaged(name, whole):
+        (copy / name).unlink()
+        if content is not None:
+            (copy / name).write_bytes(content)
+        refused(copy, told)
     (copy / name).write_bytes(whole)
     Trace(copy)
 
@@ -177,17 +187,9 @@ def test_a_directory_that_is_missing_or_unfinished_says_so(tmp_path, copy):
 
 
 @each_row("name", FILES)
-def test_a_truncated_file_is_refused_and_a_flipped_byte_too_or_another_value(copy, name):
+def test_a_flipped_byte_is_refused_or_another_value(copy, name):
     content = (copy / name).read_bytes()
-    keys = read_json(copy / "trace.json")["keys"]
-    generator = random.Random(1)
-    # The last byte of JSON is the end of the line, without which it is whole.
-    end = len(content) - (1 if name.endswith(".json") else 0)
-    for length in {0, 1, 7, 8, 9, end - 1, *generator.sample(range(end), min(20, end))}:
-        if length < end:
-            (copy / name).write_bytes(content[:length])
-            refused(copy)
-    errors = []
+    keys, generator, errors = read_json(copy / "trace.json")["keys"], random.Random(1), []
     places = [*range(min(64, len(content))), *generator.choices(range(len(content)), k=60)]
     for place in places:
         flipped = bytearray(content)
