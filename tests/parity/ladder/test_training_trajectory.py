@@ -34,25 +34,28 @@ def of_entry(key, index, name, epoch, step):
     """One entry just above what is allowed, and what its level and its first failure tell."""
     theirs, by = WHOLE.arrays[key][index], 1.1 * allowed_of(key, index)
     place = {} if key == "training/loss" else {"index": index}  # the place of a loss is its step
-    return (
-        added(key, by, index),
-        [(name, epoch, step)],
-        {"keras": theirs, "torch": theirs + by, **place},
-    )
+    told = {"keras": theirs, "torch": theirs + by, **place}
+    return added(key, by, index), "trajectory", [(name, epoch, step)], told
 
 
 def of_history(column, epoch):
     """The same of a value of the history."""
     value = WHOLE.history[column][epoch]
     above = value + 1.1e-12 * max(1, value)
-    return (
-        epoch_value(column, epoch, above),
-        [(column, epoch, STEPS_PER_EPOCH * (epoch + 1))],
-        {"keras": value, "torch": above},
-    )
+    fails = [(column, epoch, STEPS_PER_EPOCH * (epoch + 1))]
+    told = {"keras": value, "torch": above}
+    return epoch_value(column, epoch, above), "trajectory", fails, told
 
 
-# What the port has otherwise, what fails of the trajectory, and what its first failure tells.
+WEIGHTS = [key for key in WHOLE.arrays if key.endswith((KERNEL, BIAS))]
+
+
+def other_ends(end):
+    ends = fact([2, end, end + 2], "epoch_ends")
+    return both(ends, added(f"training/weights/5/{KERNEL}", 1))
+
+
+# What the port has otherwise, the level that fails and by what, and what its first failure tells.
 FIRST = {
     **{
         f"{name} {step}": of_entry(f"training/weights/{step}/{name}", index, name, epoch, step)
@@ -72,16 +75,34 @@ FIRST = {
     "two weights": (
         both(added(f"training/weights/5/{KERNEL}", 0.5, (0, 1)),
              added(f"training/weights/5/{BIAS}", 0.375, 1)),
-        [(BIAS, 2, 5)], {"index": (1,), "worst": 0.375 / (1 + 5 / 64)}),
+        "trajectory", [(BIAS, 2, 5)], {"index": (1,), "worst": 0.375 / (1 + 5 / 64)}),
+    # From another rate on the difference belongs to the schedule.
+    **{
+        f"rates from epoch {epoch}": (
+            other_rates(epoch), "schedule", [("learning_rate", epoch, STEPS_PER_EPOCH * epoch + 1)],
+            {"keras": 0.001, "torch": 0.0001})
+        for epoch in (0, 1, 2)
+    },
+    # An epoch with another number of steps is told, and ends the comparison.
+    **{
+        f"epoch that ends at {end}": (
+            other_ends(end), "trajectory", [("number of steps", 1, min(end, 4))],
+            {"keras": 2, "torch": end - 2})
+        for end in (3, 5)
+    },
+    # A port in which no weight has a place is compared by its numbers: the structure of the probes
+    # has told the weights.
+    "no weights": (both(gone(*WEIGHTS), epoch_value("val_loss", 1, 2.0)), "trajectory",
+                   [("val_loss", 1, 4)], {}),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("change", "fails", "first"), FIRST.values(), ids=FIRST)
-def test_what_is_just_above_its_limit_is_named_with_place_and_values(
-    compared_with, change, fails, first
+@pytest.mark.parametrize(("change", "level", "fails", "first"), FIRST.values(), ids=FIRST)
+def test_what_is_above_its_limit_is_named_with_place_and_values(
+    compared_with, change, level, fails, first
 ):
     found = failing(compared_with(change))
-    assert (found.id, failed(found)) == ("trajectory", fails)
+    assert (found.id, failed(found)) == (level, fails)
     assert {name: getattr(found.first_failure, name) for name in first} == first
 
 
@@ -204,19 +225,13 @@ def test_the_history_of_an_epoch_has_the_spread_of_its_last_step(whole, epoch, s
     assert trajectory(*whole(change)).status == status
 
 
-@pytest.mark.parametrize("epoch", [1, 2])
-def test_from_another_rate_on_the_difference_belongs_to_the_schedule(compared_with, epoch):
-    levels = compared_with(other_rates(epoch))
-    found = failing(levels)
-    first = found.first_failure
-    assert (found.id, first.name) == ("schedule", "learning_rate")
-    assert (first.epoch, first.step) == (epoch, STEPS_PER_EPOCH * epoch + 1)
-    assert (first.keras, first.torch) == (0.001, 0.0001)
-    trajectory = levels["trajectory"]
+@pytest.mark.parametrize(("epoch", "moments"), [(0, {0}), (1, {0, 1, 2}), (2, {0, 1, 2, 3, 4})])
+def test_the_trajectory_is_not_compared_from_another_rate_on(compared_with, epoch, moments):
+    trajectory = compared_with(other_rates(epoch))["trajectory"]
     assert trajectory.status == PASS
     assert f"not compared from epoch {epoch + 1} on," in trajectory.tolerance_source
-    assert max(item.epoch for item in trajectory.items) == epoch - 1
-    assert max(item.step for item in trajectory.items) == STEPS_PER_EPOCH * epoch
+    assert {item.step for item in trajectory.items} == moments
+    assert max(item.epoch for item in trajectory.items) == max(epoch - 1, 0)
 
 
 def test_a_difference_before_the_rates_part_belongs_to_the_trajectory(compared_with):
@@ -225,25 +240,18 @@ def test_a_difference_before_the_rates_part_belongs_to_the_trajectory(compared_w
     assert (first.name, first.step) == (BIAS, 4)
 
 
-def test_another_rate_from_the_start_leaves_the_initial_weights_alone(compared_with):
-    levels = compared_with(other_rates(0))
-    assert {item.step for item in levels["trajectory"].items} == {0}
-    found = failing(levels)
-    assert (found.id, found.first_failure.epoch) == ("schedule", 0)
-
-
 @pytest.mark.parametrize("end", [3, 5])
-def test_an_epoch_with_another_number_of_steps_is_told_and_ends_the_comparison(compared_with, end):
-    ends = fact([2, end, end + 2], "epoch_ends")
-    levels = compared_with(both(ends, added(f"training/weights/5/{KERNEL}", 1)))
-    found = failing(levels)
-    first = found.first_failure
-    assert (found.id, first.name) == ("trajectory", "number of steps")
-    assert (first.keras, first.torch) == (2, end - 2)
-    assert (first.epoch, first.step) == (1, min(end, 4))
-    assert {item.epoch for item in found.items if item is not first} == {0}
-    assert levels["schedule"].status == SKIPPED
-    assert levels["schedule"].tolerance_source == "the halves make different steps"
+def test_behind_another_number_of_steps_nothing_is_compared(compared_with, end):
+    levels = compared_with(other_ends(end))
+    trajectory, schedule = levels["trajectory"], levels["schedule"]
+    assert {item.epoch for item in trajectory.items if item.status == PASS} == {0}
+    assert schedule.status == SKIPPED
+    assert schedule.tolerance_source == "the halves make different steps"
+
+
+def test_without_weights_losses_and_the_history_are_compared(compared_with):
+    items = compared_with(gone(*WEIGHTS))["trajectory"].items
+    assert {item.name for item in items} == {"running loss", *HISTORY_KEYS[:-1]}
 
 
 @pytest.mark.parametrize(
@@ -261,11 +269,3 @@ def test_an_array_that_a_half_lacks_is_told(whole, key, half):
         levels_of(keras, torch)
     assert str((keras if half == "keras" else torch).directory) in str(caught.value)
     assert repr(key) in str(caught.value)
-
-
-def test_a_port_in_which_no_weight_has_a_place_is_compared_by_its_numbers(compared_with):
-    """The structure of the probes has told the weights."""
-    weights = [key for key in WHOLE.arrays if key.endswith((KERNEL, BIAS))]
-    found = failing(compared_with(both(gone(*weights), epoch_value("val_loss", 1, 2.0))))
-    assert {item.name for item in found.items} == {"running loss", *HISTORY_KEYS[:-1]}
-    assert failed(found) == [("val_loss", 1, 4)]
