@@ -278,7 +278,7 @@ def test_matplotlib_is_left_as_it_was_and_pyplot_is_not_loaded(tmp_path):
     assert path.exists()
 
 
-ANOTHER_SUFFIX = "^{path}: expected a name that ends in .svg, .png or .pdf; choose one$"
+ANOTHER_SUFFIX = r"^{path}: expected a name that ends in \.svg, \.png or \.pdf; choose one$"
 # A history, the name of the file, and why it is refused.
 REFUSED = [
     *((HISTORY, name, ANOTHER_SUFFIX) for name in ("curves", "curves.svg.txt", ".svg")),
