@@ -20,6 +20,15 @@ from parity.traces.bundle_spec import ARRAYS, FACTS, SCHEMA
 from parity.traces.trace import DTYPES
 
 
+def why_refused(error, path):
+    """Why a file is no bundle, in words that a terminal shows as they are."""
+    start, _, why = str(error).partition(": not a bundle that can be used: ")
+    assert start == str(path)
+    assert 0 < len(why) < 1_000
+    assert why.isprintable()
+    return why
+
+
 def coded(recorded):
     """Code and content of every array, as `pack` makes them where it can, else as it is."""
     arrays = {key: np.array(a, order="C") for key, a in sorted(recorded.arrays.items())}

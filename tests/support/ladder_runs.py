@@ -24,18 +24,13 @@ def statuses(levels):
 
 def failing(levels):
     """The one level that fails."""
-    found = [level for level in levels.values() if level.status == FAIL]
-    assert len(found) == 1, statuses(levels)
-    return found[0]
+    (found,) = (level for level in levels.values() if level.status == FAIL)
+    return found
 
 
-def moved(key, index, by):
-    """Moves one element of an array."""
-
-    def change(parts):
-        parts.arrays[key][index] += by
-
-    return change
+def failed(outcome):
+    """What fails of an outcome or a level, and when."""
+    return [(item.name, item.epoch, item.step) for item in outcome.items if item.status == FAIL]
 
 
 def other_rates(epoch):

@@ -1,22 +1,26 @@
-"""Parts of the page of a report, by their names and kinds."""
+"""The page of a result of any kind, and its parts by their names and kinds."""
 
-from parity.report.page import Folded
+from parity.behaviour.diagnosis import Diagnosis
+from parity.bench.result import BenchResult
+from parity.ladder.result import Result
+from parity.report.pages.bench_page import bench_page
+from parity.report.pages.diagnosis_page import diagnosis_page
+from parity.report.pages.runs_page import result_page
+from parity.report.pages.sweep_page import sweep_page
+from parity.sweeps.result import SweepResult
+
+PAGES = {Result: result_page, SweepResult: sweep_page, BenchResult: bench_page}
+
+
+def page_of(result, name="x"):
+    """The page of a result of any kind; the name is that of a history."""
+    if isinstance(result, Diagnosis):
+        return diagnosis_page(result, name)
+    return PAGES[type(result)](result)
 
 
 def section(page, id):
     return next((each for each in page.sections if each.id == id), None)
-
-
-def blocks(page, kind):
-    found = []
-    for each in page.sections:
-        waiting = list(each.blocks)
-        while waiting:
-            block = waiting.pop(0)
-            if isinstance(block, Folded):
-                waiting += block.blocks
-            found.append(block)
-    return [block for block in found if isinstance(block, kind)]
 
 
 def cells(table):

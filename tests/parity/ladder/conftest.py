@@ -1,5 +1,7 @@
 """Both kinds of comparison, with a change of what is compared."""
 
+from functools import partial
+
 import check_pairs
 import pytest
 from ladder_runs import levels_of
@@ -8,39 +10,45 @@ from traces import anchored_parts, whole_parts
 from parity.ladder.engine import OF_PROBE, compare_levels
 
 
-@pytest.fixture(scope="module")
-def keras(tmp_path_factory):
-    return whole_parts().write(tmp_path_factory.mktemp("whole") / "keras")
-
-
 @pytest.fixture
-def compared_with(keras, tmp_path):
-    """Compares the whole training and a copy of it in which `change` was made."""
-
-    def run(change=None):
-        parts = whole_parts()
-        if change is not None:
-            change(parts)
-        return levels_of(keras, parts.write(tmp_path / "torch"))
-
-    return run
-
-
-@pytest.fixture
-def anchored(tmp_path):
-    """The traces of two trainings with recorded states, with a change of the port's, and Keras's.
+def written(tmp_path):
+    """The traces of Keras and of a port, made of the same parts, with a change of either.
 
     The settings are those of both.
     """
 
-    def make(port=None, reference=None, **settings):
-        keras, torch = anchored_parts(**settings), anchored_parts(**settings)
-        for change, parts in ((reference, keras), (port, torch)):
+    def write(made, port=None, reference=None, **settings):
+        halves = {"keras": made(**settings), "torch": made(**settings)}
+        for change, parts in zip((reference, port), halves.values(), strict=True):
             if change is not None:
                 change(parts)
-        return keras.write(tmp_path / "keras"), torch.write(tmp_path / "torch")
+        return [parts.write(tmp_path / name) for name, parts in halves.items()]
 
-    return make
+    return write
+
+
+@pytest.fixture
+def whole(written):
+    """The traces of two whole trainings."""
+    return partial(written, whole_parts)
+
+
+@pytest.fixture
+def anchored(written):
+    """The traces of two trainings with recorded states."""
+    return partial(written, anchored_parts)
+
+
+@pytest.fixture
+def compared_with(whole):
+    """The levels of two whole trainings."""
+    return lambda *changes, **settings: levels_of(*whole(*changes, **settings))
+
+
+@pytest.fixture
+def compared(anchored):
+    """The levels of two trainings with recorded states."""
+    return lambda *changes, **settings: levels_of(*anchored(*changes, **settings))
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from traces import ANCHORS, KERNEL, anchored_parts
+from trace_changes import both, fact, put, scaled
+from traces import ANCHORS, KERNEL
 
 from parity.ladder.anchored_tolerance import (
     CONSTANTS_FACTOR,
@@ -15,116 +16,72 @@ MOMENTUM = f"slots/2/momentum/{KERNEL}"
 MOVED = f"moved/2/{KERNEL}"
 
 
-@pytest.fixture
-def tolerance_of(tmp_path):
-    """The tolerance of a run in which a change was made."""
-
-    def make(change=lambda parts: None):
-        parts = anchored_parts()
-        change(parts)
-        trace = parts.write(tmp_path / "keras")
-        return AnchoredTolerance(trace, trace)
-
-    return make
-
-
 def noise_of(*values, key=MOMENTUM, measured=ANCHORS):
-    def change(parts):
-        parts.arrays[f"anchor_noise/{key}"] = np.array(values)
-        parts.facts["anchors_measured"] = list(measured)
-
-    return change
+    noise = put({f"anchor_noise/{key}": values})
+    return both(noise, fact(list(measured), "anchors_measured"))
 
 
-def test_without_much_noise_a_billionth_of_the_largest_value_is_allowed(tolerance_of):
-    assert tolerance_of().allowed(1, MOMENTUM) == RELATIVE == 1e-9
+def constants(*values):
+    """What float32 constants, such as Adam's, change at the three measured states."""
+    return put({f"anchor_constants/{MOMENTUM}": values})
 
 
-BEFORE_AND_BEHIND = {
-    "rising": ([1e-8, 2e-8, 3e-8, 4e-8], [1e-8, 2e-8, 2e-8, 3e-8, 3e-8, 4e-8, 4e-8]),
-    "falling": ([4e-8, 3e-8, 2e-8, 1e-8], [4e-8, 4e-8, 4e-8, 3e-8, 3e-8, 2e-8, 1e-8]),
-}
+def apart(*shares):
+    """A port whose momentum is so far from Keras's at each state."""
+    keys = [f"anchored/{step}/{MOMENTUM}" for step in ANCHORS]
+    return both(*(scaled(key, 1 + by) for key, by in zip(keys, shares, strict=True)))
 
 
-@pytest.mark.parametrize(("noise", "expected"), BEFORE_AND_BEHIND.values(), ids=BEFORE_AND_BEHIND)
-def test_the_noise_of_anchors_further_away_does_not_count(tolerance_of, noise, expected):
-    tolerance = tolerance_of(noise_of(*noise, measured=(0, 3, 6, 9)))
-    found = [tolerance.allowed(step, MOMENTUM) / 30 for step in (0, 1, 3, 4, 6, 9, 10)]
-    assert found == pytest.approx(expected)
+def of_size(times, size):
+    """Keras's weight moves so many times as much, and is so large, at the second state."""
+    return both(
+        scaled(f"anchored/1/{MOVED}", times), put({f"anchored/1/size/{KERNEL}": float(size)})
+    )
 
 
-def test_what_a_measured_anchor_lacks_is_taken_from_the_other(tolerance_of):
-    tolerance = tolerance_of(noise_of(np.nan, 4e-8, measured=(0, 3)))
-    assert tolerance.allowed(1, MOMENTUM) == pytest.approx(30 * 4e-8)
-
-
-# What float32 constants, such as Adam's, change at the three measured states.
-CONSTANTS = np.array([1e-5, 2e-5, 4e-5])
-
-
-@pytest.fixture
-def with_constants(tmp_path):
-    """The tolerance for a port whose momentum is so far from Keras's at each state."""
-
-    def make(*apart, constants=CONSTANTS):
-        keras, torch = anchored_parts(), anchored_parts()
-        keras.arrays[f"anchor_constants/{MOMENTUM}"] = np.array(constants)
-        for step, by in zip(ANCHORS, apart, strict=True):
-            torch.arrays[f"anchored/{step}/{MOMENTUM}"] *= 1 + by
-        return AnchoredTolerance(keras.write(tmp_path / "keras"), torch.write(tmp_path / "torch"))
-
-    return make
-
-
-def test_a_port_with_other_constants_may_differ_by_ten_times_what_they_change(with_constants):
-    tolerance = with_constants(1e-5, 2e-5, 4e-5)
-    # Of the last measured state before a step and the next one the larger.
-    found = [tolerance.allowed(step, MOMENTUM) for step in (0, 1, 2, 3)]
-    assert CONSTANTS_FACTOR == 10
-    assert found == pytest.approx([1e-4, 2e-4, 4e-4, 4e-4])
-
-
-def test_a_port_with_the_constants_of_keras_is_held_to_them(with_constants):
-    tolerance = with_constants(0.9e-6, 1.9e-6, 4e-5)
-    assert tolerance.allowed(3, MOMENTUM) == KERAS_CONSTANTS == 1e-6
-    # Each of the first two states shows whether it has them.
-    for apart in ((1.1e-6, 0, 0), (0, 2.1e-6, 0)):
-        assert with_constants(*apart).allowed(3, MOMENTUM) == pytest.approx(4e-4)
-
-
-@pytest.mark.parametrize(("constants", "allowed"), [(1e-8, 1e-6), (1e-10, RELATIVE)])
-def test_constants_that_matter_may_show_where_they_were_not_measured(
-    with_constants, constants, allowed
-):
-    tolerance = with_constants(0, 0, 0, constants=[constants] * 3)
-    assert tolerance.allowed(1, MOMENTUM) == allowed
-
-
-def test_weights_that_hardly_move_are_off_by_their_own_roundings(tolerance_of):
-    def slow(parts):
-        parts.arrays[f"anchored/1/{MOVED}"] *= 4e-10
-        parts.arrays[f"anchored/1/size/{KERNEL}"] = np.array(3.0)
-
-    tolerance = tolerance_of(slow)
-    # The largest value of the array is 0.25, times 4e-10; eight roundings of a weight of 3.
-    assert tolerance.allowed(1, MOVED) == pytest.approx(8 * 2**-52 * 3.0 / 1e-10)
-    assert tolerance.allowed(0, MOVED) == RELATIVE
-
-
-def test_weights_that_do_not_move_at_all_are_off_by_roundings_of_their_size(tolerance_of):
-    def frozen(parts):
-        parts.arrays[f"anchored/1/{MOVED}"] *= 0
-        parts.arrays[f"anchored/1/size/{KERNEL}"] = np.array(2.0**30)
-
+RISING_CONSTANTS = constants(1e-5, 2e-5, 4e-5)
+# What the port does otherwise, what Keras, and what is allowed of an array at some steps.
+CASES = {
+    "without much noise": (None, None, MOMENTUM, {1: RELATIVE}),
+    # The noise of anchors further away does not count.
+    "rising": (
+        None, noise_of(1e-8, 2e-8, 3e-8, 4e-8, measured=(0, 3, 6, 9)), MOMENTUM,
+        {0: 30e-8, 1: 60e-8, 3: 60e-8, 4: 90e-8, 6: 90e-8, 9: 120e-8, 10: 120e-8}),
+    "falling": (
+        None, noise_of(4e-8, 3e-8, 2e-8, 1e-8, measured=(0, 3, 6, 9)), MOMENTUM,
+        {0: 120e-8, 1: 120e-8, 3: 120e-8, 4: 90e-8, 6: 90e-8, 9: 60e-8, 10: 30e-8}),
+    # What a measured anchor lacks is taken from the other.
+    "lacking": (None, noise_of(np.nan, 4e-8, measured=(0, 3)), MOMENTUM, {1: 120e-8}),
+    # Ten times what constants change, of the last measured state before a step and the next one
+    # the larger.
+    "other constants": (apart(1e-5, 2e-5, 4e-5), RISING_CONSTANTS, MOMENTUM,
+                        {0: 1e-4, 1: 2e-4, 2: 4e-4, 3: 4e-4}),
+    # A port with the constants of Keras is held to them; each of the first two states shows it.
+    "those of Keras": (apart(0.9e-6, 1.9e-6, 4e-5), RISING_CONSTANTS, MOMENTUM,
+                       {3: KERAS_CONSTANTS}),
+    "others at the first": (apart(1.1e-6, 0, 0), RISING_CONSTANTS, MOMENTUM, {3: 4e-4}),
+    "others at the second": (apart(0, 2.1e-6, 0), RISING_CONSTANTS, MOMENTUM, {3: 4e-4}),
+    # Those that matter may show where they were not measured.
+    "that matter": (None, constants(*[1e-8] * 3), MOMENTUM, {1: 1e-6}),
+    "that do not": (None, constants(*[1e-10] * 3), MOMENTUM, {1: RELATIVE}),
+    # Weights that hardly move are off by their own roundings. The largest value of the array is
+    # 0.25, times 4e-10; eight roundings of a weight of 3.
+    "slow": (None, of_size(4e-10, 3), MOVED, {1: 8 * 2**-52 * 3.0 / 1e-10, 0: RELATIVE}),
     # Relative to 1, as a comparison with an array of zeros is.
-    assert tolerance_of(frozen).allowed(1, MOVED) == pytest.approx(8 * 2**-52 * 2.0**30)
+    "frozen": (None, of_size(0, 2**30), MOVED, {1: 8 * 2**-52 * 2.0**30}),
+    # Each number of the history has its own noise, or none.
+    "accuracy": (None, noise_of(*[1e-8] * 3, key="running/accuracy"), "running/accuracy",
+                 {1: 30e-8}),
+    "loss": (None, noise_of(*[1e-8] * 3, key="running/accuracy"), "running/loss", {1: RELATIVE}),
+    "not measured": (None, None, "running/auc", {1: RELATIVE}),
+}  # fmt: skip
 
 
-def test_each_number_of_the_history_has_its_own_noise(tolerance_of):
-    tolerance = tolerance_of(noise_of(1e-8, 1e-8, 1e-8, key="running/accuracy"))
-    assert tolerance.allowed(1, "running/accuracy") == pytest.approx(30e-8)
-    assert tolerance.allowed(1, "running/loss") == RELATIVE
+@pytest.mark.parametrize(("port", "keras", "key", "allowed"), CASES.values(), ids=CASES)
+def test_what_is_allowed_at_a_step(anchored, port, keras, key, allowed):
+    tolerance = AnchoredTolerance(*anchored(port, keras))
+    assert {step: tolerance.allowed(step, key) for step in allowed} == pytest.approx(allowed)
 
 
-def test_a_number_whose_noise_was_not_measured_may_differ_by_a_billionth(tolerance_of):
-    assert tolerance_of().allowed(1, "running/auc") == RELATIVE
+def test_the_numbers_of_the_tolerance():
+    assert (RELATIVE, KERAS_CONSTANTS, CONSTANTS_FACTOR) == (1e-9, 1e-6, 10)

@@ -95,55 +95,61 @@ FAR = {
 }
 
 
-def pairs(cases):
-    return pytest.mark.parametrize("case", cases.values(), ids=cases.keys())
+TWO = np.array([[0, 1, 99], [3, 99, 5]])
+# Values of both halves, and what is told of them.
+EXACT = [
+    *(
+        (*case, {"status": PASS, "worst": 0.0, "index": None, "note": "",
+                 "num_compared": np.size(case[0])})
+        for case in SAME.values()
+    ),
+    *(
+        (*case, {"status": FAIL, "allowed": 0, "unit": "count",
+                 "worst": 2 if name == "NaN at another place" else 1})
+        for name, case in DIFFERENT.items()
+    ),
+    # The first unequal element is named, and all are counted; a scalar has no index.
+    (np.arange(6).reshape(2, 3), TWO, {
+        "index": (0, 2), "keras": 2, "torch": 99, "worst": 2.0, "num_compared": 6,
+        "note": "2 of 6 differ", "epoch": 1, "step": None}),
+    (2.0, 3.0, {"index": None, "keras": 2.0, "torch": 3.0}),
+]  # fmt: skip
 
 
-@pairs(SAME)
-def test_equal_values_should_pass(case):
-    item = compare_exact("item", *case)
-    assert item.status == PASS
-    assert (item.worst, item.index, item.note) == (0.0, None, "")
-    assert item.num_compared == np.size(case[0])
+@pytest.mark.parametrize(("keras", "torch", "told"), EXACT, ids=str)
+def test_values_are_equal_or_a_finding(keras, torch, told):
+    item = compare_exact("item", keras, torch, epoch=1)
+    assert {name: getattr(item, name) for name in told} == told
 
 
-@pairs(DIFFERENT)
-def test_unequal_values_should_fail(case):
-    item = compare_exact("item", *case)
-    assert item.status == FAIL
-    assert item.worst >= 1
-    assert item.allowed == 0
-    assert item.unit == "count"
-
-
-@pairs(NEVER_MADE_TO_FIT)
-def test_another_shape_or_dtype_should_fail_whatever_is_allowed(case):
-    item = compare_exact("item", *case)
+@pytest.mark.parametrize(("keras", "torch"), NEVER_MADE_TO_FIT.values(), ids=NEVER_MADE_TO_FIT)
+def test_another_shape_or_dtype_should_fail_whatever_is_allowed(keras, torch):
+    item = compare_exact("item", keras, torch)
     assert item.status == FAIL
     assert (item.worst, item.allowed, item.num_compared) == (INF, 0.0, 0)
     assert item.note == "shape or dtype differs"
-    assert str(np.asarray(case[0]).shape) in item.keras
-    assert str(np.asarray(case[1]).dtype) in item.torch
+    assert str(np.asarray(keras).shape) in item.keras
+    assert str(np.asarray(torch).dtype) in item.torch
     for unit in ("abs", "rel"):
-        item = compare_close("item", *case, allowed=INF, unit=unit)
+        item = compare_close("item", keras, torch, allowed=INF, unit=unit)
         assert (item.status, item.worst, item.num_compared, item.unit) == (FAIL, INF, 0, unit)
 
 
-@pairs(CLOSE)
-def test_close_values_should_pass(case):
-    keras, torch, allowed = case
-    item = compare_close("item", keras, torch, allowed=allowed)
-    assert item.status == PASS
-    assert item.note == ""
+# Values of both halves, what is allowed, and what is told of them.
+NEAR_OR_FAR = [
+    *((*case, {"status": PASS, "note": ""}) for case in CLOSE.values()),
+    *(
+        (*case[:3], {"status": FAIL, "worst": case[3], "note": f"1 of {np.size(case[0])} above"})
+        for case in FAR.values()
+    ),
+    (2.0, 3.0, 0.5, {"index": None, "keras": 2.0, "torch": 3.0}),
+]
 
 
-@pairs(FAR)
-def test_values_too_far_apart_should_fail(case):
-    keras, torch, allowed, worst = case
+@pytest.mark.parametrize(("keras", "torch", "allowed", "told"), NEAR_OR_FAR, ids=str)
+def test_values_may_be_as_far_apart_as_is_allowed(keras, torch, allowed, told):
     item = compare_close("item", keras, torch, allowed=allowed)
-    assert item.status == FAIL
-    assert item.worst == worst
-    assert item.note == f"1 of {np.size(keras)} above"
+    assert {name: getattr(item, name) for name in told} == told
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 3), (2, 0)], ids=str)
@@ -166,21 +172,6 @@ def test_the_worst_element_is_named_with_both_values():
     assert (item.epoch, item.step) == (2, 7)
     assert all(type(value) is int for value in item.index)
     assert type(item.keras) is type(item.torch) is float
-
-
-def test_the_first_unequal_element_is_named_and_all_are_counted():
-    keras = np.arange(6).reshape(2, 3)
-    torch = keras.copy()
-    torch[0, 2] = torch[1, 1] = 99
-    item = compare_exact("item", keras, torch, epoch=1)
-    assert (item.index, item.keras, item.torch) == ((0, 2), 2, 99)
-    assert (item.worst, item.num_compared, item.note) == (2.0, 6, "2 of 6 differ")
-    assert (item.epoch, item.step) == (1, None)
-
-
-def test_a_scalar_has_no_index_but_its_values():
-    for item in (compare_exact("item", 2.0, 3.0), compare_close("item", 2.0, 3.0, allowed=0.5)):
-        assert (item.index, item.keras, item.torch) == (None, 2.0, 3.0)
 
 
 @pytest.mark.parametrize(
@@ -259,12 +250,9 @@ def test_the_greatest_difference_is_that_of_all_differences(a, b):
 
 
 def test_differences_are_relative_to_the_largest_value():
-    theirs = {"a": np.array([4.0, -8.0]), "zero": np.zeros(2), "none": np.zeros(0)}
+    """And infinite for arrays that are missing or of another shape."""
+    zeros, ones = np.zeros(2), np.ones(2)
+    theirs = {"a": np.array([4.0, -8.0]), "zero": zeros, "none": np.zeros(0), "b": ones, "c": ones}
     ours = {"a": np.array([4.0, -7.0]), "zero": np.array([0.0, 0.5]), "none": np.zeros(0)}
-    assert dict(relative_differences(theirs, ours)) == {"a": 1 / 8, "zero": 0.5, "none": 0.0}
-
-
-def test_arrays_that_are_missing_or_of_another_shape_are_infinitely_far():
-    ours = {"a": np.ones(2), "b": np.ones(3)}
-    theirs = {"a": np.ones(2), "b": np.ones(2), "c": np.ones(2)}
-    assert dict(relative_differences(theirs, ours)) == {"a": 0.0, "b": INF, "c": INF}
+    found = dict(relative_differences(theirs, {**ours, "b": np.ones(3)}))
+    assert found == {"a": 1 / 8, "zero": 0.5, "none": 0.0, "b": INF, "c": INF}

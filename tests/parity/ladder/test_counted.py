@@ -1,8 +1,10 @@
 """Values at masked steps are free, and only there."""
 
 import numpy as np
+import pytest
 
 from parity.ladder.compare import counts_of, only_counted
+from parity.ladder.items import FAIL, PASS
 from parity.ladder.recorded import compare_recorded
 
 
@@ -23,30 +25,30 @@ COUNTS = np.array([[True, True, False], [True, False, False]])
 KERAS = Arrays({KEY: THEIRS, "counted/eval/lstm/output": COUNTS})
 
 
-def test_zeros_of_a_packed_sequence_are_no_difference():
-    packed = np.where(COUNTS[..., None], THEIRS, 0)
-    assert compare_recorded(KERAS, KEY, packed, "lstm").status == "pass"
+PLAIN = Arrays({KEY: THEIRS})
+PACKED = np.where(COUNTS[..., None], THEIRS, 0)
+OTHER = np.where(THEIRS == 5, THEIRS + 1e-6 * COUNTS[..., None], THEIRS)
 
 
-def test_a_difference_where_steps_count_is_one():
-    ours = THEIRS.copy()
-    ours[1, 0, 0] += 1e-6
-    assert compare_recorded(KERAS, KEY, ours, "lstm").status == "fail"
+@pytest.mark.parametrize(
+    ("keras", "ours", "status"),
+    [
+        (KERAS, PACKED, PASS),
+        (KERAS, OTHER, FAIL),  # where steps count
+        (PLAIN, PACKED, FAIL),  # without a mask every value counts
+        (KERAS, THEIRS[:, :2], FAIL),
+    ],
+    ids=["packed", "other", "no_mask", "shape"],
+)
+def test_zeros_of_a_packed_sequence_are_no_difference(keras, ours, status):
+    assert compare_recorded(keras, KEY, ours, "lstm").status == status
 
 
-def test_without_a_mask_every_value_counts():
-    plain = Arrays({KEY: THEIRS})
-    assert (
-        compare_recorded(plain, KEY, np.where(COUNTS[..., None], THEIRS, 0), "x").status == "fail"
-    )
-    assert counts_of(plain, KEY, THEIRS.shape) is None
-
-
-def test_another_shape_stays_a_difference():
+def test_another_shape_stays_as_it_is_and_without_a_mask_nothing_is_counted():
     theirs, ours = only_counted(KERAS, KEY, THEIRS, THEIRS[:, :2])
     assert theirs is THEIRS
     assert ours.shape == (2, 2, 2)
-    assert compare_recorded(KERAS, KEY, THEIRS[:, :2], "lstm").status == "fail"
+    assert counts_of(PLAIN, KEY, THEIRS.shape) is None
 
 
 def test_gradients_and_other_arrays_have_no_mask():

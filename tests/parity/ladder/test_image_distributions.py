@@ -88,19 +88,11 @@ class Stub(dict):
         self.facts = facts
 
 
-def table(seed, angle, size, share=0.5):
+def table(seed, angle, size):
     found = np.zeros((size, len(QUANTITIES)))
-    found[:, QUANTITIES.index("left and right")] = flips(seed, share, size)
+    found[:, QUANTITIES.index("left and right")] = flips(seed, 0.5, size)
     found[:, QUANTITIES.index("angle")] = uniform(seed + 50, angle, size)
     return found
-
-
-def items(angle=36.0, share=0.5, **fact):
-    told = {"is_on": True, "in_eval": False, "by_batch": False, "given": None} | fact
-    keras = Stub({"image_changes/conv/0": table(0, 36.0, KERAS)}, {"nodes": NODES})
-    ours = {"image_changes/conv/0": table(1, angle, PORT, share)}
-    port = Stub(ours, {"augmentation": {"conv/0": told}})
-    return {item.name: item for item in of_images(keras, port)}
 
 
 def test_layers_are_told_by_what_they_change():
@@ -112,27 +104,23 @@ def test_layers_are_told_by_what_they_change():
     assert layers_before(NODES, "unknown") == []
 
 
-def test_the_same_augmentation_passes():
-    assert all(item.agrees for item in items().values())
+TOLD = {"is_on": True, "in_eval": False, "by_batch": False, "given": None}
+# What the port changes, what it tells, how many items there are, and which of them fail.
+CASES = {
+    "the same": (table(1, 36.0, PORT), {}, 1 + len(QUANTITIES), []),
+    # Another angle is told of the layer that turns.
+    "another angle": (table(1, 0.1, PORT), {}, 1 + len(QUANTITIES), ["turn, drawn angle (train)"]),
+    "in eval mode": (table(1, 36.0, PORT), {"in_eval": True}, 1, ["flip (eval)"]),
+    "none": (table(1, 36.0, PORT), {"is_on": False}, 1, []),
+    "another form": (np.zeros((3, 2)), {}, 2, ["flip, drawn images (train)"]),
+}
 
 
-def test_another_angle_is_told_of_the_layer_that_turns():
-    failed = [name for name, item in items(angle=0.1).items() if not item.agrees]
-    assert failed == ["turn, drawn angle (train)"]
-
-
-def test_an_augmentation_in_eval_mode_is_told_alone():
-    found = items(in_eval=True)
-    assert list(found) == ["flip (eval)"]
-    assert not found["flip (eval)"].agrees
-
-
-def test_no_augmentation_fails_nothing():
-    assert list(items(is_on=False)) == ["flip (eval)"]
-
-
-def test_arrays_of_another_form_fail_and_raise_nothing():
+@pytest.mark.parametrize(("ours", "told", "number", "fails"), CASES.values(), ids=CASES)
+def test_an_augmentation_is_compared_by_what_it_changes(ours, told, number, fails):
     keras = Stub({"image_changes/conv/0": table(0, 36.0, KERAS)}, {"nodes": NODES})
-    told = {"is_on": True, "in_eval": False, "by_batch": False, "given": None}
-    port = Stub({"image_changes/conv/0": np.zeros((3, 2))}, {"augmentation": {"conv/0": told}})
-    assert [item.agrees for item in of_images(keras, port)] == [True, False]
+    port = Stub({"image_changes/conv/0": ours}, {"augmentation": {"conv/0": TOLD | told}})
+    items = list(of_images(keras, port))
+    assert items[0].name == "flip (eval)"
+    assert len(items) == number
+    assert [item.name for item in items if not item.agrees] == fails

@@ -4,6 +4,7 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
+from trace_changes import added, both, fact
 
 from parity.ladder.engine import OF_PROBE, compare_levels
 from parity.ladder.incomplete import (
@@ -17,98 +18,77 @@ from parity.ladder.result import verdict_of
 
 TOLD = {"what": "noise", "why": "it draws at random", "do": "replay it"}
 LEFT = {"what": "dense1.bias", "why": "its gradient is zero"}
-
-
-def of_unknown_kind(r):
-    r.facts["nodes"][3]["kind"] = "unknown:Gate"
+UNPLACED = ["dense2.kernel", "dense2.bias"]
+UNKNOWN_KIND = fact("unknown:Gate", "nodes", 3, "kind")
 
 
 def not_carried(port):
-    for name in ("dense2.kernel", "dense2.bias"):
+    for name in UNPLACED:
         del port.facts["weights"][name]
 
 
-def verdict(keras, port):
-    levels = compare_levels(OF_PROBE, keras, port)
-    return verdict_of(levels, incomplete_of(keras, port))
+def wrong_without(*left):
+    """A wrong port with these parameters left."""
+    other = added("forward/eval/output", 1)
+    return both(not_carried, other, fact(list(left), "not_carried"))
 
 
-def test_nothing_is_open_in_a_right_port(traces):
-    sides = traces()
-    assert incomplete_of(*sides) == not_compared_of(*sides) == ()
-    assert verdict(*sides) == "pass"
+RAISED = "RuntimeError: shapes (net.py:7)"
+# What the port has otherwise, what Keras, the verdict, what is open, what is not compared, and
+# what fails of the structure.
+CASES = {
+    "right": (None, None, "pass", [], [], []),
+    "unknown layer": (not_carried, UNKNOWN_KIND, "incomplete", ["dense2"], [], []),
+    # Weights of an unknown layer are missing in a wrong port with no parameter left.
+    "wrong": (wrong_without(), UNKNOWN_KIND, "fail", [], [], UNPLACED),
+    "wrong with a parameter left": (wrong_without("gate.weight"), UNKNOWN_KIND, "fail", ["dense2"],
+                                    [], ["parameter gate.weight"]),
+    "known layer": (not_carried, None, "fail", [], [], UNPLACED),
+    # What either half tells is told once.
+    "told": (both(fact([TOLD, {**TOLD, "what": "other"}], "incomplete"),
+                  fact([LEFT], "not_compared")),
+             both(fact([TOLD], "incomplete"), fact([LEFT], "not_compared")),
+             "incomplete", ["noise", "other"], ["dense1.bias"], []),
+    "layers": (fact(RAISED, "raised", "layers"), None, "pass", [], ["each layer by itself"], []),
+    # Parameters of a part that is told are no fault.
+    "parameters": (both(fact(["noise.scale", "noisy.scale", "noise"], "not_carried"),
+                        fact([TOLD], "incomplete")),
+                   None, "fail", ["noise"], [], ["parameter noisy.scale"]),
+}  # fmt: skip
 
 
-def test_an_unknown_layer_whose_weights_have_no_place_leaves_the_verdict_open(traces):
-    sides = traces(not_carried, of_unknown_kind)
+@pytest.mark.parametrize(
+    ("port", "reference", "verdict", "is_open", "left", "fails"), CASES.values(), ids=CASES
+)
+def test_what_is_open_is_told_with_the_verdict(
+    traces, port, reference, verdict, is_open, left, fails
+):
+    sides = traces(port, reference)
+    incomplete, levels = incomplete_of(*sides), compare_levels(OF_PROBE, *sides)
+    assert [entry["what"] for entry in incomplete] == is_open
+    assert [entry["what"] for entry in not_compared_of(*sides)] == left
+    assert [item.name for item in levels[1].items if item.status == FAIL] == fails
+    assert verdict_of(levels, incomplete) == verdict
+
+
+def test_an_unknown_layer_whose_weights_have_no_place_is_told_with_them(traces):
+    sides = traces(not_carried, UNKNOWN_KIND)
     (entry,) = incomplete_of(*sides)
-    assert entry["what"] == "dense2"
     assert "no place for dense2.kernel, dense2.bias" in entry["why"]
     assert "`load`" in entry["do"]
-    assert unknown_weights(*sides, is_right=True) == {"dense2.kernel", "dense2.bias"}
-    assert verdict(*sides) == "incomplete"
+    assert unknown_weights(*sides, is_right=True) == set(UNPLACED)
 
 
-def other_output(port):
-    port.arrays["forward/eval/output"] = 1 + port.arrays["forward/eval/output"]
+def test_what_is_not_compared_is_told_with_its_reason(traces):
+    halves = traces(fact([LEFT], "not_compared"), fact([LEFT], "not_compared"))
+    assert not_compared_of(*halves) == (LEFT,)
+    (entry,) = not_compared_of(*traces(fact(RAISED, "raised", "layers")))
+    assert entry["why"].endswith(RAISED)
 
 
-@pytest.mark.parametrize("left", [[], ["gate.weight"]])
-def test_weights_of_an_unknown_layer_are_missing_in_a_wrong_port_with_no_parameter_left(
-    traces, left
-):
-    def change(port):
-        not_carried(port)
-        other_output(port)
-        port.facts["not_carried"] = left
-
-    sides = traces(change, of_unknown_kind)
-    structure = compare_levels(OF_PROBE, *sides)[1]
-    unused = [item.name for item in structure.items if item.torch == "not used"]
-    assert unused == ([] if left else ["dense2.kernel", "dense2.bias"])
-    assert len(incomplete_of(*sides)) == len(left)
-    assert verdict(*sides) == "fail"
-
-
-def test_a_known_layer_whose_weights_have_no_place_is_a_fault(traces):
-    sides = traces(not_carried)
-    assert incomplete_of(*sides) == ()
-    assert verdict(*sides) == "fail"
-
-
-def test_what_either_half_tells_is_told_once(traces):
-    def reference(r):
-        r.facts["incomplete"] = [TOLD]
-        r.facts["not_compared"] = [LEFT]
-
-    def port(p):
-        p.facts["incomplete"] = [TOLD, {**TOLD, "what": "other"}]
-        p.facts["not_compared"] = [LEFT]
-
-    sides = traces(port, reference)
-    assert [entry["what"] for entry in incomplete_of(*sides)] == ["noise", "other"]
-    assert not_compared_of(*sides) == (LEFT,)
-    assert verdict(*sides) == "incomplete"
-
-
-def test_layers_that_could_not_be_judged_by_themselves_are_told_so(traces):
-    sides = traces(lambda p: p.facts["raised"].update(layers="RuntimeError: shapes (net.py:7)"))
-    (entry,) = not_compared_of(*sides)
-    assert entry["what"] == "each layer by itself"
-    assert entry["why"].endswith("RuntimeError: shapes (net.py:7)")
-    assert verdict(*sides) == "pass"
-
-
-def test_parameters_of_a_part_that_is_told_are_no_fault(traces):
-    def change(port):
-        port.facts["not_carried"] = ["noise.scale", "noisy.scale", "noise"]
-        port.facts["incomplete"] = [TOLD]
-
-    keras, port = traces(change)
+def test_parameters_of_a_part_that_is_told_are_unknown(traces):
+    _, port = traces(CASES["parameters"][0])
     assert unknown_parameters(port) == {"noise.scale", "noise"}
-    structure = compare_levels(OF_PROBE, keras, port)[1]
-    failing = [item.name for item in structure.items if item.status == FAIL]
-    assert failing == ["parameter noisy.scale"]
 
 
 class Training(dict):

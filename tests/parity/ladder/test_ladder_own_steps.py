@@ -2,6 +2,8 @@
 
 from types import SimpleNamespace
 
+import pytest
+
 from parity.ladder.comparers.optimizer import optimizer_items
 from parity.ladder.custom_steps import FACT, is_compared, optimizers_of, pairs, weights_text
 from parity.ladder.items import PASS
@@ -40,24 +42,29 @@ def test_a_port_without_a_step_is_not_compared():
     assert not is_compared(SimpleNamespace(facts={}), half())
 
 
-def test_equal_steps_pass_and_every_difference_is_told():
-    assert all(item.status == PASS for item in optimizer_items(KERAS, KERAS))
-    port = half((0, "a b c"), (1, "c"))
-    told = [
-        (i.name, str(i.keras), str(i.torch))
-        for i in optimizer_items(KERAS, port)
-        if i.status != PASS
-    ]
-    assert told == [
-        ("d: steps in one train_step", "2", "1"),
-        ("d: weights that it moves", "2 weights", "also c"),
-    ]
-    lacking = half((0, "a"), (0, "a"), (1, "c"), (2, "b"))
-    told = [(i.name, str(i.torch)) for i in optimizer_items(KERAS, lacking) if i.status != PASS]
-    assert told == [
-        ("d: weights that it moves", "not b"),
-        ("another optimizer of the port: steps in one train_step", "1"),
-    ]
+MOVES = "d: weights that it moves"
+
+
+@pytest.mark.parametrize(
+    ("port", "told"),
+    [
+        (KERAS, []),
+        (
+            half((0, "a b c"), (1, "c")),
+            [("d: steps in one train_step", "2", "1"), (MOVES, "2 weights", "also c")],
+        ),
+        (
+            half((0, "a"), (0, "a"), (1, "c"), (2, "b")),
+            [
+                (MOVES, "2 weights", "not b"),
+                ("another optimizer of the port: steps in one train_step", "0", "1"),
+            ],
+        ),
+    ],
+)
+def test_equal_steps_pass_and_every_difference_is_told(port, told):
+    failing = [item for item in optimizer_items(KERAS, port) if item.status != PASS]
+    assert [(item.name, str(item.keras), str(item.torch)) for item in failing] == told
 
 
 def test_many_weights_are_told_by_the_first():

@@ -1,78 +1,51 @@
 """The level of the metrics: values after each batch, names, and what cannot be compared."""
 
 import pytest
-from ladder_probes import fact, failed, moved, statuses
+from ladder_probes import LEFT_OUT, moved, told
+from trace_changes import fact
 
-from parity.ladder.items import PASS, SKIPPED, metric_of
+from parity.ladder.comparers.probe import within_rounding
+from parity.ladder.items import FAIL, metric_of
 
-
-@pytest.mark.parametrize(
-    ("part", "item"),
-    [("given", "mae (given outputs)"), ("eval", "mae (eval)"), ("train", "mae (train)")],
-)
-def test_another_number_fails_with_the_batch_after_which_it_is_seen(compared_probe, part, item):
-    levels = compared_probe(moved(f"metric/{part}/mae"))
-    assert failed(levels) == ("metrics", [item])
-    assert levels["metrics"].first_failure.note.startswith("after batch ")
-
-
-def test_rounding_passes(compared_probe):
-    assert statuses(compared_probe(moved("metric/given/mae", 1e-14)))["metrics"] == PASS
-
-
-def test_another_name_fails(compared_probe):
-    levels = compared_probe(fact({"mae": "error"}, "metric_names"))
-    assert failed(levels) == ("metrics", ["name of mae"])
-    item = levels["metrics"].first_failure
-    assert (item.keras, item.torch) == ("mae", "error")
-
-
-def test_a_metric_that_keras_returns_in_float32_may_differ_by_its_rounding(compared_probe):
-    def single(r):
-        r.facts["metric_probe"]["float32"] = ["mae"]
-
-    wrong = moved("metric/given/mae", 1e-7)
-    assert statuses(compared_probe(wrong, single))["metrics"] == PASS
-    assert failed(compared_probe(wrong)) == ("metrics", ["mae (given outputs)"])
+NOISY = fact(0.1, "noise", "metric/eval/mae")
+OLDER = "the bundle has no metrics, since an older version recorded it"
+# What the port has otherwise, what Keras, and what is told of the metrics.
+CASES = {
+    **{
+        item: (moved(f"metric/{item}/mae"), None, {FAIL: [f"mae ({name})"]})
+        for item, name in (("given", "given outputs"), ("eval", "eval"), ("train", "train"))
+    },
+    "rounding": (moved("metric/given/mae", 1e-14), None, {}),
+    "name": (fact({"mae": "error"}, "metric_names"), None, {FAIL: ["name of mae"]}),
+    "in float64": (moved("metric/given/mae", 1e-7), None, {FAIL: ["mae (given outputs)"]}),
+    "in float32": (moved("metric/given/mae", 1e-7), fact(["mae"], "metric_probe", "float32"), {}),
+    # What rounding alone decides is not compared.
+    "noisy": (None, NOISY, {LEFT_OUT: {"the metric mae (eval)": within_rounding(1e-6)}}),
+    "wrong": (moved("metric/eval/mae", 1.0), NOISY, {FAIL: ["mae (eval)"]}),
+    "raises": (fact("KeyError: 'x'", "raised", "metrics"), None, {FAIL: ["metrics raises"]}),
+    # A reference without metrics is skipped with its reason.
+    "none": (None, fact([], "metric_probe", "names"), "the Keras model has no metrics"),
+    "they raise": (None, fact("they raise", "metric_probe", "why"), "they raise"),
+    "older": (None, lambda r: r.facts.pop("metric_probe"), OLDER),
+}  # fmt: skip
 
 
-def test_what_rounding_alone_decides_is_not_compared(compared_probe):
-    def noisy(r):
-        r.facts["noise"]["metric/eval/mae"] = 0.1
-
-    level = compared_probe(None, noisy)["metrics"]
-    assert [what for what, _ in level.not_compared] == ["the metric mae (eval)"]
-    assert level.status == PASS
-    wrong = compared_probe(moved("metric/eval/mae", 1.0), noisy)
-    assert failed(wrong) == ("metrics", ["mae (eval)"])
+@pytest.mark.parametrize(("port", "keras", "expected"), CASES.values(), ids=CASES)
+def test_what_is_told_of_the_metrics(compared_probe, port, keras, expected):
+    levels = compared_probe(port, keras)
+    assert told(levels) == ({"metrics": expected} if expected else {})
+    assert levels["metrics"].applies == (expected != "the Keras model has no metrics")
 
 
-def told(change):
-    return lambda r: r.facts["metric_probe"].update(change)
+@pytest.mark.parametrize("part", ["given", "eval", "train"])
+def test_a_number_tells_after_which_batch_it_is_seen(compared_probe, part):
+    first = compared_probe(moved(f"metric/{part}/mae"))["metrics"].first_failure
+    assert first.note.startswith("after batch ")
 
 
-def older(r):
-    del r.facts["metric_probe"]
-
-
-@pytest.mark.parametrize(
-    ("reference", "why", "applies"),
-    [
-        (told({"names": []}), "the Keras model has no metrics", False),
-        (told({"why": "they raise"}), "they raise", True),
-        (older, "the bundle has no metrics, since an older version recorded it", True),
-    ],
-)
-def test_a_reference_without_metrics_is_skipped_with_its_reason(
-    compared_probe, reference, why, applies
-):
-    level = compared_probe(None, reference)["metrics"]
-    assert (level.status, level.tolerance_source, level.applies) == (SKIPPED, why, applies)
-
-
-def test_what_a_metric_raises_is_a_failure(compared_probe):
-    levels = compared_probe(fact({"metrics": "KeyError: 'x'"}, "raised"))
-    assert failed(levels) == ("metrics", ["metrics raises"])
+def test_a_name_tells_both_names(compared_probe):
+    first = compared_probe(fact({"mae": "error"}, "metric_names"))["metrics"].first_failure
+    assert (first.keras, first.torch) == ("mae", "error")
 
 
 def test_the_metric_of_an_item_is_known_by_its_name():

@@ -15,11 +15,10 @@ def level(*items, status=FAIL):
 
 
 @pytest.mark.parametrize("unit", ["rel", "abs", "ulp"])
-def test_a_tolerance_of_the_users_own_judges_numbers(unit):
-    for tolerance, status in ((1e-5, PASS), (1e-6, PASS), (9e-7, FAIL)):
-        found = judged_within(level(item(1e-6, unit)), {"": tolerance})
-        assert found.status == status
-        assert found.items[0].allowed == tolerance
+@pytest.mark.parametrize(("tolerance", "status"), [(1e-5, PASS), (1e-6, PASS), (9e-7, FAIL)])
+def test_a_tolerance_of_the_users_own_judges_numbers(unit, tolerance, status):
+    found = judged_within(level(item(1e-6, unit)), {"": tolerance})
+    assert (found.status, found.items[0].allowed) == (status, tolerance)
 
 
 @pytest.mark.parametrize("unit", ["count", "-log10 p"])

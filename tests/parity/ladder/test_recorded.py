@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from trace_changes import fact, gone, put
 
 from parity.ladder.items import FAIL, PASS
 from parity.ladder.recorded import compare_output, compare_recorded, outputs_agree
@@ -9,31 +10,25 @@ from parity.ladder.recorded import compare_output, compare_recorded, outputs_agr
 KEY = "forward/eval/dense2/output"
 
 
-def test_an_array_is_equal_but_for_rounding(traces):
-    keras, _ = traces()
-    ours = keras[KEY]
-    for by, status in ((0.0, PASS), (5e-13, PASS), (5e-12, FAIL)):
-        item = compare_recorded(keras, KEY, ours * (1 + by), "name", step=7)
-        assert (item.status, item.name, item.step) == (status, "name", 7)
+TOKENS = np.arange(12, dtype=np.int32).reshape(4, 3)
+# What Keras has otherwise, what the port computed, and whether that passes.
+ARRAYS = {
+    "equal": (None, lambda theirs: theirs, PASS),
+    "rounded": (None, lambda theirs: theirs * (1 + 5e-13), PASS),
+    "another": (None, lambda theirs: theirs * (1 + 5e-12), FAIL),
+    # What rounding does in Keras is allowed.
+    "within the noise": (fact(1e-10, "noise", KEY), lambda theirs: theirs * (1 + 1e-9), PASS),
+    "beyond the noise": (fact(1e-10, "noise", KEY), lambda theirs: theirs * (1 + 1e-8), FAIL),
+    "tokens of another type": (put({KEY: TOKENS}), lambda theirs: theirs.astype(float), PASS),
+    "other tokens": (put({KEY: TOKENS}), lambda theirs: theirs + 1.0, FAIL),
+}
 
 
-def test_what_rounding_does_in_keras_is_allowed(traces):
-    keras, port = traces(reference=lambda r: r.facts["noise"].update({KEY: 1e-10}))
-    assert compare_recorded(keras, KEY, port[KEY] * (1 + 1e-9), "name").status == PASS
-    assert compare_recorded(keras, KEY, port[KEY] * (1 + 1e-8), "name").status == FAIL
-
-
-def test_tokens_may_be_of_another_type(traces):
-    keras, _ = traces(
-        reference=lambda r: r.arrays.update({KEY: np.arange(12, dtype=np.int32).reshape(4, 3)})
-    )
-    ours = np.arange(12.0).reshape(4, 3)
-    assert compare_recorded(keras, KEY, ours, "tokens").status == PASS
-    assert compare_recorded(keras, KEY, ours + 1, "tokens").status == FAIL
-
-
-def with_output(array):
-    return lambda r: r.arrays.update({"forward/eval/output": array})
+@pytest.mark.parametrize(("reference", "ours", "status"), ARRAYS.values(), ids=ARRAYS)
+def test_an_array_is_equal_but_for_rounding(traces, reference, ours, status):
+    keras, _ = traces(reference=reference)
+    item = compare_recorded(keras, KEY, ours(keras[KEY]), "name", step=7)
+    assert (item.status, item.name, item.step) == (status, "name", 7)
 
 
 IMAGE = np.arange(2 * 4 * 5 * 3.0).reshape(2, 4, 5, 3)
@@ -52,7 +47,7 @@ SHAPES = {
 
 @pytest.mark.parametrize(("theirs", "ours", "status"), SHAPES.values(), ids=SHAPES)
 def test_an_output_may_be_channels_first_or_squeezed(traces, theirs, ours, status):
-    keras, _ = traces(reference=with_output(theirs))
+    keras, _ = traces(reference=put({"forward/eval/output": theirs}))
     assert compare_output(keras, ours, "same", "eval").status == status
 
 
@@ -72,13 +67,13 @@ def test_each_form_of_an_output_is_compared_with_its_own_counterpart(traces, rec
 
 
 def test_outputs_agree_in_all_the_modes_that_are_asked_for(traces):
-    keras, port = traces(lambda p: p.arrays.update({"forward/train/output": np.zeros((4, 3))}))
+    keras, port = traces(put({"forward/train/output": np.zeros((4, 3))}))
     assert outputs_agree(keras, port, "eval")
     assert not outputs_agree(keras, port, "train")
     assert not outputs_agree(keras, port, "eval", "train")
 
 
 def test_a_port_without_an_output_has_not_shown_that_it_agrees(traces):
-    keras, port = traces(lambda p: p.arrays.pop("forward/eval/output"))
+    keras, port = traces(gone("forward/eval/output"))
     assert not outputs_agree(keras, port, "eval", "train")
     assert not outputs_agree(keras, port, "no such mode")

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -200,13 +201,6 @@ def test_numbers_that_json_lacks_are_numbers_again_and_texts_stay_texts():
     assert {type(value) for value in found.history["keras"]["learning_rate"]} == {float}
 
 
-def test_what_follows_from_other_values_is_computed_anew():
-    content = run_result(FAIL).to_json()
-    content["levels"][8]["worst"] = -5
-    content["first_divergence"] |= {"level": "init", "item": "3"}
-    assert same(result_from(content, "here"), run_result(FAIL))
-
-
 def passed_levels(**first):
     """Levels that all pass, the first one changed."""
     found = [level.to_json() for level in levels()]
@@ -222,7 +216,10 @@ def passed_levels(**first):
         ("run that fails", ("levels", 8, "worst"), 0.0),
         ("run that fails", ("levels", 8, "items", 1, "status"), "pass"),
         ("run that fails", ("levels", 8, "items", 1, "status"), "accepted"),
+        ("run that fails", ("levels", 8, "worst"), -5),
         ("run that fails", ("first_divergence",), None),
+        ("run that fails", ("first_divergence", "level"), "init"),
+        ("run that fails", ("first_divergence", "item"), "3"),
         ("run that passes", ("verdict",), "fail"),
         ("run that passes", ("levels", 0, "status"), "fail"),
         ("check that is open", ("verdict",), "pass"),
@@ -243,34 +240,22 @@ def test_without_its_incomplete_parts_a_check_is_none_that_is_open():
     assert result_from(changed(OPEN, ("incomplete",), []), "here").verdict == PASS
 
 
-@pytest.mark.parametrize(
-    ("levels", "message"),
-    [
-        ([], "levels has no 'data', and none of the others fails"),
-        (passed_levels()[:-1], "levels has no 'behaviour', and none of the others fails"),
-        (
-            [{**row, "status": "skipped", "items": []} for row in passed_levels()],
-            "no level passes, and none fails",
-        ),
-        (passed_levels(items=[]), "the level 'data' passes, but nothing was compared in it"),
-    ],
-    ids=["none", "one less", "all skipped", "one empty"],
-)
-def test_a_pass_without_what_it_rests_on_is_refused(levels, message):
-    assert message in refusal(result_from, {**run_result().to_json(), "levels": levels}, "here")
-
-
-def test_a_divergence_that_no_level_shows_is_refused():
-    content = changed(CHECK, ("levels", LEVEL_IDS.index("forward"), "items", 1, "worst"), 0.0)
-    assert "but a divergence is not accepted" in refusal(result_from, content, "here")
-
-
 RUN = run_result(FAIL).to_json()
 CHECK = check_result(FAIL).to_json()
 OPEN = GOOD["check that is open"].to_json()
 ITEM = ("levels", 8, "items", 1)
 FIRST_CAUSE = ("first_divergence", "causes", 0)
+PASSED = GOOD["run that passes"].to_json()
+SKIPPED_LEVELS = [{**row, "status": "skipped", "items": []} for row in passed_levels()]
 WRONG = [
+    # A pass without what it rests on, and a divergence that no level shows.
+    (PASSED, ("levels",), [], "levels has no 'data', and none of the others fails"),
+    (PASSED, ("levels",), passed_levels()[:-1], "levels has no 'behaviour', and none of the oth"),
+    (PASSED, ("levels",), SKIPPED_LEVELS, "no level passes, and none fails"),
+    (PASSED, ("levels",), passed_levels(items=[]),
+     "the level 'data' passes, but nothing was compared in it"),
+    (CHECK, ("levels", LEVEL_IDS.index("forward"), "items", 1, "worst"), 0.0,
+     "but a divergence is not accepted"),
     (RUN, ("schema",), "parity.results/1", "schema is 'parity.results/1'; expected 'parity.result"),
     (RUN, ("schema",), REMOVED, "the file has no 'schema'"),
     (RUN, ("verdict",), "inconclusive", "verdict is 'inconclusive'; expected 'pass' or 'fail' or"),
@@ -378,7 +363,7 @@ WRONG = [
     (RUN, ("errors",), "none", "errors is 'none'; expected array"),
     (RUN, ("errors",), [5], r"errors\[0\] is 5"),
     (RUN, ("environment", "keras", "python"), "x" * 1_000_001, "a text has 1,000,001 characters"),
-]
+]  # fmt: skip
 
 
 def refusal(read, *arguments):
@@ -398,11 +383,9 @@ def refusal(read, *arguments):
     ids=[f"{n}-{'.'.join(map(str, place))}" for n, (_, place, _, _) in enumerate(WRONG)],
 )
 def test_a_wrong_value_is_named_with_its_place(content, place, value, message):
-    content = changed(content, place, value)
-    with pytest.raises(InputError, match=message):
-        result_from(content, "runs/result.json")
-    told = refusal(result_from, content, "runs/result.json")
+    told = refusal(result_from, changed(content, place, value), "runs/result.json")
     assert told.startswith("runs/result.json is not what `parity run --json` writes for one run")
+    assert re.search(message, told)
 
 
 def test_every_value_of_a_file_is_checked():

@@ -1,8 +1,9 @@
 """Steps from recorded states are compared, and the free trainings may part."""
 
 import pytest
-from ladder_runs import AGREE, failing, levels_of, statuses
-from traces import ANCHORS, KERNEL, STEPS_PER_EPOCH, ended, weights_after
+from ladder_runs import AGREE, failed, failing, statuses
+from trace_changes import added, both, fact, gone, scaled, set_to
+from traces import ANCHORS, KERNEL, ended, weights_after
 
 from parity.ladder.anchored import CHANGES, ROUNDING_FACTOR
 from parity.ladder.anchored_tolerance import MOST
@@ -11,23 +12,12 @@ from parity.ladder.items import FAIL, PASS, SKIPPED
 from parity.ladder.rounding import NOISE_FACTOR
 
 BETWEEN = "weights and slots changed between two steps"
+MOMENTUM = f"slots/2/momentum/{KERNEL}"
 
 
-@pytest.fixture
-def compared(anchored):
-    """Compares two trainings with recorded states, with a change of either."""
-
-    def run(port=None, reference=None, **settings):
-        return levels_of(*anchored(port, reference, **settings))
-
-    return run
-
-
-def moved(key, by):
-    def change(parts):
-        parts.arrays[key] = parts.arrays[key] + by
-
-    return change
+def at_anchors(change, key, *values):
+    """A change of an array at each recorded state."""
+    return both(*(change(f"anchored/{step}/{key}", *values) for step in ANCHORS))
 
 
 def part(parts):
@@ -42,6 +32,34 @@ def part(parts):
         parts.history[key] = [value + 0.25 for value in parts.history[key]]
 
 
+def rounds(times):
+    return at_anchors(added, f"float32/{KERNEL}", (times - 1) * 1e-8)
+
+
+def cleared(*steps):
+    """A slot is cleared in front of some steps, or averaged: a single number is enough."""
+    return set_to("between_steps", 1, list(steps))
+
+
+def noisy(noise):
+    return set_to(f"anchor_noise/{MOMENTUM}", noise)
+
+
+def by_share(step, share):
+    """The arrays of a step, each off by a share of its largest value, and what is told of each."""
+    return [
+        (added(f"anchored/{step}/{key}", share * size), (name, step // 2, step), note)
+        for key, size, name, note in (
+            (f"moved/1/{KERNEL}", 0.5, KERNEL, "after one step"),
+            (f"moved/2/{KERNEL}", 0.25, KERNEL, "after 2 steps"),
+            (MOMENTUM, 0.125, f"momentum of {KERNEL}", "after 2 steps"),
+            ("loss", 0.5, "loss", ""),
+            ("running/loss", 0.375, "loss", ""),
+            ("running/accuracy", 0.75, "accuracy", ""),
+        )
+    ]
+
+
 def test_trainings_that_agree_from_every_state_pass(compared):
     levels = compared()
     assert statuses(levels) == AGREE
@@ -51,51 +69,61 @@ def test_trainings_that_agree_from_every_state_pass(compared):
     assert trajectory.tolerance_source.endswith("in the median of 13 states")
 
 
-def test_free_trainings_may_part_where_the_steps_agree(compared):
-    assert statuses(compared(part)) == AGREE
+# What the port does otherwise, and what Keras.
+AGREEING = [
+    (part, None),  # the free trainings
+    *((change, None) for step in ANCHORS for change, _, _ in by_share(step, 0.98e-9)),
+    (rounds(0.98 * ROUNDING_FACTOR), None),
+    (at_anchors(gone, "masks/dropout"), None),  # they are replayed
+    # The moment at which both halves change something may hang on the weights.
+    *((cleared(*steps), cleared(4)) for steps in ((4,), (2, 4), (3,))),
+]
 
 
-@pytest.mark.parametrize("step", ANCHORS)
-@pytest.mark.parametrize(
-    ("key", "size", "name", "note"),
-    [
-        (f"moved/1/{KERNEL}", 0.5, KERNEL, "after one step"),
-        (f"moved/2/{KERNEL}", 0.25, KERNEL, "after 2 steps"),
-        (f"slots/2/momentum/{KERNEL}", 0.125, f"momentum of {KERNEL}", "after 2 steps"),
-        ("loss", 0.5, "loss", ""),
-        ("running/loss", 0.375, "loss", ""),
-        ("running/accuracy", 0.75, "accuracy", ""),
-    ],
-)
-def test_an_array_may_differ_by_a_billionth_and_no_more(compared, step, key, size, name, note):
-    key = f"anchored/{step}/{key}"
-    assert compared(moved(key, 0.98e-9 * size))["trajectory"].status == PASS
-    found = failing(compared(moved(key, 1.05e-9 * size)))
-    first = found.first_failure
-    assert (found.id, first.name, first.unit) == ("trajectory", name, "rel")
-    assert (first.step, first.epoch) == (step, step // STEPS_PER_EPOCH)
-    assert first.worst == pytest.approx(1.05e-9, rel=1e-3)
-    assert first.note.endswith(note)
+@pytest.mark.parametrize(("port", "keras"), AGREEING)
+def test_free_trainings_moments_and_a_billionth_of_an_array_may_differ(compared, port, keras):
+    assert statuses(compared(port, keras)) == AGREE
 
 
-@pytest.mark.parametrize("name", ["loss", "accuracy"])
-def test_each_number_of_the_validation_in_front_of_an_epoch_has_its_name(compared, name):
-    first = failing(compared(moved(f"anchored/0/validation/{name}", 1e-8))).first_failure
-    assert (first.name, first.step) == (f"val_{name}", 0)
+# What the port does otherwise, what Keras, what fails, and what the first failure tells.
+FIRST = [
+    *(
+        (change, None, fails, {"unit": "rel", "worst": pytest.approx(1.05e-9, rel=1e-3)}, note)
+        for step in ANCHORS
+        for change, fails, note in by_share(step, 1.05e-9)
+    ),
+    *(
+        (added(f"anchored/0/validation/{name}", 1e-8), None, (f"val_{name}", 0, 0), {}, "")
+        for name in ("loss", "accuracy")
+    ),
+    (added("anchored/3/masks/dropout", 1), None, ("generator of dropout's masks", 1, 3),
+     {"worst": 2, "allowed": 0}, ""),
+    # No step from a recorded state shows what changes between two steps.
+    *(
+        (cleared(*steps), None, (BETWEEN, epoch, steps[0]), {"keras": False, "torch": True}, "")
+        for steps, epoch in (((5,), 2), ((1, 4), 0), ((2,), 1))
+    ),
+    (None, cleared(2), (BETWEEN, None, None), {"keras": True, "torch": False}, ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("port", "keras", "fails", "first", "note"), FIRST)
+def test_what_differs_from_a_state_is_named_with_its_step(
+    compared, port, keras, fails, first, note
+):
+    found = failing(compared(port, keras))
+    assert (found.id, failed(found)) == ("trajectory", [fails])
+    assert {name: getattr(found.first_failure, name) for name in first} == first
+    assert found.first_failure.note.endswith(note)
 
 
 @pytest.mark.parametrize(
     ("noise", "is_compared"), [(MOST / NOISE_FACTOR, True), (MOST / 29, False)]
 )
 def test_an_array_that_rounding_decides_is_not_compared_and_told(compared, noise, is_compared):
-    key = f"slots/2/momentum/{KERNEL}"
-
-    def noisy(parts):
-        parts.arrays[f"anchor_noise/{key}"][:] = noise
-
     assert MOST == 1e-3
     # The largest value is 0.125.
-    found = compared(moved(f"anchored/1/{key}", 1e-4), noisy)["trajectory"]
+    found = compared(added(f"anchored/1/{MOMENTUM}", 1e-4), noisy(noise))["trajectory"]
     assert found.status == PASS
     told = dict(found.not_compared)
     if is_compared:
@@ -103,62 +131,31 @@ def test_an_array_that_rounding_decides_is_not_compared_and_told(compared, noise
         return
     assert "rounding decides it" in told[f"momentum of {KERNEL} from the state at step 1"]
     # A difference above even that is a difference.
-    assert compared(moved(f"anchored/1/{key}", 1.0), noisy)["trajectory"].status == FAIL
-
-
-def rounds(times):
-    def change(parts):
-        for step in ANCHORS:
-            exact = parts.arrays[f"anchored/{step}/moved/1/{KERNEL}"]
-            parts.arrays[f"anchored/{step}/float32/{KERNEL}"] = exact + times * 1e-8
-
-    return change
+    wrong = compared(added(f"anchored/1/{MOMENTUM}", 1.0), noisy(noise))
+    assert wrong["trajectory"].status == FAIL
 
 
 def test_a_port_may_round_ten_times_as_much_as_the_reference_and_no_more(compared):
     assert ROUNDING_FACTOR == 10
-    assert compared(rounds(0.98 * ROUNDING_FACTOR))["trajectory"].status == PASS
-    first = failing(compared(rounds(1.05 * ROUNDING_FACTOR))).first_failure
-    assert (first.name, first.unit, first.step) == (f"rounding of {KERNEL}", "roundings", 0)
+    found = failing(compared(rounds(1.05 * ROUNDING_FACTOR)))
+    first = found.first_failure
+    assert failed(found) == [(f"rounding of {KERNEL}", step // 2, step) for step in ANCHORS]
+    assert first.unit == "roundings"
     assert first.worst == pytest.approx(1.05 * ROUNDING_FACTOR, rel=1e-5)
 
 
 def test_a_port_whose_steps_cannot_be_repeated_has_no_rounding(compared):
     """What is open is told beside the levels; see `incomplete_training`."""
-
-    def is_open(parts):
-        rounds(99)(parts)
-        parts.facts["incomplete"] = [{"what": "optimizer steps", "why": "", "do": ""}]
-
-    trajectory = compared(is_open)["trajectory"]
+    is_open = fact([{"what": "optimizer steps", "why": "", "do": ""}], "incomplete")
+    trajectory = compared(both(rounds(99), is_open))["trajectory"]
     assert trajectory.status == PASS
     assert not [item for item in trajectory.items if item.unit == "roundings"]
 
 
-def test_the_generators_of_masks_are_compared_where_the_port_draws_them(compared):
-    first = failing(compared(moved("anchored/3/masks/dropout", 1))).first_failure
-    assert (first.name, first.step) == ("generator of dropout's masks", 3)
-    assert (first.worst, first.allowed) == (2, 0)
-
-    def replayed(parts):
-        for step in ANCHORS:
-            del parts.arrays[f"anchored/{step}/masks/dropout"]
-
-    assert statuses(compared(replayed)) == AGREE
-
-
 def test_what_only_one_half_reports_of_a_step_is_left_out(compared):
-    def lacks(*keys):
-        def change(parts):
-            for step in ANCHORS:
-                for key in keys:
-                    del parts.arrays[f"anchored/{step}/{key}"]
-
-        return change
-
-    left = "running/accuracy", f"slots/2/momentum/{KERNEL}"
-    for levels in (compared(lacks(*left)), compared(None, lacks(*left))):
-        trajectory = levels["trajectory"]
+    lacks = both(at_anchors(gone, "running/accuracy"), at_anchors(gone, MOMENTUM))
+    for changes in ((lacks, None), (None, lacks)):
+        trajectory = compared(*changes)["trajectory"]
         assert trajectory.status == PASS
         names = {item.name for item in trajectory.items}
         assert names & {"accuracy", f"momentum of {KERNEL}"} == set()
@@ -175,7 +172,7 @@ OTHER_STEPS = {
 
 @pytest.mark.parametrize(("ends", "expected"), OTHER_STEPS.values(), ids=OTHER_STEPS)
 def test_the_first_epoch_with_another_number_of_steps_is_told(anchored, ends, expected):
-    found = from_states(*anchored(lambda parts: parts.facts.update(epoch_ends=ends)))
+    found = from_states(*anchored(fact(ends, "epoch_ends")))
     (item,) = (item for item in found.items if item.status == FAIL)
     assert item.name == "number of steps"
     assert (item.keras, item.torch, item.epoch, item.step) == expected
@@ -183,50 +180,15 @@ def test_the_first_epoch_with_another_number_of_steps_is_told(anchored, ends, ex
 
 @pytest.mark.parametrize("ends", [[2, 4, 6], [2, 4], [2, 3], [1]], ids=str)
 def test_a_half_may_stop_within_its_last_epoch_by_its_losses(anchored, ends):
-    found = from_states(*anchored(lambda parts: parts.facts.update(epoch_ends=ends)))
+    found = from_states(*anchored(fact(ends, "epoch_ends")))
     assert found.status == PASS
 
 
 def test_a_reference_that_changes_on_its_way_is_not_compared_from_its_states(compared):
     """Its steps in float64 are not those that its training made, in all three of its states."""
-
-    def changes(parts):
-        for step in ANCHORS:
-            parts.arrays[f"anchored/{step}/float32/{KERNEL}"] *= 2
-
+    changes = at_anchors(scaled, f"float32/{KERNEL}", 2)
     trajectory = compared(changes, changes)["trajectory"]
     assert (trajectory.status, trajectory.tolerance_source) == (SKIPPED, CHANGES)
-
-
-def cleared(*steps):
-    """A slot is cleared in front of some steps, or averaged: a single number is enough."""
-
-    def change(parts):
-        parts.arrays["between_steps"][list(steps)] = 1
-
-    return change
-
-
-@pytest.mark.parametrize(("steps", "epoch"), [((5,), 2), ((1, 4), 0), ((2,), 1)], ids=str)
-def test_what_the_port_alone_changes_between_two_steps_fails_with_its_step(compared, steps, epoch):
-    """No step from a recorded state shows it."""
-    found = failing(compared(cleared(*steps)))
-    first = found.first_failure
-    assert (found.id, first.name) == ("trajectory", BETWEEN)
-    assert (first.step, first.epoch) == (steps[0], epoch)
-    assert (first.keras, first.torch) == (False, True)
-
-
-def test_a_port_that_does_not_change_between_steps_what_keras_changes_fails(compared):
-    found = failing(compared(None, cleared(2)))
-    first = found.first_failure
-    assert (found.id, first.name) == ("trajectory", BETWEEN)
-    assert (first.keras, first.torch) == (True, False)
-
-
-@pytest.mark.parametrize("steps", [(4,), (2, 4), (3,)], ids=str)
-def test_where_both_halves_change_something_the_moment_may_hang_on_the_weights(compared, steps):
-    assert compared(cleared(*steps), cleared(4))["trajectory"].status == PASS
 
 
 def test_a_port_that_stops_earlier_is_compared_from_the_states_that_it_reached(anchored):

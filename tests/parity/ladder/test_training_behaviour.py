@@ -1,8 +1,10 @@
 """The verdicts on the fit of both halves, with what a scenario says about its run."""
 
+import re
+
 import pytest
 from ladder_runs import NAN
-from traces import whole_parts
+from trace_changes import both, epoch_value, fact
 
 from parity.behaviour.rules import judge
 from parity.ladder.comparers.training import judge_training, of_training
@@ -22,14 +24,9 @@ def test_trainings_with_the_same_verdict_are_compared_by_it_alone(anchored):
     assert [(item.name, item.keras) for item in outcome.items] == [("verdict", "good_fit")]
 
 
-@pytest.mark.parametrize("change", [None, of_a_user], ids=["scenario", "user"])
+@pytest.mark.parametrize("change", [both(), of_a_user], ids=["scenario", "user"])
 def test_a_training_that_diverges_in_one_half_only_fails(anchored, change):
-    def diverged(parts):
-        if change is not None:
-            change(parts)
-        parts.history["val_loss"][2] = NAN
-
-    outcome = of_training(*anchored(diverged, change))
+    outcome = of_training(*anchored(both(change, epoch_value("val_loss", 2, NAN)), change))
     (item,) = outcome.items
     assert (outcome.status, item.name, item.torch) == (FAIL, "verdict", "diverged")
     assert outcome.tolerance_source == "the same verdict"
@@ -90,68 +87,54 @@ def test_the_port_is_judged_with_what_keras_was_fed(anchored):
 # --- near a limit ---------------------------------------------------------------------------------
 
 
-def fit_of(accuracy, val_accuracy, *, num_val=200):
+def fit_of(accuracy, val_accuracy):
     def change(parts):
         # The last epoch counts; equal ones would be those of a net that names one class.
         parts.history["accuracy"] = [0.5, 0.75, accuracy]
         parts.history["val_accuracy"] = [0.5, 0.625, val_accuracy]
-        parts.facts |= {"num_train": 600, "num_val": num_val}
+        parts.facts |= {"num_train": 600, "num_val": 200}
 
     return change
 
 
-# Accuracies of Keras and torch, number of validation samples.
+# A gap of 0.057 is one above the limit, 0.049 is none.
+OVERFIT, GOOD = fit_of(0.95, 0.893), fit_of(0.95, 0.901)
+MANY = fact(100_000, "num_val")
+# Both trainings, and whether chance explains that their verdicts differ.
 NEAR = {
-    # A gap of 0.057 is one above the limit, 0.049 is none.
-    "near the limit": ((0.95, 0.893), (0.95, 0.901), 200, PASS),
-    "the other way": ((0.95, 0.901), (0.95, 0.893), 200, PASS),
+    "near the limit": (OVERFIT, GOOD, PASS),
+    "the other way": (GOOD, OVERFIT, PASS),
     # Gaps of 0.20 and 0.04 are 0.16 apart; 200 samples explain up to about 0.1.
-    "far apart": ((0.95, 0.75), (0.95, 0.91), 200, FAIL),
+    "far apart": (fit_of(0.95, 0.75), fit_of(0.95, 0.91), FAIL),
     # With 100,000 samples 0.057 and 0.045 are two gaps.
-    "many samples": ((0.95, 0.893), (0.95, 0.905), 100_000, FAIL),
+    "many samples": (both(OVERFIT, MANY), both(fit_of(0.95, 0.905), MANY), FAIL),
+    # Without the number of samples chance explains nothing.
+    **{
+        f"no {name}": (*(both(of_a_user, fit, fact(None, name)) for fit in (OVERFIT, GOOD)), FAIL)
+        for name in ("num_train", "num_val")
+    },
 }
 
 
-@pytest.mark.parametrize(("keras", "torch", "num_val", "status"), NEAR.values(), ids=NEAR)
-def test_two_verdicts_near_a_limit_pass_if_chance_explains_them(
-    anchored, keras, torch, num_val, status
-):
-    outcome = of_training(
-        *anchored(fit_of(*torch, num_val=num_val), fit_of(*keras, num_val=num_val))
-    )
-    assert outcome.status == status
+@pytest.mark.parametrize(("keras", "torch", "status"), NEAR.values(), ids=NEAR)
+def test_two_verdicts_near_a_limit_pass_if_chance_explains_them(anchored, keras, torch, status):
+    assert of_training(*anchored(torch, keras)).status == status
+
+
+def test_trainings_that_are_compared_step_by_step_have_no_excuse(whole):
+    assert of_training(*whole(GOOD, OVERFIT)).status == FAIL
 
 
 def test_two_verdicts_may_differ_by_three_deviations_of_two_counts(anchored):
-    outcome = of_training(*anchored(fit_of(0.95, 0.901), fit_of(0.95, 0.893)))
+    outcome = of_training(*anchored(GOOD, OVERFIT))
     # One right and one wrong sample more: 571 of 602, and 180.4 of 202.
     variances = [2 * p * (1 - p) / n for p, n in ((571 / 602, 600), (180.4 / 202, 200))]
     limits = [3 * variance**0.5 for variance in (*variances, sum(variances))]
     assert [item.name for item in outcome.items] == ["train_accuracy", "val_accuracy", "gap"]
     assert [item.allowed for item in outcome.items] == pytest.approx(limits)
     assert [item.worst for item in outcome.items] == pytest.approx([0, 0.008, 0.008])
-    source = outcome.tolerance_source
-    assert source.startswith("the same verdict, or numbers that differ by less than chance; Keras:")
-    assert "Keras: overfit, training is better" in source
-    assert "; torch: good_fit, training accuracy" in source
-
-
-def test_trainings_that_are_compared_step_by_step_have_no_excuse(tmp_path):
-    halves = [whole_parts(), whole_parts()]
-    fit_of(0.95, 0.893)(halves[0])
-    fit_of(0.95, 0.901)(halves[1])
-    keras, torch = (h.write(tmp_path / str(n)) for n, h in enumerate(halves))
-    assert of_training(keras, torch).status == FAIL
-
-
-@pytest.mark.parametrize("name", ["num_train", "num_val"])
-def test_without_the_number_of_samples_chance_explains_nothing(anchored, name):
-    def unknown(accuracies):
-        def change(parts):
-            of_a_user(parts)
-            fit_of(*accuracies)(parts)
-            parts.facts[name] = None
-
-        return change
-
-    assert of_training(*anchored(unknown((0.95, 0.901)), unknown((0.95, 0.893)))).status == FAIL
+    assert re.fullmatch(
+        r"the same verdict, or numbers that differ by less than chance; "
+        r"Keras: overfit, training is better.*; torch: good_fit, training accuracy.*",
+        outcome.tolerance_source,
+    )

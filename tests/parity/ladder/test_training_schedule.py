@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from ladder_runs import AGREE, failing, levels_of, moved, other_rates, statuses
+from ladder_runs import AGREE, failing, other_rates, statuses
+from trace_changes import added, both, fact
 from traces import BIAS, KERNEL, STEPS_PER_EPOCH, ended, whole_parts
 
 from parity.ladder.comparers.training import schedule
@@ -13,16 +14,11 @@ ENDS_WITH = "that the training ends with"
 
 
 @pytest.fixture
-def compared_ended(tmp_path):
-    """Compares trainings that ended after so many of four epochs, with a change of torch's."""
-
-    def run(keras, torch, change=None):
-        halves = [ended(whole_parts(epochs=PLANNED), epochs) for epochs in (keras, torch)]
-        if change is not None:
-            change(halves[1])
-        return levels_of(*(h.write(tmp_path / str(n)) for n, h in enumerate(halves)))
-
-    return run
+def compared_ended(compared_with):
+    """Compares trainings that ended after so many of four epochs."""
+    return lambda *lengths: compared_with(
+        *(lambda parts, n=n: ended(parts, n) for n in reversed(lengths)), epochs=PLANNED
+    )
 
 
 UNEQUAL = pytest.mark.parametrize("lengths", [(4, 2), (2, 4), (3, 2), (2, 3)], ids=str)
@@ -53,23 +49,22 @@ def test_halves_that_end_at_different_epochs_fail_at_the_schedule(compared_ended
 
 
 @pytest.mark.parametrize(("by", "status"), [(0.9e-12, PASS), (1.1e-12, FAIL)])
-def test_the_weights_that_a_training_ends_with_may_be_rounded(compared_with, keras, by, status):
+def test_the_weights_that_a_training_ends_with_may_be_rounded(compared_with, by, status):
     """A port that does not bring back the best weights ends with others."""
-    largest = np.abs(keras[f"training/final/{KERNEL}"]).max()
-    change = moved(f"training/final/{KERNEL}", (0, 1), by * largest)
-    found = compared_with(change)["schedule"]
+    key = f"training/final/{KERNEL}"
+    by *= np.abs(whole_parts().arrays[key]).max()
+    found = compared_with(added(key, by, (0, 1)))["schedule"]
     assert found.status == status
     worst = found.worst
     assert (worst.name, worst.index, worst.step) == (f"{KERNEL} {ENDS_WITH}", (0, 1), 6)
 
 
-def test_the_weights_at_the_end_may_differ_by_what_rounding_makes_of_the_training(keras, tmp_path):
-    for by, status in ((29e-9, PASS), (31e-9, FAIL)):
-        parts = whole_parts()
-        parts.facts["spread"] = {f"training/final/{BIAS}": 1e-9}
-        # Relative to the largest, 1 + 6/64.
-        parts.arrays[f"training/final/{BIAS}"][0] += by * (1 + 6 / 64)
-        assert schedule(keras, parts.write(tmp_path / str(by))).status == status
+@pytest.mark.parametrize(("by", "status"), [(29e-9, PASS), (31e-9, FAIL)])
+def test_the_weights_at_the_end_may_differ_by_what_rounding_makes_of_it(whole, by, status):
+    key = f"training/final/{BIAS}"
+    # Relative to the largest, 1 + 6/64.
+    change = both(fact({key: 1e-9}, "spread"), added(key, by * (1 + 6 / 64), 0))
+    assert schedule(*whole(change)).status == status
 
 
 def test_weights_behind_another_rate_are_not_compared(compared_with):

@@ -11,6 +11,7 @@ from helpers import Terminal
 from hostile_texts import COMMANDS, PIECES, READ_LATER, texts
 from hypothesis import given, settings
 from markdown_it import MarkdownIt  # of rich, which is a dependency
+from page_parts import page_of
 from result_samples import named
 
 from parity.bench.result import BenchResult
@@ -23,25 +24,13 @@ from parity.report.export.junit import junit_xml
 from parity.report.export.summary import summary_markdown
 from parity.report.found import redact_paths
 from parity.report.html.render import render
-from parity.report.pages.bench_page import bench_page
-from parity.report.pages.diagnosis_page import diagnosis_page
-from parity.report.pages.runs_page import result_page, runs_page
-from parity.report.pages.sweep_page import sweep_page
+from parity.report.pages.runs_page import runs_page
 from parity.report.read import FoundRun
 from parity.report.text.page import page_lines, print_lines
-from parity.sweeps.result import SweepResult
 from parity.testing.assertion import failure_text
 
 # Elements that a page has only if a name put them there.
 FOREIGN = ("<img src=x", "<!--", "49")
-
-
-def page_of(result, text="x"):
-    if isinstance(result, Result):
-        return result_page(result)
-    if isinstance(result, SweepResult):
-        return sweep_page(result)
-    return bench_page(result) if isinstance(result, BenchResult) else diagnosis_page(result, text)
 
 
 def pages_of(text):

@@ -202,13 +202,13 @@ def test_a_level_shows_the_numbers_of_its_first_divergence_and_else_the_worst_on
 def test_a_module_never_looks_like_a_number():
     item = dataclasses.replace(p_item(1.0), name="0.1")
     assert item_place("structure", item) == "structure: module `0.1`"
-    place = {"keras": "norm", "torch": "0.1", "where": "", "module": "BatchNorm2d"}
-    found = Found("forward", item, place=place)
-    assert place_text(found) == "norm in Keras, module `0.1` (BatchNorm2d) in the port"
-    older = dataclasses.replace(found, place={"keras": "norm", "torch": "0.1", "where": "a.py:3"})
-    assert place_text(older) == "norm in Keras, module `0.1` in the port (a.py:3)"
-    called = dataclasses.replace(found, place={**place, "torch": "relu()#2", "module": None})
-    assert place_text(called) == "norm in Keras, relu()#2 in the port"
+    for torch, where, module, told in (
+        ("0.1", "", {"module": "BatchNorm2d"}, "module `0.1` (BatchNorm2d) in the port"),
+        ("0.1", "a.py:3", {}, "module `0.1` in the port (a.py:3)"),  # of an older version
+        ("relu()#2", "", {"module": None}, "relu()#2 in the port"),
+    ):
+        place = {"keras": "norm", "torch": torch, "where": where, **module}
+        assert place_text(Found("forward", item, place=place)) == f"norm in Keras, {told}"
     setting = {"id": "C1", "name": "epsilon", "keras": 0.001, "torch": 1e-05,
                "layers": [["norm", "0.1"]], "module": "BatchNorm2d"}  # fmt: skip
     assert setting_texts(dataclasses.replace(run(), settings=(setting,))) == [

@@ -27,27 +27,42 @@ from parity.errors import InputError
 from parity.report.write import write_reports
 from parity.traces.folder import JUNIT, REPORT, SUMMARY
 
-MAKERS = {
-    "run": (run_folder, "pass", 0),
-    "check": (lambda f: write(f / "result.json", check_result().to_json()), "fail", 1),
-    "error": (error_folder, "error", 3),
-    "sweep": (sweep_folder, "pass", 0),
-    "bench": (lambda f: bench_folder(f, bench_results.noisy(1)), "pass", 0),
-    "interrupted bench": (
-        lambda f: bench_folder(f, replace(bench_results.noisy(1), is_finished=False)),
-        "incomplete",
-        3,
-    ),
-    "diagnosis": (diagnosis_folder, "overfit", 1),
-    "unfinished sweep": (lambda f: stored_runs(f, sweep_rows(seeds=2)), "incomplete", 3),
-}
 
-WHY = {
-    "error": "problem: the child ended with exit code 1",
-    "interrupted bench": "problem: The benchmark was interrupted: cells may be missing",
-    "sweep": "margins visible: ±1.5 points of accuracy",
-    "unfinished sweep": "problem: plan.json is missing: the visible margins judge it",
-}
+def check_folder(folder):
+    write(folder / "result.json", check_result().to_json())
+
+
+def bench_with(*rows, **changes):
+    found = bench_results.noisy(1)
+    found = replace(found, rows=(*found.rows, *rows), **changes)
+    return lambda folder: bench_folder(folder, found)
+
+
+def lost(status):
+    return bench_results.row("torch-own", status=status, reason="why")
+
+
+# What a command has left, its verdict, the exit code, the colour of the verdict, and what is told.
+REPORTS = {
+    "run": (run_folder, "pass", 0, "pass", ""),
+    "check": (check_folder, "fail", 1, "fail", ""),
+    "error": (error_folder, "error", 3, "fail", "problem: the child ended with exit code 1"),
+    "sweep": (sweep_folder, "pass", 0, "pass", "margins visible: ±1.5 points of accuracy"),
+    "failed sweep": (lambda f: sweep_folder(f, shift=0.08), "fail", 1, "fail", ""),
+    "inconclusive sweep": (
+        lambda f: sweep_folder(f, seeds=2, shift=0.015), "inconclusive", 3, "warn", ""),
+    "unfinished sweep": (
+        lambda f: stored_runs(f, sweep_rows(seeds=2)), "incomplete", 3, "warn",
+        "problem: plan.json is missing: the visible margins judge it"),
+    "bench": (bench_with(), "pass", 0, "pass", ""),
+    "refused bench": (bench_with(lost("refused")), "fail", 1, "fail", ""),
+    "failed bench": (bench_with(lost("failed")), "incomplete", 3, "warn", ""),
+    "interrupted bench": (bench_with(is_finished=False), "incomplete", 3, "warn",
+                          "problem: The benchmark was interrupted: cells may be missing"),
+    "diagnosis": (diagnosis_folder, "overfit", 1, "fail", ""),
+    "undecided diagnosis": (lambda f: diagnosis_folder(f, {"loss": [0.5], "accuracy": [0.9]}),
+                            "undecided", 1, "warn", ""),
+}  # fmt: skip
 
 
 def call(*arguments):
@@ -62,44 +77,6 @@ def call(*arguments):
     return result.return_value, result.output
 
 
-@pytest.mark.parametrize("name", MAKERS)
-def test_every_kind_of_result_has_its_report(name, tmp_path):
-    make, verdict, code = MAKERS[name]
-    make(tmp_path)
-    ended, told = call(tmp_path)
-    assert (ended, told.splitlines()[0]) == (code, f"{verdict}: {tmp_path / REPORT}")
-    assert WHY.get(name, "") in " ".join(told.split())
-    html = (tmp_path / REPORT).read_text(encoding="utf-8")
-    assert html.startswith("<!DOCTYPE html>")
-    assert len(html) < 6e6
-    assert verdict in (tmp_path / SUMMARY).read_text(encoding="utf-8").lower()
-    assert (tmp_path / JUNIT).exists()
-
-
-def bench_with(status):
-    lost = bench_results.row("torch-own", status=status, reason="why")
-    found = bench_results.noisy(1)
-    return lambda folder: bench_folder(folder, replace(found, rows=(*found.rows, lost)))
-
-
-# What does not pass, and the colour of its verdict on the page.
-NOT_GOOD = {
-    "failed check": (MAKERS["check"][0], "fail", "fail"),
-    "error": (error_folder, "error", "fail"),
-    "failed sweep": (lambda f: sweep_folder(f, shift=0.08), "fail", "fail"),
-    "inconclusive sweep": (lambda f: sweep_folder(f, seeds=2, shift=0.015), "inconclusive", "warn"),
-    "unfinished sweep": (MAKERS["unfinished sweep"][0], "incomplete", "warn"),
-    "refused bench": (bench_with("refused"), "fail", "fail"),
-    "failed bench": (bench_with("failed"), "incomplete", "warn"),
-    "interrupted bench": (MAKERS["interrupted bench"][0], "incomplete", "warn"),
-    "undecided diagnosis": (
-        lambda f: diagnosis_folder(f, {"loss": [0.5], "accuracy": [0.9]}),
-        "undecided",
-        "warn",
-    ),
-}
-
-
 @pytest.fixture
 def undrawn(monkeypatch):
     """Curves take most of the time of a report, and other tests draw them."""
@@ -107,19 +84,29 @@ def undrawn(monkeypatch):
 
 
 @pytest.mark.usefixtures("undrawn")
-@pytest.mark.parametrize("name", NOT_GOOD)
-def test_what_does_not_pass_is_green_in_no_report(name, tmp_path):
-    make, verdict, look = NOT_GOOD[name]
+@pytest.mark.parametrize(("make", "verdict", "code", "look", "why"), REPORTS.values(), ids=REPORTS)
+def test_every_kind_of_result_has_its_report(make, verdict, code, look, why, tmp_path):
+    """What does not pass is green in none."""
     make(tmp_path)
-    code, _ = call(tmp_path)
-    assert code == (1 if verdict in ("fail", "undecided") else 3)
+    ended, told = call(tmp_path)
+    assert (ended, told.splitlines()[0]) == (code, f"{verdict}: {tmp_path / REPORT}")
+    assert why in " ".join(told.split())
     html = (tmp_path / REPORT).read_text(encoding="utf-8")
+    assert html.startswith("<!DOCTYPE html>")
     assert f'<span class="badge {look}">{verdict}</span>' in html
     assert f'<header class="{look}">' in html
     root = ET.fromstring((tmp_path / JUNIT).read_text(encoding="utf-8"))
-    assert int(root.get("failures")) + int(root.get("errors")) > 0
+    assert (int(root.get("failures")) + int(root.get("errors")) > 0) == (look != "pass")
     summary = (tmp_path / SUMMARY).read_text(encoding="utf-8").lower()
     assert summary.startswith(f"**{verdict}")
+
+
+@pytest.mark.parametrize("name", ["run", "check", "sweep", "bench", "diagnosis"])
+def test_a_report_with_its_curves_is_no_large_file(name, tmp_path):
+    make, _, code, *_ = REPORTS[name]
+    make(tmp_path)
+    assert call(tmp_path)[0] == code
+    assert (tmp_path / REPORT).stat().st_size < 6e6
 
 
 def test_a_result_file_has_its_report_beside_it_or_where_it_is_asked_for(tmp_path):

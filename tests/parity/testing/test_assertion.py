@@ -1,5 +1,6 @@
 """A check as an assertion: what it asks for, what it raises, what it tells."""
 
+import contextlib
 import dataclasses
 import subprocess
 import sys
@@ -48,11 +49,14 @@ def check_all(monkeypatch):
     return fake
 
 
-def test_one_that_fails_raises_its_report(check_all):
-    check_all.answer = result_of(level("loss"), level("gradient", worst=0.5))
+@pytest.mark.parametrize(
+    "answer", [result_of(level("loss"), level("gradient", worst=0.5)), incomplete_check()]
+)
+def test_one_that_fails_or_is_open_raises_its_report(check_all, answer):
+    check_all.answer = answer
     with pytest.raises(AssertionError) as caught:
         assert_parity(keras="k:f", torch="m:f")
-    assert str(caught.value) == failure_text(check_all.answer)
+    assert str(caught.value) == failure_text(answer)
 
 
 @pytest.mark.parametrize("kind", [InputError, RunError])
@@ -89,14 +93,11 @@ def test_the_text_lists_all_divergences_with_their_fixes_before_the_report():
     ]
 
 
-def test_a_check_that_is_not_decided_fails_and_says_what_to_do(check_all):
-    check_all.answer = incomplete_check()
-    with pytest.raises(AssertionError) as caught:
-        assert_parity(keras="k:f", torch="m:f")
-    first, *report = str(caught.value).splitlines()
+def test_a_check_that_is_not_decided_says_what_to_do():
+    first, *report = failure_text(incomplete_check()).splitlines()
     assert first == "not decided: could not be compared: noise: replay noise"
     assert report[0].endswith("INCOMPLETE")
-    assert properties(check_all.answer)["incomplete"] == "noise"
+    assert properties(incomplete_check())["incomplete"] == "noise"
 
 
 def test_a_check_of_which_something_is_accepted_passes(check_all):
@@ -123,26 +124,43 @@ def test_properties_are_plain_values_by_name():
     }
 
 
-@pytest.mark.parametrize("answer", [result_of(level("loss")), InputError("why")])
-def test_every_outcome_is_told(check_all, answer):
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (result_of(level("loss")), properties(result_of(level("loss")))),
+        (InputError("why"), {"verdict": "error", "error": "why"}),
+    ],
+)
+def test_every_outcome_is_told(check_all, answer, expected):
     check_all.answer, told = answer, []
-    with settings(Settings(tell=told.append)):
-        try:
-            assert_parity(keras="k:f", torch="m:f")
-        except InputError:
-            assert told == [{"verdict": "error", "error": "why"}]
-        else:
-            assert told == [properties(answer)]
-
-
-def test_what_a_call_says_comes_before_the_settings(check_all, tmp_path):
-    given = Settings(seed=7, steps=8, levels=["init"], out=lambda: tmp_path / "a")
-    with settings(given):
+    with settings(Settings(tell=told.append)), contextlib.suppress(InputError):
         assert_parity(keras="k:f", torch="m:f")
-        assert_parity(keras="k:f", torch="m:f", seed=0, steps=1, levels=[], out=tmp_path / "b")
-    assert [(spec.seed, spec.steps) for spec in check_all.specs] == [(7, 8), (0, 1)]
-    assert [o.levels for o in check_all.options] == [["init"], []]
-    assert [o.out for o in check_all.options] == [tmp_path / "a", tmp_path / "b"]
+    assert told == [expected]
+
+
+GIVEN = {"seed": 7, "steps": 8, "levels": ["init"], "out": lambda: Path("a")}
+# Settings, a call, and what of the spec and of the options follows.
+CALLS = {
+    "settings": (GIVEN, {}, {"seed": 7, "steps": 8}, {"levels": ["init"], "out": Path("a")}),
+    "what a call says comes before": (
+        GIVEN, {"seed": 0, "steps": 1, "levels": [], "out": Path("b")}, {"seed": 0, "steps": 1},
+        {"levels": [], "out": Path("b")}),
+    "a function is named by its file": (
+        {"folder": Path(__file__).parent}, {"keras": build}, {"keras": "test_assertion.py:build"},
+        {}),
+    "a bundle of the call comes before the folder": (
+        {"against": Path("/bundles")}, {"keras": None, "against": Path("/mine.parity")},
+        {"against": "/mine.parity"}, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "call", "spec", "options"), CALLS.values(), ids=CALLS)
+def test_what_a_call_asks_for(check_all, given, call, spec, options):
+    with settings(Settings(**given)):
+        assert_parity(**{"keras": "k:f", "torch": "m:f", **call})
+    for asked, expected in ((check_all.specs, spec), (check_all.options, options)):
+        (found,) = asked
+        assert {name: getattr(found, name) for name in expected} == expected
 
 
 def test_names_of_files_are_looked_for_beside_the_test_and_then_in_the_working_folder(
@@ -156,16 +174,9 @@ def test_names_of_files_are_looked_for_beside_the_test_and_then_in_the_working_f
     with settings(Settings(folder=beside)):
         assert_parity(keras="keras_model.py:f", torch="torch_model.py:f", data="torch_model.py")
     (spec,) = check_all.specs
-    assert spec.folder == str(beside)
-    assert spec.keras == "keras_model.py:f"
-    assert spec.torch == f"{working / 'torch_model.py'}:f"
-    assert spec.data == str(working / "torch_model.py")
-
-
-def test_a_function_is_named_by_its_file(check_all):
-    with settings(Settings(folder=Path(__file__).parent)):
-        assert_parity(keras=build, torch="m:f")
-    assert check_all.specs[0].keras == "test_assertion.py:build"
+    elsewhere = str(working / "torch_model.py")
+    assert (spec.folder, spec.keras) == (str(beside), "keras_model.py:f")
+    assert (spec.torch, spec.data) == (f"{elsewhere}:f", elsewhere)
 
 
 def test_a_folder_of_bundles_stands_for_keras(check_all, tmp_path):
@@ -177,12 +188,6 @@ def test_a_folder_of_bundles_stands_for_keras(check_all, tmp_path):
         assert_parity(keras="k:f", torch="m:f", data="digits.npz", steps=check_pairs.STEPS)
     (spec,) = check_all.specs
     assert (spec.keras, spec.data, spec.against) == (None, None, str(bundle))
-
-
-def test_a_bundle_that_the_call_names_comes_before_the_folder(check_all, tmp_path):
-    with settings(Settings(against=tmp_path)):
-        assert_parity(against=tmp_path / "my.parity", torch="m:f")
-    assert check_all.specs[0].against == str(tmp_path / "my.parity")
 
 
 def test_a_bundle_is_recorded_whatever_becomes_of_the_port(check_all, tmp_path, monkeypatch):

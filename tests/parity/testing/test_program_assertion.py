@@ -84,18 +84,23 @@ def test_a_sweep_of_halves_that_behave_alike_passes(project, swept):
     assert project == [{"verdict": "pass", "runs": 16}]
 
 
-def test_a_sweep_of_halves_that_differ_fails_with_its_report(project, swept):
-    swept.shift = -0.1
-    with pytest.raises(AssertionError, match="no parity: fail") as caught:
-        assert_parity(program="small", level="sweep", seeds=8)
-    assert "small                   accuracy" in str(caught.value)
-
-
-def test_five_seeds_are_the_default_and_decide_nothing(project, swept):
-    with pytest.raises(AssertionError, match="not decided: inconclusive") as caught:
-        assert_parity(program="small", level="sweep")
-    assert len(swept.specs) == 5
-    assert "? n 6" in str(caught.value)
+@pytest.mark.parametrize(
+    ("shift", "seeds", "number", "verdict", "shown"),
+    [
+        (-0.1, {"seeds": 8}, 8, "no parity: fail", "small                   accuracy"),
+        # Five seeds are the default, and decide nothing.
+        (0.0, {}, 5, "not decided: inconclusive", "? n 6"),
+    ],
+    ids=["differ", "open"],
+)
+def test_a_sweep_of_halves_that_differ_or_of_few_seeds_fails_with_its_report(
+    project, swept, shift, seeds, number, verdict, shown
+):
+    swept.shift = shift
+    with pytest.raises(AssertionError, match=verdict) as caught:
+        assert_parity(program="small", level="sweep", **seeds)
+    assert len(swept.specs) == number
+    assert shown in str(caught.value)
 
 
 def test_the_margins_of_the_table_judge_a_sweep(project, swept, tmp_path):

@@ -143,8 +143,10 @@ def project(tmp_path_factory):
 @pytest.fixture(scope="module")
 def live(project, warm_halves):
     """Both halves run, and the bundle is kept."""
-    arguments = ["tests/test_ports.py", "-k", "right", "--parity-record", "bundles"]
-    arguments += ["--parity-out", "kept", "--junitxml", "live.xml"]
+    arguments = [
+        *("tests/test_ports.py", "-k", "right", "--parity-record", "bundles"),
+        *("--parity-out", "kept", "--junitxml", "live.xml"),
+    ]
     _, out, _ = pytest_called(["-p", "keras_torch_parity", *arguments], project)
     return out
 
@@ -155,9 +157,11 @@ def offline(project, live, tmp_path_factory):
     workers, with the other way of importing tests."""
     missing = tmp_path_factory.mktemp("missing")
     write(missing, {"tensorflow.py": "raise ImportError('there is no TensorFlow here')"})
-    arguments = [project / "tests", "--rootdir", project, "-c", project / "pytest.ini", "-n2"]
-    arguments += ["--import-mode", "importlib", "-o", "pythonpath=src tests", "-k", "not right"]
-    arguments += ["--parity-against", project / "bundles", "--junitxml", project / "offline.xml"]
+    arguments = [
+        *(project / "tests", "--rootdir", project, "-c", project / "pytest.ini", "-n2"),
+        *("--import-mode", "importlib", "-o", "pythonpath=src tests", "-k", "not right"),
+        *("--parity-against", project / "bundles", "--junitxml", project / "offline.xml"),
+    ]
     return run_pytest(missing, *arguments, PYTHONPATH=str(missing))
 
 
@@ -236,8 +240,7 @@ def test_junit_xml_has_the_properties_of_a_check(project, live, offline):
     assert float(right["parity.forward.worst"]) <= float(right["parity.forward.allowed"])
     assert "parity.level" not in right
     wrong = properties_of(project / "offline.xml", "test_wrong")
-    named = {name: wrong[f"parity.{name}"] for name in ("verdict", "level", "item", "cause")}
-    assert named == {
+    assert {name: wrong[f"parity.{name}"] for name in ("verdict", "level", "item", "cause")} == {
         "verdict": "fail",
         "level": "forward",
         "item": "hidden.activation, with Keras's input (eval)",
@@ -248,9 +251,8 @@ def test_junit_xml_has_the_properties_of_a_check(project, live, offline):
 @pytest.mark.long
 def test_every_check_of_a_test_has_properties(project, offline):
     found = properties_of(project / "offline.xml", "test_levels")
-    assert found["parity.verdict"] == "pass"
-    assert found["parity.loss.status"] == "skipped"
-    assert (found["parity.2.verdict"], found["parity.2.level"]) == ("fail", "loss")
+    told = {"verdict": "pass", "loss.status": "skipped", "2.verdict": "fail", "2.level": "loss"}
+    assert {name: found[f"parity.{name}"] for name in told} == told
     found = properties_of(project / "offline.xml", "test_other_steps")
     assert found["parity.verdict"] == "error"
     assert "there is no bundle of" in found["parity.error"]

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from helpers import assert_same_bits, assert_same_weights
+from helpers import assert_same_weights
 
 from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.anchors import Anchor, AnchorPlan
+from parity.traces.feed_file import form_of
 from parity.traces.folder import RunFolder
 
 PLAN = AnchorPlan((0, 3), (0,), (0,))
@@ -48,47 +49,51 @@ def anchor():
     )
 
 
+def leaves(anchor):
+    """The form of what an anchor has, and its arrays by place."""
+    arrays = {}
+    parts = [anchor.weights, anchor.slots, anchor.masks, anchor.others]
+    parts = [dict(sorted(part.items())) for part in parts]
+    form = form_of("anchor", [*parts, anchor.rates, list(anchor.batches)], arrays)
+    return form, arrays
+
+
 def test_plan_and_anchor_are_read_as_they_were_written(folder, anchor):
     plan = folder.plan()
     parts = plan.steps, plan.measured, plan.validated
     assert [list(part) for part in parts] == [[0, 3], [0], [0]]
     anchor.weights["turned"] = np.arange(6.0).reshape(2, 3).T
-    folder.write(anchor)
-    found = folder.read(3)
-    assert found.step == 3
-    for part in ("weights", "masks", "others"):
-        assert_same_weights(getattr(found, part), dict(sorted(getattr(anchor, part).items())))
-    assert_same_weights(found.slots["momentum"], anchor.slots["momentum"])
-    assert_same_bits(found.rates, anchor.rates)
-    (x, y, none), (named, other, weight) = found.batches
-    assert none is None
-    assert list(named) == ["a"]
-    given = *anchor.batches[0][:2], anchor.batches[1][0]["a"], *anchor.batches[1][1:]
-    for ours, theirs in zip((x, y, named["a"], other, weight), given, strict=True):
-        assert_same_bits(ours, theirs)
-    folder.write(Anchor(0, {"w": np.float32([1.0])}, {}, {}))
-    first = folder.read(0)
-    assert (first.slots, first.masks, first.others, list(first.batches)) == ({}, {}, {}, [])
-    assert first.rates.size == 0
+    for written in (anchor, Anchor(0, {"w": np.float32([1.0])}, {}, {})):
+        folder.write(written)
+        found = folder.read(written.step)
+        (form, arrays), (expected, theirs) = leaves(found), leaves(written)
+        assert (found.step, form) == (written.step, expected)
+        assert_same_weights(arrays, theirs)
 
 
-@pytest.mark.parametrize("ends", ["end", "complete", "fail", "not at all"])
+def fail(half, *_):
+    half.failure.write_text("{}", encoding="utf-8")
+
+
+ENDS = {
+    "end": lambda half, folder: folder.end(),
+    "complete": lambda half, folder: half.complete(),
+    "fail": fail,
+}
+
+
+@pytest.mark.parametrize("ends", [*ENDS, "not at all"])
 def test_who_waits_may_be_stopped_and_a_half_that_has_ended_writes_no_more(half, folder, ends):
     if ends == "not at all":
         with pytest.raises(Waited):
             folder.read(3)
-        return
-    if ends == "end":
-        folder.end()
-    elif ends == "complete":
-        half.complete()
     else:
-        half.failure.write_text("{}", encoding="utf-8")
-    assert folder.read(3) is None
+        ENDS[ends](half, folder)
+        assert folder.read(3) is None
 
 
 def test_a_half_that_failed_before_its_plan_has_no_anchors(half):
-    half.failure.write_text("{}", encoding="utf-8")
+    fail(half)
     assert list(AnchorFolder(half, lambda: None).plan().steps) == []
 
 

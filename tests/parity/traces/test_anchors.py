@@ -19,14 +19,6 @@ def steps_of(*arguments):
     return AnchorPlan.of(*arguments).steps
 
 
-def test_an_epoch_has_anchors_at_its_begin_in_the_middle_and_before_its_last_three_steps():
-    # 19 steps an epoch; 16 + 3 = 19. 20 epochs with three anchors each, and the second step.
-    steps = steps_of(19, 20, 1000)
-    assert steps[:7] == [0, 1, 8, 16, 19, 27, 35]
-    assert steps[-1] == 19 * 19 + 16
-    assert len(steps) == 61
-
-
 @each_row(("steps_per_epoch", "epochs"), [(22, 1), (19, 2), (100, 3), (40, 50)])
 def test_a_run_has_at_least_twenty_anchors_and_each_epoch_three(steps_per_epoch, epochs):
     steps = steps_of(steps_per_epoch, epochs, 1000)
@@ -35,32 +27,47 @@ def test_a_run_has_at_least_twenty_anchors_and_each_epoch_three(steps_per_epoch,
     assert len(steps) >= LEAST
 
 
-def test_of_few_epochs_each_has_as_many_anchors_as_make_twenty_evenly_spread():
-    # The second step of the run is one more.
-    assert [len(steps_of(100, epochs, 1000)) for epochs in (1, 2, 3)] == [21, 21, 22]
-    # Ten in 97 steps: one in every 10.78.
-    in_epoch = [0, 11, 22, 32, 43, 54, 65, 75, 86, 97]
-    assert steps_of(100, 2, 1000) == [0, 1, *in_epoch[1:], *(100 + step for step in in_epoch)]
+@each_row(
+    ("arguments", "number"),
+    [
+        # 20 epochs with three anchors each, and the second step of the run.
+        ((19, 20, 1000), 61),
+        *(((1, 1, 1000), 1), ((1, 4, 1000), 4), ((3, 4, 1000), 5)),
+        # Of few epochs each has as many anchors as make twenty.
+        *(((100, 1, 1000), 21), ((100, 2, 1000), 21), ((100, 3, 1000), 22)),
+        # Half a gigabyte is kept: a hundred anchors of five megabytes are 500 megabytes; 107 fit,
+        # three in an epoch. At least twenty are kept, and the second step.
+        *(((10, 1000, 5_000_000), 3 * 35 + 1), ((10, 1000, 0), 3 * 1000 + 1)),
+        *(((10, 1000, MOST_BYTES), 3 * 6 + 1), ((10, 1000, MOST_BYTES // 60), 61)),
+    ],
+)
+def test_so_many_anchors_are_kept(arguments, number):
+    assert len(steps_of(*arguments)) == number
+
+
+# Ten in 97 steps: one in every 10.78.
+IN_EPOCH = [0, 11, 22, 32, 43, 54, 65, 75, 86, 97]
 
 
 @each_row(
-    ("size", "expected"),
-    # A hundred anchors of five megabytes are 500 megabytes; 107 fit, three in an epoch. At least
-    # twenty are kept, and the second step.
-    [(5_000_000, 3 * 35 + 1), (0, 3 * 1000 + 1), (MOST_BYTES, 3 * 6 + 1)],
+    ("arguments", "first", "last"),
+    [
+        # At the begin of an epoch, in its middle and before its last three steps: 16 + 3 = 19.
+        ((19, 20, 1000), [0, 1, 8, 16, 19, 27, 35], [19 * 19 + 16]),
+        ((100, 2, 1000), [0, 1, *IN_EPOCH[1:]], [100 + step for step in IN_EPOCH]),
+        # An epoch that is as short as the steps from an anchor has one.
+        ((1, 1, 1000), [0], [0]),
+        ((1, 4, 1000), [0], [1, 2, 3]),
+        ((3, 4, 1000), [0, 1], [3, 6, 9]),
+    ],
 )
-def test_half_a_gigabyte_of_anchors_is_kept(size, expected):
-    assert len(steps_of(10, 1000, size)) == expected
+def test_anchors_lie_evenly_in_their_epochs(arguments, first, last):
+    steps = steps_of(*arguments)
+    assert steps[: len(first)] == first
+    assert steps[-len(last) :] == last
 
 
-@each_row(
-    ("steps_per_epoch", "epochs", "expected"),
-    [(1, 1, [0]), (1, 4, [0, 1, 2, 3]), (3, 4, [0, 1, 3, 6, 9])],
-)
-def test_an_epoch_that_is_as_short_as_the_steps_from_an_anchor_has_one(
-    steps_per_epoch, epochs, expected
-):
-    assert steps_of(steps_per_epoch, epochs, 1000) == expected
+def test_a_run_has_so_many_steps():
     assert RunSpec(batch_size=7, epochs=5000).num_steps(7) == 5000
     assert RunSpec(batch_size=3, epochs=4).num_steps(7) == 12
 
@@ -70,7 +77,6 @@ def test_epochs_are_left_out_evenly_where_all_anchors_would_be_too_large():
     epochs = sorted({step // 10 for step in steps})
     # Sixty anchors fit, three in an epoch.
     assert len(epochs) == 20
-    assert len(steps) == 61
     assert (epochs[0], epochs[-1]) == (0, 999)
     assert max(np.diff(epochs)) - min(np.diff(epochs)) <= 1
 

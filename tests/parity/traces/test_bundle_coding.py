@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from helpers import assert_same_bits
 from rows import each_row
+from trace_changes import added, both, fact, put
 
 from parity.traces.bundle_coding import Predictions, decode, encode
 
@@ -29,20 +30,7 @@ def recorded():
 
 
 def number(key, *values):
-    def change(recorded):
-        array = np.array(values)
-        recorded.arrays[key] = np.stack([array] * 5) if key.startswith("init") else array
-
-    return change
-
-
-def missed(value):
-    def change(recorded):
-        recorded.arrays["forward/train/dense2/output"] = (
-            recorded.arrays["forward/train/dense2/output"] + value
-        )
-
-    return change
+    return put({key: [values] * 5 if key.startswith("init") else values})
 
 
 VALUES = {
@@ -56,7 +44,7 @@ VALUES = {
 
 
 CHANGES = [
-    lambda recorded: None,
+    both(),
     *(
         number(key, *values)
         for values in VALUES.values()
@@ -67,13 +55,13 @@ CHANGES = [
             "init/dense1.bias",
         )
     ),
-    *(missed(value) for value in (1e-3, 1.0, np.nan)),
+    *(added("forward/train/dense2/output", value) for value in (1e-3, 1.0, np.nan)),
     # Facts that say something else cost bytes and nothing more.
-    lambda recorded: recorded.facts["nodes"][0].update(kind="no such kind"),
-    lambda recorded: recorded.facts["nodes"][0].update(weights=["dense2.kernel"]),
-    lambda recorded: recorded.facts["nodes"][3].update(config={"units": []}),
-    lambda recorded: recorded.facts["nodes"][2].update(sources=[0, 0, 0]),
-    lambda recorded: recorded.facts["nodes"][4].update(sources=[None]),
+    fact("no such kind", "nodes", 0, "kind"),
+    fact(["dense2.kernel"], "nodes", 0, "weights"),
+    fact({"units": []}, "nodes", 3, "config"),
+    fact([0, 0, 0], "nodes", 2, "sources"),
+    fact([None], "nodes", 4, "sources"),
 ]
 
 

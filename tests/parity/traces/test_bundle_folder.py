@@ -80,31 +80,27 @@ def test_a_bundle_of_any_name_is_found_by_the_factory_it_was_recorded_from(
     assert find_bundle(path, spec, tmp_path) == path
 
 
-@pytest.mark.parametrize(
-    "asked",
-    ["shop.models:build_all", "shop.nets:build", "models.py:other", "other/models.py:build"],
-)
-def test_a_bundle_of_another_factory_is_none(asked, bundles, tmp_path):
-    path = bundles("a.parity", keras="tests.models:build")
-    spec = wanted(tmp_path, keras=asked)
+NONE = r"there is no bundle of .*--parity-record"
+# What a bundle was recorded from, what is asked for, and why the bundle is not taken.
+OTHERS = [
+    ({"keras": "tests.models:build"}, "shop.models:build_all", NONE),
+    ({"keras": "tests.models:build"}, "shop.nets:build", NONE),
+    ({"keras": "tests.models:build"}, "models.py:other", NONE),
+    ({"keras": "tests.models:build"}, "other/models.py:build", NONE),
+    ({"keras": "k:f", "seed": 3}, "k:f", "a.parity is of this factory, but with seed 3"),
+    ({"keras": "k:f", "batch_size": 6}, "k:f", "is of this factory, but with batch_size 6"),
+    ({"keras": "k:f", "data": "/x/digits.npz"}, "k:f", "factory, but with data digits.npz"),
+]
+
+
+@pytest.mark.parametrize(("recorded", "asked", "told"), OTHERS)
+def test_a_bundle_of_another_factory_or_settings_is_told_and_not_taken(
+    recorded, asked, told, bundles, tmp_path
+):
+    path = bundles("a.parity", **recorded)
     for place in (path, tmp_path):
-        with pytest.raises(InputError, match=r"there is no bundle of .*--parity-record"):
-            find_bundle(place, spec, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("settings", "told"),
-    [
-        ({"seed": 3}, "with seed 3"),
-        ({"batch_size": 6}, "with batch_size 6"),
-        ({"data": "/x/digits.npz"}, "with data digits.npz"),
-    ],
-    ids=["seed", "batch_size", "data"],
-)
-def test_a_bundle_with_other_settings_is_told_and_not_taken(settings, told, bundles, tmp_path):
-    bundles("a.parity", keras="k:f", **settings)
-    with pytest.raises(InputError, match=f"a.parity is of this factory, but {told}"):
-        find_bundle(tmp_path, wanted(tmp_path, keras="k:f"), tmp_path)
+        with pytest.raises(InputError, match=told):
+            find_bundle(place, wanted(tmp_path, keras=asked), tmp_path)
 
 
 def test_of_several_bundles_the_one_whose_name_says_more_of_the_factory_is_taken(bundles, tmp_path):

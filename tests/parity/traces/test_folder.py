@@ -26,12 +26,11 @@ def test_files_lie_where_they_are_documented(tmp_path):
 def test_a_half_is_begun_by_its_spec_and_complete_once_it_says_so(tmp_path):
     run = RunFolder(tmp_path)
     run.half("torch").path.mkdir()
-    assert not run.was_started
-    run.half("torch").spec.touch()
-    assert run.was_started
-    assert not run.is_complete
-    run.complete()
-    assert run.is_complete
+    states = [(run.was_begun, run.is_complete)]
+    for step in (run.half("torch").spec.touch, run.complete):
+        step()
+        states.append((run.was_begun, run.is_complete))
+    assert states == [(False, False), (True, False), (True, True)]
     assert (tmp_path / "_SUCCESS").exists()
     assert run.logs() == []
     for name in ("torch", "keras"):

@@ -89,20 +89,22 @@ def test_a_trace_comes_back_and_its_json_is_strict(tmp_path, monkeypatch):
 
 def test_names_below_a_prefix_may_be_numbers_which_are_ordered_as_such(whole, tmp_path):
     trace = Trace(whole)
-    assert trace.names("training") == ["final", "loss", "rates", "weights"]
-    assert trace.names("training/final") == [KERNEL, BIAS]
-    assert trace.names("training/fin") == trace.names("training/loss") == []
+    parts = ("training", "training/final", "training/fin", "training/loss")
+    assert [trace.names(part) for part in parts] == [
+        ["final", "loss", "rates", "weights"],
+        [KERNEL, BIAS],
+        [],
+        [],
+    ]
     assert trace.below("training/weights/2") == [KERNEL, BIAS]
     assert trace.below("training/weights")[:2] == [f"0/{KERNEL}", f"0/{BIAS}"]
     assert trace.below("training/weight") == []
     with pytest.raises(RunError, match=r"'training': .*'final'"):
         trace.numbers("training")
     keys = [f"training/weights/{step}/w" for step in (100, 20, 0, 3)]
-    trace = Parts(arrays={key: np.zeros(1) for key in keys}).write(tmp_path)
-    assert trace.numbers("training/weights") == [0, 3, 20, 100]
-    assert trace.numbers("nothing") == []
-    assert "training/weights/3/w" in trace
-    assert "training/weights/3" not in trace
+    trace = Parts(arrays=dict.fromkeys(keys, np.zeros(1))).write(tmp_path)
+    assert (trace.numbers("training/weights"), trace.numbers("nothing")) == ([0, 3, 20, 100], [])
+    assert [key in trace for key in ("training/weights/3/w", "training/weights/3")] == [True, False]
 
 
 @each_row(
@@ -116,10 +118,12 @@ def test_names_below_a_prefix_may_be_numbers_which_are_ordered_as_such(whole, tm
         (lambda trace: trace.environment["colour"], "environment.json has no 'colour'"),
     ],
 )
-def test_a_value_that_is_not_there_is_a_run_error_that_names_its_file(whole, read, name):
+def test_a_value_that_is_not_there_is_an_error_that_names_its_file_or_source(whole, read, name):
     with pytest.raises(RunError, match=name) as told:
         read(Trace(whole))
     assert str(whole) in str(told.value)
+    with pytest.raises(InputError, match=r"a\.parity: .*record it again"):
+        read(Trace(whole, whole / "a.parity"))
 
 
 def refused(directory, message=None):
@@ -149,19 +153,29 @@ WRONG = {
 }
 
 
+def damaged(name, whole):
+    """Contents of a file that are none, with something else in it or cut, and what is told."""
+    yield from ((text, None) for text in TEXTS)
+    told = r"history\.json" if name == "history.json" else None
+    for content in WRONG.get(name, ()):
+        content = {**json.loads(whole), **content} if "same" in content else content
+        yield json.dumps(content).encode(), told
+    # The last byte of JSON is the end of the line, without which it is whole.
+    end = len(whole) - (1 if name.endswith(".json") else 0)
+    some = random.Random(1).sample(range(end), min(20, end))
+    for length in {0, 1, 7, 8, 9, end - 1, *some} & {*range(end)}:
+        yield whole[:length], None
+    yield None, r"damaged.*run it again"
+
+
 @each_row("name", FILES)
 def test_a_file_with_something_else_in_it_or_none_is_a_damaged_directory(copy, name):
     whole = (copy / name).read_bytes()
-    for content in TEXTS:
-        (copy / name).write_bytes(content)
-        refused(copy)
-    for content in WRONG.get(name, ()):
-        if "same" in content:
-            content = {**json.loads(whole), **content}
-        write_json(copy / name, content)
-        refused(copy, r"history\.json" if name == "history.json" else None)
-    (copy / name).unlink()
-    refused(copy, r"damaged.*run it again")
+    for content, told in damaged(name, whole):
+        (copy / name).unlink()
+        if content is not None:
+            (copy / name).write_bytes(content)
+        refused(copy, told)
     (copy / name).write_bytes(whole)
     Trace(copy)
 
@@ -173,17 +187,9 @@ def test_a_directory_that_is_missing_or_unfinished_says_so(tmp_path, copy):
 
 
 @each_row("name", FILES)
-def test_a_truncated_file_is_refused_and_a_flipped_byte_too_or_another_value(copy, name):
+def test_a_flipped_byte_is_refused_or_another_value(copy, name):
     content = (copy / name).read_bytes()
-    keys = read_json(copy / "trace.json")["keys"]
-    generator = random.Random(1)
-    # The last byte of JSON is the end of the line, without which it is whole.
-    end = len(content) - (1 if name.endswith(".json") else 0)
-    for length in {0, 1, 7, 8, 9, end - 1, *generator.sample(range(end), min(20, end))}:
-        if length < end:
-            (copy / name).write_bytes(content[:length])
-            refused(copy)
-    errors = []
+    keys, generator, errors = read_json(copy / "trace.json")["keys"], random.Random(1), []
     places = [*range(min(64, len(content))), *generator.choices(range(len(content)), k=60)]
     for place in places:
         flipped = bytearray(content)
@@ -217,16 +223,6 @@ def test_the_largest_value_is_one_that_is_finite(array_trace, tmp_path):
     trace = Parts(arrays={"none": np.array([math.nan, -math.inf])}).write(tmp_path)
     assert trace.largest("none") == 0
     assert [array_trace.largest(name) for name in ("float64", "reversed")] == [0.1, 5.0]
-
-
-def test_what_a_trace_from_elsewhere_lacks_is_an_input_error_that_names_its_source(whole, tmp_path):
-    trace = Trace(whole, tmp_path / "a.parity")
-    for read in (
-        lambda: trace["training/final/other"],
-        lambda: trace.facts["watched"][0]["colour"],
-    ):
-        with pytest.raises(InputError, match=r"a\.parity: .*record it again"):
-            read()
 
 
 @pytest.fixture

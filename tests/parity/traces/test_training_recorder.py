@@ -50,14 +50,14 @@ def test_recorded_steps_are_1_2_5_and_these_times_powers_of_ten():
     assert recorded == [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000]
 
 
-def test_loss_and_rate_of_every_step_are_kept_in_float64_and_told():
-    training = Training(3, 6)
-    arrays = training.writer.arrays
+@each_row("ends", [(3, 6), ()])
+def test_loss_and_rate_of_every_step_are_kept_in_float64_and_told(ends):
+    training, steps = Training(*ends), range(1, max(ends, default=0) + 1)
     for key, first in (("training/loss", 1.0), ("training/rates", 0.1)):
-        assert arrays[key].dtype == np.float64
-        assert arrays[key].tolist() == [first / step for step in range(1, 7)]
-    assert training.writer.facts == {"epoch_ends": [3, 6]}
-    assert training.reported == [(step, 1 / step) for step in range(1, 7)]
+        array = training.writer.arrays[key]
+        assert (array.dtype, array.tolist()) == (np.float64, [first / step for step in steps])
+    assert training.writer.facts == {"epoch_ends": list(ends)}
+    assert training.reported == [(step, 1 / step) for step in steps]
 
 
 @each_row(
@@ -68,6 +68,7 @@ def test_loss_and_rate_of_every_step_are_kept_in_float64_and_told():
         ((10,), [0, 1, 2, 5, 10]),
         ((7, 14, 21), [0, 1, 2, 5, 7, 10, 14, 20, 21]),
         ((4, 5, 8), [0, 1, 2, 4, 5, 8]),  # epochs of other lengths
+        ((), [0]),
     ],
     ids=str,
 )
@@ -75,20 +76,13 @@ def test_weights_are_kept_at_the_start_at_recorded_steps_and_at_epoch_ends(ends,
     training = Training(*ends)
     assert training.kept == {step: step for step in expected}
     # They are asked for only where they are kept, and at the end.
-    assert training.asked == [*expected, ends[-1]]
+    assert training.asked == [*expected, max(ends, default=0)]
 
 
 def test_the_weights_at_the_end_may_be_those_of_an_earlier_step():
     training = Training(4, 8, restores=4)
     assert training.writer.arrays["training/final/w"].tolist() == [4]
     assert training.kept[8] == 8
-
-
-def test_a_training_without_a_step_has_its_initial_weights():
-    training = Training()
-    assert training.kept == {0: 0}
-    assert training.writer.arrays["training/loss"].size == 0
-    assert training.writer.facts["epoch_ends"] == []
 
 
 def test_of_the_first_step_the_loss_of_each_output_is_kept():

@@ -73,8 +73,7 @@ def test_points_stand_where_their_values_are(draw):
     x, y = np.transpose(loss)
     np.testing.assert_allclose(np.diff(x), np.full(3, np.diff(x)[0]), atol=1e-4)
     np.testing.assert_allclose(np.diff(y), np.full(3, np.diff(y)[0]), atol=1e-4)
-    assert np.diff(x)[0] > 0
-    assert np.diff(y)[0] < 0, "an SVG counts downwards"
+    assert np.diff(x)[0] > 0 > np.diff(y)[0], "an SVG counts downwards"
     np.testing.assert_allclose(np.transpose(val_loss), [x, y[[3, 3, 0, 0]]], atol=1e-4)
 
 
@@ -149,28 +148,6 @@ HISTORIES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "suffix"),
-    [
-        *((name, ".svg") for name in HISTORIES),
-        *((name, ".svg") for name in EXTREMES),
-        *(("huge", suffix) for suffix in (".png", ".pdf")),
-    ],
-)
-def test_histories_of_all_kinds_are_drawn(tmp_path, name, suffix):
-    path = tmp_path / f"curves{suffix}"
-    save_curves((HISTORIES | EXTREMES)[name], path)
-    assert path.read_bytes().startswith(STARTS[suffix])
-
-
-def test_labels_are_plain_numbers(draw):
-    for scale in (1e10, 1.0, 1e-10):
-        root = draw({"loss": [scale, 1.00001 * scale, 1.0002 * scale]})
-        labels = [text for text in texts(root) if text[0].isdigit()]
-        assert max(float(label) for label in labels) == pytest.approx(max(scale, 3), rel=1e-3)
-        assert all(re.fullmatch(r"[\d.]+(e[+-]\d+)?", label) for label in labels)
-
-
 TITLES = {
     "a tag": "<script>alert('x')</script>",
     "quotes": "\"double\" and 'single' & ampersand",
@@ -184,17 +161,33 @@ TITLES = {
 }
 
 
+@pytest.mark.parametrize(
+    ("history", "title", "suffix"),
+    [
+        *((history, "", ".svg") for history in (HISTORIES | EXTREMES).values()),
+        *((EXTREMES["huge"], "", suffix) for suffix in (".png", ".pdf")),
+        *((HISTORY, " ".join(TITLES.values()), suffix) for suffix in (".png", ".pdf")),
+    ],
+)
+def test_histories_and_titles_of_all_kinds_are_drawn(tmp_path, history, title, suffix):
+    path = tmp_path / f"curves{suffix}"
+    save_curves(history, path, title=title)
+    assert path.read_bytes().startswith(STARTS[suffix])
+
+
+def test_labels_are_plain_numbers(draw):
+    for scale in (1e10, 1.0, 1e-10):
+        root = draw({"loss": [scale, 1.00001 * scale, 1.0002 * scale]})
+        labels = [text for text in texts(root) if text[0].isdigit()]
+        assert max(float(label) for label in labels) == pytest.approx(max(scale, 3), rel=1e-3)
+        assert all(re.fullmatch(r"[\d.]+(e[+-]\d+)?", label) for label in labels)
+
+
 @pytest.mark.parametrize("title", TITLES.values(), ids=TITLES.keys())
 def test_a_title_is_shown_as_text(draw, title):
     root = draw({"loss": [2.0, 1.0]}, title)
     assert title in texts(root)
     assert not list(root.iter(f"{SVG}script"))
-
-
-@pytest.mark.parametrize("suffix", [".png", ".pdf"])
-def test_no_title_breaks_a_picture(tmp_path, suffix):
-    title = " ".join(TITLES.values())
-    save_curves({"loss": [2.0, 1.0]}, tmp_path / f"curves{suffix}", title=title)
 
 
 def test_what_a_terminal_would_obey_is_shown_as_text(draw):
@@ -285,20 +278,26 @@ def test_matplotlib_is_left_as_it_was_and_pyplot_is_not_loaded(tmp_path):
     assert path.exists()
 
 
-@pytest.mark.parametrize("name", ["curves", "curves.svg.txt", ".svg"])
-def test_another_suffix_is_refused(tmp_path, name):
-    path = tmp_path / name
-    with pytest.raises(InputError) as caught:
-        save_curves(HISTORY, path)
-    assert str(caught.value) == (
-        f"{path}: expected a name that ends in .svg, .png or .pdf; choose one"
-    )
-    assert list(tmp_path.iterdir()) == []
+ANOTHER_SUFFIX = r"^{path}: expected a name that ends in \.svg, \.png or \.pdf; choose one$"
+# A history, the name of the file, and why it is refused.
+REFUSED = [
+    *((HISTORY, name, ANOTHER_SUFFIX) for name in ("curves", "curves.svg.txt", ".svg")),
+    (HISTORY, "no/curves.svg", "expected a file in an existing folder"),
+    *(
+        (history, "curves.svg", f"the history has {what}; expected at least one epoch")
+        for history, what in (
+            ({}, "no keys"),
+            ({"loss": []}, "loss"),
+            ({"learning_rate": [0.1]}, "learning_rate"),
+        )
+    ),
+]
 
 
-def test_a_folder_that_does_not_exist_is_refused(tmp_path):
-    with pytest.raises(InputError, match="expected a file in an existing folder"):
-        save_curves(HISTORY, tmp_path / "no" / "curves.svg")
+@pytest.mark.parametrize(("history", "name", "message"), REFUSED)
+def test_what_cannot_be_drawn_is_refused(tmp_path, history, name, message):
+    with pytest.raises(InputError, match=message.format(path=tmp_path / name)):
+        save_curves(history, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -316,23 +315,12 @@ def test_a_disk_that_is_full_leaves_what_was_there(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(
-    ("history", "what"),
-    [({}, "no keys"), ({"loss": []}, "loss"), ({"learning_rate": [0.1]}, "learning_rate")],
-)
-def test_a_history_without_an_epoch_is_refused(tmp_path, history, what):
-    with pytest.raises(InputError, match=f"the history has {what}; expected at least one epoch"):
-        save_curves(history, tmp_path / "curves.svg")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_without_matplotlib_the_message_names_the_extra(tmp_path, monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match="pip install matplotlib"):
         save_curves(HISTORY, tmp_path / "curves.svg")
-    assert "pip install matplotlib" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -5,25 +5,11 @@ import math
 
 import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped
+from page_parts import page_of
 from result_samples import BAD, GOOD, broken_run, named, passing_check, run
 
-from parity.bench.result import BenchResult
-from parity.ladder.result import Result
 from parity.report.export.junit import junit_xml
 from parity.report.page import Case, Page, Suite, plain
-from parity.report.pages.bench_page import bench_page
-from parity.report.pages.diagnosis_page import diagnosis_page
-from parity.report.pages.runs_page import result_page
-from parity.report.pages.sweep_page import sweep_page
-from parity.sweeps.result import SweepResult
-
-
-def page_of(result):
-    if isinstance(result, Result):
-        return result_page(result)
-    if isinstance(result, SweepResult):
-        return sweep_page(result)
-    return bench_page(result) if isinstance(result, BenchResult) else diagnosis_page(result)
 
 
 def parsed(result):
@@ -38,9 +24,8 @@ def test_there_is_a_failure_or_an_error_unless_all_is_good(name):
     assert suite.tests == len(list(suite)) >= 1
     assert (suite.failures + suite.errors > 0) == is_bad
     ends = [found for each in suite for found in each.result]
-    assert suite.failures == sum(isinstance(found, Failure) for found in ends)
-    assert suite.errors == sum(isinstance(found, Error) for found in ends)
-    assert suite.skipped == sum(isinstance(found, Skipped) for found in ends)
+    counted = [sum(isinstance(e, kind) for e in ends) for kind in (Failure, Error, Skipped)]
+    assert [suite.failures, suite.errors, suite.skipped] == counted
     assert all(found.message for found in ends if not isinstance(found, Skipped))
 
 

@@ -3,6 +3,7 @@
 Chromium from the system's packages, driven by Playwright; skipped where there is none.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -66,8 +67,7 @@ def test_a_report_is_whole_in_a_browser(browser, report, width, scheme):
     name, path = report
     viewport = {"width": width, "height": 900}
     opened = Opened(browser, path, viewport=viewport, color_scheme=scheme)
-    page = opened.page
-    try:
+    with contextlib.closing(opened.page) as page:
         assert opened.said == []
         assert [url for url in opened.requests if not url.startswith("data:")] == [path.as_uri()]
         assert page.evaluate("window.hacked") is None
@@ -75,8 +75,7 @@ def test_a_report_is_whole_in_a_browser(browser, report, width, scheme):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(IS_CUT) == []
         for section in page.query_selector_all("section"):
-            box = section.bounding_box()
-            assert box is not None
+            box = section.bounding_box() or {"width": 0, "height": 0}
             assert box["width"] > 200
             assert box["height"] > 20
         for drawing in page.query_selector_all("details:not([open]) svg, svg"):
@@ -88,27 +87,31 @@ def test_a_report_is_whole_in_a_browser(browser, report, width, scheme):
             assert image.evaluate("image => image.complete && image.naturalWidth > 0")
         if SCREENSHOTS:
             page.screenshot(path=f"{SCREENSHOTS}/{name}-{width}-{scheme}.png", full_page=True)
-    finally:
-        page.close()
 
 
-def test_drawings_take_the_colours_of_the_page(browser, tmp_path):
-    run_folder(tmp_path)
-    write_reports(tmp_path)
-    colors = {}
-    for scheme in ("light", "dark"):
-        opened = Opened(browser, tmp_path / "report.html", color_scheme=scheme)
-        colors[scheme] = opened.page.evaluate(
-            "getComputedStyle(document.querySelector('svg text')).fill"
-        )
-        opened.page.close()
-    assert colors["light"] != colors["dark"]
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Opens the report of what was made in a folder, and closes it at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def open_report(make=run_folder, **options):
+            make(tmp_path)
+            write_reports(tmp_path)
+            page = Opened(browser, tmp_path / "report.html", **options).page
+            stack.callback(page.close)
+            return page
+
+        yield open_report
 
 
-def test_a_report_is_used_by_keyboard(browser, tmp_path):
-    run_folder(tmp_path)
-    write_reports(tmp_path)
-    page = Opened(browser, tmp_path / "report.html").page
+def test_drawings_take_the_colours_of_the_page(opened):
+    fill = "getComputedStyle(document.querySelector('svg text')).fill"
+    light, dark = (opened(color_scheme=scheme).evaluate(fill) for scheme in ("light", "dark"))
+    assert light != dark
+
+
+def test_a_report_is_used_by_keyboard(opened):
+    page = opened()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the report"
     for _ in range(60):
@@ -117,15 +120,10 @@ def test_a_report_is_used_by_keyboard(browser, tmp_path):
             break
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.parentElement.open")
-    page.close()
 
 
-def test_the_fix_of_a_divergence_stands_under_its_headline_and_is_copied(browser, tmp_path):
-    make_several(tmp_path)
-    write_reports(tmp_path)
-    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
-    page = context.new_page()
-    page.goto((tmp_path / "report.html").as_uri())
+def test_the_fix_of_a_divergence_stands_under_its_headline_and_is_copied(opened):
+    page = opened(make_several, permissions=["clipboard-read", "clipboard-write"])
     found = page.locator("article.found").first
     fix, numbers = found.locator(".code.fix"), found.locator(".numbers")
     assert fix.bounding_box()["y"] < numbers.bounding_box()["y"]
@@ -134,28 +132,21 @@ def test_the_fix_of_a_divergence_stands_under_its_headline_and_is_copied(browser
     fix.locator("button.copy").click()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == fix.locator("pre code").text_content()
-    context.close()
 
 
-def test_on_a_phone_a_wide_table_is_a_card_for_each_row(browser, tmp_path):
-    make_full_bench(tmp_path)
-    write_reports(tmp_path)
-    page = Opened(browser, tmp_path / "report.html", viewport={"width": 400, "height": 900}).page
+def test_on_a_phone_a_wide_table_is_a_card_for_each_row(opened):
+    page = opened(make_full_bench, viewport={"width": 400, "height": 900})
     cell = page.locator("table.cards tbody td").first
     assert cell.evaluate("cell => getComputedStyle(cell, '::before').content") == '"median"'
     rows = [row.bounding_box() for row in page.query_selector_all("table.cards tbody tr")]
     assert all(below["y"] > above["y"] + above["height"] for above, below in pairwise(rows))
-    page.close()
 
 
-def test_a_printed_report_is_unfolded(browser, tmp_path):
-    run_folder(tmp_path)
-    write_reports(tmp_path)
-    page = Opened(browser, tmp_path / "report.html").page
+def test_a_printed_report_is_unfolded(opened):
+    page = opened()
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate("[...document.querySelectorAll('details')].every(each => each.open)")
     assert len(page.pdf()) > 10_000
-    page.close()
 
 
 def assert_named(page):

@@ -5,11 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 from page_parts import cells, section
-from report_folders import (
-    program_spec,
-    run_folder,
-    run_spec,
-)
+from report_folders import program_spec, run_folder, run_spec
+from trace_changes import added, both, fact, gone, put, set_to
 
 from parity.ladder.items import Item
 from parity.report.page import Strips, Table, Text
@@ -26,10 +23,8 @@ def passing(tmp_path_factory):
 
 @pytest.mark.parametrize("spec", [run_spec(), program_spec()], ids=["scenario", "program"])
 def test_weights_are_a_table_of_the_steps_in_the_order_of_the_layers(spec, tmp_path):
-    def change(parts):
-        parts.arrays["training/weights/5/conv2d.kernel"][1, 2] += 0.25
-        parts.arrays["training/weights/6/dense.bias"][:] = np.nan
-
+    kernel = added("training/weights/5/conv2d.kernel", 0.25, (1, 2))
+    change = both(kernel, set_to("training/weights/6/dense.bias", np.nan))
     run_folder(tmp_path, spec=spec, change=change)
     table = section(run_page(read_run(tmp_path)), "layers").blocks[-1]
     assert table.head == ("weight", "0", "1", "2", "4", "5", "6")
@@ -40,28 +35,21 @@ def test_weights_are_a_table_of_the_steps_in_the_order_of_the_layers(spec, tmp_p
     ]
 
 
-def lost_loss(parts):
-    del parts.arrays["training/loss"]
-
-
-def other_steps(parts):
-    parts.arrays["training/loss"] = parts.arrays["training/loss"][:4]
-
-
-def own_loop(parts):
-    parts.facts["has_own_loop"] = True
-    parts.arrays["training/loss"] = np.array([])
-
-
-@pytest.mark.parametrize("change", [lost_loss, other_steps, own_loop])
+@pytest.mark.parametrize(
+    "change",
+    [
+        gone("training/loss"),
+        put({"training/loss": np.arange(4.0)}),
+        both(fact(True, "has_own_loop"), put({"training/loss": []})),
+    ],
+    ids=["lost", "other_steps", "own_loop"],
+)
 def test_running_losses_that_cannot_be_set_against_each_other_do_not_hinder_a_page(
-    change, passing, tmp_path
+    change, passing, tmp_path, monkeypatch
 ):
-    trained = run_folder(tmp_path / "whole")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("report_folders.with_training", lambda result, *_: trained)
-        run_folder(tmp_path / "changed", change=change)
-    assert len(section(run_page(read_run(tmp_path / "changed")), "divergence-by-step").blocks) == 2
+    monkeypatch.setattr("report_folders.with_training", lambda *_: passing.result)
+    run_folder(tmp_path, change=change)
+    assert len(section(run_page(read_run(tmp_path)), "divergence-by-step").blocks) == 2
 
 
 def test_the_few_steps_of_the_probes_are_not_drawn_as_steps_of_the_training(passing):

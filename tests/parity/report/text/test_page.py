@@ -8,6 +8,7 @@ import report_lines
 from bench_results import HOSTILE, MACHINE, SPEC, row
 from checked import level, result_of
 from labelled_histories import LABELLED
+from page_parts import page_of
 from result_samples import CAUSE, PLACE, accepted_check, failing_check, run, sweep
 
 from parity.behaviour.causes import CAUSES, RankedCause
@@ -86,25 +87,29 @@ def test_the_seconds_of_a_check_are_those_of_its_halves_and_what_else_a_bundle_s
     assert not any("fast" in line for line in lines)
 
 
-@pytest.mark.parametrize(
-    ("verdict", "style"),
-    [("pass", "bold green"), ("fail", "bold red"), ("incomplete", "bold yellow")],
-)
-def test_a_verdict_has_its_colour(verdict, style):
-    lines = page_lines(sweep_page(sweep(verdict)))
-    assert report_lines.styles(lines, verdict.upper()) == {style}
-    assert report_lines.styles(lines, f"{verdict} (independent") == {style}
+COMPARED = sweep("fail", verdicts=["different", "equivalent"])
+# A result, a text on its page, and the style in which it is shown.
+STYLES = [
+    *(
+        (sweep(verdict), text, style)
+        for verdict, style in (
+            ("pass", "bold green"),
+            ("fail", "bold red"),
+            ("incomplete", "bold yellow"),
+        )
+        for text in (verdict.upper(), f"{verdict} (independent")
+    ),
+    (failing_check(), "FAIL     ", "bold red"),
+    (failing_check(), "skipped", "bold yellow"),
+    (accepted_check(), "  1  accepted, ", "yellow"),
+    (COMPARED, " differs", "bold red"),
+    (COMPARED, " =", "bold green"),
+]
 
 
-def test_levels_cells_and_what_is_accepted_have_theirs():
-    lines = page_lines(result_page(failing_check()))
-    assert report_lines.styles(lines, "FAIL     ") == {"bold red"}
-    assert report_lines.styles(lines, "skipped") == {"bold yellow"}
-    accepted = page_lines(result_page(accepted_check()))
-    assert report_lines.styles(accepted, "  1  accepted, ") == {"yellow"}
-    compared = page_lines(sweep_page(sweep("fail", verdicts=["different", "equivalent"])))
-    assert report_lines.styles(compared, " differs") == {"bold red"}
-    assert report_lines.styles(compared, " =") == {"bold green"}
+@pytest.mark.parametrize(("result", "text", "style"), STYLES, ids=[row[1] for row in STYLES])
+def test_verdicts_levels_and_cells_have_their_colour(result, text, style):
+    assert report_lines.styles(page_lines(page_of(result)), text) == {style}
 
 
 @pytest.mark.parametrize("number", [MAX_NOTES, MAX_NOTES + 1, 3000])

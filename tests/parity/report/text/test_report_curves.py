@@ -2,6 +2,7 @@
 
 import io
 import math
+import textwrap
 
 import pytest
 from hypothesis import given
@@ -47,40 +48,206 @@ def both(loss, val_loss=None, **others):
     return {"loss": loss, **({} if val_loss is None else {"val_loss": val_loss}), **others}
 
 
-def test_a_rising_line_rises_by_one_row_an_epoch():
-    lines = text(both([1.0 + epoch for epoch in range(10)]), width=40)
+def lines_of(chart):
+    return textwrap.dedent(chart).strip("\n").split("\n")
+
+
+# The rate rises first, which is no cut.
+CUTS = both([1.0] * 18 + [2.0], learning_rate=[0.1] + [1.0] * 5 + [0.5] * 6 + [0.25] * 6 + [1.0])
+LARGE, SMALL = {"width": 40}, {"width": 40, "height": 5}
+# A history, width and height, and the whole chart.
+CHARTS = {
+    "a chart reads like this": (
+        both([2.0, 1.5, 1.0], [2.0, 2.0, 3.0], learning_rate=[0.1, 0.1, 0.01]), SMALL, """
+             loss
+        3.00┤                              ····○
+            │                      ········
+        2.00┤◐················○····
+            │         ········●········
+        1.00┤                          ········●
+            └──────────────────────────────────▼
+             1              epoch              3
+        ● loss          last 1.000
+        ○ val_loss      last 3.000
+        ◐ overlap
+        ▼ learning rate cut (1)
+        """),
     # 35 columns for ten epochs: 34 / 9 columns from one to the next.
-    columns = [0, 4, 8, 11, 15, 19, 23, 26, 30, 34]
-    assert places(lines, "●") == [(column, row) for row, column in enumerate(columns)]
-    assert ticks(lines) == [1, 5.5, 10]
+    "a rise by one row an epoch": (both([1.0 + epoch for epoch in range(10)]), LARGE, """
+             loss
+        10.0┤                                ··●
+            │                            ··●·
+            │                         ·●·
+            │                     ··●·
+        5.50┤                 ··●·
+            │             ··●·
+            │          ·●·
+            │      ··●·
+            │  ··●·
+        1.00┤●·
+            └───────────────────────────────────
+             1             epoch              10
+        ● loss          last 10.00
+        """),
+    "curves that meet show it": (both([1.0, 2.0], [1.0, 3.0]), LARGE, """
+             loss
+        3.00┤                                 ·○
+            │                             ····
+            │                         ····
+            │                     ····
+        2.00┤                 ····             ●
+            │              ···          ·······
+            │          ····     ········
+            │      ····  ·······
+            │  ··········
+        1.00┤◐···
+            └───────────────────────────────────
+             1              epoch              2
+        ● loss          last 2.000
+        ○ val_loss      last 3.000
+        ◐ overlap
+        """),
+    "others do not": (both([1.0, 2.0], [3.0, 4.0]), LARGE, """
+             loss
+        4.00┤                             ·····○
+            │                 ············
+            │      ···········
+            │○·····
+        2.50┤
+            │
+            │                             ·····●
+            │                 ············
+            │      ···········
+        1.00┤●·····
+            └───────────────────────────────────
+             1              epoch              2
+        ● loss          last 2.000
+        ○ val_loss      last 4.000
+        """),
+    "labels with the digits that tell them apart": (both([2.3026, 2.3020]), LARGE, """
+                loss
+        2.30260┤●·
+               │  ····
+               │      ···
+               │         ····
+        2.30230┤             ···
+               │                ···
+               │                   ····
+               │                       ···
+               │                          ····
+        2.30200┤                              ·●
+               └────────────────────────────────
+                1            epoch             2
+        ● loss          last 2.302
+        """),
+    # A cut in an epoch that no chart has is not marked.
+    "a curve that ends early keeps its epochs": (
+        both([1.0, 2.0, 3.0], [3.0], learning_rate=[0.2] * 3 + [0.1]), SMALL, """
+             loss
+        3.00┤○                             ····●
+            │                      ········
+        2.00┤             ····●····
+            │     ········
+        1.00┤●····
+            └───────────────────────────────────
+             1              epoch              3
+        ● loss          last 3.000
+        ○ val_loss      last 3.000
+        """),
+    # 37 columns for 19 epochs: two columns from one to the next.
+    "cuts": (CUTS, {"width": 42}, """
+             loss
+        2.00┤                                    ●
+            │
+            │
+            │
+        1.50┤                                   ·
+            │
+            │
+            │
+            │
+        1.00┤●·●·●·●·●·●·●·●·●·●·●·●·●·●·●·●·●·●
+            └────────────▼───────────▼────────────
+             1              epoch               19
+        ● loss          last 2.000
+        ▼ learning rate cut (2)
+        """),
+    "a training that was never finite": (both([NAN] * 3, [INF] * 3), LARGE, """
+              loss
+         1.00┤
+             │
+             │
+             │
+        0.500┤
+             │
+             │
+             │
+             │
+         0.00┤
+             └x────────────────x───────────────x
+              1             epoch              3
+        ● loss          last nan
+        ○ val_loss      last inf
+        x not finite, left out (3)
+        """),
+    # 1, 3, 1, 3, ...: each column has as many of both but for the ends.
+    "many epochs are averaged by column": (
+        both([1.0 + 2 * (epoch % 2) for epoch in range(1000)]), SMALL, """
+             loss
+        3.00┤
+            │
+        2.00┤●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●
+            │
+        1.00┤
+            └───────────────────────────────────
+             1            epoch             1000
+        ● loss          last 3.000
+          a point is the mean of up to 30 epochs
+        """),
+}  # fmt: skip
 
 
-def test_a_chart_reads_like_this():
-    history = both([2.0, 1.5, 1.0], [2.0, 2.0, 3.0], learning_rate=[0.1, 0.1, 0.01])
-    assert text(history, width=40, height=5) == [
-        "     loss",
-        "3.00┤                              ····○",
-        "    │                      ········",
-        "2.00┤◐················○····",
-        "    │         ········●········",
-        "1.00┤                          ········●",
-        "    └──────────────────────────────────▼",
-        "     1              epoch              3",
-        "● loss          last 1.000",
-        "○ val_loss      last 3.000",
-        "◐ overlap",
-        "▼ learning rate cut (1)",
-        "",
-    ]
+@pytest.mark.parametrize(("history", "size", "chart"), CHARTS.values(), ids=CHARTS)
+def test_a_chart_is_drawn_whole(history, size, chart):
+    assert text(history, **size) == [*lines_of(chart), ""]
 
 
-def test_curves_that_meet_show_it_and_others_do_not():
-    lines = text(both([1.0, 2.0], [1.0, 3.0]), width=40)
-    assert places(lines, "◐") == [(0, 0)]
-    assert places(lines, "●") == [(34, 5)]
-    assert places(lines, "○") == [(34, 9)]
-    assert "◐ overlap" in lines
-    assert "◐ overlap" not in text(both([1.0, 2.0], [3.0, 4.0]), width=40)
+MISSING = """
+             loss
+        3.00┤                              ····◐
+            │                      ········
+        2.00┤             ····○····
+            │     ········
+        1.00┤◐····
+            └─────────────────x─────────────────
+             1              epoch              3
+        ● loss          last 3.000
+        ○ val_loss      last 3.000
+        ◐ overlap
+        x not finite, left out (1)
+        """
+ALONE = """
+             loss
+        3.00┤                                  ●
+            │
+        2.00┤
+            │
+        1.00┤●
+            └─────────────────x─────────────────
+             1              epoch              3
+        ● loss          last 3.000
+        x not finite, left out (1)
+        """
+
+
+@pytest.mark.parametrize("bad", [NAN, INF, -INF, 1e201, 10**400, None])
+def test_what_is_not_finite_is_left_out_and_marked_on_the_axis(bad):
+    """No line leads over what is missing."""
+    for history, chart in (
+        (both([1.0, bad, 3.0], [1.0, 2.0, 3.0]), MISSING),
+        (both([1.0, bad, 3.0]), ALONE),
+    ):
+        assert text(history, width=40, height=5) == [*lines_of(chart), ""]
 
 
 @pytest.mark.parametrize(("width", "second"), [(80, 41), (100, 51), (121, 61)])
@@ -116,48 +283,6 @@ def test_no_line_is_wider_than_allowed(width):
     assert max(len(line) for line in lines) >= width - 1, "and the width is used"
 
 
-def test_a_cut_of_the_rate_is_marked_at_the_first_epoch_with_the_lower_rate():
-    history = both([1.0] * 18 + [2.0], learning_rate=[1.0] * 6 + [0.5] * 6 + [0.25] * 6 + [1.0])
-    history["learning_rate"][0] = 0.1  # a rise is no cut
-    lines = text(history, width=42)
-    _, axis = plot(lines)
-    # 37 columns for 19 epochs: two columns from one to the next.
-    assert [column for column, cell in enumerate(axis) if cell == "▼"] == [2 * 6, 2 * 12]
-    assert "▼ learning rate cut (2)" in lines
-
-
-@pytest.mark.parametrize("bad", [NAN, INF, -INF, 1e201, 10**400, None])
-def test_what_is_not_finite_is_left_out_and_marked_on_the_axis(bad):
-    history = both([1.0, bad, 3.0], [1.0, 2.0, 3.0])
-    lines = text(history, width=40, height=5)
-    _, axis = plot(lines, 5)
-    assert [column for column, cell in enumerate(axis) if cell == "x"] == [17]
-    assert places(lines, "○", 5) == [(17, 2)]
-    assert ticks(lines, 5) == [1, 2, 3]
-    assert "x not finite, left out (1)" in lines
-    alone = text(both([1.0, bad, 3.0]), width=40, height=5)
-    assert places(alone, "·", 5) == [], "no line leads over what is missing"
-
-
-def test_a_training_that_was_never_finite_has_a_chart_without_points():
-    lines = text(both([NAN] * 3, [INF] * 3), width=40)
-    rows, axis = plot(lines)
-    assert "".join(rows).strip() == ""
-    assert axis.count("x") == 3
-    assert "● loss          last nan" in lines
-    assert "○ val_loss      last inf" in lines
-
-
-def test_many_epochs_are_averaged_by_column_and_the_chart_says_so():
-    # 1, 3, 1, 3, ...: each column has as many of both but for the ends.
-    lines = text(both([1.0 + 2 * (epoch % 2) for epoch in range(1000)]), width=40, height=5)
-    assert {row for _, row in places(lines, "●", 5)} == {2}
-    assert len(places(lines, "●", 5)) == 35
-    assert "  a point is the mean of up to 30 epochs" in lines
-    assert lines[7].split() == ["1", "epoch", "1000"]
-    assert "mean" not in "".join(text(both([1.0, 2.0, 3.0])))
-
-
 @pytest.mark.parametrize("value", [0.0, -0.0, 0.1, 1.0, -5.0, 1e10, 1e-10, 1e200, 5e-324])
 def test_a_constant_curve_runs_through_the_middle(value):
     lines = text(both([value] * 4), width=40)
@@ -173,11 +298,6 @@ def test_large_and_small_values_have_labels_that_say_how_large(scale, height):
     lines = text(both([scale, 2 * scale, 3 * scale]), width=40, height=height)
     assert ticks(lines, height) == pytest.approx(sorted([scale, 2 * scale, 3 * scale]))
     assert sorted(row for _, row in places(lines, "●", height)) == [0, height // 2, height - 1]
-
-
-def test_labels_have_the_digits_that_tell_them_apart():
-    lines = text(both([2.3026, 2.3020]), width=40)
-    assert ticks(lines) == [2.302, 2.3023, 2.3026]
 
 
 @pytest.mark.parametrize(
@@ -213,12 +333,6 @@ def test_the_axis_is_logarithmic_by_one_rule(losses, title):
 def test_without_an_epoch_of_loss_or_accuracy_there_are_no_lines(history):
     assert curve_lines(history) == []
     assert charts_of(history) == []
-
-
-def test_a_curve_that_ends_early_keeps_its_epochs():
-    lines = text(both([1.0, 2.0, 3.0], [3.0], learning_rate=[0.2] * 3 + [0.1]), width=40, height=5)
-    assert places(lines, "○", 5) == [(0, 4)]
-    assert "cut" not in "".join(lines), "an epoch that no chart has is not marked"
 
 
 COLUMN = st.lists(st.one_of(st.floats(), st.floats(0, 5), st.integers()), max_size=60)

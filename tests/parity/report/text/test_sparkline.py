@@ -24,33 +24,43 @@ def line(values, others=(), width=None):
     return sparkline(chart.curves["keras loss"], chart, width)
 
 
-def test_a_run_reads_like_this():
-    keras = {
-        "loss": [2.0, 1.0, 0.5, 0.25],
-        "val_loss": [2.0, 1.25, 1.0, 1.0],
-        "accuracy": [0.125, 0.5, 0.75, 1.0],
-        "val_accuracy": [0.125, 0.5, 0.5, 0.5],
-    }
-    torch = {**keras, "val_loss": [2.0, 1.25, 1.0, 1.5]}
-    assert sparkline_rows(both(keras, torch)) == [
+KERAS = {
+    "loss": [2.0, 1.0, 0.5, 0.25],
+    "val_loss": [2.0, 1.25, 1.0, 1.0],
+    "accuracy": [0.125, 0.5, 0.75, 1.0],
+    "val_accuracy": [0.125, 0.5, 0.5, 0.5],
+}
+# Histories of both halves, and all rows.
+ROWS = {
+    "a run": (both(KERAS, {**KERAS, "val_loss": [2.0, 1.25, 1.0, 1.5]}), [
         "  loss       keras █▄▂▁ val █▅▄▄  █=2.00",
         "             torch █▄▂▁ val █▅▄▆  ▁=0.250",
         "  accuracy   keras ▁▄▆█ val ▁▄▄▄  █=1.00",
         "  4 epochs   torch ▁▄▆█ val ▁▄▄▄  ▁=0.125",
-    ]
+    ]),
+    "a loss that falls far": (both({"loss": [100.0, 10.0, 1.0, 0.1]}), [
+        "  loss       keras █▆▃▁  █=100",
+        "  4 epochs   torch █▆▃▁  ▁=0.100 log",
+    ]),
+    "a half that ended early": (both({"loss": [4.0, 3.0, 2.0, 1.0]}, {"loss": [4.0, 3.0]}), [
+        "  loss       keras █▆▃▁  █=4.00",
+        "  4 epochs   torch █▆    ▁=1.00",
+    ]),
+    "nothing": ({}, []),
+    "no column": ({"keras": {}, "torch": {}}, []),
+    "one epoch": (both({"loss": [1.0], "val_loss": [2.0]}), []),
+    "no curve": (both({"lr": [1, 2]}), []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("histories", "rows"), ROWS.values(), ids=ROWS)
+def test_both_halves_read_like_this(histories, rows):
+    assert sparkline_rows(histories) == rows
 
 
 def test_a_bar_is_one_of_eight_equal_parts_of_the_scale():
     assert line(FALLING) == BARS[::-1]
     assert line([1.0, 1.0, 4.4, 4.6, 8.0]) == "▁▁▄▅█"
-
-
-def test_a_loss_that_falls_far_has_a_logarithmic_scale():
-    rows = sparkline_rows(both({"loss": [100.0, 10.0, 1.0, 0.1]}))
-    assert rows == [
-        "  loss       keras █▆▃▁  █=100",
-        "  4 epochs   torch █▆▃▁  ▁=0.100 log",
-    ]
 
 
 def test_more_epochs_than_columns_share_a_bar_that_is_their_mean():
@@ -65,27 +75,6 @@ def test_what_is_not_finite_is_an_x_and_scales_nothing(value):
     assert line([2.0, 1.0, value, 2.0]) == "█▁x█"
     assert line([value] * 4) == "xxxx"
     assert line([1.0, value] * 20 + [1.0] * 40).count("x") == 10  # also among others in a bar
-
-
-def test_a_half_that_ended_early_ends_there():
-    keras, torch = {"loss": [4.0, 3.0, 2.0, 1.0]}, {"loss": [4.0, 3.0]}
-    first, second = sparkline_rows(both(keras, torch))
-    assert first == "  loss       keras █▆▃▁  █=4.00"
-    assert second == "  4 epochs   torch █▆    ▁=1.00"
-
-
-@pytest.mark.parametrize(
-    "histories",
-    [
-        {},
-        {"keras": {}, "torch": {}},
-        both({"loss": [1.0], "val_loss": [2.0]}),
-        both({"lr": [1, 2]}),
-    ],
-    ids=["nothing", "no column", "one epoch", "no curve"],
-)
-def test_what_is_no_curve_has_no_row(histories):
-    assert sparkline_rows(histories) == []
 
 
 def test_where_bars_cannot_be_written_they_are_digits_that_count_them():
