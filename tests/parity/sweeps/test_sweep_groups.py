@@ -26,16 +26,13 @@ from parity.sweeps.groups import (
 )
 
 
-def drawn(seed, n=12, m=12, *, shift=0.1):
+def drawn(seed, n, m):
     generator = np.random.default_rng(seed)
-    return generator.gamma(2, 0.5, n) + shift, generator.normal(1, 1, m)
+    return generator.gamma(2, 0.5, n) + 0.1, generator.normal(1, 1, m)
 
 
-SIZES = pytest.mark.parametrize("sizes", [(12, 12), (6, 30), (30, 6), (2, 2), (3, 7)], ids=str)
-
-
-@SIZES
-@pytest.mark.parametrize("side", [1, -1])
+@each_row("sizes", [(12, 12), (6, 30), (30, 6), (2, 2), (3, 7)], ids=str)
+@each_row("side", [1, -1])
 def test_welchs_t_is_that_of_scipy_with_halls_correction(sizes, side):
     n, m = sizes
     # Of the other side a long tail lies below, and no correction is made for it.
@@ -67,14 +64,12 @@ def test_the_exact_test_is_that_of_scipy(sizes, side):
 
 
 def test_of_many_runs_a_fixed_sample_is_dealt_that_has_what_was_observed():
-    deals = groups._deals(8, 9)
-    assert deals.shape == (groups.NUM_DEALS, 17)
-    assert (deals.sum(axis=1) == 8).all()
-    assert deals[0].tolist() == [1] * 8 + [0] * 9
     # Of the same seed in every version: a benchmark has one result.
-    assert groups.NUM_DEALS == 2**13
+    expected = np.zeros((2**13, 17))
     chosen = np.random.default_rng(0).random((2**13, 17)).argsort(axis=1)[:, :8]
-    assert (np.take_along_axis(deals, chosen, axis=1)[1:] == 1).all()
+    np.put_along_axis(expected, chosen, 1, axis=1)
+    expected[0] = [1] * 8 + [0] * 9
+    np.testing.assert_array_equal(groups._deals(8, 9), expected)
     x, y = np.arange(8.0), np.arange(100.0, 109)
     assert groups._p_of_deals(x, y) >= 1 / groups.NUM_DEALS  # all others have a greater sum
     generator = np.random.default_rng(1)
@@ -91,7 +86,7 @@ def test_the_greatest_of_three_p_values_counts():
             x, y = generator.normal(0, 1, n), generator.normal(2, 1, n)
             each = groups._p_of_deals(x, y), p_of_welch(x, y), least_p(n)
             assert p_below(x, y) == max(each)
-            biggest.add(int(np.argmax(each)))
+            biggest |= {int(np.argmax(each))}
     assert biggest == {0, 1, 2}
 
 
@@ -101,9 +96,8 @@ def test_the_greatest_of_three_p_values_counts():
 def test_fewer_than_six_runs_decide_nothing_however_sure_they_look(n, difference, spread):
     first = 1 + difference + spread * np.arange(n)
     found = equivalence_of_groups(first, [1.0] * n, 0.5)
-    assert found.verdict == "inconclusive"
     assert min(found.p, found.p_different) >= least_p(n) == 2.0 ** (1 - n)
-    assert (found.n, found.power, found.n_needed) == (n, 0, 6)
+    assert (found.verdict, found.n, found.power, found.n_needed) == ("inconclusive", n, 0, 6)
 
 
 @each_row(
@@ -112,8 +106,8 @@ def test_fewer_than_six_runs_decide_nothing_however_sure_they_look(n, difference
 @each_row("sign", [1, -1])
 def test_groups_without_a_spread_have_the_p_of_an_exact_test_and_never_0(difference, verdict, sign):
     found = equivalence_of_groups([1.0 + sign * difference] * 6, [1.0] * 8, 0.5)
-    assert found.verdict == verdict
-    assert (found.p if verdict == "equivalent" else found.p_different) == 1 / 32
+    decisive = found.p if verdict == "equivalent" else found.p_different
+    assert (found.verdict, decisive) == (verdict, 1 / 32)
     assert found.low == found.high == pytest.approx(sign * difference)
     # One of C(14, 6) ways deals all six of the first group into it.
     assert found.p_zero == pytest.approx(1 if difference == 0 else 2 / 3003)
@@ -151,8 +145,8 @@ def test_the_interval_ends_where_p_of_welch_is_alpha():
     for seed in range(8):
         x, y = drawn(seed, 9, 7)
         found = equivalence_of_groups(x, y, 0.5)
-        assert p_of_welch(x - found.high, y) == pytest.approx(0.05, rel=1e-4)
-        assert p_of_welch(found.low - x, -y) == pytest.approx(0.05, rel=1e-4)
+        ends = p_of_welch(x - found.high, y), p_of_welch(found.low - x, -y)
+        assert ends == pytest.approx((0.05, 0.05), rel=1e-4)
 
 
 def exponential(g, n):
@@ -235,9 +229,9 @@ def test_the_power_is_that_of_two_groups_of_the_smaller_size_with_the_same_error
     x, y = drawn(5, 9, 7)
     found = equivalence_of_groups(x, y, 1.5)
     sd = math.sqrt((np.var(x, ddof=1) / 9 + np.var(y, ddof=1) / 7) * 7 / 2)
-    assert (found.n, found.n_needed) == (7, groups_needed(1.5, sd))
+    told = (found.n, found.n_needed, found.margin, found.alpha)
+    assert told == (7, groups_needed(1.5, sd), 1.5, 0.05)
     assert found.power == pytest.approx(group_power(1.5, sd, 7), rel=1e-9)
-    assert (found.margin, found.alpha) == (1.5, 0.05)
 
 
 def test_the_runs_that_are_needed_are_the_fewest_that_are_enough():
