@@ -2,11 +2,12 @@
 
 import numpy as np
 from rows import each_row
-from swept import HALVES, made, only, row, rows
+from swept import HALVES, made, only, rows
 
 from parity.behaviour.rules import Judgement
 from parity.programs.scenarios import Margins
 from parity.sweeps.equivalence import compare
+from parity.sweeps.rows import Row
 from parity.sweeps.verdicts import ScenarioVerdicts, is_near, signs_of, verdicts_of
 
 MARGINS = Margins(accuracy=0.015, gap=0.02)
@@ -136,16 +137,18 @@ def test_verdicts_are_counted_and_seeds_that_are_missing_too():
 
 def test_seeds_near_a_threshold_do_not_make_the_halves_disagree():
     """Of a right port with a true gap at the threshold, most runs may fall on the other side."""
-    assert judged(*[(fit(0.049), fit(0.051))] * 3).verdict == "agree"
-    assert judged(*[(fit(0.01), fit(0.2))] * 3).verdict == "undecided"
-    assert judged(*[(fit(0.2), fit(0.01))] * 3).verdict == "undecided"
-    assert judged(*[(fit(0.2), fit(0.01))] * 3).num_same == 0
+    found = [
+        judged(*[(fit(keras), fit(torch))] * 3)
+        for keras, torch in ((0.049, 0.051), (0.01, 0.2), (0.2, 0.01))
+    ]
+    assert [each.verdict for each in found] == ["agree", "undecided", "undecided"]
+    assert found[2].num_same == 0
 
 
 def test_a_difference_that_is_shown_is_one_though_most_verdicts_are_the_same():
     pairs = [(fit(0.01), fit(0.01))] * 20 + [(fit(0.01), fit(0.2))] * 8
-    assert judged(*pairs, p_different=0.01).verdict == "different"
-    assert not judged(*pairs, p_different=0.01).agrees
+    found = judged(*pairs, p_different=0.01)
+    assert (found.verdict, found.agrees) == ("different", False)
     assert judged(*pairs, p_different=0.05).verdict == "agree"
 
 
@@ -156,8 +159,7 @@ def with_verdicts(keras, torch):
 
 def test_verdicts_that_are_shown_to_differ_fail_though_all_numbers_agree():
     found = with_verdicts(["good_fit"] * 8, ["overfit"] * 7 + ["good_fit"])
-    assert found.verdict == "fail"
-    assert only(found).verdict == "equivalent"
+    assert (found.verdict, only(found).verdict) == ("fail", "equivalent")
     (told,) = found.verdicts
     assert (told.verdict, told.num_same, told.num_near) == ("different", 1, 0)
     # Seven seeds differ one way, in McNemar's exact test 2 / 2^7; the accuracy is tested as well.
@@ -167,8 +169,8 @@ def test_verdicts_that_are_shown_to_differ_fail_though_all_numbers_agree():
 @each_row("count", [1, 4])
 def test_a_few_seeds_on_the_other_side_of_a_threshold_do_not_fail(count):
     found = with_verdicts(["good_fit"] * 10, ["overfit"] * count + ["good_fit"] * (10 - count))
-    assert found.verdict == "pass"
-    assert (found.verdicts[0].verdict, found.verdicts[0].num_same) == ("agree", 10 - count)
+    (told,) = found.verdicts
+    assert (found.verdict, told.verdict, told.num_same) == ("pass", "agree", 10 - count)
 
 
 def test_few_seeds_of_which_most_verdicts_disagree_are_undecided():
@@ -178,14 +180,9 @@ def test_few_seeds_of_which_most_verdicts_disagree_are_undecided():
 
 def at_the_threshold(generator, n, *, shift=0.0):
     """Runs whose gap is at the threshold of 0.05 in both halves, but for a shift of torch's."""
-    runs = []
-    for seed in range(n):
-        for half in HALVES:
-            gap = 0.05 + generator.normal(0, 0.004) + shift * (half == "torch")
-            verdict = "overfit" if gap > 0.05 else "good_fit"
-            numbers = {"gap": gap, "train_accuracy": 0.99, "val_accuracy": 0.99 - gap}
-            runs.append(row(seed, half, verdict, **numbers))
-    return runs
+    gaps = 0.05 + generator.normal(0, 0.004, (n, 2)) + np.array([0, shift])
+    runs = [(seed, half, fit(gaps[seed, k])) for seed in range(n) for k, half in enumerate(HALVES)]
+    return [Row("some", seed, half, judgement, 1.0) for seed, half, judgement in runs]
 
 
 def test_a_right_port_with_a_gap_at_the_threshold_does_not_fail():
@@ -193,15 +190,13 @@ def test_a_right_port_with_a_gap_at_the_threshold_does_not_fail():
     generator = np.random.default_rng(0)
     for mode in ("independent", "seeded"):
         found = [compare(at_the_threshold(generator, 12), made(), mode=mode) for _ in range(40)]
-        assert sum(each.verdicts[0].verdict == "different" for each in found) <= 3
-        assert sum(each.verdict == "pass" for each in found) >= 30
+        assert [each.verdicts[0].verdict for each in found].count("different") <= 3
+        assert [each.verdict for each in found].count("pass") >= 30
 
 
 def test_verdicts_that_differ_within_the_margins_agree_unless_the_runs_should_be_the_same():
     runs = at_the_threshold(np.random.default_rng(1), 16, shift=0.01)
-    found = compare(runs, made())
-    assert (found.verdict, found.verdicts[0].verdict) == ("pass", "agree")
-    assert found.verdicts[0].num_near == 6
-    assert found.verdicts[0].num_same == 10
-    seeded = compare(runs, made(), mode="seeded")
+    found, seeded = (compare(runs, made(), mode=mode) for mode in ("independent", "seeded"))
+    (told,) = found.verdicts
+    assert (found.verdict, told.verdict, told.num_near, told.num_same) == ("pass", "agree", 6, 10)
     assert (seeded.verdict, seeded.verdicts[0].verdict) == ("fail", "different")
