@@ -16,7 +16,6 @@ from parity.sweeps.pairs import (
     p_of_swapped_means,
     p_of_t,
     pair_power,
-    pairs_needed,
     step_down,
 )
 
@@ -179,13 +178,6 @@ def test_p_values_of_a_difference_are_corrected_by_swaps_and_those_of_t_as_stats
     verdicts = [c.verdict for c in found]
     assert verdicts == np.where(is_same, "equivalent", words).tolist()
     assert {*verdicts} >= {"equivalent", "different"}
-
-
-def test_power_and_the_seeds_that_are_needed_are_those_of_the_spread_of_the_differences():
-    found = only(compare(rows(SEEDS, moved(SEEDS, 0.004, NOISE)), made())).equivalence
-    sd = np.std(NOISE, ddof=1)
-    assert found.power == pytest.approx(pair_power(0.015, sd, 8), rel=1e-9)
-    assert (found.n_needed, found.alpha) == (pairs_needed(0.015, sd), 0.05)
 
 
 def test_strict_margins_are_half_a_point():

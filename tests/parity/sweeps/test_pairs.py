@@ -106,6 +106,14 @@ def test_the_interval_ends_where_p_of_t_is_alpha():
         assert (found.high + found.low > 2 * found.difference) == is_right
 
 
+def test_power_and_the_pairs_that_are_needed_are_those_of_the_spread_of_the_differences():
+    d = np.random.default_rng(5).normal(0.1, 1, 9)
+    found, sd = judged(d, 1.5), np.std(d, ddof=1)
+    told = (found.n, found.n_needed, found.margin, found.alpha)
+    assert told == (9, pairs_needed(1.5, sd), 1.5, 0.05)
+    assert found.power == pytest.approx(pair_power(1.5, sd, 9), rel=1e-9)
+
+
 @each_row("n", [6, 10, 20])
 @each_row(
     ("name", "draw"),
@@ -129,10 +137,9 @@ def test_pairs_at_the_margin_are_called_equivalent_in_at_most_one_of_twenty(n, n
 
 @each_row(("n", "margin"), [(6, 3.0), (10, 1.6), (24, 1.0)])
 def test_the_power_that_is_told_is_the_rate_that_is_seen(n, margin):
-    count = 1500
+    count, told = 1500, pair_power(margin, 1.0, n)
     d = np.random.default_rng(n).standard_normal((count, n))
     rate = np.mean(np.maximum(p_below(d - margin), p_below(-d - margin)) < 0.05)
-    told = pair_power(margin, 1.0, n)
     assert rate == pytest.approx(told, abs=0.01 + 3 * math.sqrt(told * (1 - told) / count))
 
 

@@ -10,6 +10,7 @@ from scipy import stats
 
 from parity.stats import (
     NUM_DRAWN,
+    corrected_t,
     decide,
     least_p,
     power_of_limit,
@@ -34,22 +35,18 @@ def drawn(seed, n, m):
 @each_row("sizes", [(12, 12), (6, 30), (30, 6), (2, 2), (3, 7)], ids=str)
 @each_row("side", [1, -1])
 def test_welchs_t_is_that_of_scipy_with_halls_correction(sizes, side):
-    n, m = sizes
     # Of the other side a long tail lies below, and no correction is made for it.
-    x, y = (side * values for values in drawn(3, n, m))
+    x, y = (side * values for values in drawn(3, *sizes))
     found = stats.ttest_ind(x, y, equal_var=False)
-    third = errors = 0.0
+    third = errors = total = 0.0
     for values, sign in ((x, 1), (y, -1)):
-        k, sd = len(values), np.std(values, ddof=1)
+        k, variance = len(values), np.var(values, ddof=1)
         skew = stats.skew(values, bias=False) if k > 2 else 0.0
-        k3 = max(k, 3)
-        error = math.sqrt(6 * k3 * (k3 - 1) / ((k3 - 2) * (k3 + 1) * (k3 + 3)))
-        third += sign * skew * sd**3 / k**2
-        errors += (error * sd**3 / k**2) ** 2
-    total = np.var(x, ddof=1) / n + np.var(y, ddof=1) / m
+        third += sign * skew * variance**1.5 / k**2
+        errors += (skew_error(k) * variance**1.5 / k**2) ** 2
+        total += variance / k
     skew = max((third + 1.645 * math.sqrt(errors)) / total**1.5, 0)
-    t = found.statistic
-    t += skew / 3 * t**2 + skew**2 / 27 * t**3 + skew / 6
+    t = corrected_t(np.array(found.statistic), np.array(skew))
     assert p_of_welch(x, y) == pytest.approx(stats.t.cdf(t, found.df), rel=1e-9)
 
 
@@ -70,8 +67,8 @@ def test_of_many_runs_a_fixed_sample_is_dealt_that_has_what_was_observed():
     np.put_along_axis(expected, chosen, 1, axis=1)
     expected[0] = [1] * 8 + [0] * 9
     np.testing.assert_array_equal(groups._deals(8, 9), expected)
-    x, y = np.arange(8.0), np.arange(100.0, 109)
-    assert groups._p_of_deals(x, y) >= 1 / groups.NUM_DEALS  # all others have a greater sum
+    # All others have a greater sum.
+    assert groups._p_of_deals(np.arange(8.0), np.arange(100.0, 109)) == 1 / 2**13
     generator = np.random.default_rng(1)
     x, y = generator.normal(0, 1, 8), generator.normal(0.6, 1, 8)
     by_all = np.mean([sum(d) <= x.sum() for d in itertools.combinations([*x, *y], 8)])
@@ -79,11 +76,9 @@ def test_of_many_runs_a_fixed_sample_is_dealt_that_has_what_was_observed():
 
 
 def test_the_greatest_of_three_p_values_counts():
-    generator = np.random.default_rng(0)
     biggest = set()
     for n in (3, 6, 12):
-        for _ in range(30):
-            x, y = generator.normal(0, 1, n), generator.normal(2, 1, n)
+        for x, y in np.random.default_rng(0).normal([[0], [2]], 1, (30, 2, n)):
             each = groups._p_of_deals(x, y), p_of_welch(x, y), least_p(n)
             assert p_below(x, y) == max(each)
             biggest |= {int(np.argmax(each))}
@@ -120,9 +115,9 @@ def test_groups_exactly_at_the_margin_are_neither_equivalent_nor_different():
 
 @each_row("side", [1, -1])
 def test_one_group_without_a_spread_leaves_the_other_to_decide(side):
-    near, far = [0.9, 1.0, 1.1, 1.0, 0.95, 1.05], [3.9, 4.0, 4.1, 4.0, 3.95, 4.05]
-    for values, verdict in ((near, "equivalent"), (far, "different")):
-        both = (values, [1.0] * 6)[::side]
+    spread = np.array([-0.1, 0.0, 0.1, 0.0, -0.05, 0.05])
+    for level, verdict in ((1, "equivalent"), (4, "different")):
+        both = (level + spread, [1.0] * 6)[::side]
         assert equivalence_of_groups(*both, 0.5).verdict == verdict
 
 
@@ -149,68 +144,55 @@ def test_the_interval_ends_where_p_of_welch_is_alpha():
         assert ends == pytest.approx((0.05, 0.05), rel=1e-4)
 
 
-def exponential(g, n):
-    return g.standard_exponential(n) - 1
-
-
-def constant(g, n):
-    return np.zeros(n)
-
-
-def normal(g, n):
-    return g.standard_normal(n)
-
-
-def tied(g, n):
-    return g.choice([-1.0, 0.0, 1.0], n, p=[0.1, 0.8, 0.1])
+def of_mean_0(kind, generator, shape):
+    if kind == "tied":
+        return generator.choice([-1.0, 0.0, 1.0], shape, p=[0.1, 0.8, 0.1])
+    if kind == "exponential":
+        return generator.standard_exponential(shape) - 1
+    return generator.standard_normal(shape)
 
 
 @each_row(
-    ("first", "second"),
+    ("first", "second", "factors"),
     [
-        (normal, normal),
-        (normal, lambda g, n: 3 * normal(g, n)),
-        (exponential, exponential),
-        (exponential, constant),
-        (constant, lambda g, n: -exponential(g, n)),
-        (tied, tied),
-        (tied, constant),
+        ("normal", "normal", (1, 1)),
+        ("normal", "normal", (1, 3)),
+        ("exponential", "exponential", (1, 1)),
+        ("exponential", "constant", (1, 0)),
+        ("constant", "exponential", (0, -1)),
+        ("tied", "tied", (1, 1)),
+        ("tied", "constant", (1, 0)),
     ],
-    ids=["normal", "spreads", "skewed", "one skewed", "other skewed", "tied", "one tied"],
 )
 @each_row("sizes", [(6, 6), (6, 20)], ids=str)
-def test_groups_at_the_margin_are_called_equivalent_in_at_most_one_of_twenty(first, second, sizes):
+def test_groups_at_the_margin_are_called_equivalent_in_at_most_one_of_twenty(
+    first, second, factors, sizes
+):
     """Plain Welch calls exponential runs beside a constant equivalent in 14 %."""
-    count, (n, m) = 600, sizes
-    g = np.random.default_rng([n, m])
-    rate = np.mean([p_below(first(g, n), second(g, m)) < 0.05 for _ in range(count)])
+    g, count = np.random.default_rng(sizes), 600
+    x, y = (of_mean_0(kind, g, (count, n)) for kind, n in zip((first, second), sizes, strict=True))
+    pairs = zip(factors[0] * x, factors[1] * y, strict=True)
+    rate = np.mean([p_below(*pair) < 0.05 for pair in pairs])
     assert rate < 0.05 + 3 * math.sqrt(0.05 * 0.95 / count)
 
 
 @pytest.mark.long
 @each_row(("n", "margin"), [(6, 2.2), (10, 4.0), (24, 1.4)])
 def test_the_power_that_is_told_is_the_rate_that_is_seen(n, margin):
-    count = 600
-    g = np.random.default_rng(n)
-    seen = []
-    for _ in range(count):
-        x, y = g.standard_normal((2, n))
-        seen.append(max(p_below(x - margin, y), p_below(-x - margin, -y)) < 0.05)
-    told = group_power(margin, 1.0, n)
-    assert np.mean(seen) == pytest.approx(
-        told, abs=0.015 + 3 * math.sqrt(told * (1 - told) / count)
-    )
+    count, told = 600, group_power(margin, 1.0, n)
+    pairs = np.random.default_rng(n).standard_normal((count, 2, n))
+    p = [max(p_below(x - margin, y), p_below(-x - margin, -y)) for x, y in pairs]
+    error = 0.015 + 3 * math.sqrt(told * (1 - told) / count)
+    assert np.mean(np.less(p, 0.05)) == pytest.approx(told, abs=error)
 
 
 def test_the_power_of_many_runs_is_that_of_welchs_t_with_the_skew_that_is_left():
-    def integral(n):
+    for n, is_integral in ((257, True), (256, False)):
         # Two groups of normal runs with the same spread have 2 (n - 1) degrees of freedom.
         skew = np.array(1.645 * skew_error(n) / (2 * math.sqrt(n)))
         limit = float(standard_errors(stats.t.ppf(0.05, 2 * (n - 1)), skew))
-        return power_of_limit(0.24, math.sqrt(2 / n), 2 * (n - 1), limit)
-
-    assert group_power(0.24, 1.0, 257) == pytest.approx(integral(257), rel=1e-6)
-    assert group_power(0.24, 1.0, 256) != pytest.approx(integral(256), rel=1e-6)
+        integral = power_of_limit(0.24, math.sqrt(2 / n), 2 * (n - 1), limit)
+        assert (group_power(0.24, 1.0, n) == pytest.approx(integral, rel=1e-6)) is is_integral
 
 
 def test_spreads_are_drawn_in_one_sample_for_good():
@@ -220,8 +202,8 @@ def test_spreads_are_drawn_in_one_sample_for_good():
     np.testing.assert_allclose(spread, expected)
     np.testing.assert_allclose(df, stats.ttest_ind(x, y, axis=1, equal_var=False).df)
     # Of the difference, and of the difference with its sign changed.
-    for sign, skew in zip((1, -1), skews, strict=True):
-        np.testing.assert_array_equal(skew, groups._difference(sign * x, sign * y)[3])
+    expected = [groups._difference(sign * x, sign * y)[3] for sign in (1, -1)]
+    np.testing.assert_array_equal(skews, expected)
     assert (skews[0] != skews[1]).any()
 
 
