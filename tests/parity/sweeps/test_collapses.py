@@ -57,10 +57,47 @@ def judged(*pairs, margin=0.1, p_different=1.0):
     return collapses_of("some", found, "good_fit", margin=margin, p_different=p_different)
 
 
-def test_runs_that_did_not_train_are_counted_and_diverged_ones_among_them():
-    found = judged((GOOD, STUCK), (GOOD, DIVERGED), (DIVERGED, STUCK), BOTH)
-    assert (found.num_seeds, found.keras, found.torch, found.has_some) == (4, 1, 3, True)
-    assert (found.keras_diverged, found.torch_diverged) == (1, 1)
+SAME_OF_50 = [*[BOTH] * 45, *[(STUCK, STUCK)] * 5]
+
+
+@each_row(
+    ("pairs", "options", "expected"),
+    [
+        (
+            [(GOOD, STUCK), (GOOD, DIVERGED), (DIVERGED, STUCK), BOTH],
+            {},
+            {"num_seeds": 4, "keras": 1, "torch": 3, "keras_diverged": 1, "torch_diverged": 1}
+            | {"has_some": True},
+        ),
+        # Where a run diverged more seeds would decide nothing.
+        *(
+            ([pair, *[BOTH] * 19], {}, {"verdict": "inconclusive", "lacks_seeds": False})
+            for pair in ((DIVERGED, GOOD), (GOOD, DIVERGED), (DIVERGED, DIVERGED))
+        ),
+        # What is decided lacks none.
+        ([(GOOD, STUCK), *[BOTH] * 19], {"p_different": 0.01}, {"lacks_seeds": False}),
+        # Where every run trained nothing is to be compared; three seeds exclude little.
+        (
+            [BOTH] * 3,
+            {},
+            {"verdict": "equivalent", "has_some": False}
+            | {
+                "low": pytest.approx(0.025 ** (1 / 3) - 1),
+                "high": pytest.approx(1 - 0.025 ** (1 / 3)),
+            },
+        ),
+        # Runs that collapse in the same seeds are equivalent if seeds are many.
+        ([*[BOTH] * 19, (STUCK, STUCK)], {}, {"verdict": "inconclusive"}),
+        (SAME_OF_50, {}, {"verdict": "equivalent", "lacks_seeds": False}),
+        (SAME_OF_50, {"margin": 0.05}, {"verdict": "inconclusive"}),
+        # A difference that is shown is one.
+        ([(GOOD, STUCK)], {"p_different": 0.049}, {"verdict": "different"}),
+        ([(GOOD, STUCK)], {"p_different": 0.05}, {"verdict": "inconclusive"}),
+    ],
+)
+def test_runs_that_did_not_train_are_counted_and_judged(pairs, options, expected):
+    found = judged(*pairs, **options)
+    assert {name: getattr(found, name) for name in expected} == expected
 
 
 @each_row(("keras", "torch", "n"), [(1, 1, 20), (0, 1, 20), (3, 1, 30)])
@@ -77,45 +114,11 @@ def test_seeds_are_needed_until_exact_intervals_of_the_mean_share_are_within_the
     assert (found.verdict, found.lacks_seeds) == ("inconclusive", found.needed > n)
 
 
-@each_row(
-    "pair",
-    [(DIVERGED, GOOD), (GOOD, DIVERGED), (DIVERGED, DIVERGED)],
-    ids=["keras", "torch", "both"],
-)
-def test_where_a_run_diverged_more_seeds_would_decide_nothing(pair):
-    found = judged(pair, *[BOTH] * 19)
-    assert (found.verdict, found.lacks_seeds) == ("inconclusive", False)
-
-
-def test_what_is_decided_lacks_no_seeds():
-    assert not judged((GOOD, STUCK), *[BOTH] * 19, p_different=0.01).lacks_seeds
-    assert not judged(*[BOTH] * 45, *[(STUCK, STUCK)] * 5).lacks_seeds
-
-
 @each_row("pair", [(STUCK, GOOD), (GOOD, STUCK)], ids=["keras", "torch"])
 def test_an_interval_that_leaves_the_margin_on_one_side_is_not_equivalent(pair):
     found = judged(*[pair] * 5, *[BOTH] * 45)
     assert [end < 0.1 for end in sorted([-found.low, found.high])] == [True, False]
     assert found.verdict == "inconclusive"
-
-
-def test_where_every_run_trained_nothing_is_to_be_compared():
-    found = judged(*[BOTH] * 3)
-    assert (found.verdict, found.has_some) == ("equivalent", False)
-    # Three seeds exclude little, which the interval says.
-    assert -found.low == found.high == pytest.approx(1 - 0.025 ** (1 / 3))
-
-
-def test_runs_that_collapse_in_the_same_seeds_are_equivalent_if_seeds_are_many():
-    many = [*[BOTH] * 45, *[(STUCK, STUCK)] * 5]
-    assert judged(*[BOTH] * 19, (STUCK, STUCK)).verdict == "inconclusive"
-    assert judged(*many).verdict == "equivalent"
-    assert judged(*many, margin=0.05).verdict != "equivalent"
-
-
-@each_row(("p", "verdict"), [(0.049, "different"), (0.05, "inconclusive")])
-def test_a_difference_that_is_shown_is_one(p, verdict):
-    assert judged((GOOD, STUCK), p_different=p).verdict == verdict
 
 
 @each_row(("first", "second", "n"), [(0, 3, 20), (5, 2, 12), (1, 0, 1), (0, 0, 6)])

@@ -11,7 +11,6 @@ from parity.stats import decide, power_of_limit
 from parity.sweeps.pairs import (
     Z_SKEW,
     equivalence_of_pairs,
-    least_p,
     p_below,
     p_of_t,
     pair_power,
@@ -58,42 +57,36 @@ def test_a_spread_of_rounding_is_none():
     assert judged(np.full(6, 0.1) - np.array([0, 1, 0, 1, 0, 1]) * 1e-17).p == 1 / 32
 
 
-@each_row("n", [2, 3, 4, 5])
-@each_row("d", [0.0, 0.001, 3.0])
-def test_fewer_than_six_pairs_decide_nothing_however_equal_they_are(n, d):
-    found = judged([d] * n)
-    assert (found.verdict, found.power, found.n_needed) == ("inconclusive", 0, 6)
-    assert min(found.p, found.p_different) == least_p(n) == 2.0 ** (1 - n)
-
-
-@each_row(("d", "verdict"), [(0.0, "equivalent"), (0.25, "equivalent"), (0.75, "different")])
-@each_row("sign", [1, -1])
-def test_six_pairs_without_a_spread_decide_with_the_p_of_the_exact_test(d, verdict, sign):
-    found = judged([sign * d] * 6)
-    decisive = found.p if verdict == "equivalent" else found.p_different
-    assert (found.verdict, decisive) == (verdict, 1 / 32)
-    assert found.p_zero == (1 if d == 0 else 1 / 32)
-    assert found.low == found.high == pytest.approx(sign * d)
-
-
-def test_pairs_exactly_at_the_margin_are_neither_equivalent_nor_different():
-    found = judged([0.5] * 20)
-    assert (found.p, found.p_different, found.verdict) == (1, 1, "inconclusive")
+FEWER_THAN_SIX = [
+    ([d] * n, {"verdict": "inconclusive", least: 2.0 ** (1 - n), "power": 0, "n_needed": 6})
+    for n in (2, 3, 4, 5)
+    for d, least in ((0.0, "p"), (0.001, "p"), (3.0, "p_different"))
+]
 
 
 @each_row(
-    ("d", "verdict"),
+    ("d", "expected"),
     [
-        ([0.01, -0.01, 0.02, -0.02, 0.01, 0.0, -0.01], "equivalent"),
-        ([2.01, 1.99, 2.02, 1.98, 2.01, 2.0, 1.99], "different"),
-        ([0.9, -0.9, 0.1, -0.2, 0.4, 0.3, -0.5], "inconclusive"),
+        *FEWER_THAN_SIX,  # decide nothing however equal they are
+        # Without a spread, six decide with the p of the exact test.
+        ([0.0] * 6, {"verdict": "equivalent", "p": 1 / 32, "p_zero": 1}),
+        ([0.25] * 6, {"verdict": "equivalent", "p": 1 / 32, "p_zero": 1 / 32}),
+        ([0.75] * 6, {"verdict": "different", "p_different": 1 / 32, "p_zero": 1 / 32}),
+        # Exactly at the margin they are neither equivalent nor different.
+        ([0.5] * 20, {"verdict": "inconclusive", "p": 1, "p_different": 1}),
+        ([0.01, -0.01, 0.02, -0.02, 0.01, 0.0, -0.01], {"verdict": "equivalent"}),
+        ([2.01, 1.99, 2.02, 1.98, 2.01, 2.0, 1.99], {"verdict": "different"}),
+        ([0.9, -0.9, 0.1, -0.2, 0.4, 0.3, -0.5], {"verdict": "inconclusive"}),
     ],
 )
-def test_there_are_three_verdicts(d, verdict):
-    for sign in (1, -1):
-        found = judged(np.multiply(sign, d))
-        assert found.verdict == verdict == decide(found.p, found.p_different, 0.05)
-        assert found.difference == pytest.approx(sign * np.mean(d))
+@each_row("sign", [1, -1])
+def test_there_are_three_verdicts_on_pairs(d, expected, sign):
+    found = judged(np.multiply(sign, d))
+    assert {name: getattr(found, name) for name in expected} == expected
+    assert found.verdict == decide(found.p, found.p_different, 0.05)
+    assert found.difference == pytest.approx(sign * np.mean(d))
+    if np.ptp(d) == 0:
+        assert found.low == found.high == pytest.approx(found.difference)
 
 
 def test_the_interval_ends_where_p_of_t_is_alpha():

@@ -46,17 +46,20 @@ def test_p_is_that_of_scipy(n, shift):
     assert p_of_sums(x) == pytest.approx(expected, rel=1e-12)
 
 
-@each_row("n", [2, 3, 6, 10])
-def test_pairs_that_all_point_one_way_have_a_p_of_one_in_two_to_the_n(n):
-    for x in (np.full(n, -0.25), -np.arange(1.0, n + 1)):
-        assert p_of_sums(x) == 2.0**-n
-        assert p_of_sums(-x) == 1
-
-
-def test_equal_sums_count_though_rounding_parts_them():
-    # 0.1 + 0.2 - 0.3 is not 0: of 8 choices, the observed sum and its mirror are equal.
-    x = np.array([0.1, 0.2, -0.3])
-    assert p_of_sums(x) == p_of_sums(np.array([1.0, 2.0, -3.0])) == 5 / 8
+@each_row(
+    ("x", "p"),
+    [
+        # Pairs that all point one way.
+        *((np.full(n, -0.25), 2.0**-n) for n in (2, 3, 6, 10)),
+        *((-np.arange(1.0, n + 1), 2.0**-n) for n in (2, 3, 6, 10)),
+        *((np.arange(1.0, n + 1), 1) for n in (2, 3, 6, 10)),
+        # Of 8 choices, the observed sum and its mirror are equal, though 0.1 + 0.2 - 0.3 is not 0.
+        (np.array([1.0, 2.0, -3.0]), 5 / 8),
+        (np.array([0.1, 0.2, -0.3]), 5 / 8),
+    ],
+)
+def test_p_by_hand(x, p):
+    assert p_of_sums(x) == p
 
 
 def test_more_seeds_than_are_enumerated_have_a_p_close_to_that_of_the_sign_test():
@@ -117,22 +120,26 @@ def test_means_without_a_spread_are_surely_different_or_not_different_at_all():
     assert p_of_swapped_means(np.full((6, 1), 0.1), None)[0].tolist() == [0.0]
 
 
-@each_row(("by", "expected"), [(1e-9, 1.0), (-1e-9, 1.0), (1e-6, 2 / 3)])
-def test_p_values_that_differ_by_rounding_are_as_extreme(by, expected):
-    p = np.array([[0.3], [0.3 * (1 + by)], [0.2]])
-    assert step_down(p).tolist() == [expected]
+def nearly(by):
+    """A second choice is as extreme as the first one, but for rounding or more."""
+    return [[0.3], [0.3 * (1 + by)], [0.2]]
 
 
-def test_corrected_p_values_by_hand():
-    """The least p of both tests is 0.01, 0.30, 0.04, 0.02 over the choices."""
-    p = np.array([[0.30, 0.01], [0.40, 0.30], [0.04, 0.90], [0.50, 0.02]])
-    # Second test: 1 of 4 as extreme. First: of its own, 2 of 4 are at most 0.30.
-    assert step_down(p).tolist() == [0.5, 0.25]
-
-
-def test_a_test_cannot_be_surer_than_one_that_is_more_extreme():
-    p = np.array([[0.10, 0.20], [0.05, 0.90], [0.05, 0.90], [0.90, 0.95]])
-    assert step_down(p).tolist() == [0.75, 0.75]
+@each_row(
+    ("p", "expected"),
+    [
+        (nearly(1e-9), [1.0]),
+        (nearly(-1e-9), [1.0]),
+        (nearly(1e-6), [2 / 3]),
+        # The least p of both tests is 0.01, 0.30, 0.04, 0.02 over the choices. Second test: 1 of 4
+        # as extreme. First: of its own, 2 of 4 are at most 0.30.
+        ([[0.30, 0.01], [0.40, 0.30], [0.04, 0.90], [0.50, 0.02]], [0.5, 0.25]),
+        # A test cannot be surer than one that is more extreme.
+        ([[0.10, 0.20], [0.05, 0.90], [0.05, 0.90], [0.90, 0.95]], [0.75, 0.75]),
+    ],
+)
+def test_corrected_p_values_by_hand(p, expected):
+    assert step_down(np.array(p)).tolist() == expected
 
 
 def test_false_alarms_in_any_of_many_dependent_tests_are_one_in_twenty_and_not_much_fewer():

@@ -135,21 +135,24 @@ def test_verdicts_are_counted_and_seeds_that_are_missing_too():
     )
 
 
-def test_seeds_near_a_threshold_do_not_make_the_halves_disagree():
-    """Of a right port with a true gap at the threshold, most runs may fall on the other side."""
-    found = [
-        judged(*[(fit(keras), fit(torch))] * 3)
-        for keras, torch in ((0.049, 0.051), (0.01, 0.2), (0.2, 0.01))
-    ]
-    assert [each.verdict for each in found] == ["agree", "undecided", "undecided"]
-    assert found[2].num_same == 0
+MOSTLY_SAME = [(fit(0.01), fit(0.01))] * 20 + [(fit(0.01), fit(0.2))] * 8
 
 
-def test_a_difference_that_is_shown_is_one_though_most_verdicts_are_the_same():
-    pairs = [(fit(0.01), fit(0.01))] * 20 + [(fit(0.01), fit(0.2))] * 8
-    found = judged(*pairs, p_different=0.01)
-    assert (found.verdict, found.agrees) == ("different", False)
-    assert judged(*pairs, p_different=0.05).verdict == "agree"
+@each_row(
+    ("pairs", "p", "verdict"),
+    [
+        # Of a right port with a true gap at the threshold, most runs may fall on the other side.
+        ([(fit(0.049), fit(0.051))] * 3, 1.0, "agree"),
+        ([(fit(0.01), fit(0.2))] * 3, 1.0, "undecided"),
+        ([(fit(0.2), fit(0.01))] * 3, 1.0, "undecided"),
+        # A difference that is shown is one though most verdicts are the same.
+        (MOSTLY_SAME, 0.01, "different"),
+        (MOSTLY_SAME, 0.05, "agree"),
+    ],
+)
+def test_halves_agree_if_the_most_frequent_verdicts_do(pairs, p, verdict):
+    found = judged(*pairs, p_different=p)
+    assert (found.verdict, found.agrees) == (verdict, verdict == "agree")
 
 
 def with_verdicts(keras, torch):
@@ -157,25 +160,31 @@ def with_verdicts(keras, torch):
     return compare(rows(same, same, verdicts={"keras": keras, "torch": torch}), made())
 
 
-def test_verdicts_that_are_shown_to_differ_fail_though_all_numbers_agree():
-    found = with_verdicts(["good_fit"] * 8, ["overfit"] * 7 + ["good_fit"])
-    assert (found.verdict, only(found).verdict) == ("fail", "equivalent")
-    (told,) = found.verdicts
-    assert (told.verdict, told.num_same, told.num_near) == ("different", 1, 0)
-    # Seven seeds differ one way, in McNemar's exact test 2 / 2^7; the accuracy is tested as well.
-    assert 2 / 2**7 < told.p_different < 3 * 2 / 2**7
+@each_row(
+    ("keras", "torch", "verdict", "told", "num_same"),
+    [
+        # Shown to differ, though all numbers agree.
+        (["good_fit"] * 8, ["overfit"] * 7 + ["good_fit"], "fail", "different", 1),
+        # A few seeds on the other side of a threshold.
+        (["good_fit"] * 10, ["overfit"] + ["good_fit"] * 9, "pass", "agree", 9),
+        (["good_fit"] * 10, ["overfit"] * 4 + ["good_fit"] * 6, "pass", "agree", 6),
+        # Few seeds of which most disagree.
+        (["good_fit"] * 6, ["overfit"] * 4 + ["good_fit"] * 2, "inconclusive", "undecided", 2),
+    ],
+)
+def test_a_sweep_fails_only_where_verdicts_are_shown_to_differ(
+    keras, torch, verdict, told, num_same
+):
+    found = with_verdicts(keras, torch)
+    (row,) = found.verdicts
+    assert (found.verdict, only(found).verdict) == (verdict, "equivalent")
+    assert (row.verdict, row.num_same, row.num_near) == (told, num_same, 0)
 
 
-@each_row("count", [1, 4])
-def test_a_few_seeds_on_the_other_side_of_a_threshold_do_not_fail(count):
-    found = with_verdicts(["good_fit"] * 10, ["overfit"] * count + ["good_fit"] * (10 - count))
-    (told,) = found.verdicts
-    assert (found.verdict, told.verdict, told.num_same) == ("pass", "agree", 10 - count)
-
-
-def test_few_seeds_of_which_most_verdicts_disagree_are_undecided():
-    found = with_verdicts(["good_fit"] * 6, ["overfit"] * 4 + ["good_fit"] * 2)
-    assert (found.verdict, found.verdicts[0].verdict) == ("inconclusive", "undecided")
+def test_the_p_of_verdicts_is_that_of_mcnemars_exact_test_corrected():
+    """Seven seeds differ one way: 2 / 2^7; the accuracy is tested as well."""
+    (row,) = with_verdicts(["good_fit"] * 8, ["overfit"] * 7 + ["good_fit"]).verdicts
+    assert 2 / 2**7 < row.p_different < 3 * 2 / 2**7
 
 
 def at_the_threshold(generator, n, *, shift=0.0):

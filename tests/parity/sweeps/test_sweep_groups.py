@@ -85,55 +85,58 @@ def test_the_greatest_of_three_p_values_counts():
     assert biggest == {0, 1, 2}
 
 
-@each_row("n", [2, 3, 4, 5])
-@each_row("difference", [0.0, 0.1, 3.0])
-@each_row("spread", [0.0, 1e-3])
-def test_fewer_than_six_runs_decide_nothing_however_sure_they_look(n, difference, spread):
-    first = 1 + difference + spread * np.arange(n)
-    found = equivalence_of_groups(first, [1.0] * n, 0.5)
-    assert min(found.p, found.p_different) >= least_p(n) == 2.0 ** (1 - n)
-    assert (found.verdict, found.n, found.power, found.n_needed) == ("inconclusive", n, 0, 6)
+ONE, SPREAD = [1.0] * 6, np.array([-0.1, 0.0, 0.1, 0.0, -0.05, 0.05])
+NARROW = [1.00, 1.01, 1.02, 1.0, 0.99, 1.0]
+FEWER_THAN_SIX = [
+    (
+        1 + difference + spread * np.arange(n),
+        [1.0] * n,
+        {"verdict": "inconclusive", "n": n, "power": 0, "n_needed": 6},
+    )
+    for n in (2, 3, 4, 5)
+    for difference in (0.0, 0.1, 3.0)
+    for spread in (0.0, 1e-3)
+]
 
 
 @each_row(
-    ("difference", "verdict"), [(0.0, "equivalent"), (0.25, "equivalent"), (0.75, "different")]
-)
-@each_row("sign", [1, -1])
-def test_groups_without_a_spread_have_the_p_of_an_exact_test_and_never_0(difference, verdict, sign):
-    found = equivalence_of_groups([1.0 + sign * difference] * 6, [1.0] * 8, 0.5)
-    decisive = found.p if verdict == "equivalent" else found.p_different
-    assert (found.verdict, decisive) == (verdict, 1 / 32)
-    assert found.low == found.high == pytest.approx(sign * difference)
-    # One of C(14, 6) ways deals all six of the first group into it.
-    assert found.p_zero == pytest.approx(1 if difference == 0 else 2 / 3003)
-
-
-def test_groups_exactly_at_the_margin_are_neither_equivalent_nor_different():
-    found = equivalence_of_groups([1.5] * 20, [1.0] * 20, 0.5)
-    assert (found.p, found.p_different, found.verdict) == (1, 1, "inconclusive")
-
-
-@each_row("side", [1, -1])
-def test_one_group_without_a_spread_leaves_the_other_to_decide(side):
-    spread = np.array([-0.1, 0.0, 0.1, 0.0, -0.05, 0.05])
-    for level, verdict in ((1, "equivalent"), (4, "different")):
-        both = (level + spread, [1.0] * 6)[::side]
-        assert equivalence_of_groups(*both, 0.5).verdict == verdict
-
-
-@each_row(
-    ("a", "b", "verdict"),
+    ("a", "b", "expected"),
     [
-        ([1.00, 1.01, 1.02, 1.0, 0.99, 1.0], [1.01, 1.00, 1.03, 1.0, 1.0, 0.99], "equivalent"),
-        ([1.00, 1.01, 1.02, 1.0, 0.99, 1.0], [3.01, 3.00, 3.03, 3.0, 3.0, 2.99], "different"),
-        ([1.0, 2.0, 3.0, 1.5, 0.2, 2.1], [1.9, 1.1, 3.2, 0.4, 2.0, 1.2], "inconclusive"),
+        *FEWER_THAN_SIX,  # decide nothing however sure they look
+        # Without a spread they have the p of an exact test and never 0: one of C(14, 6) ways deals
+        # all six of the first group into it.
+        (ONE, [1.0] * 8, {"verdict": "equivalent", "p": 1 / 32, "p_zero": 1}),
+        (
+            [1.25] * 6,
+            [1.0] * 8,
+            {"verdict": "equivalent", "p": 1 / 32, "p_zero": pytest.approx(2 / 3003)},
+        ),
+        ([1.75] * 6, [1.0] * 8, {"verdict": "different", "p_different": 1 / 32}),
+        # Exactly at the margin they are neither equivalent nor different.
+        ([1.5] * 20, [1.0] * 20, {"verdict": "inconclusive", "p": 1, "p_different": 1}),
+        # Where one has no spread, the other decides.
+        (1 + SPREAD, ONE, {"verdict": "equivalent"}),
+        (4 + SPREAD, ONE, {"verdict": "different"}),
+        (NARROW, [1.01, 1.00, 1.03, 1.0, 1.0, 0.99], {"verdict": "equivalent"}),
+        (NARROW, [3.01, 3.00, 3.03, 3.0, 3.0, 2.99], {"verdict": "different"}),
+        (
+            [1.0, 2.0, 3.0, 1.5, 0.2, 2.1],
+            [1.9, 1.1, 3.2, 0.4, 2.0, 1.2],
+            {"verdict": "inconclusive"},
+        ),
     ],
+    ids=str,
 )
-def test_there_are_three_verdicts(a, b, verdict):
-    for first, second in ((a, b), (b, a)):
-        found = equivalence_of_groups(first, second, 0.5)
-        assert found.verdict == verdict == decide(found.p, found.p_different, 0.05)
-        assert found.difference == pytest.approx(np.mean(first) - np.mean(second))
+@each_row("is_swapped", [False, True])
+def test_there_are_three_verdicts_on_groups(a, b, expected, is_swapped):
+    first, second = (b, a) if is_swapped else (a, b)
+    found = equivalence_of_groups(first, second, 0.5)
+    assert {name: getattr(found, name) for name in expected} == expected
+    assert found.verdict == decide(found.p, found.p_different, 0.05)
+    assert min(found.p, found.p_different) >= least_p(found.n) == 2.0 ** (1 - found.n)
+    assert found.difference == pytest.approx(np.mean(first) - np.mean(second))
+    if np.ptp(a) == np.ptp(b) == 0:
+        assert found.low == found.high == pytest.approx(found.difference)
 
 
 def test_the_interval_ends_where_p_of_welch_is_alpha():
