@@ -36,18 +36,30 @@ def test_halves_that_are_equal_pass():
 
 
 @each_row(
-    ("shift", "verdicts"),
+    ("shift", "options", "verdicts"),
     [
-        (0.005, ("pass", "equivalent")),
-        (-0.005, ("pass", "equivalent")),
-        (0.025, ("fail", "different")),
-        (-0.025, ("fail", "different")),
+        (0.005, {}, ("pass", "equivalent")),
+        (-0.005, {}, ("pass", "equivalent")),
+        (0.025, {}, ("fail", "different")),
+        (-0.025, {}, ("fail", "different")),
+        # Strict margins are half a point.
+        (0.009, {"margins": "visible"}, ("pass", "equivalent")),
+        (0.009, {"margins": "strict"}, ("fail", "different")),
+        # Any difference that noise does not explain fails in seeded mode.
+        (0.002, {"mode": "independent"}, ("pass", "equivalent")),
+        (0.002, {"mode": "seeded"}, ("fail", "different")),
     ],
 )
-def test_a_shift_is_judged_by_the_margin_however_sure_it_is(shift, verdicts):
-    found = compare(rows(SEEDS, moved(SEEDS, shift)), made())
+def test_a_shift_is_judged_by_the_margin_however_sure_it_is(shift, options, verdicts):
+    found = compare(rows(SEEDS, moved(SEEDS, shift)), made(), **options)
     assert (found.verdict, only(found).verdict) == verdicts
-    assert only(found).equivalence.p_zero == 2 / 2**8  # all eight pairs point one way
+
+
+def test_the_margins_are_those_of_the_scenario_or_strict():
+    found = compare(rows(SEEDS, SEEDS), made(), margins="strict")
+    margins = only(found).equivalence.margin, found.collapses[0].margin
+    assert margins == (STRICT.accuracy, STRICT.collapses)
+    assert (STRICT.accuracy, STRICT.gap) == (0.005, 0.005)
 
 
 def test_noise_as_great_as_the_margin_lacks_seeds_unless_more_of_them_could_not_decide():
@@ -99,14 +111,10 @@ def test_seeds_without_a_result_are_counted():
 def test_a_difference_of_the_verdicts_is_that_of_its_scenario(names):
     same, other = names
     verdicts = {"keras": ["good_fit"] * 8, "torch": ["overfit"] * 8}
-    runs = [
-        *rows(SEEDS, SEEDS, scenario=same),
-        *rows(SEEDS, SEEDS, scenario=other, verdicts=verdicts),
-    ]
-    found = compare(runs, made("a") | made("b"))
-    found_of = {row.scenario: row for row in found.verdicts}
-    assert (found_of[same].verdict, found_of[same].p_different) == ("agree", 1.0)
-    assert found_of[other].verdict == "different"
+    differing = rows(SEEDS, SEEDS, scenario=other, verdicts=verdicts)
+    found = compare(rows(SEEDS, SEEDS, scenario=same) + differing, made("a") | made("b"))
+    told = {row.scenario: (row.verdict, row.p_different == 1) for row in found.verdicts}
+    assert told == {same: ("agree", True), other: ("different", False)}
     assert {row.p_different for row in found.collapses} == {1.0}
 
 
@@ -178,22 +186,6 @@ def test_p_values_of_a_difference_are_corrected_by_swaps_and_those_of_t_as_stats
     verdicts = [c.verdict for c in found]
     assert verdicts == np.where(is_same, "equivalent", words).tolist()
     assert {*verdicts} >= {"equivalent", "different"}
-
-
-def test_strict_margins_are_half_a_point():
-    shifted = rows(SEEDS, moved(SEEDS, 0.009))
-    found = compare(shifted, made(), margins="strict")
-    assert (compare(shifted, made()).verdict, found.verdict) == ("pass", "fail")
-    margins = only(found).equivalence.margin, found.collapses[0].margin
-    assert margins == (STRICT.accuracy, STRICT.collapses)
-    assert (STRICT.accuracy, STRICT.gap) == (0.005, 0.005)
-
-
-def test_in_seeded_mode_any_difference_that_noise_does_not_explain_fails():
-    shifted = rows(SEEDS, moved(SEEDS, 0.002))
-    found = compare(shifted, made(), mode="seeded")
-    verdicts = compare(shifted, made()).verdict, found.verdict, only(found).verdict
-    assert verdicts == ("pass", "fail", "different")
 
 
 NUM_SWEEPS, NUM_COMPARISONS = 200, 4

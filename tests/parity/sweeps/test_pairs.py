@@ -75,7 +75,8 @@ FEWER_THAN_SIX = [
         # Exactly at the margin they are neither equivalent nor different.
         ([0.5] * 20, {"verdict": "inconclusive", "p": 1, "p_different": 1}),
         ([0.01, -0.01, 0.02, -0.02, 0.01, 0.0, -0.01], {"verdict": "equivalent"}),
-        ([2.01, 1.99, 2.02, 1.98, 2.01, 2.0, 1.99], {"verdict": "different"}),
+        # All seven point one way.
+        ([2.01, 1.99, 2.02, 1.98, 2.01, 2.0, 1.99], {"verdict": "different", "p_zero": 2 / 2**7}),
         ([0.9, -0.9, 0.1, -0.2, 0.4, 0.3, -0.5], {"verdict": "inconclusive"}),
     ],
 )

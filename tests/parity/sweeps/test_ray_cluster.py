@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
@@ -112,24 +111,6 @@ def test_the_results_are_those_of_the_local_engine(ray, sweep, options, tmp_path
     assert (again.rows, again.num_run) == (found.rows, 0)
 
 
-def stop(*_):
-    """In the place of what hears of a change."""
-    raise KeyboardInterrupt
-
-
-@needs_ray
-def test_an_interrupted_sweep_of_programs_goes_on(ray, sweep, options, tmp_path):
-    """As many as are in the store are not run again."""
-    tasks = tasks_of(PROGRAMS, PYTHONS)
-    batches = [[task for task in tasks if task.half == half] for half in HALVES]
-    with pytest.raises(KeyboardInterrupt):
-        Cluster().run(batches, options(sleep_s=0.2), stop)
-    before = len(open_store(tmp_path / "store").finished())
-    assert before >= 4
-    found = sweep(PROGRAMS, sleep_s=0.2)
-    assert (found.is_complete, found.num_run) == (True, 8 - before)
-
-
 @needs_ray
 def test_a_node_without_the_files_of_a_program_refuses_it_in_one_line(ray, options, tmp_path):
     """The driver has planned them; on the node they have gone, or are others."""
@@ -225,14 +206,20 @@ def test_a_node_that_dies_costs_nothing(ray, cluster, sweep, tmp_path):
 
 
 @needs_ray
-def test_an_exception_of_the_driver_cancels_what_runs(ray, sweep, options, tmp_path):
-    tasks = tasks_of(SPECS[:4], PYTHONS)
+def test_an_exception_of_the_driver_cancels_what_runs_and_a_sweep_goes_on(
+    ray, sweep, options, tmp_path
+):
+    """As many as are in the store are not run again."""
+    tasks = tasks_of(PROGRAMS, PYTHONS)
+    stop = Mock(side_effect=KeyboardInterrupt)  # in the place of what hears of a change
     with pytest.raises(KeyboardInterrupt):  # nobody waits for more than two
-        Cluster().run([tasks[:1], tasks[2:]], options(sleep_s=2.0), stop)
+        Cluster().run([tasks[:1], tasks[1::2]], options(sleep_s=2.0), stop)
     assert all(parent_of(int(child)) is None for _, _, child in events(tmp_path))
-    assert 1 <= len(open_store(tmp_path / "store").finished()) < 7  # of 7
+    before = len(open_store(tmp_path / "store").finished())
+    assert 1 <= before < 5  # of 5
     # The cluster lives on.
-    assert sweep(SPECS[:2]).is_complete
+    found = sweep(PROGRAMS)
+    assert (found.failures, found.num_run) == ([], 8 - before)
 
 
 @needs_ray
@@ -350,18 +337,8 @@ def test_an_address_that_cannot_be_reached(address):
     """Ray is not asked: it would try for a quarter of an hour."""
     if address == "PORT":
         address = unreachable()
-    with pytest.raises(InputError, match=f"^--ray-address {address}: cannot be reached \\("):
+    with pytest.raises(InputError, match=rf"\A--ray-address {address}: cannot be reached \(.*\Z"):
         ray_cluster._connect(None, address)
-
-
-@needs_ray
-def test_a_driver_tells_an_address_that_cannot_be_reached_in_one_line(tmp_path):
-    address = unreachable()
-    started_s = time.monotonic()
-    out, error = start_driver(tmp_path, address).communicate(timeout=60)
-    assert error.startswith(f"error: --ray-address {address}: cannot be reached (")
-    assert (out, error.count("\n")) == ("", 1)
-    assert time.monotonic() - started_s < 20
 
 
 def listening():

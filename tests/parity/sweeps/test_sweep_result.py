@@ -33,8 +33,8 @@ def test_the_result_counts_runs_and_seconds():
     sweep = finished(num_run=3)
     sweep.rows[0] = row("keras", 0, 5.0, val_accuracy=0.9)
     found = result_of(sweep, mode="seeded")
-    assert (found.verdict, found.mode) == ("pass", "seeded")
-    assert (found.num_runs, found.num_run_now, found.failures) == (12, 3, ())
+    told = (found.verdict, found.mode, found.num_runs, found.num_run_now, found.failures)
+    assert told == ("pass", "seeded", 12, 3, ())
     assert found.wall_s == {"keras": pytest.approx(20 / 6), "torch": 1.0}
 
 
@@ -45,8 +45,8 @@ def test_a_sweep_with_a_missing_run_is_incomplete_whatever_the_others_say():
 
 def test_a_sweep_of_which_every_run_is_missing_compares_nothing():
     found = result_of(Sweep(failures=[missing("killed", 0), missing("killed", 1)]), mode="seeded")
-    assert (found.verdict, found.wall_s) == ("incomplete", {})
-    assert found.to_json()["comparisons"] == []
+    told = (found.verdict, found.wall_s, found.to_json()["comparisons"])
+    assert told == ("incomplete", {}, [])
 
 
 def test_a_time_that_json_lacks_is_a_string():
