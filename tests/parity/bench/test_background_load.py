@@ -55,10 +55,9 @@ def test_what_this_process_and_its_children_used_is_not_others(told, kinds, befo
     "text", [None, "", "cpu 1 2", "intr 1 2 3 4 5 6 7 8", "cpu a b c d e f g h"]
 )
 def test_where_the_system_does_not_tell_nothing_is_said(monkeypatch, tmp_path, text):
-    stat = tmp_path / "stat"
+    monkeypatch.setattr(client, "STAT", tmp_path / "stat")
     if text is not None:
-        stat.write_text(text)
-    monkeypatch.setattr(client, "STAT", stat)
+        client.STAT.write_text(text)
     assert BackgroundLoad().share() is None
 
 

@@ -105,6 +105,10 @@ ENDINGS = {
         "os.kill(os.getpid(), signal.SIGKILL)",
         "was killed by SIGKILL, often by the kernel's",
     ),
+    "in a round": (
+        "ready()\nsys.stdin.readline()\nos.kill(os.getpid(), signal.SIGKILL)",
+        "was killed by SIGKILL, often by the kernel's",
+    ),
     "crashed": (
         "os.kill(os.getpid(), signal.SIGSEGV)",
         "was killed by SIGSEGV; if nobody sent the signal",
@@ -116,14 +120,11 @@ ENDINGS = {
 }
 
 
-@pytest.mark.parametrize("name", [*ENDINGS, "in a round"])
+@pytest.mark.parametrize("name", ENDINGS)
 def test_a_child_that_ends_says_why(connect, name):
-    text, reason = ENDINGS.get(name, ENDINGS["killed"])
-    if name == "in a round":
-        action = connect(f"ready()\nsys.stdin.readline()\n{text}")[0].round
-    else:
-        action = connect(text, is_ready=False)[0].ready
-    found = refused(action)
+    text, reason = ENDINGS[name]
+    client, _ = connect(text, is_ready=name == "in a round")
+    found = refused(client.round if name == "in a round" else client.ready)
     assert found.startswith(reason)
     assert "look at the log" not in found  # it goes with the folder
 
