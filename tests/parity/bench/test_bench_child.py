@@ -112,11 +112,8 @@ def program_task(**changes):
     return ProgramBenchTask("train", "torch-fused", "fp32", spec, 64, "/run", **changes)
 
 
-def test_a_task_of_a_program_is_read_back_as_it_was_written():
+def test_a_task_of_a_program_is_read_back_and_knows_where_the_samples_are():
     assert ProgramBenchTask.from_dict(program_task().to_dict()) == program_task()
-
-
-def test_a_task_of_a_program_knows_where_the_samples_of_an_epoch_are():
     feeds = program_task().feed, program_task(is_written=True).feed
     assert feeds == (Path("/run/keras/feed.safetensors"), Path("/run/joined.safetensors"))
     assert program_task().batch_size == 16

@@ -55,8 +55,8 @@ def test_its_file_is_valid_and_says_what_was_trained_but_not_where(result, tmp_p
     assert_valid(result.to_json())
     write_json(tmp_path / "bench.json", result.to_json())
     assert read_result(tmp_path / "bench.json").to_json() == result.to_json()
-    told = result.spec["program"]
-    assert (told["keras"], told["torch"]) == ("keras_side.py:build", "torch_side.py:build")
+    files = {"keras": "keras_side.py:build", "torch": "torch_side.py:build"}
+    assert result.spec["program"].items() >= files.items()
     assert str(FOLDER) not in str(result.to_json()["spec"])
 
 

@@ -41,11 +41,6 @@ def refused(action):
     return str(raised.value)
 
 
-def all_are_gone(stub):
-    """Of at least one child that was started."""
-    return {is_alive(pid) for pid in stub.pids()} == {False}
-
-
 def test_a_child_works_in_its_turns_and_ends_when_it_is_told_to(connect, tmp_path):
     given = task(part="step", precision="bf16", threads=3)
     text = "serve(seconds=(0.5, 0.25), samples=(64,), memory=7.5, accuracies=(0.75,))"
@@ -136,7 +131,7 @@ def test_a_child_that_hangs_is_given_up_and_ended_at_once(connect):
     assert refused(client.round).startswith("no answer within 0.3 s; give it more time (--timeout)")
     client.close()
     assert time.monotonic() - began < module.GRACE_S / 2
-    assert all_are_gone(stub)
+    assert stub.is_gone()
 
 
 def test_the_limit_holds_for_one_answer_and_not_for_all(connect):
@@ -251,7 +246,7 @@ def test_a_child_that_does_not_end_is_killed(connect, monkeypatch):
     monkeypatch.setattr(module, "GRACE_S", 0.2)
     client, stub = connect("signal.signal(signal.SIGTERM, signal.SIG_IGN); serve(); time.sleep(60)")
     client.close()
-    assert all_are_gone(stub)
+    assert stub.is_gone()
 
 
 def test_nothing_is_left_open_and_to_close_twice_does_no_harm(tmp_path):
@@ -259,12 +254,9 @@ def test_nothing_is_left_open_and_to_close_twice_does_no_harm(tmp_path):
     client = BenchClient(task(), "torch", Stub(tmp_path).python, tmp_path / "a", 20.0)
     client.ready()
     client.close()
-    other = os.open(os.devnull, os.O_RDONLY)  # may get the number of what was closed
-    try:
+    with open(os.devnull) as other:  # may get the number of what was closed
         client.close()
-        os.fstat(other)
-    finally:
-        os.close(other)
+        os.fstat(other.fileno())
     assert open_files() == before
 
 
@@ -295,7 +287,7 @@ def test_an_interrupt_while_a_child_is_waited_for_ends_it_all_the_same(connect, 
     monkeypatch.setattr(client._process, "wait", wait)
     with pytest.raises(KeyboardInterrupt):
         client.close()
-    assert all_are_gone(stub)
+    assert stub.is_gone()
 
 
 def test_a_child_ends_by_itself_when_its_parent_is_killed(tmp_path):
@@ -319,5 +311,5 @@ def test_a_child_ends_by_itself_when_its_parent_is_killed(tmp_path):
     finally:
         parent.kill()
         parent.communicate()
-    wait_for(lambda: all_are_gone(stub))
+    wait_for(stub.is_gone)
     assert stub.events()[-1] == ["torch", "end"]

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from bench_children import Stub, open_files, task
 from helpers import make_data
-from processes import is_alive
 
 from parity.bench import client as client_module
 from parity.bench import run as measure
@@ -31,11 +30,6 @@ def _small_data(monkeypatch):
     monkeypatch.setattr(measure, "run_data", lambda spec: data)
 
 
-def is_gone(stub):
-    """Whether children were started, and none of them is left."""
-    return bool(stub.pids()) and not any(map(is_alive, stub.pids()))
-
-
 def no_progress(text):
     """Says nothing."""
 
@@ -47,7 +41,7 @@ def run(tmp_path):
     def run(texts=None, *, say=no_progress, timeout_s=20.0, on_rows=lambda rows: None, **settings):
         stub, spec = Stub(tmp_path, texts), BenchSpec(**settings)
         rows = measure.measure(spec, tmp_path / "rounds", stub.pythons, timeout_s, say, on_rows)
-        assert is_gone(stub)
+        assert stub.is_gone()
         return rows, stub
 
     return run
@@ -275,7 +269,7 @@ def test_whatever_ends_a_benchmark_ends_its_children(tmp_path, monkeypatch, part
     spec = BenchSpec(**TWO, parts=(part,))
     with pytest.raises(kind):
         measure.measure(spec, tmp_path / "a", stub.pythons, 20.0, no_progress)
-    assert (is_gone(stub), open_files()) == (True, before)
+    assert (stub.is_gone(), open_files()) == (True, before)
 
 
 def test_one_child_that_cannot_be_ended_does_not_keep_the_next_from_it(tmp_path, monkeypatch):
@@ -289,14 +283,14 @@ def test_one_child_that_cannot_be_ended_does_not_keep_the_next_from_it(tmp_path,
     stub = Stub(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         measure.measure(BenchSpec(**THREE), tmp_path / "a", stub.pythons, 20.0, no_progress)
-    assert (len(stub.pids()), is_gone(stub)) == (3, True)
+    assert (len(stub.pids()), stub.is_gone()) == (3, True)
 
 
 def test_accuracies_are_those_of_as_many_trainings_of_one_child(tmp_path):
     stub = Stub(tmp_path, {"torch": "serve(accuracies=(0.5, 0.75, 0.25, 1.0))"})
     given = task(part="accuracy", seed=7)
     assert accuracies(given, 3, tmp_path / "a", stub.python, 20.0) == [0.5, 0.75, 0.25]
-    assert (stub.rounds(), is_gone(stub)) == (["torch 0", "torch 1", "torch 2"], True)
+    assert (stub.rounds(), stub.is_gone()) == (["torch 0", "torch 1", "torch 2"], True)
     assert read_json(tmp_path / "a" / "child" / "task.json") == given.to_dict()
     assert len(read_data(tmp_path / "a" / "data.safetensors").x_train) == 64
 
@@ -306,7 +300,7 @@ def test_accuracies_that_cannot_be_had_leave_no_child(tmp_path):
     stub, before = Stub(tmp_path, {"torch": text}), open_files()
     with pytest.raises(RunError):
         accuracies(task(part="accuracy"), 3, tmp_path / "a", stub.python, 20.0)
-    assert (is_gone(stub), open_files()) == (True, before)
+    assert (stub.is_gone(), open_files()) == (True, before)
 
 
 def test_say_tells_what_is_going_on(run):
