@@ -1,5 +1,7 @@
 """Sweeps whose runs are stubs: their specs, how an engine runs them, and what they leave."""
 
+import sys
+
 import stub_half
 from paths import SUPPORT
 
@@ -23,12 +25,12 @@ def specs_of(*seeds, spec=SCENARIO, **settings):
     return [spec.replace(seed=seed, **settings) for seed in seeds]
 
 
-def stub_options(folder, name="store", *, workers=2, **stub):
+def stub_options(folder, name="store", *, workers=2, python=sys.executable, timeout_s=60.0, **stub):
     """How an engine runs stubs; all that is written lies in a folder, under a name."""
     return EngineOptions(
         store=str(folder / name),
         scratch=folder / f"{name}-batches",
-        children=ChildOptions(timeout_s=60, workers=workers),
+        children=ChildOptions(python, python, timeout_s, workers),
         program=stub_half.program(log=folder / f"{name}.log", **stub),
     )
 

@@ -93,21 +93,6 @@ def test_settings_that_change_nothing_may_differ(read):
     read(record(PROGRAM), PROGRAM.replace(folder="/elsewhere", max_feed=7))
 
 
-@pytest.mark.parametrize(
-    ("spec", "half", "message"),
-    [
-        (SPEC.replace(seed=7), "torch", "another run: seed is 42; expected 7"),
-        (SPEC.replace(epochs=4), "torch", "another run: epochs is 3; expected 4"),
-        (SPEC.replace(mode="independent"), "torch", "another run: mode is 'seeded'"),
-        (SPEC, "keras", "another run: half is 'torch'; expected 'keras'"),
-        (PROGRAM, "torch", "another run: it is of a scenario"),
-    ],
-    ids=["seed", "epochs", "mode", "half", "kind"],
-)
-def test_another_run_is_refused(read, spec, half, message):
-    assert message in told(read, record(), spec=spec, half=half)
-
-
 ACCURACY, LOSS = ("history", "accuracy"), ("history", "loss")
 WRONG = [
     ((), {}, "it is not the record of this task"),
@@ -145,13 +130,39 @@ WRONG = [
 ]
 
 
+# Of a program, the history; and what is right, but of another run.
+WRONG_PROGRAM = [
+    ("loss", [], "history.loss has 0 epochs; expected at least 1"),
+    ("val_loss", [], "history.val_loss has 0 epochs, and loss 3"),
+    ("val_loss", [1.0] * 4, "history.val_loss has 4 epochs, and loss 3"),
+    ("accuracy", [1.0], "history.accuracy has 1 epochs, and loss 3"),
+    ("accuracy", [1.0, 1.0, 700.0], "history.accuracy is 700 in epoch 3; expected 0 to 100"),
+    ("mse", [1e301] * 3, "history.mse has 1e+301"),
+]
+ANOTHER = [
+    (SPEC.replace(seed=7), "torch", "another run: seed is 42; expected 7"),
+    (SPEC.replace(epochs=4), "torch", "another run: epochs is 3; expected 4"),
+    (SPEC.replace(mode="independent"), "torch", "another run: mode is 'seeded'"),
+    (SPEC, "keras", "another run: half is 'torch'; expected 'keras'"),
+    (PROGRAM, "torch", "another run: it is of a scenario"),
+]
+REFUSED = [
+    *((SPEC, "torch", changed(record(), place, value), text) for place, value, text in WRONG),
+    *(
+        (PROGRAM, "torch", changed(record(PROGRAM), ("history", name), value), text)
+        for name, value, text in WRONG_PROGRAM
+    ),
+    *((spec, half, record(), text) for spec, half, text in ANOTHER),
+]
+
+
 @pytest.mark.parametrize(
-    ("place", "value", "message"),
-    WRONG,
-    ids=[f"{n}-{'.'.join(map(str, place))}" for n, (place, _, _) in enumerate(WRONG)],
+    ("spec", "half", "content", "message"),
+    REFUSED,
+    ids=[f"{number}-{text[:30]}" for number, (_, _, _, text) in enumerate(REFUSED)],
 )
-def test_a_wrong_value_is_named(read, place, value, message):
-    assert message in told(read, changed(record(), place, value))
+def test_a_wrong_value_or_another_run_is_named(read, spec, half, content, message):
+    assert message in told(read, content, spec=spec, half=half)
 
 
 @pytest.mark.parametrize("spec", [SPEC, PROGRAM], ids=["scenario", "program"])
@@ -181,21 +192,3 @@ def test_a_program_may_validate_in_some_epochs_and_has_what_metrics_it_likes(rea
     content["history"] |= {"val_loss": [0.5], "mse": ["NaN", 1.0, -3.0], "accuracy": [50, 60, 70]}
     del content["history"]["val_accuracy"], content["history"]["eval_accuracy"]
     assert read(content, PROGRAM).judgement.num_epochs == 3
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"loss": []}, "history.loss has 0 epochs; expected at least 1"),
-        ({"val_loss": []}, "history.val_loss has 0 epochs, and loss 3"),
-        ({"val_loss": [1.0] * 4}, "history.val_loss has 4 epochs, and loss 3"),
-        ({"accuracy": [1.0]}, "history.accuracy has 1 epochs, and loss 3"),
-        ({"accuracy": [1.0, 1.0, 700.0]}, "history.accuracy is 700 in epoch 3; expected 0 to 100"),
-        ({"mse": [1e301] * 3}, "history.mse has 1e+301"),
-    ],
-    ids=str,
-)
-def test_a_history_that_no_program_has_is_refused(read, change, message):
-    content = record(PROGRAM)
-    content["history"] |= change
-    assert message in told(read, content, spec=PROGRAM)

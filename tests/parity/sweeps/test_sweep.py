@@ -102,11 +102,6 @@ def test_failures_become_rows_with_reasons(sweep):
     assert (again.failures, again.num_run) == ([], 4)
 
 
-def test_an_engine_that_loses_a_task_is_told(sweep):
-    found = sweep(specs_of(1), engine=lambda batches, options, change: None)
-    assert [row["reason"] for row in found.failures] == ["it was not run"] * 2
-
-
 def test_progress_counts_what_was_finished_before(sweep):
     listener = Mock(SweepListener)
     sweep(specs_of(1))
@@ -156,14 +151,19 @@ def test_a_record_that_is_not_that_of_its_key_is_told_and_run_again(sweep, tmp_p
     assert sweep(specs_of(1, 2), engine=None) == replace(first, num_run=0)
 
 
-def test_a_record_that_stays_damaged_is_a_failure_and_not_run_for_ever(sweep):
+@pytest.mark.parametrize(
+    ("record", "reason"), [(None, "it was not run"), ({}, "has no 'half'")], ids=["lost", "damaged"]
+)
+def test_a_run_that_an_engine_loses_or_leaves_damaged_is_a_failure(sweep, record, reason):
+    """It is not run for ever."""
+
     def engine(batches, options, change):
-        for task in itertools.chain(*batches):
-            open_store(options.store).put(task.key, {"key": task.key})
+        for task in itertools.chain(*batches) if record is not None else ():
+            open_store(options.store).put(task.key, {"key": task.key, **record})
 
     found = sweep(specs_of(1), engine=engine)
-    assert (found.rows, found.num_run) == ([], 0)
-    assert all("has no 'half'" in row["reason"] for row in found.failures)
+    assert (found.rows, found.is_complete) == ([], False)
+    assert [reason in row["reason"] for row in found.failures] == [True, True]
 
 
 def test_a_store_or_data_that_cannot_be_used_start_nothing(sweep, tmp_path):

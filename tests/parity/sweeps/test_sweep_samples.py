@@ -85,23 +85,26 @@ def test_each_quantity_has_its_own_margin(quantity, epochs, margin):
     assert (sample.quantity, sample.margin) == (quantity, pytest.approx(margin))
 
 
-def test_what_a_run_does_not_have_is_left_out_with_its_partner():
-    runs = pairs("epochs_to_plateau", [3.0, None, 3.2, 3.1, 2.9], [3.1, 3.0, None, 3.1, 3.0])
-    (sample,) = found({"some": runs})
-    assert (sample.seeds, sample.num_left_out) == ((0, 3, 4), 2)
-    assert (sample.keras, sample.torch) == ((3.0, 3.1, 2.9), (3.1, 3.1, 3.0))
+@each_row(
+    ("keras", "torch", "untrained", "seeds"),
+    [
+        # What a run does not have is left out with its partner.
+        ([3.0, None, 3.2, 3.1, 2.9], [3.1, 3.0, None, 3.1, 3.0], None, (0, 3, 4)),
+        ([3.0, 9.0, 3.2, 3.1], [3.1, 3.0, 3.3, 3.1], 1, (0, 2, 3)),  # a run that did not train
+    ],
+)
+def test_seeds_that_are_left_out_are_counted(keras, torch, untrained, seeds):
+    runs = pairs("epochs_to_plateau", keras, torch)
+    trained = {seed: pair for seed, pair in runs.items() if seed != untrained}
+    (sample,) = found({"some": runs}, trained={"some": trained})
+    assert (sample.seeds, sample.num_left_out) == (seeds, len(keras) - 3)
+    values = tuple((keras[seed], torch[seed]) for seed in seeds)
+    assert tuple(zip(sample.keras, sample.torch, strict=True)) == values
 
 
 @each_row(("keras", "torch"), [([3.0, None, 3.0], [3.0, 3.0, None]), ([3.0], [3.0]), ([], [])])
 def test_a_quantity_that_fewer_than_two_pairs_have_is_not_compared(keras, torch):
     assert found({"some": pairs("epochs_to_plateau", keras, torch)}) == []
-
-
-def test_runs_that_did_not_train_are_left_out_and_counted():
-    runs = pairs("val_accuracy", [0.9, 0.1, 0.9, 0.9], [0.9, 0.9, 0.9, 0.9])
-    trained = {seed: pair for seed, pair in runs.items() if seed != 1}
-    (sample,) = found({"some": runs}, trained={"some": trained})
-    assert (sample.seeds, sample.num_left_out) == ((0, 2, 3), 1)
 
 
 # A seed more, of which torch's run diverged.

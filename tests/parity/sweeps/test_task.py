@@ -143,8 +143,8 @@ def test_the_key_is_the_digest_of_these_parts(monkeypatch):
         "spec": spec,
         "versions": {},
     }
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-    assert keys(SPEC, halves=["keras"]) == [hashlib.sha256(text.encode()).hexdigest()]
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()
+    assert keys(SPEC, halves=["keras"]) == [hashlib.sha256(text).hexdigest()]
 
 
 def test_the_content_of_the_data_decides(tmp_path):

@@ -196,21 +196,21 @@ def test_a_folder_without_a_finished_run_is_an_error(tmp_path):
 
 def test_a_result_is_superseded_by_the_plan_of_a_later_sweep(tmp_path):
     result = sweep_result()
-    first, *rest = tasks = [
+    first, *rest, last = tasks = [
         Task(row.half, scenario(row.scenario).replace(seed=row.seed), row.key)
         for row in result.rows
     ]
+    another = Task("keras", first.spec.replace(seed=99), "f" * 64)
     assert not is_superseded(result, tmp_path)  # there is no plan
-
-    def later(*tasks, mode="independent", margins="visible"):
-        write_plan(tmp_path, tasks, mode=mode, margins=margins, command=COMMAND)
-        return is_superseded(result, tmp_path)
-
-    assert not later(*tasks)
-    assert later(*tasks, margins="strict")
-    assert later(*tasks, mode="seeded")
-    assert later(*tasks[:-1])
-    assert later(*tasks, Task("keras", first.spec.replace(seed=99), "f" * 64))
-    # Of other code.
-    assert later(replace(first, key="f" * 64), *rest)
-    assert later(*tasks[:-1], replace(tasks[-1], key="0" * 64))
+    for later, mode, margins, expected in (
+        (tasks, "independent", "visible", False),
+        (tasks, "independent", "strict", True),
+        (tasks, "seeded", "visible", True),
+        ([first, *rest], "independent", "visible", True),
+        ([*tasks, another], "independent", "visible", True),
+        # Of other code.
+        ([replace(first, key="f" * 64), *rest, last], "independent", "visible", True),
+        ([first, *rest, replace(last, key="0" * 64)], "independent", "visible", True),
+    ):
+        write_plan(tmp_path, later, mode=mode, margins=margins, command=COMMAND)
+        assert is_superseded(result, tmp_path) is expected
