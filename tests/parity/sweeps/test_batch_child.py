@@ -10,10 +10,9 @@ from rows import each_row
 
 from parity.data.load import run_data
 from parity.errors import InputError
-from parity.files.json_io import read_json
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import scenario
-from parity.sweeps.batch import BATCH, FAILED, write_batch
+from parity.sweeps.batch import FAILED, write_batch
 from parity.sweeps.child import run_batch, train, train_batch
 from parity.sweeps.store import open_store
 from parity.sweeps.task import Task
@@ -197,4 +196,3 @@ def test_the_child_of_a_batch_is_set_up_once_and_trains_its_tasks(directory, sto
     half.configure.assert_called_once_with(task(1).spec)
     assert left(directory, store) == ({1, 2}, {}, True)
     assert store.get(task(1).key)["history"]["loss"] == ["Infinity", "Infinity"]
-    assert read_json(directory / BATCH)["half"] == "torch"

@@ -161,8 +161,7 @@ def test_without_a_spread_the_power_is_certain_from_six_pairs_on():
 def test_the_pairs_that_are_needed_are_the_fewest_that_are_enough():
     for sd in (0.1, 0.5, 1.0, 7.0):
         n = pairs_needed(0.6, sd)
-        assert pair_power(0.6, sd, n) >= 0.8
-        assert pair_power(0.6, sd, n - 1) < 0.8
+        assert pair_power(0.6, sd, n) >= 0.8 > pair_power(0.6, sd, n - 1)
     assert pairs_needed(1e-6, 1.0) is None
 
 

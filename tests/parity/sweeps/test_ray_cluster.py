@@ -4,6 +4,7 @@ import ipaddress
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -64,11 +65,6 @@ def cluster():
 
 
 @pytest.fixture
-def ray(cluster):
-    return sys.modules["ray"]
-
-
-@pytest.fixture
 def options(tmp_path):
     return partial(stub_options, tmp_path)
 
@@ -102,7 +98,7 @@ def parent_of(process):
 @pytest.mark.parametrize(
     "specs", [SPECS[:3], [*PROGRAMS, *SPECS[:1]]], ids=["scenarios", "programs told on their node"]
 )
-def test_the_results_are_those_of_the_local_engine(ray, sweep, options, tmp_path, specs):
+def test_the_results_are_those_of_the_local_engine(cluster, sweep, options, tmp_path, specs):
     found = sweep(specs)
     assert (found.failures, found.num_run) == ([], 2 * len(specs))
     assert run_sweep(specs, options("local"), local.run).rows == found.rows
@@ -112,7 +108,7 @@ def test_the_results_are_those_of_the_local_engine(ray, sweep, options, tmp_path
 
 
 @needs_ray
-def test_a_node_without_the_files_of_a_program_refuses_it_in_one_line(ray, options, tmp_path):
+def test_a_node_without_the_files_of_a_program_refuses_it_in_one_line(cluster, options, tmp_path):
     """The driver has planned them; on the node they have gone, or are others."""
     folder = tmp_path / "mine"
     shutil.copytree(PROGRAM.folder, folder)
@@ -129,14 +125,13 @@ def test_a_node_without_the_files_of_a_program_refuses_it_in_one_line(ray, optio
     changed = reasons()
     shutil.rmtree(folder)
     for reason in (*changed, *reasons()):
-        assert f"has not the files of small that the driver has in {folder} (" in reason
-        assert "a file system that all nodes share" in reason
-        assert "\n" not in reason
+        told = rf"has not the files of small that the driver has in {folder} \("
+        assert re.fullmatch(f".*{told}.*a file system that all nodes share.*", reason)
     assert not open_store(tmp_path / "store").finished()
 
 
 @needs_ray
-def test_failures_cost_the_tasks_that_broke(ray, sweep):
+def test_failures_cost_the_tasks_that_broke(cluster, sweep):
     found = sweep(SPECS, acts={1: "raise", 2: "kill"})
     assert {(row["seed"], row["half"]) for row in found.failures} == {
         (seed, half) for seed in (1, 2) for half in HALVES
@@ -165,7 +160,7 @@ def beside(action):
     [(signal.SIGKILL, SPECS), (signal.SIGTERM, SPECS), (signal.SIGKILL, PROGRAMS)],
     ids=["killed", "terminated", "killed with programs"],
 )
-def test_a_worker_that_is_killed_costs_nothing(ray, sweep, tmp_path, number, specs, capfd):
+def test_a_worker_that_is_killed_costs_nothing(cluster, sweep, tmp_path, number, specs, capfd):
     killed = []
 
     def in_a_second_run():
@@ -192,7 +187,7 @@ def test_a_worker_that_is_killed_costs_nothing(ray, sweep, tmp_path, number, spe
 
 
 @needs_ray
-def test_a_node_that_dies_costs_nothing(ray, cluster, sweep, tmp_path):
+def test_a_node_that_dies_costs_nothing(cluster, sweep, tmp_path):
     node = cluster.add_node(num_cpus=1, object_store_memory=10**8)
 
     def kill():
@@ -207,7 +202,7 @@ def test_a_node_that_dies_costs_nothing(ray, cluster, sweep, tmp_path):
 
 @needs_ray
 def test_an_exception_of_the_driver_cancels_what_runs_and_a_sweep_goes_on(
-    ray, sweep, options, tmp_path
+    cluster, sweep, options, tmp_path
 ):
     """As many as are in the store are not run again."""
     tasks = tasks_of(PROGRAMS, PYTHONS)
@@ -223,18 +218,17 @@ def test_an_exception_of_the_driver_cancels_what_runs_and_a_sweep_goes_on(
 
 
 @needs_ray
-def test_a_node_with_other_versions_runs_nothing(ray, sweep, monkeypatch, tmp_path):
+def test_a_node_with_other_versions_runs_nothing(cluster, sweep, monkeypatch, tmp_path):
     other = {"versions": {"torch": "0"}, "machine": "abacus"}
     monkeypatch.setattr(ray_cluster, "half_fingerprint", lambda half, python: other)
     first, _ = sweep(SPECS[:1]).failures
-    assert "abacus" in first["reason"]
-    assert "install the same there" in first["reason"]
+    assert re.search("abacus.*install the same there", first["reason"])
     assert events(tmp_path) == []
 
 
 @needs_ray
 @pytest.mark.parametrize("resources", [{"num_gpus": 64}, {"num_cpus": 3}])
-def test_resources_that_no_node_has(ray, sweep, resources):
+def test_resources_that_no_node_has(cluster, sweep, resources):
     with pytest.raises(InputError, match=r"no node has that many.* 2 and "):
         sweep(SPECS[:1], Cluster(**resources))
 
@@ -354,8 +348,7 @@ def listening():
 
 
 def is_loopback(address):
-    inner = getattr(address, "ipv4_mapped", None) or address
-    return inner.is_loopback
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def descendants(process):
@@ -394,6 +387,9 @@ def opened_by(process):
     return found
 
 
+LOOPBACK = {"::ffff:127.0.0.1": True, "127.0.0.1": True, "::": False, "0.0.0.0": False}
+
+
 def test_sockets_are_told_from_each_other():
     """The null case and the fault of the test below."""
     with socket.socket() as here, socket.socket() as everywhere:
@@ -402,8 +398,8 @@ def test_sockets_are_told_from_each_other():
             each.listen()
         addresses = {str(address) for _, address in opened_by(os.getpid())}
     assert {"127.0.0.1", "0.0.0.0"} <= addresses
-    assert is_loopback(ipaddress.ip_address("::ffff:127.0.0.1"))
-    assert not any(is_loopback(ipaddress.ip_address(each)) for each in ("::", "0.0.0.0"))
+    known = {each: is_loopback(ipaddress.ip_address(each)) for each in LOOPBACK}
+    assert known == LOOPBACK
 
 
 @needs_ray
@@ -462,6 +458,5 @@ def test_a_cluster_that_others_could_reach_is_not_used(tmp_path):
     driver = start_driver(tmp_path, None, program=IMPORTED_BEFORE)
     out, error = driver.communicate(timeout=60)
     assert (out, driver.returncode) == ("", 1)
-    assert error.startswith("error: Ray listens on ")
-    assert "run the sweep in a process of its own" in error
+    assert re.match("error: Ray listens on .*run the sweep in a process of its own", error)
     assert events(tmp_path) == []

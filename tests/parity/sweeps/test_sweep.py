@@ -162,16 +162,19 @@ def test_a_run_that_an_engine_loses_or_leaves_damaged_is_a_failure(sweep, record
             open_store(options.store).put(task.key, {"key": task.key, **record})
 
     found = sweep(specs_of(1), engine=engine)
-    assert (found.rows, found.is_complete) == ([], False)
+    assert found.rows == []
+    assert record is None or found.num_run == 0
     assert [reason in row["reason"] for row in found.failures] == [True, True]
 
 
-def test_a_store_or_data_that_cannot_be_used_start_nothing(sweep, tmp_path):
+@pytest.mark.parametrize(
+    ("store", "data", "message"),
+    [("file", "embedded", "folder of a sweep"), ("store", "nowhere.npz", "nowhere")],
+)
+def test_a_store_or_data_that_cannot_be_used_start_nothing(sweep, tmp_path, store, data, message):
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="folder of a sweep"):
-        sweep(specs_of(1), store=str(tmp_path / "file"))
-    with pytest.raises(InputError, match="nowhere"):
-        sweep(specs_of(1, data="nowhere.npz"))
+    with pytest.raises(InputError, match=message):
+        sweep(specs_of(1, data=data), store=str(tmp_path / store))
     assert sweep.started == []
 
 

@@ -93,19 +93,28 @@ def test_a_run_exactly_at_the_margin_from_a_threshold_is_near():
     assert not is_near(fit(0.0), fit(0.0625), Margins(gap=0.062))
 
 
-def test_each_verdict_has_a_sign_where_one_half_alone_has_it():
-    pairs = {1: (fit(0.01), fit(0.1)), 2: (fit(0.1), fit(0.1)), 5: (run("diverged"), fit(0.01))}
-    assert signs_of(pairs, None) == {
-        "diverged": {1: 0, 2: 0, 5: 1},
-        "good_fit": {1: 1, 2: 0, 5: -1},
-        "overfit": {1: -1, 2: 0, 5: 0},
-    }
+NEAR = {1: (fit(0.049), fit(0.051))}
 
 
-def test_near_disagreements_count_only_where_no_difference_is_allowed():
-    pairs = {1: (fit(0.049), fit(0.051))}
-    assert signs_of(pairs, MARGINS) == {}
-    assert set(signs_of(pairs, None)) == {"good_fit", "overfit"}
+@each_row(
+    ("pairs", "margins", "signs"),
+    [
+        (
+            {1: (fit(0.01), fit(0.1)), 2: (fit(0.1), fit(0.1)), 5: (run("diverged"), fit(0.01))},
+            None,
+            {
+                "diverged": {1: 0, 2: 0, 5: 1},
+                "good_fit": {1: 1, 2: 0, 5: -1},
+                "overfit": {1: -1, 2: 0, 5: 0},
+            },
+        ),
+        # Near disagreements count only where no difference is allowed.
+        (NEAR, MARGINS, {}),
+        (NEAR, None, {"good_fit": {1: 1}, "overfit": {1: -1}}),
+    ],
+)
+def test_each_verdict_has_a_sign_where_one_half_alone_has_it(pairs, margins, signs):
+    assert signs_of(pairs, margins) == signs
 
 
 def judged(*pairs, p_different=1.0, num_missing=0):

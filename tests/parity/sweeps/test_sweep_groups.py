@@ -222,8 +222,7 @@ def test_the_power_is_that_of_two_groups_of_the_smaller_size_with_the_same_error
 def test_the_runs_that_are_needed_are_the_fewest_that_are_enough():
     for sd in (0.1, 0.5, 1.0, 7.0):
         n = groups_needed(0.6, sd)
-        assert group_power(0.6, sd, n) >= 0.8
-        assert group_power(0.6, sd, n - 1) < 0.8
+        assert group_power(0.6, sd, n) >= 0.8 > group_power(0.6, sd, n - 1)
     assert groups_needed(1e-6, 1.0) is None
 
 

@@ -136,32 +136,40 @@ def of_a_remedy(base, remedy, *, base_verdict="overfit", attribute="gap", diverg
     return {(sample.scenario, sample.quantity): sample for sample in samples}
 
 
-def test_the_effect_of_a_remedy_is_what_it_takes_off_the_gap_of_the_same_seed():
-    base = [0.30, 0.34, 0.32, 0.36], [0.31, 0.33, 0.33, 0.35]
-    remedy = [0.10, 0.12, 0.11, 0.15], [0.14, 0.14, 0.16, 0.16]
-    samples = of_a_remedy(base, remedy)
-    assert list(samples) == [("cause", "gap"), ("remedy", "gap"), ("remedy", "effect on gap")]
-    effect = samples["remedy", "effect on gap"]
-    assert (effect.against, effect.margin) == ("cause", 0.02)
-    assert effect.keras + effect.torch == pytest.approx(
-        (-0.20, -0.22, -0.21, -0.21, -0.17, -0.19, -0.17, -0.19)
-    )
+OF_OVERFITTING = {
+    "base": ([0.30, 0.34, 0.32, 0.36], [0.31, 0.33, 0.33, 0.35]),
+    "remedy": ([0.10, 0.12, 0.11, 0.15], [0.14, 0.14, 0.16, 0.16]),
+}
+OF_ANOTHER = {
+    "base": ([0.60, 0.62], [0.60, 0.62]),
+    "remedy": ([0.90, 0.94], [0.80, 0.84]),
+    "attribute": "val_accuracy",
+}
+MORE_SEEDS = {"base": ([0.3] * 3, [0.3] * 3), "remedy": ([0.1] * 8, [0.1] * 8)}
 
 
-@each_row("base_verdict", ["underfit", "stagnant", "suspicious", "good_fit", "diverged", None])
-def test_where_the_cured_run_does_not_overfit_the_effect_is_on_accuracy(base_verdict):
-    levels = ([0.60, 0.62], [0.60, 0.62]), ([0.90, 0.94], [0.80, 0.84])
-    samples = of_a_remedy(*levels, base_verdict=base_verdict, attribute="val_accuracy")
-    effect = samples["remedy", "effect on accuracy"]
-    assert effect.margin == 0.015
-    assert effect.keras + effect.torch == pytest.approx((0.30, 0.32, 0.20, 0.22))
-
-
-def test_an_effect_is_of_the_seeds_that_both_scenarios_have():
-    samples = of_a_remedy(([0.3] * 3, [0.3] * 3), ([0.1] * 8, [0.1] * 8))
-    effect = samples["remedy", "effect on gap"]
-    assert (effect.seeds, effect.num_left_out) == ((0, 1, 2), 0)
-    assert len(samples["remedy", "gap"].seeds) == 8
+@each_row(
+    ("remedy", "quantity", "margin", "keras", "torch"),
+    [
+        # It is what it takes off the gap of the same seed.
+        (OF_OVERFITTING, "gap", 0.02, [-0.20, -0.22, -0.21, -0.21], [-0.17, -0.19, -0.17, -0.19]),
+        # Where the cured run does not overfit, it is on accuracy.
+        *(
+            ({**OF_ANOTHER, "base_verdict": verdict}, "accuracy", 0.015, [0.30, 0.32], [0.20, 0.22])
+            for verdict in ("underfit", "stagnant", "suspicious", "good_fit", "diverged", None)
+        ),
+        # It is of the seeds that both scenarios have.
+        (MORE_SEEDS, "gap", 0.02, [-0.2] * 3, [-0.2] * 3),
+    ],
+)
+def test_the_effect_of_a_remedy_is_on_what_it_cures(remedy, quantity, margin, keras, torch):
+    samples = of_a_remedy(**remedy)
+    names = [("cause", quantity), ("remedy", quantity), ("remedy", f"effect on {quantity}")]
+    assert list(samples) == names
+    _, level, effect = samples.values()
+    assert (effect.against, effect.margin, effect.num_left_out) == ("cause", margin, 0)
+    assert (list(effect.keras), list(effect.torch)) == (pytest.approx(keras), pytest.approx(torch))
+    assert len(level.seeds) == len(remedy["remedy"][0])
 
 
 def test_where_the_cured_run_diverged_the_effect_has_no_equivalence_either():

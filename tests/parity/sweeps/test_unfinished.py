@@ -1,6 +1,7 @@
 """A sweep that has not finished is judged by its own margins, and what it lacks is counted."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -65,8 +66,10 @@ def test_runs_of_the_plan_without_a_result_are_missing(tmp_path):
     stored_runs(tmp_path, rows[:14])  # seven seeds of the first scenario
     result, problems = sweep_of_store(tmp_path)
     assert (result.num_runs, len(result.failures), problems) == (14, len(rows) - 14, ())
-    missing = {"scenario": "too_large", "seed": 7, "half": "keras", "reason": NOT_RUN}
-    assert result.failures[0] == missing
+    seed_8 = {"scenario": "too_large", "seed": 7}
+    assert [row for row in result.failures if row.items() >= seed_8.items()] == [
+        {**seed_8, "half": half, "reason": NOT_RUN} for half in ("keras", "torch")
+    ]
     (verdicts,) = result.equivalence.verdicts
     assert (verdicts.num_seeds, verdicts.num_missing) == (7, 1)
 
@@ -102,8 +105,7 @@ def test_a_damaged_plan_is_told_and_the_visible_margins_judge(tmp_path, place, v
     edit(tmp_path / PLAN, place, value)
     result, problems = sweep_of_store(tmp_path)
     assert (result.margins, result.num_runs) == ("visible", 8)
-    assert message in problems[0]
-    assert "the visible margins judge it" in problems[0]
+    assert re.search(f"{re.escape(message)}.*; the visible margins judge it", problems[0])
 
 
 def test_a_port_that_was_fed_other_data_than_keras_is_missing_with_the_reason(tmp_path):
