@@ -17,9 +17,12 @@ def made(name="some", *, expected="good_fit", cures=None, margins=None):
     return {name: found}
 
 
+def run(verdict="good_fit", *, num_epochs=20, **numbers):
+    return Judgement(verdict, "rule", "because", num_epochs, **numbers)
+
+
 def row(seed, half, verdict="good_fit", *, scenario="some", **numbers):
-    judgement = Judgement(verdict, "rule", "because", 20, **numbers)
-    return Row(scenario, seed, half, judgement, 1.0)
+    return Row(scenario, seed, half, run(verdict, **numbers), 1.0)
 
 
 def rows(keras, torch, *, scenario="some", quantity="val_accuracy", verdicts=None):

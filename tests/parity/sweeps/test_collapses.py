@@ -4,16 +4,10 @@ import numpy as np
 import pytest
 from rows import each_row
 from scipy import stats
-from swept import HALVES, collapsing, made, only, row
+from swept import HALVES, collapsing, made, only, row, run
 
-from parity.behaviour.rules import Judgement
 from parity.sweeps.equivalence import compare
 from parity.sweeps.verdicts import collapses_of, has_collapsed, share_interval, signs_of_collapses
-
-
-def run(verdict="good_fit", **numbers):
-    return Judgement(verdict, "rule", "because", 20, **numbers)
-
 
 GOOD, STUCK, DIVERGED = run(), run("stagnant"), run("diverged")
 BOTH = (GOOD, GOOD)

@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import replace
+from string import Template
 
 import keras
 import numpy as np
@@ -293,11 +294,11 @@ class Net(nn.Module):
         yes, kind = self.yes(h), self.kind(h)
         if self.last:
             yes, kind = yes.sigmoid(), kind.softmax(1)
-        return {returned}
+        return $returned
 
 def build():
-    net = Net(last={last})
-    losses = {losses}
+    net = Net(last=$last)
+    losses = $losses
     return Port(net, loss=losses, optimizer=torch.optim.SGD(net.parameters(), lr=0.1))
 """
 BCE, CE = "nn.BCEWithLogitsLoss()", "nn.CrossEntropyLoss()"
@@ -309,9 +310,13 @@ LOG = "lambda p, y: nn.functional.nll_loss(p.log(), y)"
     [
         (
             "heads",
-            {"returned": "{'kind': kind, 'yes': yes}", "losses": f"dict(yes={BCE}, kind={CE})"},
+            {
+                "returned": "{'kind': kind, 'yes': yes}",
+                "losses": f"dict(yes={BCE}, kind={CE})",
+                "last": "False",
+            },
         ),
-        ("listed", {"returned": "yes, kind", "losses": f"[{BCE}, {CE}]"}),
+        ("listed", {"returned": "yes, kind", "losses": f"[{BCE}, {CE}]", "last": "False"}),
         (
             "listed",
             {"returned": "yes, kind", "losses": f"[nn.BCELoss(), {LOG}]", "last": "True"},
@@ -323,10 +328,7 @@ def test_a_port_with_several_outputs_has_keras_columns_whatever_it_returns(
     model, port, spec, tmp_path
 ):
     """Only the labels (N,) of the loss that needs them are fed as a column."""
-    text = HEADS
-    for name, value in {"last": "False", **port}.items():
-        text = text.replace("{" + name + "}", value)
-    history = swept(spec(model), tmp_path, text).history
+    history = swept(spec(model), tmp_path, Template(HEADS).substitute(port)).history
     names = ("yes", "kind") if model == "heads" else ("of_yes", "of_kind")
     columns = {"loss", *(f"{name}_{what}" for name in names for what in ("loss", "accuracy"))}
     assert set(history) == columns | {f"val_{name}" for name in columns}

@@ -44,12 +44,9 @@ def feed(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def references():
-    return rows(parity.halves.keras, "keras", PROGRAM)
+def compared(feed):
+    references = rows(parity.halves.keras, "keras", PROGRAM)
 
-
-@pytest.fixture(scope="module")
-def compared(references, feed):
     def compared(port):
         spec = PROGRAM.replace(torch=f"several_torch.py:{port}")
         ported = rows(parity.halves.torch, "torch", spec, feed)

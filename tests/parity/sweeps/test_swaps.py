@@ -111,8 +111,7 @@ def test_swapped_means_beyond_a_margin_count_on_either_side():
 
 
 def test_means_without_a_spread_are_surely_different_or_not_different_at_all():
-    d = np.array([[0.25, 0.0]] * 3)
-    found = p_of_swapped_means(d, None)
+    found = p_of_swapped_means(np.array([[0.25, 0.0]] * 3), None)
     assert found[0].tolist() == [0.0, 1.0]
     # Only the choice that swaps all is as extreme: p is 2 of 8, not 0.
     assert step_down(found).tolist() == [0.25, 1.0]

@@ -2,19 +2,14 @@
 
 import numpy as np
 from rows import each_row
-from swept import HALVES, made, only, rows
+from swept import HALVES, made, only, rows, run
 
-from parity.behaviour.rules import Judgement
 from parity.programs.scenarios import Margins
 from parity.sweeps.equivalence import compare
 from parity.sweeps.rows import Row
 from parity.sweeps.verdicts import ScenarioVerdicts, is_near, signs_of, verdicts_of
 
 MARGINS = Margins(accuracy=0.015, gap=0.02)
-
-
-def run(verdict="good_fit", **numbers):
-    return Judgement(verdict, "rule", "because", 20, **numbers)
 
 
 def fit(gap, *, train=0.99, **numbers):

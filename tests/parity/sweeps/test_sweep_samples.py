@@ -4,17 +4,13 @@ from dataclasses import replace
 
 import pytest
 from rows import each_row
+from swept import run
 
-from parity.behaviour.rules import Judgement
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import Margins, Scenario, Terms
 from parity.sweeps.samples import QUANTITIES, Sample, output_of, samples_of
 
 MARGINS = Margins(accuracy=0.015, gap=0.02, epochs=0.1)
-
-
-def run(verdict="good_fit", *, num_epochs=20, **numbers):
-    return Judgement(verdict, "rule", "because", num_epochs, **numbers)
 
 
 def pairs(attribute, keras, torch, *, seeds=None):
