@@ -18,6 +18,7 @@ from rows import each_row
 from stub_sweeps import PROGRAM, SCENARIO, events, records, specs_of, started, stub_options
 
 from parity.errors import InputError
+from parity.files.atomic import private_folder
 from parity.programs.halves import HALVES
 from parity.sweeps.rows import Row, Sweep, judge_record
 from parity.sweeps.store import open_store
@@ -75,6 +76,15 @@ def test_finished_runs_are_not_run_again(sweep):
     assert len(sweep.started) == len(set(sweep.started)) == 6
 
 
+def test_a_sweep_that_has_nothing_to_do_tidies_up_what_a_killed_one_left(sweep, tmp_path):
+    sweep(specs_of(1))
+    (tmp_path / "store-batches").mkdir()
+    with private_folder("sweep", tmp_path / "store-batches", kept="*.log") as dead:
+        (dead / "batch-0.log").touch()
+    sweep(specs_of(1), engine=None)
+    assert not dead.exists()
+
+
 def test_runs_with_equal_content_are_run_once(sweep):
     found = sweep([*specs_of(1), *specs_of(1, scenario="leak"), *specs_of(1, mode="independent")])
     # Three times torch, of which two are the same; Keras's run is one, whatever the mode of torch.
@@ -104,14 +114,11 @@ def test_failures_become_rows_with_reasons(sweep):
 
 def test_progress_counts_what_was_finished_before(sweep):
     listener = Mock(SweepListener)
-    sweep(specs_of(1))
-    sweep(specs_of(1, 2, 3), listener=listener)
+    sweep(specs_of(0))
+    sweep(specs_of(*range(13)), listener=listener)  # batches of two
     assert listener.mock_calls == [
-        call.on_start(6, 2),
-        call.on_change(3, 2, 0),
-        call.on_change(4, 2, 0),
-        call.on_change(5, 1, 0),
-        call.on_change(6, 0, 0),
+        call.on_start(26, 2),
+        *(call.on_change(finished, min(2, 26 - finished), 0) for finished in range(3, 27)),
         call.on_end(),
     ]
 
@@ -148,6 +155,7 @@ def test_a_record_that_is_not_that_of_its_key_is_told_and_run_again(sweep, tmp_p
     ((name, text),) = (told.args for told in listener.on_damaged.call_args_list)
     assert (name, reason in text, key in text) == ("too_small seed 1 keras", True, True)
     assert "\n" not in text
+    assert path.with_suffix(".damaged").exists()
     assert sweep(specs_of(1, 2), engine=None) == replace(first, num_run=0)
 
 
