@@ -37,7 +37,6 @@ def programs(*seeds):
 def test_programs_and_scenarios_are_swept_together_and_only_once(sweep, tmp_path):
     specs = [*programs(0, 1, 2), *specs_of(4)]
     found = sweep(specs)
-    assert found.is_complete
     assert [(row.scenario, row.seed, row.half) for row in found.rows] == [
         (spec.name, spec.seed, half) for spec in specs for half in HALVES
     ]

@@ -292,8 +292,7 @@ def test_what_a_child_imports_is_part_of_the_key(tmp_path):
         assert of_run - set(NOT_IN_KEY) <= set(RUN_MODULES), half
         of_key = {name for name in set().union(*of_programs) if not name.startswith(JUDGING)}
         assert of_key - NOT_IN_PROGRAM_KEY <= set(PROGRAM_MODULES), half
-    results = (tmp_path / "store" / "results").rglob("*.json")
-    assert sorted(path.stem[0] for path in results) == ["0", "1", "2", "3"]
+    assert {path.stem[0] for path in (tmp_path / "store").rglob("*.json")} == {*"0123"}
 
 
 @each_row("modules", [RUN_MODULES, PROGRAM_MODULES])
