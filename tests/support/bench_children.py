@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+from processes import is_alive
+
 from parity.bench.server import BenchTask, NoMoreRounds
 from parity.programs.run_spec import RunSpec
 
@@ -108,6 +110,10 @@ class Stub:
     def pids(self):
         """Of all children that served or said so."""
         return [int(words[2]) for words in self.events() if words[1] == "start"]
+
+    def is_gone(self):
+        """Whether children were started, and none of them is left."""
+        return {is_alive(pid) for pid in self.pids()} == {False}
 
 
 def task(variant="torch", *, part="train", precision="fp32", **spec):

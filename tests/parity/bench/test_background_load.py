@@ -19,7 +19,7 @@ def told(monkeypatch, tmp_path):
     monkeypatch.setattr(client, "STAT", stat)
     monkeypatch.setattr(client.os, "sysconf", lambda name: TICKS)
 
-    def tell(kinds, ours, children=0.0):
+    def tell(kinds, ours, children):
         stat.write_text(f"cpu  {' '.join(str(int(TICKS * kind)) for kind in kinds)} 0 0\ncpu0 1\n")
 
         def used(who):
@@ -35,29 +35,29 @@ def told(monkeypatch, tmp_path):
 START = (10, 0, 5, 100, 1, 0, 0, 0)
 
 
-def test_what_this_process_and_its_children_used_is_not_others(told):
-    told(START, ours=2, children=3)
+@pytest.mark.parametrize(
+    ("kinds", "before", "after", "share"),
+    [
+        # Of 20 s of all cores 12 are busy: 4 are this process's, 6 its children's.
+        ((20, 0, 7, 107, 2, 0, 0, 0), (2, 3), (6, 9), 2 / 20),
+        # What the host gave to somebody else is others'.
+        ((10, 0, 5, 105, 1, 0, 0, 5), (0, 0), (0, 0), 5 / 10),
+    ],
+)
+def test_what_this_process_and_its_children_used_is_not_others(told, kinds, before, after, share):
+    told(START, *before)
     counted = BackgroundLoad()
-    # Of 20 s of all cores 12 are busy: 4 are ours, 6 our children's.
-    told((20, 0, 7, 107, 2, 0, 0, 0), ours=6, children=9)
-    assert counted.share() == pytest.approx(2 / 20)
-
-
-def test_what_the_host_gave_to_somebody_else_is_others(told):
-    told(START, ours=0)
-    counted = BackgroundLoad()
-    told((10, 0, 5, 105, 1, 0, 0, 5), ours=0)
-    assert counted.share() == pytest.approx(5 / 10)
+    told(kinds, *after)
+    assert counted.share() == pytest.approx(share)
 
 
 @pytest.mark.parametrize(
     "text", [None, "", "cpu 1 2", "intr 1 2 3 4 5 6 7 8", "cpu a b c d e f g h"]
 )
 def test_where_the_system_does_not_tell_nothing_is_said(monkeypatch, tmp_path, text):
-    stat = tmp_path / "stat"
+    monkeypatch.setattr(client, "STAT", tmp_path / "stat")
     if text is not None:
-        stat.write_text(text)
-    monkeypatch.setattr(client, "STAT", stat)
+        client.STAT.write_text(text)
     assert BackgroundLoad().share() is None
 
 
@@ -69,6 +69,4 @@ def test_a_busy_process_that_is_no_child_of_ours_is_seen():
     counted = BackgroundLoad()
     subprocess.run([sys.executable, "-c", leave], check=True)
     time.sleep(1)
-    share = counted.share()
-    cores = client.os.cpu_count()
-    assert 0.3 / cores < share <= 1
+    assert 0.3 / client.os.cpu_count() < counted.share() <= 1

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from bench_children import task
@@ -36,15 +37,13 @@ class FakeHalf:
 @pytest.fixture
 def ready_folder(tmp_path):
     """Makes the folder of a task; the data lie beside it."""
-    save_data(
-        make_data((4, 4, 1), num_classes=2, num_train=7, num_val=3), tmp_path / "data.safetensors"
-    )
+    data = make_data((4, 4, 1), num_classes=2, num_train=7, num_val=3)
+    save_data(data, tmp_path / "data.safetensors")
 
     def make(given):
-        folder = tmp_path / "child"
-        folder.mkdir()
-        write_json(folder / "task.json", given.to_dict())
-        return folder
+        (tmp_path / "child").mkdir()
+        write_json(tmp_path / "child" / "task.json", given.to_dict())
+        return tmp_path / "child"
 
     return make
 
@@ -56,20 +55,22 @@ def pipe():
     os.close(receiver)
 
 
-def test_a_child_sets_up_its_process_and_answers_on_the_pipe(ready_folder, pipe):
-    half, given = FakeHalf(), task(threads=3)
+@pytest.mark.parametrize(
+    ("given", "configured"),
+    [
+        (task(threads=3), [("configure", 3)]),
+        # Its variables say all; `configure` would choose TensorFlow.
+        (task("keras-torch"), []),
+    ],
+    ids=["torch", "Keras on torch"],
+)
+def test_a_child_sets_up_its_process_and_answers_on_the_pipe(ready_folder, pipe, given, configured):
+    half = FakeHalf()
     run_bench(half, ready_folder(given), pipe[1])
-    assert half.calls == [("configure", 3), ("run", given, 7)]
+    assert half.calls == [*configured, ("run", given, 7)]
     said = os.read(pipe[0], 4096)
     assert json.loads(said) == {"ready": True, "environment": {"framework": "fake"}}
     assert os.read(pipe[0], 4096) == b""  # its end is closed
-
-
-def test_keras_on_torch_is_set_up_by_its_variables(ready_folder, pipe):
-    """`configure` would choose TensorFlow."""
-    half = FakeHalf()
-    run_bench(half, ready_folder(task("keras-torch")), pipe[1])
-    assert [call[0] for call in half.calls] == ["run"]
 
 
 @pytest.fixture
@@ -80,11 +81,7 @@ def main():
 
 def test_what_cannot_be_done_here_is_one_line_and_wrong_use(main, ready_folder, pipe, capfd):
     half, given = FakeHalf(), task(precision="fp16")
-
-    def run(given, data, turns):
-        raise refuse(given, "half precision needs a GPU")
-
-    half.run_bench = run
+    half.run_bench = Mock(side_effect=refuse(given, "half precision needs a GPU"))
     assert main("torch", half, ["bench", str(ready_folder(given)), str(pipe[1])]) == 2
     assert capfd.readouterr().err == (
         "torch half: torch, fp16 on cpu: half precision needs a GPU\n"
@@ -115,29 +112,18 @@ def program_task(**changes):
     return ProgramBenchTask("train", "torch-fused", "fp32", spec, 64, "/run", **changes)
 
 
-def test_a_task_of_a_program_is_read_back_as_it_was_written():
+def test_a_task_of_a_program_is_read_back_and_knows_where_the_samples_are():
     assert ProgramBenchTask.from_dict(program_task().to_dict()) == program_task()
-
-
-def test_a_task_of_a_program_knows_where_the_samples_of_an_epoch_are():
-    assert program_task().feed == Path("/run/keras/feed.safetensors")
-    assert program_task(is_written=True).feed == Path("/run/joined.safetensors")
+    feeds = program_task().feed, program_task(is_written=True).feed
+    assert feeds == (Path("/run/keras/feed.safetensors"), Path("/run/joined.safetensors"))
     assert program_task().batch_size == 16
 
 
-class ProgramHalf(FakeHalf):
-    """Says of every variant that it does not apply."""
-
-    def bench_program(self, task, folder, server):
-        self.calls.append((task, folder.path))
-        raise NotApplicable("no convolutions")
-
-
-def test_a_variant_that_does_not_apply_answers_with_the_reason(tmp_path):
-    write_json(tmp_path / "task.json", program_task().to_dict())
-    receiver, sender = os.pipe()
-    half = ProgramHalf()
-    run_bench(half, tmp_path, sender)
-    with os.fdopen(receiver) as answers:
-        assert json.loads(answers.read()) == {"skipped": "no convolutions"}
-    assert half.calls == [("configure", 3), (program_task(), tmp_path)]
+def test_a_variant_that_does_not_apply_answers_with_the_reason(ready_folder, pipe):
+    half, folder = Mock(), ready_folder(program_task())
+    half.bench_program.side_effect = NotApplicable("no convolutions")
+    run_bench(half, folder, pipe[1])
+    assert json.loads(os.read(pipe[0], 4096)) == {"skipped": "no convolutions"}
+    half.configure.assert_called_once_with(program_task().spec)
+    (told, place, _), _ = half.bench_program.call_args
+    assert (told, place.path) == (program_task(), folder)

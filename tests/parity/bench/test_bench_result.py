@@ -1,5 +1,7 @@
 """BenchResult: its verdict, its quartiles, and JSON that is strict."""
 
+from dataclasses import replace
+
 from bench_results import result, row
 from rows import each_row
 
@@ -20,14 +22,10 @@ from parity.bench.result import FAILED, OK, REFUSED, BenchResult
 )
 def test_the_verdict_is_that_of_the_worst_row(statuses, verdict):
     rows = [row(str(number), 1.0, status=status) for number, status in enumerate(statuses)]
-    assert BenchResult({}, rows, {}).verdict == verdict
-    assert BenchResult({}, rows, {}).to_json()["verdict"] == verdict
-
-
-@each_row("status", [OK, REFUSED, FAILED])
-def test_what_is_not_finished_is_incomplete_whatever_its_rows_say(status):
-    found = BenchResult({}, [row("torch", 1.0, status=status)], {}, is_finished=False)
-    assert found.verdict == found.to_json()["verdict"] == "incomplete"
+    found = BenchResult({}, rows, {})
+    assert found.verdict == found.to_json()["verdict"] == verdict
+    # What is not finished is incomplete whatever its rows say.
+    assert replace(found, is_finished=False).verdict == "incomplete"
 
 
 @each_row(
@@ -44,8 +42,7 @@ def test_what_is_not_finished_is_incomplete_whatever_its_rows_say(status):
 )
 def test_quartiles_by_hand(values, quartiles):
     found = row("torch", *values).quartiles()
-    assert found == quartiles
-    assert {type(value) for value in found} == {float}
+    assert (found, {*map(type, found)}) == (quartiles, {float})
 
 
 def test_a_row_without_rounds_has_no_quartiles_instead_of_nan():

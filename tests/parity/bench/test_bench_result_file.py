@@ -1,11 +1,13 @@
 """The file of a benchmark, from anyone: what is right comes back, the rest is one paragraph."""
 
 import json
+import re
 from dataclasses import asdict, replace
 
 import pytest
 from bench_results import MACHINE, SPEC, noisy, result, row
 from changes import REMOVED, changed
+from rows import each_row
 
 from parity.bench.comparison import read_result
 from parity.bench.result import FAILED, REFUSED, SECONDS, BenchResult
@@ -14,9 +16,16 @@ from parity.cli.saved import write_json_file
 from parity.errors import InputError
 
 
-def written(found, path):
-    write_json_file(path, found.to_json())
-    return path
+@pytest.fixture
+def read(tmp_path):
+    """Reads a result from a file with a content: bytes, or what JSON can hold."""
+
+    def read(content):
+        text = content if isinstance(content, bytes) else json.dumps(content).encode()
+        (tmp_path / "bench.json").write_bytes(text)
+        return read_result(tmp_path / "bench.json")
+
+    return read
 
 
 def good():
@@ -40,20 +49,10 @@ def good():
     )
 
 
-def test_what_was_written_comes_back(tmp_path):
-    for found in (good(), noisy(0), result()):
-        back = read_result(written(found, tmp_path / "bench.json"))
-        assert back.spec == found.spec
-        assert back.environment == found.environment
-        assert [asdict(row) for row in back.rows] == [asdict(row) for row in found.rows]
-        assert back.to_json() == found.to_json()
-
-
-def test_an_interrupted_benchmark_stays_incomplete(tmp_path):
-    found = replace(noisy(0), is_finished=False)
-    back = read_result(written(found, tmp_path / "bench.json"))
-    assert (back.verdict, back.is_finished) == ("incomplete", False)
-    assert back.to_json() == found.to_json()
+@each_row("found", [good(), noisy(0), result(), replace(noisy(0), is_finished=False)])
+def test_what_was_written_comes_back(found, tmp_path):
+    write_json_file(tmp_path / "bench.json", found.to_json())
+    assert asdict(read_result(tmp_path / "bench.json")) == asdict(found)
 
 
 NARROW = [row("keras", 10.0, 11.0), row("torch", 40.0, 66.0, precision="bf16")]
@@ -63,7 +62,7 @@ ACROSS = BenchResult(
 REFUSED_ROW = row("torch-own", 1.0, status=REFUSED, reason="accuracy", parity="fail")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("found", "place", "value"),
     [
         (good(), ("verdict",), "pass"),
@@ -80,19 +79,13 @@ REFUSED_ROW = row("torch-own", 1.0, status=REFUSED, reason="accuracy", parity="f
         (ACROSS, ("rows", 1, "ratio", "median"), 5.5),
     ],
 )
-def test_what_follows_from_the_rounds_is_computed_whatever_the_file_says(
-    found, place, value, tmp_path
-):
-    path = tmp_path / "bench.json"
-    path.write_text(json.dumps(changed(found.to_json(), place, value)), encoding="utf-8")
-    assert read_result(path).to_json() == found.to_json()
+def test_what_follows_from_the_rounds_is_computed_whatever_the_file_says(found, place, value, read):
+    assert read(changed(found.to_json(), place, value)).to_json() == found.to_json()
 
 
-def test_a_row_whose_baseline_failed_has_no_ratio(tmp_path):
-    path = tmp_path / "bench.json"
-    content = changed(good().to_json(), ("rows", 0, "status"), FAILED)
-    path.write_text(json.dumps(content), encoding="utf-8")
-    assert (read_result(path).rows[1].ratio, read_result(path).verdict) == (None, "incomplete")
+def test_a_row_whose_baseline_failed_has_no_ratio(read):
+    found = read(changed(good().to_json(), ("rows", 0, "status"), FAILED))
+    assert (found.rows[1].ratio, found.verdict) == (None, "incomplete")
 
 
 WRONG = [
@@ -151,15 +144,12 @@ WRONG = [
 ]
 
 
-def refusal(path):
-    """The one paragraph that a file is refused with."""
-    with pytest.raises(InputError) as caught:
-        read_result(path)
-    text = str(caught.value)
-    assert "\n" not in text
-    assert len(text) < 500
+def refusal(read, content):
+    """The one paragraph that a content is refused with."""
+    with pytest.raises(InputError, match=r"\A.{1,499}\Z") as caught:
+        read(content)
     assert caught.value.exit_code == 2
-    return text
+    return str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -167,33 +157,25 @@ def refusal(path):
     WRONG,
     ids=[f"{n}-{'.'.join(map(str, place))}" for n, (place, _, _) in enumerate(WRONG)],
 )
-def test_a_wrong_value_is_named_with_its_place(place, value, message, tmp_path):
-    path = tmp_path / "bench.json"
-    path.write_text(json.dumps(changed(good().to_json(), place, value)), encoding="utf-8")
-    with pytest.raises(InputError, match=message):
-        read_result(path)
-    assert refusal(path).startswith(f"{path} is not what `parity bench --json` writes: ")
+def test_a_wrong_value_is_named_with_its_place(place, value, message, read):
+    text = refusal(read, changed(good().to_json(), place, value))
+    assert re.search(rf"bench.json is not what `parity bench --json` writes: .*{message}", text)
 
 
-def test_every_value_of_a_file_is_checked(tmp_path):
+def test_every_value_of_a_file_is_checked(read):
     """A rule that nobody wrote would let anything through, to fail later in a place of its own."""
-    path = tmp_path / "bench.json"
     content = good().to_json()
-    places = [(key,) for key in content]
-    places += [("rows", 1, key) for key in content["rows"][1]]
-    places += [("rows", 1, "ratio", key) for key in content["rows"][1]["ratio"]]
-    for place in places:
+    whole = {(): content, ("rows", 1): content["rows"][1]}
+    whole["rows", 1, "ratio"] = content["rows"][1]["ratio"]
+    for place in [(*outer, key) for outer, inner in whole.items() for key in inner]:
         for wrong in (REMOVED, {"a": 1.5} if "environment" not in place[-1:] else [1]):
-            path.write_text(json.dumps(changed(good().to_json(), place, wrong)), encoding="utf-8")
-            assert place[-1] in refusal(path), place
+            assert place[-1] in refusal(read, changed(content, place, wrong)), place
 
 
-def test_two_rows_for_the_same_are_refused(tmp_path):
+def test_two_rows_for_the_same_are_refused(read):
     content = good().to_json()
-    content["rows"].append(content["rows"][1])
-    path = tmp_path / "bench.json"
-    path.write_text(json.dumps(content), encoding="utf-8")
-    assert "rows[5] stands for what a row before it stands for" in refusal(path)
+    message = "rows[5] stands for what a row before it stands for"
+    assert message in refusal(read, {**content, "rows": [*content["rows"], content["rows"][1]]})
 
 
 @pytest.mark.parametrize(
@@ -216,7 +198,5 @@ def test_two_rows_for_the_same_are_refused(tmp_path):
     ],
     ids=lambda content: repr(content[:20]),
 )
-def test_what_is_no_such_json_is_one_paragraph(content, tmp_path):
-    path = tmp_path / "bench.json"
-    path.write_bytes(content)
-    refusal(path)
+def test_what_is_no_such_json_is_one_paragraph(content, read):
+    refusal(read, content)

@@ -3,6 +3,7 @@
 import os
 import signal
 import tempfile
+from dataclasses import replace
 
 import pytest
 from bench_children import Stub, open_files
@@ -39,8 +40,7 @@ def stub_run(tmp_path, scratch, monkeypatch):
     monkeypatch.setattr(measure, "run_data", lambda spec: data)
 
     def run(spec, texts=None, python=None, **options):
-        stub = Stub(tmp_path, texts)
-        run.stub = stub
+        run.stub = stub = Stub(tmp_path, texts)
         children = ChildOptions(python or stub.python, stub.python, 20.0)
         return run_bench(spec, children=children, **options)
 
@@ -57,11 +57,10 @@ def test_a_result_has_ratios_parity_and_machine(stub_run):
     spec = BenchSpec(**OWN, gate_seeds=6)
     result = stub_run(spec, texts)
     keras, own = result.rows
-    assert (keras.ratio, keras.baseline) == (None, None)
+    assert (keras.ratio, keras.baseline, keras.parity_note) == (None, None, "the reference")
     # 64 images in 1 s against 0.5, 0.25 and 0.2 s.
     assert (own.ratio.low, own.ratio.median, own.ratio.high, own.ratio.n) == (2.0, 4.0, 5.0, 3)
-    assert (own.baseline, own.parity, keras.parity_note) == ("keras", "pass", "the reference")
-    assert result.verdict == "pass"
+    assert (own.baseline, own.parity, result.verdict) == ("keras", "pass", "pass")
     assert result.spec == spec.to_dict()
     assert result.environment["cores"] == os.cpu_count()
     assert result.environment["began"][:2] == "20"
@@ -69,19 +68,26 @@ def test_a_result_has_ratios_parity_and_machine(stub_run):
     assert_valid(result.to_json())
 
 
-def test_a_refused_variant_has_no_ratio(stub_run):
-    texts = {"keras": "serve(accuracies=(0.9,))", "torch-own": "serve(accuracies=(0.1,))"}
+@pytest.mark.parametrize(
+    ("texts", "statuses", "parity", "verdict"),
+    [
+        (
+            {"keras": "serve(accuracies=(0.9,))", "torch-own": "serve(accuracies=(0.1,))"},
+            (OK, REFUSED),
+            "fail",
+            "fail",
+        ),
+        ({"keras": "raise MemoryError"}, (FAILED, OK), "unchecked", "incomplete"),
+    ],
+    ids=["a refused variant", "beside a baseline that failed"],
+)
+def test_a_variant_has_no_ratio_where_it_or_the_baseline_is_no_result(
+    stub_run, texts, statuses, parity, verdict
+):
     result = stub_run(BenchSpec(**OWN, gate_seeds=6), texts)
-    _, own = result.rows
-    assert (own.status, own.parity, own.ratio) == (REFUSED, "fail", None)
-    assert result.verdict == "fail"
-
-
-def test_a_failed_baseline_leaves_the_others_without_a_ratio(stub_run):
-    result = stub_run(BenchSpec(**OWN, gate_seeds=2), {"keras": "raise MemoryError"})
     keras, own = result.rows
-    assert (keras.status, own.status, own.ratio) == (FAILED, OK, None)
-    assert (own.parity, result.verdict) == ("unchecked", "incomplete")
+    assert (keras.status, own.status) == statuses
+    assert (own.parity, own.ratio, result.verdict) == (parity, None, verdict)
     assert_valid(result.to_json())
 
 
@@ -99,14 +105,11 @@ def test_what_was_measured_is_handed_out_after_every_cell_with_its_ratios(stub_r
     told = []
     spec = BenchSpec(**OWN, gate_seeds=2, parts=("train", "step"))
     result = stub_run(spec, on_result=told.append)
-    assert [len(found.rows) for found in told] == [2, 4]
-    for found in told:
-        assert {row.parity for row in found.rows} == {"unchecked"}
-        assert (found.is_finished, found.verdict) == (False, "incomplete")
-        assert [row.ratio is not None for row in found.rows[:2]] == [False, True]
-        assert found.environment == result.environment
-    assert [row.values for row in told[1].rows] == [row.values for row in result.rows]
-    assert result.is_finished
+    rows = [replace(row, parity="unchecked", parity_note="") for row in result.rows]
+    unfinished = replace(result, is_finished=False, rows=rows)
+    assert (told, len(rows)) == ([replace(unfinished, rows=rows[:2]), unfinished], 4)
+    assert [row.ratio is not None for row in rows] == [False, True] * 2
+    assert (unfinished.verdict, result.is_finished) == ("incomplete", True)
 
 
 def test_an_interpreter_that_is_none_is_refused_before_anything_is_measured(stub_run):
@@ -117,8 +120,7 @@ def test_an_interpreter_that_is_none_is_refused_before_anything_is_measured(stub
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_benchmark_and_leaves_what_was_measured(stub_run, number):
-    before, handlers = open_files(), [signal.getsignal(number)]
-    told = []
+    before, handler, told = open_files(), signal.getsignal(number), []
 
     def say(text):
         if text.startswith("step 32 torch-own"):
@@ -128,8 +130,7 @@ def test_a_signal_ends_the_benchmark_and_leaves_what_was_measured(stub_run, numb
     with pytest.raises(KeyboardInterrupt, match=number.name):
         stub_run(spec, say=say, on_result=told.append)
     assert [len(found.rows) for found in told] == [2]
-    assert signal.getsignal(number) == handlers[0]
-    assert open_files() == before
+    assert (signal.getsignal(number), open_files()) == (handler, before)
     assert len(stub_run.stub.pids()) == 2 * 3 + 1
 
 
@@ -144,14 +145,13 @@ def test_a_real_benchmark_of_both_frameworks(scratch):
     assert_valid(result.to_json())
     assert [row.status for row in result.rows] == [OK] * 3, [row.reason for row in result.rows]
     for row in result.rows:
-        assert len(row.values) == 1
-        assert min(row.values) > 0
-        assert row.environment["variant"] == row.variant
-        assert row.environment["threads"] == 1
-        assert row.peak_memory_mb > 50
+        assert (len(row.values), min(row.values) > 0, row.peak_memory_mb > 50) == (1, True, True)
         assert 0 < row.seconds_to_accuracy < row.warmup_s  # of the first round, compiled in it
         assert (row.ratio is None) == (row.variant == "keras")
-    frameworks = [row.environment["framework"] for row in result.rows]
-    assert frameworks == ["keras", "keras", "torch"]
-    assert [row.environment.get("backend") for row in result.rows[:2]] == ["tensorflow", "torch"]
+    told = ("variant", "threads", "framework", "backend")
+    assert [[row.environment.get(name) for name in told] for row in result.rows] == [
+        ["keras", 1, "keras", "tensorflow"],
+        ["keras-torch", 1, "keras", "torch"],
+        ["torch", 1, "torch", None],
+    ]
     assert list(scratch.iterdir()) == []

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
+from unittest.mock import DEFAULT, Mock
 
 import pytest
 from bench_children import Stub, open_files, task
@@ -17,70 +19,62 @@ from parity.errors import RunError
 
 @pytest.fixture
 def connect(tmp_path):
-    """Starts a child that does as a text says; all of them are ended."""
-    clients = []
+    """Starts a child that does as a text says, and waits until it is ready; all are ended."""
+    with ExitStack() as ends:
 
-    def start(text="serve()", *, timeout_s=20.0, given=None):
-        given = given or task()
-        stub = Stub(tmp_path, {given.variant: text})
-        client = BenchClient(given, "torch", stub.python, tmp_path / "child", timeout_s)
-        clients.append(client)
-        return client, stub
+        def connect(text="serve()", *, is_ready=True, timeout_s=20.0, given=None):
+            given = given or task()
+            stub = Stub(tmp_path, {given.variant: text})
+            client = BenchClient(given, "torch", stub.python, tmp_path / "child", timeout_s)
+            ends.callback(client.close)
+            if is_ready:
+                client.ready()
+            return client, stub
 
-    yield start
-    for client in clients:
-        client.close()
+        yield connect
 
 
 def refused(action):
     """The reason of a failure: one paragraph that is short enough for a row."""
-    with pytest.raises(RunError) as raised:
+    with pytest.raises(RunError, match=r"\A.{1,599}\Z") as raised:
         action()
-    reason = str(raised.value)
-    assert "\n" not in reason
-    assert 0 < len(reason) < 600
-    return reason
+    return str(raised.value)
 
 
-def test_a_child_works_in_its_turns_and_ends_when_it_is_told_to(connect):
-    client, stub = connect(
-        "serve(seconds=(0.5, 0.25), samples=(64,), memory=7.5, accuracies=(0.75,))"
-    )
-    assert client.ready() == {"variant": "torch", "precision": "fp32"}
-    assert client.round() == Round(0.5, 64, 7.5)
-    assert client.accuracy() == 0.75
-    assert client.round() == Round(0.25, 64, 7.5)
+def test_a_child_works_in_its_turns_and_ends_when_it_is_told_to(connect, tmp_path):
+    given = task(part="step", precision="bf16", threads=3)
+    text = "serve(seconds=(0.5, 0.25), samples=(64,), memory=7.5, accuracies=(0.75,))"
+    client, stub = connect(text, is_ready=False, given=given)
+    assert client.ready() == {"variant": "torch", "precision": "bf16"}
+    turns = [client.round(), client.accuracy(), client.round()]
+    assert turns == [Round(0.5, 64, 7.5), 0.75, Round(0.25, 64, 7.5)]
     client.close()
     assert [words[1] for words in stub.events()] == ["start", "round", "round", "end"]
-
-
-def test_the_child_finds_its_task_in_its_folder(connect, tmp_path):
-    given = task(part="step", precision="bf16", threads=3)
-    connect(given=given)
     assert json.loads((tmp_path / "child" / "task.json").read_text()) == given.to_dict()
 
 
 TELLS = "ready(); answer(environment=dict(os.environ)); sys.stdin.readline()"
 
 
-@pytest.mark.parametrize("variant", ["keras-tuned", "torch"])
-def test_every_child_has_its_threads_and_keras_computes_with_tensorflow(connect, variant):
-    client, _ = connect(TELLS, given=task(variant, threads=3))
-    client.ready()
-    told = client.ready()
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
-        assert told[name] == "3"
-    assert told["KERAS_BACKEND"] == "tensorflow"
+THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"), "3")
 
 
-@pytest.mark.parametrize(("device", "visible"), [("cpu", ""), ("cuda", "0"), ("cuda:1", "1")])
-def test_keras_on_torch_sees_the_device_that_was_asked_for_and_no_other(connect, device, visible):
-    """It takes the first GPU that it sees, whatever it is asked for."""
-    client, _ = connect(TELLS, given=task("keras-torch", device=device))
-    client.ready()
-    told = client.ready()
-    assert told["KERAS_BACKEND"] == "torch"
-    assert told["CUDA_VISIBLE_DEVICES"] == visible
+@pytest.mark.parametrize(
+    ("variant", "device", "told"),
+    [
+        ("keras-tuned", "cpu", {"KERAS_BACKEND": "tensorflow"}),
+        ("torch", "cpu", {"KERAS_BACKEND": "tensorflow"}),
+        # Keras on torch takes the first GPU that it sees, whatever it is asked for.
+        ("keras-torch", "cpu", {"KERAS_BACKEND": "torch", "CUDA_VISIBLE_DEVICES": ""}),
+        ("keras-torch", "cuda", {"KERAS_BACKEND": "torch", "CUDA_VISIBLE_DEVICES": "0"}),
+        ("keras-torch", "cuda:1", {"KERAS_BACKEND": "torch", "CUDA_VISIBLE_DEVICES": "1"}),
+    ],
+)
+def test_every_child_has_its_threads_its_backend_and_sees_its_device(
+    connect, variant, device, told
+):
+    client, _ = connect(TELLS, given=task(variant, device=device, threads=3))
+    assert client.ready().items() >= {**THREADS, **told}.items()
 
 
 ENDINGS = {
@@ -106,6 +100,10 @@ ENDINGS = {
         "os.kill(os.getpid(), signal.SIGKILL)",
         "was killed by SIGKILL, often by the kernel's",
     ),
+    "in a round": (
+        "ready()\nsys.stdin.readline()\nos.kill(os.getpid(), signal.SIGKILL)",
+        "was killed by SIGKILL, often by the kernel's",
+    ),
     "crashed": (
         "os.kill(os.getpid(), signal.SIGSEGV)",
         "was killed by SIGSEGV; if nobody sent the signal",
@@ -117,44 +115,29 @@ ENDINGS = {
 }
 
 
-@pytest.mark.parametrize("name", [*ENDINGS, "in a round"])
+@pytest.mark.parametrize("name", ENDINGS)
 def test_a_child_that_ends_says_why(connect, name):
-    text, reason = ENDINGS.get(name, ENDINGS["killed"])
-    if name == "in a round":
-        client, _ = connect(f"ready()\nsys.stdin.readline()\n{text}")
-        client.ready()
-        found = refused(client.round)
-    else:
-        found = refused(connect(text)[0].ready)
+    text, reason = ENDINGS[name]
+    client, _ = connect(text, is_ready=name == "in a round")
+    found = refused(client.round if name == "in a round" else client.ready)
     assert found.startswith(reason)
     assert "look at the log" not in found  # it goes with the folder
 
 
 def test_a_child_that_hangs_is_given_up_and_ended_at_once(connect):
     client, stub = connect("note('start', os.getpid()); ready(); time.sleep(60)")
-    client.ready()
     client._timeout_s = 0.3  # a busy machine may need longer for the start
     began = time.monotonic()
     assert refused(client.round).startswith("no answer within 0.3 s; give it more time (--timeout)")
     client.close()
     assert time.monotonic() - began < module.GRACE_S / 2
-    (pid,) = stub.pids()
-    assert not is_alive(pid)
+    assert stub.is_gone()
 
 
 def test_the_limit_holds_for_one_answer_and_not_for_all(connect):
     client, _ = connect("serve(before=lambda count: time.sleep(0.2))")
-    client.ready()
     client._timeout_s = 1.0
     assert [client.round().samples for _ in range(6)] == [64] * 6
-
-
-def answering(connect, texts):
-    """The client of a child that is ready, and gives these answers one after the other."""
-    each = f"for said in {texts!r}:\n    sys.stdin.readline(); say(said)\n"
-    client, _ = connect(f"ready()\n{each}sys.stdin.readline()")
-    client.ready()
-    return client
 
 
 NO_ROUNDS = [
@@ -182,34 +165,38 @@ NO_ROUNDS = [
 ]
 
 
-def test_an_answer_that_is_no_round_is_refused(connect):
-    client = answering(connect, NO_ROUNDS)
-    reasons = [refused(client.round) for _ in NO_ROUNDS]
+@pytest.mark.parametrize(
+    ("method", "texts", "expected"),
+    [
+        ("round", NO_ROUNDS, "; expected "),
+        (
+            "accuracy",
+            [f'{{"accuracy": {value}}}' for value in ("NaN", 1.5, -0.1, "null", '"high"', "true")],
+            "; expected an accuracy in [0, 1]",
+        ),
+        (
+            "ready",
+            ["{}", '{"environment": 3}', '{"environment": null}'],
+            "; expected its environment",
+        ),
+    ],
+)
+def test_a_wrong_answer_is_refused(connect, method, texts, expected):
+    is_asked = method != "ready"  # which only waits
+    begin, wait = ("ready()\n", "sys.stdin.readline(); ") if is_asked else ("", "")
+    text = f"{begin}for said in {texts!r}:\n    {wait}say(said)\nsys.stdin.readline()"
+    client, _ = connect(text, is_ready=is_asked)
+    reasons = [refused(getattr(client, method)) for _ in texts]
     assert all(reason.startswith("it answered ") for reason in reasons)
-    assert all("; expected " in reason for reason in reasons)
-
-
-@pytest.mark.parametrize("said", ["{}", '{"environment": 3}', '{"environment": null}'])
-def test_a_child_that_does_not_say_what_it_runs_on_is_not_ready(connect, said):
-    client, _ = connect(f"say({said!r}); sys.stdin.readline()")
-    assert "expected its environment" in refused(client.ready)
-
-
-def test_an_accuracy_that_is_none_is_refused(connect):
-    values = ["NaN", "1.5", "-0.1", "null", '"high"', "true"]
-    client = answering(connect, [f'{{"accuracy": {value}}}' for value in values])
-    reasons = [refused(client.accuracy) for _ in values]
-    assert all("expected an accuracy in [0, 1]" in reason for reason in reasons)
+    assert all(expected in reason for reason in reasons)
 
 
 @pytest.mark.parametrize("pause_s", [0, 0.1], ids=["at once", "a little later"])
 def test_an_answer_too_many_is_not_taken_for_the_next_round(connect, pause_s):
-    two = [json.dumps({"seconds": 1.0, "samples": number}) for number in (1, 2)]
-    text = f"say({two[0]!r}); time.sleep({pause_s}); say({two[1]!r})"
-    if not pause_s:  # both in one piece
-        text = f"say({chr(10).join(two)!r})"
+    one, two = (json.dumps({"seconds": 1.0, "samples": number}) for number in (1, 2))
+    pause = f"say({one!r}); time.sleep({pause_s}); say({two!r})"
+    text = pause if pause_s else f"say({one!r} + chr(10) + {two!r})"  # both in one piece
     client, _ = connect(f"ready(); sys.stdin.readline(); {text}; sys.stdin.readline()")
-    client.ready()
     assert client.round().samples == 1
     time.sleep(2 * pause_s + 0.1)
     assert refused(client.round).startswith("it sent more answers than requests")
@@ -217,13 +204,14 @@ def test_an_answer_too_many_is_not_taken_for_the_next_round(connect, pause_s):
 
 def test_an_answer_without_an_end_fills_no_memory(connect):
     text = "while True: replies.write('x' * 65536); replies.flush()"
-    client, _ = connect(text)
+    client, _ = connect(text, is_ready=False)
     assert refused(client.ready).startswith("its answer has more than 1,000,000 bytes")
     assert len(client._buffer) < 2 * module.MAX_ANSWER
 
 
 def test_a_child_that_wrote_much_says_why_it_ended_in_a_few_words(connect):
-    client, _ = connect("print('x' * 3_000_000); print('y' * 5000); sys.exit(7)")
+    text = "print('x' * 3_000_000); print('y' * 5000); sys.exit(7)"
+    client, _ = connect(text, is_ready=False)
     assert refused(client.ready).endswith("… (exit code 7)")
 
 
@@ -239,7 +227,6 @@ note("start", inner.pid)
 def test_a_process_that_a_child_leaves_behind_neither_hides_its_end_nor_lives_on(connect):
     """It holds the pipe open, so that the pipe does not tell that the child is gone."""
     client, stub = connect(f"{GRANDCHILD}ready(); sys.exit(5)", timeout_s=60.0)
-    client.ready()
     began = time.monotonic()
     assert "(exit code 5)" in refused(client.round)
     assert time.monotonic() - began < 10
@@ -251,17 +238,15 @@ def test_a_process_that_a_child_leaves_behind_neither_hides_its_end_nor_lives_on
 
 def test_a_child_that_closes_its_pipe_and_runs_on_is_not_waited_for(connect, monkeypatch):
     monkeypatch.setattr(module, "GRACE_S", 0.2)
-    client, _ = connect("replies.close(); time.sleep(60)", timeout_s=None)
+    client, _ = connect("replies.close(); time.sleep(60)", is_ready=False, timeout_s=None)
     assert refused(client.ready) == "closed the pipe on which it answers, but did not end"
 
 
 def test_a_child_that_does_not_end_is_killed(connect, monkeypatch):
     monkeypatch.setattr(module, "GRACE_S", 0.2)
     client, stub = connect("signal.signal(signal.SIGTERM, signal.SIG_IGN); serve(); time.sleep(60)")
-    client.ready()
     client.close()
-    (pid,) = stub.pids()
-    assert not is_alive(pid)
+    assert stub.is_gone()
 
 
 def test_nothing_is_left_open_and_to_close_twice_does_no_harm(tmp_path):
@@ -269,22 +254,18 @@ def test_nothing_is_left_open_and_to_close_twice_does_no_harm(tmp_path):
     client = BenchClient(task(), "torch", Stub(tmp_path).python, tmp_path / "a", 20.0)
     client.ready()
     client.close()
-    other = os.open(os.devnull, os.O_RDONLY)  # may get the number of what was closed
-    try:
+    with open(os.devnull) as other:  # may get the number of what was closed
         client.close()
-        os.fstat(other)
-    finally:
-        os.close(other)
+        os.fstat(other.fileno())
     assert open_files() == before
 
 
-@pytest.mark.parametrize("content", [None, "not executable", b"\x7fELF no program"], ids=repr)
+@pytest.mark.parametrize("content", [None, b"not executable", b"\x7fELF no program"], ids=repr)
 def test_an_interpreter_that_cannot_be_started_is_told_and_leaves_nothing(tmp_path, content):
-    python = tmp_path / "python"
+    python, before = tmp_path / "python", open_files()
     if content is not None:
-        python.write_bytes(content if isinstance(content, bytes) else content.encode())
-        python.chmod(0o755 if isinstance(content, bytes) else 0o644)
-    before = open_files()
+        python.write_bytes(content)
+        python.chmod(0o755 if content.startswith(b"\x7fELF") else 0o644)
     reason = refused(lambda: BenchClient(task(), "torch", str(python), tmp_path / "a", 20.0))
     assert reason.startswith("cannot be started (")
     assert f"check the interpreter {str(python)!r} (--torch-python)" in reason
@@ -292,10 +273,7 @@ def test_an_interpreter_that_cannot_be_started_is_told_and_leaves_nothing(tmp_pa
 
 
 def test_an_interrupt_while_a_child_is_started_leaves_nothing_open(tmp_path, monkeypatch):
-    def interrupted(*arguments, **options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    monkeypatch.setattr(subprocess, "Popen", Mock(side_effect=KeyboardInterrupt))
     before = open_files()
     with pytest.raises(KeyboardInterrupt):
         BenchClient(task(), "torch", sys.executable, tmp_path / "a", 20.0)
@@ -304,20 +282,12 @@ def test_an_interrupt_while_a_child_is_started_leaves_nothing_open(tmp_path, mon
 
 def test_an_interrupt_while_a_child_is_waited_for_ends_it_all_the_same(connect, monkeypatch):
     client, stub = connect("serve(); time.sleep(60)")
-    client.ready()
-    wait, calls = client._process.wait, []
-
-    def interrupted(timeout=None):
-        calls.append(timeout)
-        if len(calls) == 1:
-            raise KeyboardInterrupt
-        return wait(timeout)
-
-    monkeypatch.setattr(client._process, "wait", interrupted)
+    interrupted_once = [KeyboardInterrupt, *[DEFAULT] * 9]
+    wait = Mock(wraps=client._process.wait, side_effect=interrupted_once)
+    monkeypatch.setattr(client._process, "wait", wait)
     with pytest.raises(KeyboardInterrupt):
         client.close()
-    (pid,) = stub.pids()
-    assert not is_alive(pid)
+    assert stub.is_gone()
 
 
 def test_a_child_ends_by_itself_when_its_parent_is_killed(tmp_path):
@@ -341,6 +311,5 @@ def test_a_child_ends_by_itself_when_its_parent_is_killed(tmp_path):
     finally:
         parent.kill()
         parent.communicate()
-    (pid,) = stub.pids()
-    wait_for(lambda: not is_alive(pid))
+    wait_for(stub.is_gone)
     assert stub.events()[-1] == ["torch", "end"]

@@ -1,11 +1,9 @@
 """The gate: a fast run that trains otherwise is refused, a right one passes, and it says why."""
 
-import stat
 import sys
-import types
-from dataclasses import dataclass, field
+from types import SimpleNamespace
+from unittest.mock import Mock
 
-import numpy as np
 import pytest
 from bench_children import Stub
 from bench_results import row
@@ -22,7 +20,7 @@ from parity.programs.bench_spec import BenchSpec
 from parity.sweeps.groups import equivalence_of_groups
 from torch_impl import fit
 
-SPEC = BenchSpec(train_size=64, val_size=16, gate_seeds=8)
+SMALL = {"train_size": 64, "val_size": 16}
 GOOD = (0.90, 0.91, 0.89, 0.90, 0.91, 0.89, 0.90, 0.90)
 
 
@@ -30,32 +28,17 @@ def serves(accuracies):
     return f"serve(accuracies={tuple(accuracies)!r})"
 
 
-@dataclass
-class Ladder:
-    """What `run_all` finds, and what it was asked for."""
-
-    verdict: str = "pass"
-    errors: tuple = ()
-    first_divergence: tuple | None = None
-    accuracy: float = 0.5
-    raises: Exception | None = None
-    asked: list = field(default_factory=list)
-
-    @property
-    def history(self):
-        return {"torch": {"val_accuracy": [0.1, self.accuracy]}}
-
-    def run_all(self, specs, options):
-        self.asked.append((specs, options))
-        if self.raises is not None:
-            raise self.raises
-        return [self]
+def measured(*variants, **others):
+    """Rows of variants, in the order in which they ran."""
+    return [row(variant, 1.0 + number, **others) for number, variant in enumerate(variants)]
 
 
 @pytest.fixture
 def ladder(monkeypatch):
-    """The ladder, compared in no time."""
-    found = Ladder()
+    """What `run_all` finds, in no time; `run_all` knows what it was asked for."""
+    history = {"torch": {"val_accuracy": [0.1, 0.5]}}
+    found = SimpleNamespace(verdict="pass", errors=(), first_divergence=None, history=history)
+    found.run_all = Mock(return_value=[found])
     monkeypatch.setattr("parity.runs.run.run_all", found.run_all)
     return found
 
@@ -67,106 +50,75 @@ def _small_data(monkeypatch):
     monkeypatch.setattr(run, "run_data", lambda spec: data)
 
 
+def no_progress(text):
+    """Says nothing."""
+
+
 @pytest.fixture
 def judge(tmp_path):
-    """Checks rows with children that do as the texts of their variants say."""
+    """Checks rows with children that do as the texts of their variants say; they, and the stub."""
 
-    def judged(rows, texts=None, *, spec=SPEC, say=lambda text: None):
-        judge.stub = Stub(tmp_path, texts)
-        found = checked(rows, spec, tmp_path / "gate", judge.stub.pythons, 20.0, say)
+    def judge(rows, texts=None, **settings):
+        stub, spec = Stub(tmp_path, texts), BenchSpec(**{**SMALL, "gate_seeds": 8, **settings})
+        found = checked(rows, spec, tmp_path / "gate", stub.pythons, 20.0, no_progress)
         assert len(found) == len(rows)
-        assert not any(map(is_alive, judge.stub.pids()))
-        return found
+        assert not any(map(is_alive, stub.pids()))
+        return found, stub
 
-    judge = types.SimpleNamespace(stub=None)
-    return lambda *arguments, **options: (judged(*arguments, **options), judge.stub)
-
-
-def test_a_variant_as_good_as_keras_passes(judge):
-    ours = (0.91, 0.90, 0.90, 0.89, 0.90, 0.90, 0.91, 0.89)
-    texts = {"keras": serves(GOOD), "torch-own": serves(ours)}
-    rows = [row("keras", 1.0), row("torch-own", 2.0)]
-    (keras, own), _ = judge(rows, texts)
-    assert (keras.parity, keras.parity_note, keras.status) == ("pass", "the reference", OK)
-    assert (own.parity, own.status, own.reason, own.values) == ("pass", OK, "", (2.0,))
-    found = equivalence_of_groups(ours, GOOD, MARGIN)
-    # The means are equal, and plain Welch has an interval of +-0.0067.
-    assert found.low < -0.0067 < 0.0067 < found.high
-    assert own.parity_note == (
-        f"as good as Keras: accuracy +0.000 ({found.low:+.3f} to {found.high:+.3f}) of Keras's, "
-        "margin 0.03, 8 seeds of 6 epochs"
-    )
+    return judge
 
 
-@pytest.mark.parametrize("accuracy", [1.0, 0.1])
-def test_a_few_seeds_decide_nothing_though_they_have_no_spread(judge, accuracy):
-    (_, own), _ = judge(
-        [row("keras", 1.0), row("torch-own", 2.0)],
-        {"keras": serves([1.0]), "torch-own": serves([accuracy])},
-        spec=BenchSpec(train_size=64, val_size=16, gate_seeds=5),
-    )
-    assert (own.parity, own.status) == ("unchecked", OK)
-    assert own.parity_note.endswith("5 seeds of 6 epochs; needs 6 seeds")
-
-
-def test_enough_seeds_that_show_a_difference_near_the_margin_are_not_asked_for_more(judge):
-    ours = tuple(value - 0.025 for value in GOOD)
-    (_, own), _ = judge(
-        [row("keras", 1.0), row("torch-own", 2.0)],
-        {"keras": serves(GOOD), "torch-own": serves(ours)},
-    )
-    assert equivalence_of_groups(ours, GOOD, MARGIN).n_needed <= 8
-    assert own.parity == "unchecked"
-    assert own.parity_note.endswith("8 seeds of 6 epochs; the difference is near the margin")
-
-
-BAD = {
-    "never trains": (0.10, 0.09, 0.11, 0.10, 0.10, 0.10, 0.09, 0.11),
-    "trains too fast": (0.80, 0.84, 0.79, 0.81, 0.82, 0.80, 0.81, 0.81),
-    "cheats": (1.0,) * 8,  # better than Keras is not as Keras
-}
+AS_GOOD = ("pass", "as good as Keras: {figures}")
+OTHER = ("fail", "{figures}")
+UNSURE = ("unchecked", "inconclusive: {figures}; needs {needed} seeds")
+TIMED = "seeded: the program that is timed reaches an accuracy of"
+NEAR = ("unchecked", "inconclusive: {figures}; the difference is near the margin")
 
 
 @pytest.mark.parametrize(
-    ("name", "variant"),
-    [*zip(BAD, ("torch-own", "torch-compiled", "keras-tuned"), strict=True)],
+    ("ours", "theirs", "verdict"),
+    [
+        ((0.91, 0.90, 0.90, 0.89, 0.90, 0.90, 0.91, 0.89), GOOD, AS_GOOD),
+        ((0.10, 0.09, 0.11, 0.10, 0.10, 0.10, 0.09, 0.11), GOOD, OTHER),
+        ((0.80, 0.84, 0.79, 0.81, 0.82, 0.80, 0.81, 0.81), GOOD, OTHER),
+        ((1.0,) * 8, GOOD, OTHER),  # better than Keras is not as Keras
+        ((1.0,) * 5, (1.0,) * 5, UNSURE),
+        ((0.1,) * 5, (1.0,) * 5, UNSURE),
+        ((0.90, 0.80), (0.85, 0.90), UNSURE),
+        (tuple(value - 0.025 for value in GOOD), GOOD, NEAR),
+    ],
+    ids=[
+        *("as good", "never trains", "trains too fast", "cheats"),
+        *("few seeds without a spread", "though they differ", "two seeds", "near the margin"),
+    ],
 )
-def test_a_fast_variant_that_trains_otherwise_is_refused(judge, variant, name):
-    texts = {"keras": serves(GOOD), variant: serves(BAD[name])}
-    (keras, fast), _ = judge([row("keras", 1.0), row(variant, 1000.0)], texts)
-    assert keras.status == OK
-    assert (fast.parity, fast.status) == ("fail", REFUSED)
-    difference = np.mean(BAD[name]) - np.mean(GOOD)
-    assert fast.reason.startswith(f"it does not train as Keras does: accuracy {difference:+.3f} (")
-
-
-def test_too_few_seeds_prove_nothing_and_say_how_many_are_needed(judge):
-    ours, theirs = (0.90, 0.80), (0.85, 0.90)
-    (_, own), _ = judge(
-        [row("keras", 1.0), row("torch-own", 2.0)],
-        {"keras": serves(theirs), "torch-own": serves(ours)},
-        spec=BenchSpec(train_size=64, val_size=16, gate_seeds=2),
+@pytest.mark.parametrize("variant", ["torch-own", "keras-tuned"])
+def test_a_variant_is_judged_by_its_accuracies_over_the_seeds(
+    judge, variant, ours, theirs, verdict
+):
+    texts = {"keras": serves(theirs), variant: serves(ours)}
+    (keras, fast), _ = judge(measured("keras", variant), texts, gate_seeds=len(ours))
+    assert (keras.parity, keras.parity_note, keras.status) == ("pass", "the reference", OK)
+    found = equivalence_of_groups(ours, theirs, MARGIN)
+    figures = (
+        f"accuracy {found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f}) of Keras's, "
+        f"margin 0.03, {len(ours)} seeds of 6 epochs"
     )
-    assert (own.parity, own.status) == ("unchecked", OK)
-    needed = equivalence_of_groups(ours, theirs, MARGIN).n_needed
-    assert own.parity_note.startswith("inconclusive: accuracy -0.025 (")
-    assert own.parity_note.endswith(f"; needs {needed} seeds")
+    parity, note = verdict
+    note = note.format(figures=figures, needed=found.n_needed)
+    assert (fast.parity, fast.parity_note, fast.values) == (parity, note, (2.0,))
+    refusal = (REFUSED, f"it does not train as Keras does: {note}")
+    assert (fast.status, fast.reason) == (refusal if parity == "fail" else (OK, ""))
 
 
 def test_variants_train_from_as_many_seeds_as_are_asked_for(judge, tmp_path):
-    texts = {"keras": serves(GOOD), "torch-own": serves(GOOD)}
-    spec = BenchSpec(train_size=64, val_size=16, gate_seeds=3, batch_sizes=(16, 8), seed=7)
-    _, stub = judge([row("keras", 1.0), row("torch-own", 2.0)], texts, spec=spec)
+    rows, settings = measured("keras", "torch-own"), {"batch_sizes": (16, 8), "seed": 7}
+    _, stub = judge(rows, gate_seeds=3, **settings)
     assert stub.rounds() == [f"{name} {n}" for name in ("keras", "torch-own") for n in range(3)]
     given = read_json(tmp_path / "gate" / "gate-torch-own-fp32" / "child" / "task.json")
-    assert (given["part"], given["variant"], given["precision"]) == (
-        "accuracy",
-        "torch-own",
-        "fp32",
-    )
-    assert (given["spec"]["epochs"], given["spec"]["batch_size"], given["spec"]["seed"]) == (
-        *(EPOCHS, 16, 7),
-    )
+    expected = {"epochs": EPOCHS, "batch_size": 16, "seed": 7}
+    assert given.pop("spec").items() >= expected.items()
+    assert given == {"part": "accuracy", "variant": "torch-own", "precision": "fp32"}
 
 
 def test_one_variant_is_judged_once_for_all_its_cells_and_keras_once_for_all_variants(judge):
@@ -176,71 +128,51 @@ def test_one_variant_is_judged_once_for_all_its_cells_and_keras_once_for_all_var
         for size in (16, 8)
         for variant in ("keras", "torch-own", "torch-eager", "torch-own#2")
     ]
-    texts = dict.fromkeys(("keras", "torch-own", "torch-eager"), serves(GOOD))
-    found, stub = judge(rows, texts)
+    variants = ["keras", "torch-own", "torch-eager"]
+    found, stub = judge(rows, dict.fromkeys(variants, serves(GOOD)))
     assert {found_row.parity for found_row in found} == {"pass"}
-    assert [words[0] for words in stub.events() if words[1] == "start"] == [
-        *("keras", "torch-own", "torch-eager"),
-    ]
+    assert [words[0] for words in stub.events() if words[1] == "start"] == variants
 
 
-def test_every_precision_is_judged_by_itself_and_against_keras_in_fp32(judge, tmp_path):
-    texts = {
-        "keras": serves(GOOD),
-        "torch-own": f"good = {GOOD!r}\nserve(accuracies=good if task['precision'] == 'fp32' else "
-        "[0.1])",
-    }
-    rows = [
-        row(variant, 1.0, precision=precision)
-        for precision in ("fp32", "bf16")
-        for variant in ("keras", "torch-own")
+def test_every_precision_is_judged_by_itself_and_against_keras_in_fp32(judge):
+    own = f"serve(accuracies={GOOD!r} if task['precision'] == 'fp32' else [0.1])"
+    variants = ("keras", "torch-own")
+    rows = [*measured(*variants), *measured(*variants, precision="bf16")]
+    found, _ = judge(rows, {"keras": serves(GOOD), "torch-own": own})
+    assert [(item.parity, item.status) for item in found] == [("pass", OK)] * 3 + [
+        ("fail", REFUSED)
     ]
-    found, _ = judge(rows, texts)
-    assert [item.parity for item in found] == ["pass", "pass", "pass", "fail"]
     assert found[0].parity_note == "the reference"
     assert found[2].parity_note.startswith("as good as Keras")  # Keras in bf16 is judged too
-    assert [item.status for item in found] == [OK, OK, OK, REFUSED]
 
 
-@pytest.mark.parametrize("part", ["input", "augment"])
-def test_what_trains_nothing_is_left_alone(judge, part):
-    rows = [row("keras", 1.0, part=part), row("torch-own", 2.0, part=part)]
-    found, stub = judge(rows, dict.fromkeys(("keras", "torch-own"), "sys.exit(1)"))
-    assert found == rows
-    assert stub.events() == []
-
-
-@pytest.mark.parametrize("status", [FAILED, REFUSED])
-def test_what_was_not_measured_is_not_trained(judge, status):
-    rows = [row("keras", 1.0), row("torch-own", status=status, reason="why")]
-    found, stub = judge(rows)
-    assert found[1] == rows[1]
-    assert stub.events() == []
-
-
-def test_nothing_is_checked_where_nobody_asks_for_it(judge):
-    rows = [row("keras", 1.0), row("torch", 2.0), row("torch-own", 2.0)]
-    spec = BenchSpec(train_size=64, val_size=16, gate_seeds=0)
-    found, stub = judge(rows, spec=spec)
-    assert found == rows
-    assert stub.events() == []
+@pytest.mark.parametrize(
+    ("rows", "seeds"),
+    [
+        (measured("keras", "torch-own", part="input"), 8),
+        (measured("keras", "torch-own", part="augment"), 8),
+        ([row("keras", 1.0), row("torch-own", status=FAILED, reason="why")], 8),
+        ([row("keras", 1.0), row("torch-own", status=REFUSED, reason="why")], 8),
+        (measured("keras", "torch", "torch-own"), 0),
+    ],
+    ids=["input", "augment", FAILED, REFUSED, "nobody asks"],
+)
+def test_what_trains_nothing_was_not_measured_or_is_not_asked_for_is_left_alone(judge, rows, seeds):
+    (_, *others), stub = judge(rows, gate_seeds=seeds)
+    assert (others, stub.events()) == (rows[1:], [])
 
 
 def test_a_variant_that_cannot_be_trained_is_unchecked_and_leaves_the_others(judge):
     texts = {"keras": serves(GOOD), "torch-own": "raise MemoryError", "torch-eager": serves(GOOD)}
-    rows = [row(name, 1.0) for name in texts]
-    (_, own, eager), _ = judge(rows, texts)
-    assert (own.parity, own.status) == ("unchecked", OK)
+    (_, own, eager), _ = judge(measured(*texts), texts)
+    assert (own.parity, own.status, eager.parity) == ("unchecked", OK, "pass")
     assert own.parity_note.startswith("ran out of memory (MemoryError)")
-    assert eager.parity == "pass"
 
 
 def test_where_keras_cannot_be_trained_all_are_told_so_and_it_is_tried_once(judge):
-    texts = {"keras": "note('try'); sys.exit(3)"}
-    rows = [row(name, 1.0) for name in ("torch-own", "torch-eager")]
-    found, stub = judge(rows, texts)
-    assert [item.parity for item in found] == ["unchecked"] * 2
+    found, stub = judge(measured("torch-own", "torch-eager"), {"keras": "note('try'); sys.exit(3)"})
     for item in found:
+        assert item.parity == "unchecked"
         assert item.parity_note.startswith("Keras's own runs failed: ended without a message")
     assert stub.events() == [["keras", "try"]]
 
@@ -248,67 +180,74 @@ def test_where_keras_cannot_be_trained_all_are_told_so_and_it_is_tried_once(judg
 def test_the_port_is_compared_on_the_ladder_and_is_asked_what_the_timed_program_reaches(
     judge, ladder
 ):
-    texts = {"torch": serves((0.5,))}
-    spec = BenchSpec(gate_seeds=2, batch_sizes=(16, 8), seed=7, threads=3)
-    (keras, torch), stub = judge([row("keras", 1.0), row("torch", 2.0)], texts, spec=spec)
-    assert (torch.parity, torch.status) == ("pass", OK)
-    assert torch.parity_note == "seeded: the same run, level by level"
+    settings = {"gate_seeds": 2, "batch_sizes": (16, 8), "seed": 7, "threads": 3}
+    sizes = {"train_size": 600, "val_size": 200}
+    (keras, torch), stub = judge(
+        measured("keras", "torch"), {"torch": serves((0.5,))}, **settings, **sizes
+    )
+    note = "seeded: the same run, level by level"
+    assert (torch.parity, torch.status, torch.parity_note) == ("pass", OK, note)
     assert keras.parity == "pass"
-    (((run,), options),) = ladder.asked
+    ((run,), options), _ = ladder.run_all.call_args
     assert (run.batch_size, run.seed, run.threads, run.mode) == (16, 7, 3, "seeded")
     assert {name: getattr(run, name) for name in LADDER} == LADDER
-    assert options.children.pythons == stub.pythons
-    assert options.children.timeout_s == 20.0
+    assert (options.children.pythons, options.children.timeout_s) == (stub.pythons, 20.0)
     assert stub.rounds() == ["torch 0"]
 
 
-def test_a_port_that_falls_off_the_ladder_is_refused(judge, ladder):
-    ladder.verdict = "fail"
-    ladder.first_divergence = (
-        types.SimpleNamespace(id="optimizer"),
-        types.SimpleNamespace(name="conv1.kernel"),
-    )
-    (torch,), stub = judge([row("torch", 1000.0)], {"torch": serves((0.5,))})
-    assert (torch.parity, torch.status) == ("fail", REFUSED)
-    assert torch.reason == "it does not train as Keras does: seeded: optimizer, conv1.kernel"
-    assert stub.events() == []
-
-
-@pytest.mark.parametrize("accuracy", [0.1, 0.5001, 1.0])
-def test_a_timed_program_that_is_not_what_was_compared_is_refused(judge, ladder, accuracy):
-    """A loop that trains less is fast, and `fit`, which is compared, would not know of it."""
-    (torch,), _ = judge([row("torch", 1000.0)], {"torch": serves((accuracy,))})
-    assert (torch.parity, torch.status) == ("fail", REFUSED)
-    assert f"is timed reaches an accuracy of {accuracy:.4f}, torch_impl.fit 0.5000" in torch.reason
-
-
-def test_a_ladder_that_could_not_be_compared_is_unchecked_in_one_paragraph(judge, ladder):
-    ladder.verdict, ladder.errors = "error", ("keras was killed\nThe log ends with:\n    x", "and")
-    (torch,), _ = judge([row("torch", 2.0)])
-    assert (torch.parity, torch.status) == ("unchecked", OK)
-    assert torch.parity_note == "keras was killed; and"
+@pytest.mark.parametrize(
+    ("changes", "accuracy", "verdict"),
+    [
+        (
+            {
+                "verdict": "fail",
+                "first_divergence": (
+                    SimpleNamespace(id="optimizer"),
+                    SimpleNamespace(name="conv1.kernel"),
+                ),
+            },
+            None,  # nothing is trained
+            ("fail", "seeded: optimizer, conv1.kernel"),
+        ),
+        # A loop that trains less is fast, and `fit`, which is compared, would not know of it.
+        *(
+            ({}, wrong, ("fail", f"{TIMED} {wrong:.4f}, torch_impl.fit 0.5000"))
+            for wrong in (0.1, 0.5001, 1.0)
+        ),
+        (
+            {"verdict": "error", "errors": ("keras was killed\nThe log ends with:\n    x", "and")},
+            None,
+            ("unchecked", "keras was killed; and"),
+        ),
+    ],
+)
+def test_a_port_that_falls_off_the_ladder_or_is_not_timed_as_compared_is_refused(
+    judge, ladder, changes, accuracy, verdict
+):
+    vars(ladder).update(changes)
+    (torch,), stub = judge(measured("torch"), {"torch": serves((accuracy,))})
+    parity, note = verdict
+    assert (torch.parity, torch.parity_note) == verdict
+    refusal = (REFUSED, f"it does not train as Keras does: {note}")
+    assert (torch.status, torch.reason) == (refusal if parity == "fail" else (OK, ""))
+    assert len(stub.rounds()) == (accuracy is not None)
 
 
 def test_in_half_precision_the_port_is_judged_by_its_accuracy(judge, ladder):
     """No step of it can be Keras's to the bit."""
     texts = {"keras": serves(GOOD), "torch": serves(GOOD)}
-    (torch,), _ = judge([row("torch", 2.0, precision="bf16")], texts)
+    (torch,), _ = judge(measured("torch", precision="bf16"), texts)
     assert torch.parity_note.startswith("as good as Keras")
-    assert ladder.asked == []
+    ladder.run_all.assert_not_called()
 
 
 def test_an_interrupt_ends_the_gate_and_its_children(tmp_path, monkeypatch):
-    def interrupted(client):
-        raise KeyboardInterrupt
-
+    interrupted = Mock(side_effect=KeyboardInterrupt)
     monkeypatch.setattr("parity.bench.client.BenchClient.accuracy", interrupted)
-    stub = Stub(tmp_path)
+    stub, spec = Stub(tmp_path), BenchSpec(**SMALL)
     with pytest.raises(KeyboardInterrupt):
-        checked(
-            [row("torch-own", 1.0)], SPEC, tmp_path / "gate", stub.pythons, 20.0, lambda text: None
-        )
-    assert stub.pids()
-    assert not any(map(is_alive, stub.pids()))
+        checked(measured("torch-own"), spec, tmp_path / "gate", stub.pythons, 20.0, no_progress)
+    assert stub.is_gone()
 
 
 WRAPPER = """#!{python}
@@ -328,19 +267,6 @@ train.Adam = lambda weights, learning_rate, **others: right(weights, 3 * learnin
 """
 
 
-@pytest.fixture
-def faulty_python(tmp_path):
-    """An interpreter whose torch half has a fault."""
-
-    def make(fault):
-        path = tmp_path / "faulty"
-        path.write_text(WRAPPER.format(python=sys.executable, root=str(ROOT), fault=fault))
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
-        return str(path)
-
-    return make
-
-
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("fault", "status", "parity"),
@@ -348,7 +274,7 @@ def faulty_python(tmp_path):
     ids=["right", "other rate"],
 )
 def test_a_real_port_passes_and_one_that_trains_otherwise_does_not(
-    tmp_path, monkeypatch, faulty_python, warm_halves, fault, status, parity
+    tmp_path, monkeypatch, warm_halves, fault, status, parity
 ):
     data = make_data((12, 20, 3), num_classes=5, num_train=70, num_val=30)
 
@@ -359,11 +285,11 @@ def test_a_real_port_passes_and_one_that_trains_otherwise_does_not(
 
     monkeypatch.setattr(run, "run_data", lambda spec: data)
     monkeypatch.setattr("parity.runs.run.run_all", compared)
-    pythons = {"keras": sys.executable, "torch": faulty_python(fault)}
-    spec = BenchSpec(train_size=70, val_size=30, threads=1)
-    (found,) = checked(
-        [row("torch", 1.0)], spec, tmp_path / "gate", pythons, 300.0, lambda text: None
-    )
+    python, spec = tmp_path / "faulty", BenchSpec(train_size=70, val_size=30, threads=1)
+    python.write_text(WRAPPER.format(python=sys.executable, root=str(ROOT), fault=fault))
+    python.chmod(0o700)
+    pythons = {"keras": sys.executable, "torch": str(python)}
+    (found,) = checked(measured("torch"), spec, tmp_path / "gate", pythons, 300.0, no_progress)
     assert (found.status, found.parity) == (status, parity), found
     note = "seeded: the program that is timed reaches" if fault else "seeded: the same run, level"
     assert found.parity_note.startswith(note)

@@ -5,7 +5,10 @@ import json
 import os
 import resource
 import time
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock, call
 
 import numpy as np
 import pytest
@@ -15,11 +18,18 @@ from parity.bench.server import BenchServer, NoMoreRounds, peak_memory_mb
 
 
 class Child:
-    """A server whose parent has said everything beforehand."""
+    """A server that is ready, and whose parent has said everything beforehand."""
 
-    def __init__(self, *words):
+    def __init__(self, *words, synchronise=lambda: None, memory=lambda: 12.5):
         self.replies = io.StringIO()
         self.server = BenchServer(self.replies, io.StringIO("".join(f"{word}\n" for word in words)))
+        self.server.ready({"threads": 2}, synchronise, memory)
+
+    def work(self, what, evaluate=None):
+        """Makes a round in which something happens."""
+        self.server.begin(evaluate)
+        what()
+        self.server.end(64)
 
     def answers(self):
         return [json.loads(line) for line in self.replies.getvalue().splitlines()]
@@ -28,23 +38,20 @@ class Child:
 @pytest.fixture
 def clock(monkeypatch):
     """A clock that goes on when it is told to."""
-    now = [100.0]
-    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(time, "perf_counter", lambda: clock.now)
 
     def go(seconds):
-        now[0] += seconds
+        clock.now += seconds
 
     return go
 
 
 def test_a_round_is_timed_from_its_beginning_to_its_end(clock):
     child = Child("round", "round")
-    child.server.ready({"threads": 2}, lambda: None, lambda: 12.5)
     for seconds in (2.0, 0.5):
         clock(1000.0)  # before a round nothing is on the clock
-        child.server.begin()
-        clock(seconds)
-        child.server.end(64)
+        child.work(partial(clock, seconds))
     assert child.answers() == [
         {"ready": True, "environment": {"threads": 2}},
         {"seconds": 2.0, "samples": 64, "peak_memory_mb": 12.5},
@@ -54,51 +61,38 @@ def test_a_round_is_timed_from_its_beginning_to_its_end(clock):
 
 def test_the_device_is_waited_for_before_the_clock_starts_and_before_it_stops(clock):
     """What was queued before the round is not its work; what it queued is, to the end."""
-    child, order = Child("round"), []
-
-    def synchronise():
-        order.append("wait")
-        clock(7.0)
-
-    child.server.ready({}, synchronise)
-    child.server.begin()
-    order.append("work")
-    child.server.end(1)
-    assert order == ["wait", "work", "wait"]
+    device = Mock()
+    device.wait.side_effect = lambda: clock(7.0)
+    child = Child("round", synchronise=device.wait)
+    child.work(device.work)
+    assert device.mock_calls == [call.wait(), call.work(), call.wait()]
     assert child.answers()[1]["seconds"] == 7.0
 
 
 def test_an_evaluation_is_not_on_the_clock(clock):
     child = Child("evaluate", "round", "evaluate", "round")
-    child.server.ready({}, lambda: None)
 
     def evaluate():
         clock(1000.0)
         return np.float32(0.75)
 
     for _ in range(2):
-        child.server.begin(evaluate)
-        clock(3.0)
-        child.server.end(64)
-    answers = child.answers()[1:]
-    assert [answer.get("accuracy") for answer in answers] == [0.75, None, 0.75, None]
-    assert [answer.get("seconds") for answer in answers] == [None, 3.0, None, 3.0]
+        child.work(partial(clock, 3.0), evaluate)
+    round_ = {"seconds": 3.0, "samples": 64, "peak_memory_mb": 12.5}
+    assert child.answers()[1:] == [{"accuracy": 0.75}, round_] * 2
 
 
 @each_row("words", [["end"], [], ["stop"], ["end", "round"], [""]], ids=repr)
 def test_the_end_of_the_talk_ends_the_loop(words):
     child = Child(*words)
-    child.server.ready({}, lambda: None)
     with pytest.raises(NoMoreRounds):
         child.server.begin(lambda: 0.5)
     assert len(child.answers()) == 1
 
 
 def test_the_memory_is_that_of_the_process_where_no_device_tells_it():
-    child = Child("round")
-    child.server.ready({}, lambda: None)
-    child.server.begin()
-    child.server.end(1)
+    child = Child("round", memory=None)
+    child.work(lambda: None)
     assert child.answers()[1]["peak_memory_mb"] == pytest.approx(peak_memory_mb(), abs=50)
 
 

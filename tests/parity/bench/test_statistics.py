@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from bench_results import row
 from rows import each_row
 from scipy import stats
 
-from parity.bench.result import FAILED, IMAGES_PER_S, REFUSED, SECONDS, Row
+from parity.bench.result import FAILED, IMAGES_PER_S, REFUSED, SECONDS, Ratio
 from parity.bench.statistics import drift, median_interval, paired_ratio, with_ratios
 
 
@@ -71,12 +72,10 @@ def test_the_interval_is_that_of_scipys_sign_test(n, confidence):
     values = np.random.default_rng(n).normal(size=n)
     low, high, reached = median_interval(values.tolist(), confidence)
     theirs = stats.quantile_test(values, p=0.5).confidence_interval(confidence)
-    if math.isnan(theirs.low):  # which says none where even the whole range is too little
-        assert (low, high) == (values.min(), values.max())
-        assert reached <= confidence
-    else:
-        assert (low, high) == (theirs.low, theirs.high)
-        assert reached >= confidence
+    is_enough = not math.isnan(theirs.low)  # even the whole range may be too little
+    ends = (theirs.low, theirs.high) if is_enough else (values.min(), values.max())
+    assert (low, high) == ends
+    assert reached >= confidence if is_enough else reached <= confidence
     rank = int(np.searchsorted(np.sort(values), low)) + 1
     assert reached == pytest.approx(1 - 2 * stats.binom.cdf(rank - 1, n, 0.5), abs=1e-12)
 
@@ -101,130 +100,112 @@ def test_the_interval_by_hand(values, interval):
 
 
 def test_ratios_by_hand():
-    found = paired_ratio([20.0, 30.0, 60.0], [10.0, 10.0, 15.0], IMAGES_PER_S)
-    assert (found.median, found.low, found.high) == (3, 2, 4)
-    assert (found.confidence, found.n) == (0.75, 3)
+    expected = Ratio(median=3, low=2, high=4, confidence=0.75, n=3)
+    assert paired_ratio([20.0, 30.0, 60.0], [10.0, 10.0, 15.0], IMAGES_PER_S) == expected
+
+
+FAST, SLOW = row("torch", 30.0), row("keras", 10.0)
+HALF, NOTHING = row("torch", 50.0, precision="bf16"), (None, None)
 
 
 @each_row(
-    ("arguments", "message"),
+    ("rows", "options", "expected"),
     [
-        (([], [], "s"), "values: expected at least one number"),
-        (([1.0, 2.0], [1.0], "s"), "2 values and 1 of the baseline: expected pairs"),
-        (([1.0, math.nan], [1.0, 1.0], "s"), "values has nan: expected finite numbers"),
-        (([1.0], [math.inf], "s"), "baseline has inf: expected finite numbers"),
-        (([0.0], [1.0], "s"), "values has 0: expected numbers above 0"),
-        (([1.0], [-1.0], "s"), "baseline has -1: expected numbers above 0"),
-        (([1e300], [1e-300], "images/s"), "values has inf"),
-        (([[1.0]], [[1.0]], "s"), "values: expected at least one number"),
-        (([1.0], [1.0], "images"), "unit='images': expected one of 'images/s', 'samples/s', 's'"),
+        # Each with the baseline of its own part, batch size and precision.
+        (
+            [
+                *(FAST, SLOW),
+                *(row("keras", 20.0, batch_size=64), row("torch", 30.0, batch_size=64)),
+                *(row("keras", 5.0, part="step"), row("torch", 30.0, part="step")),
+                row("keras", 4.0, part="startup", unit=SECONDS),
+                row("torch", 1.0, part="startup", unit=SECONDS),
+            ],
+            {},
+            [
+                *(("keras", 3), NOTHING, NOTHING, ("keras", 1.5)),
+                *(NOTHING, ("keras", 6), NOTHING, ("keras", 4)),
+            ],
+        ),
+        # Another variant can be the baseline, and then has no ratio.
+        (with_ratios([SLOW, FAST], "keras"), {"baseline": "torch"}, [("torch", 1 / 3), NOTHING]),
+        # What is no result has no ratio and gives none.
+        *(
+            (
+                [row("keras", 10.0, status=keras), row("torch", 30.0, status=torch)],
+                {},
+                [NOTHING] * 2,
+            )
+            for bad in (FAILED, REFUSED)
+            for keras, torch in ((bad, "ok"), ("ok", bad))
+        ),
+        # Nor has a row without rounds.
+        ([row("keras"), FAST], {}, [NOTHING] * 2),
+        ([SLOW, row("torch")], {}, [NOTHING] * 2),
+        # Another precision is not compared unless that is asked for.
+        ([SLOW, FAST, HALF], {}, [NOTHING, ("keras", 3), NOTHING]),
+        (
+            [SLOW, FAST, HALF],
+            {"across_precision": True},
+            [NOTHING, ("keras", 3), ("keras (fp32)", 5)],
+        ),
+        # Then the baseline of the same one comes first.
+        (
+            [SLOW, row("keras", 20.0, precision="bf16"), HALF],
+            {"across_precision": True},
+            [NOTHING, NOTHING, ("keras", 2.5)],
+        ),
+        ([FAST], {}, [NOTHING]),
+        ([], {}, []),
     ],
-    ids=["none", "lengths", "nan", "inf", "zero", "negative", "overflow", "nested", "unit"],
 )
-def test_what_makes_no_ratio_is_an_error_that_shows_it(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        paired_ratio(*arguments)
-
-
-@each_row("confidence", [0.0, 1.0, 95, math.nan])
-def test_a_confidence_that_is_none_is_an_error(confidence):
-    with pytest.raises(ValueError, match=r"confidence=.*: expected a number in \(0, 1\)"):
-        paired_ratio([1.0], [1.0], "s", confidence=confidence)
-
-
-def row(variant, *values, part="train", batch_size=32, precision="fp32", **others):
-    return Row(
-        part=part,
-        variant=variant,
-        batch_size=batch_size,
-        precision=precision,
-        values=values,
-        **others,
-    )
-
-
-def test_a_row_is_compared_with_the_baseline_of_its_own_cell():
-    rows = [
-        row("torch", 30.0),
-        row("keras", 10.0),
-        row("keras", 20.0, batch_size=64),
-        row("torch", 30.0, batch_size=64),
-        row("keras", 5.0, part="step"),
-        row("torch", 30.0, part="step"),
-        row("keras", 4.0, part="startup", unit=SECONDS),
-        row("torch", 1.0, part="startup", unit=SECONDS),
-    ]
-    found = with_ratios(rows, "keras")
-    assert [item.ratio and item.ratio.median for item in found] == [
-        *[3, None, None, 1.5, None, 6, None, 4],
-    ]
-    assert [item.baseline for item in found] == [
-        None if item.variant == "keras" else "keras" for item in rows
-    ]
+def test_rows_are_compared_with_their_baseline(rows, options, expected):
+    found = with_ratios(rows, **{"baseline": "keras", **options})
     assert [item.key for item in found] == [item.key for item in rows]
-
-
-def test_another_variant_can_be_the_baseline_and_then_has_no_ratio():
-    rows = with_ratios([row("keras", 10.0), row("torch", 30.0)], "keras")
-    keras, torch = with_ratios(rows, "torch")
-    assert (torch.baseline, torch.ratio) == (None, None)
-    assert keras.baseline == "torch"
-    assert keras.ratio.median == pytest.approx(1 / 3)
-
-
-@each_row("status", [FAILED, REFUSED])
-@each_row("which", ["keras", "torch"])
-def test_what_is_no_result_has_no_ratio_and_gives_none(status, which):
-    rows = [row("keras", 10.0), row("torch", 30.0)]
-    rows = [row(r.variant, *r.values, status=status) if r.variant == which else r for r in rows]
-    assert [(r.baseline, r.ratio) for r in with_ratios(rows, "keras")] == [(None, None)] * 2
-
-
-def test_a_row_without_rounds_has_no_ratio_and_gives_none():
-    for rows in ([row("keras"), row("torch", 1.0)], [row("keras", 1.0), row("torch")]):
-        assert [r.ratio for r in with_ratios(rows, "keras")] == [None, None]
-
-
-def test_another_precision_is_not_compared_unless_that_is_asked_for():
-    rows = [row("keras", 10.0), row("torch", 30.0), row("torch", 50.0, precision="bf16")]
-    assert [r.baseline for r in with_ratios(rows, "keras")] == [None, "keras", None]
-    found = with_ratios(rows, "keras", across_precision=True)
-    assert [r.baseline for r in found] == [None, "keras", "keras (fp32)"]
-    assert [r.ratio and r.ratio.median for r in found] == [None, 3, 5]
-
-
-def test_across_precisions_the_baseline_of_the_same_one_comes_first():
-    rows = [
-        row("keras", 10.0),
-        row("keras", 20.0, precision="bf16"),
-        row("torch", 50.0, precision="bf16"),
-    ]
-    found = with_ratios(rows, "keras", across_precision=True)
-    assert [(r.baseline, r.ratio and r.ratio.median) for r in found] == [
-        (None, None),
-        (None, None),
-        ("keras", 2.5),
-    ]
+    assert [(item.baseline, item.ratio and item.ratio.median) for item in found] == expected
 
 
 @each_row(
-    ("rows", "message"),
+    ("function", "arguments", "message"),
     [
-        ([row("keras", 1.0), row("keras", 2.0)], "stands twice"),
-        ([row("keras", 1.0), row("torch", 1.0, 2.0)], "'torch', 32, 'fp32'.*: 2 values and 1"),
-        ([row("keras", 1.0), row("torch", -1.0)], "'torch', 32, 'fp32'.*: values has -1"),
-        ([row("keras", 1.0), row("torch", 1.0, unit=SECONDS)], "is in s, its baseline in images/s"),
+        (paired_ratio, ([], [], "s"), "values: expected at least one number"),
+        (
+            paired_ratio,
+            ([1.0, 2.0], [1.0], "s"),
+            "2 values and 1 of the baseline: expected pairs",
+        ),
+        (paired_ratio, ([1.0, math.nan], [1.0, 1.0], "s"), "values has nan: expected finite numb"),
+        (paired_ratio, ([1.0], [math.inf], "s"), "baseline has inf: expected finite numbers"),
+        (paired_ratio, ([0.0], [1.0], "s"), "values has 0: expected numbers above 0"),
+        (paired_ratio, ([1.0], [-1.0], "s"), "baseline has -1: expected numbers above 0"),
+        (paired_ratio, ([1e300], [1e-300], "images/s"), "values has inf"),
+        (paired_ratio, ([[1.0]], [[1.0]], "s"), "values: expected at least one number"),
+        (
+            paired_ratio,
+            ([1.0], [1.0], "images"),
+            "unit='images': expected one of 'images/s', 'samples/s', 's'",
+        ),
+        *(
+            (median_interval, ([1.0], confidence), r"confidence=.*: expected a number in \(0, 1\)")
+            for confidence in (0.0, 1.0, 95, math.nan)
+        ),
+        (with_ratios, ([SLOW, SLOW], "keras"), "stands twice"),
+        (with_ratios, ([SLOW, row("torch", 1.0, 2.0)], "keras"), "'torch', 32, 'fp32'.*: 2 values"),
+        (
+            with_ratios,
+            ([SLOW, row("torch", -1.0)], "keras"),
+            "'torch', 32, 'fp32'.*: values has -1",
+        ),
+        (
+            with_ratios,
+            ([SLOW, row("torch", 1.0, unit=SECONDS)], "keras"),
+            "is in s, its baseline in images/s",
+        ),
+        (drift, ([1.0] * 10 + [math.nan],), "values has nan"),
     ],
-    ids=["twice", "lengths", "negative", "units"],
 )
-def test_rows_that_are_no_pairs_are_an_error_with_the_row(rows, message):
+def test_what_makes_no_sense_is_an_error_that_shows_it(function, arguments, message):
     with pytest.raises(ValueError, match=message):
-        with_ratios(rows, "keras")
-
-
-def test_a_benchmark_without_the_baseline_has_no_ratios():
-    assert [r.ratio for r in with_ratios([row("torch", 1.0)], "keras")] == [None]
-    assert with_ratios([], "keras") == []
+        function(*arguments)
 
 
 @each_row(
@@ -262,8 +243,3 @@ def test_a_warm_up_that_was_too_short_is_called_one():
     warming = 1000 * (1 - 0.3 * np.exp(-np.arange(15) / 5))
     found = [drift((warming * np.exp(generator.normal(0, 0.02, 15))).tolist()) for _ in range(num)]
     assert sum(moved is not None and 0.05 < moved < 0.4 for moved in found) > 0.95 * num
-
-
-def test_rounds_that_are_no_numbers_have_no_trend_but_an_error():
-    with pytest.raises(ValueError, match="values has nan"):
-        drift([1.0] * 10 + [math.nan])

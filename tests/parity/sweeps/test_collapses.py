@@ -1,22 +1,16 @@
 """Runs that did not train are found, counted, and compared by exact intervals."""
 
-import itertools
-
+import numpy as np
 import pytest
 from rows import each_row
 from scipy import stats
-from swept import HALVES, made, only, row
+from swept import HALVES, collapsing, made, only, row, run
 
-from parity.behaviour.rules import Judgement
 from parity.sweeps.equivalence import compare
 from parity.sweeps.verdicts import collapses_of, has_collapsed, share_interval, signs_of_collapses
 
-
-def run(verdict="good_fit", **numbers):
-    return Judgement(verdict, "rule", "because", 20, **numbers)
-
-
 GOOD, STUCK, DIVERGED = run(), run("stagnant"), run("diverged")
+BOTH = (GOOD, GOOD)
 
 
 @each_row(
@@ -57,11 +51,47 @@ def judged(*pairs, margin=0.1, p_different=1.0):
     return collapses_of("some", found, "good_fit", margin=margin, p_different=p_different)
 
 
-def test_runs_that_did_not_train_are_counted_and_diverged_ones_among_them():
-    found = judged((GOOD, STUCK), (GOOD, DIVERGED), (DIVERGED, STUCK), (GOOD, GOOD))
-    assert (found.num_seeds, found.keras, found.torch) == (4, 1, 3)
-    assert (found.keras_diverged, found.torch_diverged) == (1, 1)
-    assert found.has_some
+SAME_OF_50 = [*[BOTH] * 45, *[(STUCK, STUCK)] * 5]
+
+
+@each_row(
+    ("pairs", "options", "expected"),
+    [
+        (
+            [(GOOD, STUCK), (GOOD, DIVERGED), (DIVERGED, STUCK), BOTH],
+            {},
+            {"num_seeds": 4, "keras": 1, "torch": 3, "keras_diverged": 1, "torch_diverged": 1}
+            | {"has_some": True},
+        ),
+        # Where a run diverged more seeds would decide nothing.
+        *(
+            ([pair, *[BOTH] * 19], {}, {"verdict": "inconclusive", "lacks_seeds": False})
+            for pair in ((DIVERGED, GOOD), (GOOD, DIVERGED), (DIVERGED, DIVERGED))
+        ),
+        # What is decided lacks none.
+        ([(GOOD, STUCK), *[BOTH] * 19], {"p_different": 0.01}, {"lacks_seeds": False}),
+        # Where every run trained nothing is to be compared; three seeds exclude little.
+        (
+            [BOTH] * 3,
+            {},
+            {"verdict": "equivalent", "has_some": False}
+            | {
+                "low": pytest.approx(0.025 ** (1 / 3) - 1),
+                "high": pytest.approx(1 - 0.025 ** (1 / 3)),
+            },
+        ),
+        # Runs that collapse in the same seeds are equivalent if seeds are many.
+        ([*[BOTH] * 19, (STUCK, STUCK)], {}, {"verdict": "inconclusive"}),
+        (SAME_OF_50, {}, {"verdict": "equivalent", "lacks_seeds": False}),
+        (SAME_OF_50, {"margin": 0.05}, {"verdict": "inconclusive"}),
+        # A difference that is shown is one.
+        ([(GOOD, STUCK)], {"p_different": 0.049}, {"verdict": "different"}),
+        ([(GOOD, STUCK)], {"p_different": 0.05}, {"verdict": "inconclusive"}),
+    ],
+)
+def test_runs_that_did_not_train_are_counted_and_judged(pairs, options, expected):
+    found = judged(*pairs, **options)
+    assert {name: getattr(found, name) for name in expected} == expected
 
 
 @each_row(("keras", "torch", "n"), [(1, 1, 20), (0, 1, 20), (3, 1, 30)])
@@ -69,59 +99,20 @@ def test_seeds_are_needed_until_exact_intervals_of_the_mean_share_are_within_the
     keras, torch, n
 ):
     found = judged(
-        *[(STUCK, GOOD)] * keras, *[(GOOD, STUCK)] * torch, *[(GOOD, GOOD)] * (n - keras - torch)
+        *[(STUCK, GOOD)] * keras, *[(GOOD, STUCK)] * torch, *[BOTH] * (n - keras - torch)
     )
-    share = (keras + torch) / (2 * n)
-
-    def width(number):
-        k = share * number
-        ends = stats.beta.ppf(0.025, k, number - k + 1), stats.beta.ppf(0.975, k + 1, number - k)
-        return ends[1] - ends[0]
-
-    assert width(found.needed) < 0.1 <= width(found.needed - 1)
+    numbers = np.array([found.needed, found.needed - 1])
+    k = (keras + torch) / (2 * n) * numbers
+    low, high = stats.beta.ppf(0.025, k, numbers - k + 1), stats.beta.ppf(0.975, k + 1, numbers - k)
+    assert (high - low < 0.1).tolist() == [True, False]
     assert (found.verdict, found.lacks_seeds) == ("inconclusive", found.needed > n)
-
-
-@each_row(
-    "pair",
-    [(DIVERGED, GOOD), (GOOD, DIVERGED), (DIVERGED, DIVERGED)],
-    ids=["keras", "torch", "both"],
-)
-def test_where_a_run_diverged_more_seeds_would_decide_nothing(pair):
-    found = judged(pair, *[(GOOD, GOOD)] * 19)
-    assert (found.verdict, found.lacks_seeds) == ("inconclusive", False)
-
-
-def test_what_is_decided_lacks_no_seeds():
-    assert not judged((GOOD, STUCK), *[(GOOD, GOOD)] * 19, p_different=0.01).lacks_seeds
-    assert not judged(*[(GOOD, GOOD)] * 45, *[(STUCK, STUCK)] * 5).lacks_seeds
 
 
 @each_row("pair", [(STUCK, GOOD), (GOOD, STUCK)], ids=["keras", "torch"])
 def test_an_interval_that_leaves_the_margin_on_one_side_is_not_equivalent(pair):
-    found = judged(*[pair] * 5, *[(GOOD, GOOD)] * 45)
-    ends = sorted([-found.low, found.high])
-    assert ends[0] < 0.1 < ends[1]
+    found = judged(*[pair] * 5, *[BOTH] * 45)
+    assert [end < 0.1 for end in sorted([-found.low, found.high])] == [True, False]
     assert found.verdict == "inconclusive"
-
-
-def test_where_every_run_trained_nothing_is_to_be_compared():
-    found = judged(*[(GOOD, GOOD)] * 3)
-    assert (found.verdict, found.has_some) == ("equivalent", False)
-    # Three seeds exclude little, which the interval says.
-    assert -found.low == found.high == pytest.approx(1 - 0.025 ** (1 / 3))
-
-
-def test_runs_that_collapse_in_the_same_seeds_are_equivalent_if_seeds_are_many():
-    few = judged(*[(GOOD, GOOD)] * 19, (STUCK, STUCK))
-    many = judged(*[(GOOD, GOOD)] * 45, *[(STUCK, STUCK)] * 5)
-    assert (few.verdict, many.verdict) == ("inconclusive", "equivalent")
-    assert judged(*[(GOOD, GOOD)] * 45, *[(STUCK, STUCK)] * 5, margin=0.05).verdict != "equivalent"
-
-
-def test_a_difference_that_is_shown_is_one():
-    assert judged((GOOD, STUCK), p_different=0.049).verdict == "different"
-    assert judged((GOOD, STUCK), p_different=0.05).verdict == "inconclusive"
 
 
 @each_row(("first", "second", "n"), [(0, 3, 20), (5, 2, 12), (1, 0, 1), (0, 0, 6)])
@@ -137,53 +128,37 @@ def test_the_interval_combines_those_of_clopper_and_pearson(first, second, n):
 @each_row("shares", [(0.05, 0.05), (0.0, 0.1), (0.3, 0.5)])
 def test_the_interval_misses_the_true_difference_in_at_most_one_of_ten(shares):
     """By the exact probability of every count of 12 pairs."""
-    n, missed = 12, 0.0
-    rest = 1 - sum(shares)
-    for first, second in itertools.product(range(n + 1), repeat=2):
-        if first + second > n:
-            continue
-        low, high = share_interval([1] * first + [-1] * second + [0] * (n - first - second))
-        if not low <= shares[0] - shares[1] <= high:
-            counts = [first, second, n - first - second]
-            missed += stats.multinomial.pmf(counts, n, [*shares, rest])
-    assert missed <= 0.1
+
+    def is_missed(counts):
+        low, high = share_interval(np.repeat([1, -1, 0], counts))
+        return not low <= shares[0] - shares[1] <= high
+
+    all_counts = [(a, b, 12 - a - b) for a in range(13) for b in range(13 - a)]
+    missed = list(filter(is_missed, all_counts))
+    assert 0 < stats.multinomial.pmf(missed, 12, [*shares, 1 - sum(shares)]).sum() <= 0.1
 
 
-def collapsing(keras=0, torch=0, *, n=20, verdict="stagnant"):
-    """Equal runs, of which the first of a half collapsed to the accuracy of guessing."""
-    return [
-        row(seed, half, verdict, val_accuracy=0.1)
-        if seed < count
-        else row(seed, half, val_accuracy=0.9)
-        for half, count in (("keras", keras), ("torch", torch))
-        for seed in range(n)
-    ]
-
-
-def test_one_seed_in_twenty_that_does_not_train_is_a_finding():
-    found = compare(collapsing(torch=1), made())
-    assert found.verdict == "inconclusive"
-    (told,) = found.collapses
-    assert (told.keras, told.torch, told.verdict) == (0, 1, "inconclusive")
-    # The mean is that of the pairs that trained, and the pair that is not in it is counted.
-    assert (only(found).verdict, only(found).equivalence.n) == ("equivalent", 19)
-    assert only(found).num_left_out == 1
-    assert only(found).torch == pytest.approx(0.9)
-
-
-def test_runs_that_do_not_train_in_both_halves_alike_pass():
-    found = compare(collapsing(3, 3, n=50), made())
-    assert (found.verdict, found.collapses[0].verdict) == ("pass", "equivalent")
-    assert only(found).equivalence.n == 47
-
-
-@each_row(("keras", "torch"), [(1, 0), (0, 1), (3, 3)])
-def test_a_half_whose_runs_diverged_has_no_equivalence(keras, torch):
-    found = compare(collapsing(keras, torch, n=50, verdict="diverged"), made())
-    assert found.verdict == "inconclusive"
-    assert only(found).has_diverged
-    assert only(found).equivalence.p < 0.05
-    assert only(found).verdict == "inconclusive"
+@each_row(
+    ("keras", "torch", "n", "kind", "verdicts"),
+    [
+        # One seed in twenty that does not train is a finding.
+        (0, 1, 20, "stagnant", ("inconclusive", "inconclusive", "equivalent")),
+        # Runs that do not train in both halves alike pass.
+        (3, 3, 50, "stagnant", ("pass", "equivalent", "equivalent")),
+        # A half whose runs diverged has no equivalence.
+        (1, 0, 50, "diverged", ("inconclusive", "inconclusive", "inconclusive")),
+        (0, 1, 50, "diverged", ("inconclusive", "inconclusive", "inconclusive")),
+        (3, 3, 50, "diverged", ("inconclusive", "equivalent", "inconclusive")),
+    ],
+)
+def test_the_mean_is_that_of_the_pairs_that_trained(keras, torch, n, kind, verdicts):
+    found = compare(collapsing(keras, torch, n=n, verdict=kind), made())
+    (lost,), mean = found.collapses, only(found)
+    assert (found.verdict, lost.verdict, mean.verdict) == verdicts
+    assert (lost.keras, lost.torch, mean.has_diverged) == (keras, torch, kind == "diverged")
+    left_out = max(keras, torch)
+    assert (mean.equivalence.n, mean.num_left_out) == (n - left_out, left_out)
+    assert (mean.torch, mean.equivalence.p < 0.05) == (pytest.approx(0.9), True)
 
 
 def test_a_scenario_that_is_meant_to_diverge_may():

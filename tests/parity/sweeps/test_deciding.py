@@ -1,18 +1,22 @@
 """Of the settings, those decide a run that change what its half computes."""
 
+from rows import each_row
+
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.sweeps.rows import deciding
 
-
-def test_a_scenario_is_decided_by_all_but_its_name_and_keras_not_by_the_mode_of_torch():
-    names = set(RunSpec().to_dict()) - {"scenario"}
-    assert set(deciding(RunSpec(), "torch")) == names
-    assert set(deciding(RunSpec(), "keras")) == names - {"mode"}
+PROGRAM = ProgramSpec(keras="k.py:build", torch="t.py:build")
 
 
-def test_a_program_is_decided_by_all_but_names_and_places_and_keras_not_by_its_port():
-    spec = ProgramSpec(keras="k.py:build", torch="t.py:build")
-    names = set(spec.to_dict()) - {"program", "folder", "max_feed"}
-    assert set(deciding(spec, "torch")) == names
-    assert set(deciding(spec, "keras")) == names - {"torch"}
+@each_row(
+    ("spec", "half", "left_out"),
+    [
+        (RunSpec(), "torch", {"scenario"}),
+        (RunSpec(), "keras", {"scenario", "mode"}),
+        (PROGRAM, "torch", {"program", "folder", "max_feed"}),
+        (PROGRAM, "keras", {"program", "folder", "max_feed", "torch"}),
+    ],
+)
+def test_all_decides_but_names_and_places_and_what_is_the_other_halfs(spec, half, left_out):
+    assert set(deciding(spec, half)) == set(spec.to_dict()) - left_out

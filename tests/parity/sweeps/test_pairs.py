@@ -11,7 +11,6 @@ from parity.stats import decide, power_of_limit
 from parity.sweeps.pairs import (
     Z_SKEW,
     equivalence_of_pairs,
-    least_p,
     p_below,
     p_of_t,
     pair_power,
@@ -29,11 +28,8 @@ def hall(x):
     n = len(x)
     t = np.mean(x) / (np.std(x, ddof=1) / math.sqrt(n))
     error = math.sqrt(6 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))
-    skew = max(0.0, stats.skew(x, bias=False) + Z_SKEW * error)
-    if skew == 0:
-        return t
-    a = skew / (3 * math.sqrt(n))
-    return ((1 + a * t) ** 3 - 1) / (3 * a) + skew / (6 * math.sqrt(n))
+    a = max(0.0, stats.skew(x, bias=False) + Z_SKEW * error) / (3 * math.sqrt(n))
+    return ((1 + a * t) ** 3 - 1) / (3 * a) + a / 2 if a else t
 
 
 @each_row("n", [3, 6, 12, 40])
@@ -57,59 +53,57 @@ def test_t_without_a_spread_is_certain_but_the_test_of_pairs_is_not(x, p):
     assert p_below(np.full(6, x)) == (1 / 32 if p == 0 else 1)
 
 
-def test_a_spread_of_rounding_is_none():
-    x = np.full(6, 0.1) - np.array([0, 1, 0, 1, 0, 1]) * 1e-17
-    assert judged(x).p == 1 / 32
-
-
-@each_row("n", [2, 3, 4, 5])
-@each_row("d", [0.0, 0.001, 3.0])
-def test_fewer_than_six_pairs_decide_nothing_however_equal_they_are(n, d):
-    found = judged([d] * n)
-    assert found.verdict == "inconclusive"
-    assert min(found.p, found.p_different) == least_p(n) == 2.0 ** (1 - n)
-    assert found.power == 0
-    assert found.n_needed == 6
-
-
-@each_row(("d", "verdict"), [(0.0, "equivalent"), (0.25, "equivalent"), (0.75, "different")])
-@each_row("sign", [1, -1])
-def test_six_pairs_without_a_spread_decide_with_the_p_of_the_exact_test(d, verdict, sign):
-    found = judged([sign * d] * 6)
-    assert found.verdict == verdict
-    assert (found.p if verdict == "equivalent" else found.p_different) == 1 / 32
-    assert found.p_zero == (1 if d == 0 else 1 / 32)
-    assert found.low == found.high == pytest.approx(sign * d)
-
-
-def test_pairs_exactly_at_the_margin_are_neither_equivalent_nor_different():
-    found = judged([0.5] * 20)
-    assert (found.p, found.p_different, found.verdict) == (1, 1, "inconclusive")
+FEWER_THAN_SIX = [
+    ([d] * n, {"verdict": "inconclusive", least: 2.0 ** (1 - n), "power": 0, "n_needed": 6})
+    for n in (2, 3, 4, 5)
+    for d, least in ((0.0, "p"), (0.001, "p"), (3.0, "p_different"))
+]
 
 
 @each_row(
-    ("d", "verdict"),
+    ("d", "expected"),
     [
-        ([0.01, -0.01, 0.02, -0.02, 0.01, 0.0, -0.01], "equivalent"),
-        ([2.01, 1.99, 2.02, 1.98, 2.01, 2.0, 1.99], "different"),
-        ([0.9, -0.9, 0.1, -0.2, 0.4, 0.3, -0.5], "inconclusive"),
+        *FEWER_THAN_SIX,  # decide nothing however equal they are
+        # Without a spread, six decide with the p of the exact test.
+        ([0.0] * 6, {"verdict": "equivalent", "p": 1 / 32, "p_zero": 1}),
+        ([0.25] * 6, {"verdict": "equivalent", "p": 1 / 32, "p_zero": 1 / 32}),
+        ([0.75] * 6, {"verdict": "different", "p_different": 1 / 32, "p_zero": 1 / 32}),
+        # A spread of rounding is none.
+        (np.full(6, 0.1) - np.array([0, 1] * 3) * 1e-17, {"verdict": "equivalent", "p": 1 / 32}),
+        # Exactly at the margin they are neither equivalent nor different.
+        ([0.5] * 20, {"verdict": "inconclusive", "p": 1, "p_different": 1}),
+        ([0.01, -0.01, 0.02, -0.02, 0.01, 0.0, -0.01], {"verdict": "equivalent"}),
+        # All seven point one way.
+        ([2.01, 1.99, 2.02, 1.98, 2.01, 2.0, 1.99], {"verdict": "different", "p_zero": 2 / 2**7}),
+        ([0.9, -0.9, 0.1, -0.2, 0.4, 0.3, -0.5], {"verdict": "inconclusive"}),
     ],
 )
-def test_there_are_three_verdicts(d, verdict):
-    for sign in (1, -1):
-        found = judged(np.multiply(sign, d))
-        assert found.verdict == verdict == decide(found.p, found.p_different, 0.05)
-        assert found.difference == pytest.approx(sign * np.mean(d))
+@each_row("sign", [1, -1])
+def test_there_are_three_verdicts_on_pairs(d, expected, sign):
+    found = judged(np.multiply(sign, d))
+    assert {name: getattr(found, name) for name in expected} == expected
+    assert found.verdict == decide(found.p, found.p_different, 0.05)
+    assert found.difference == pytest.approx(sign * np.mean(d))
+    if np.ptp(d) == 0:
+        assert found.low == found.high == pytest.approx(found.difference)
 
 
 def test_the_interval_ends_where_p_of_t_is_alpha():
     for seed in range(20):
         d = np.random.default_rng(seed).standard_exponential(12)
         found = judged(d)
-        assert p_of_t(d - found.high) == pytest.approx(0.05, rel=1e-4)
-        assert p_of_t(found.low - d) == pytest.approx(0.05, rel=1e-4)
+        ends = p_of_t(d - found.high), p_of_t(found.low - d)
+        assert ends == pytest.approx((0.05, 0.05), rel=1e-4)
         is_right = stats.skew(d) > 0  # the interval reaches farther on the side of the long tail
         assert (found.high + found.low > 2 * found.difference) == is_right
+
+
+def test_power_and_the_pairs_that_are_needed_are_those_of_the_spread_of_the_differences():
+    d = np.random.default_rng(5).normal(0.1, 1, 9)
+    found, sd = judged(d, 1.5), np.std(d, ddof=1)
+    told = (found.n, found.n_needed, found.margin, found.alpha)
+    assert told == (9, pairs_needed(1.5, sd), 1.5, 0.05)
+    assert found.power == pytest.approx(pair_power(1.5, sd, 9), rel=1e-9)
 
 
 @each_row("n", [6, 10, 20])
@@ -135,10 +129,9 @@ def test_pairs_at_the_margin_are_called_equivalent_in_at_most_one_of_twenty(n, n
 
 @each_row(("n", "margin"), [(6, 3.0), (10, 1.6), (24, 1.0)])
 def test_the_power_that_is_told_is_the_rate_that_is_seen(n, margin):
-    count = 1500
+    count, told = 1500, pair_power(margin, 1.0, n)
     d = np.random.default_rng(n).standard_normal((count, n))
     rate = np.mean(np.maximum(p_below(d - margin), p_below(-d - margin)) < 0.05)
-    told = pair_power(margin, 1.0, n)
     assert rate == pytest.approx(told, abs=0.01 + 3 * math.sqrt(told * (1 - told) / count))
 
 
@@ -166,8 +159,7 @@ def test_without_a_spread_the_power_is_certain_from_six_pairs_on():
 def test_the_pairs_that_are_needed_are_the_fewest_that_are_enough():
     for sd in (0.1, 0.5, 1.0, 7.0):
         n = pairs_needed(0.6, sd)
-        assert pair_power(0.6, sd, n) >= 0.8
-        assert pair_power(0.6, sd, n - 1) < 0.8
+        assert pair_power(0.6, sd, n) >= 0.8 > pair_power(0.6, sd, n - 1)
     assert pairs_needed(1e-6, 1.0) is None
 
 

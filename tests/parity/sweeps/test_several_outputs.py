@@ -24,19 +24,14 @@ PROGRAM = ProgramSpec(
     folder=str(FOLDER),
     epochs=10,
 )
-SEEDS = range(6)
 TERMS = {"several": Terms(margins=Margins(accuracy=0.03))}  # four of the 120 samples
 
 
 def rows(half, name, spec, feed=None):
     """The runs of all seeds."""
-    found = []
-    for seed in SEEDS:
-        one = spec.replace(seed=seed)
-        record = train_program(half, name, one, os.getppid(), feed)
-        judgement, wall_s = judge_record(record, one)
-        found.append(Row("several", seed, name, judgement, wall_s))
-    return found
+    specs = [spec.replace(seed=seed) for seed in range(6)]
+    records = [(train_program(half, name, one, os.getppid(), feed), one) for one in specs]
+    return [Row("several", one.seed, name, *judge_record(record, one)) for record, one in records]
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +44,9 @@ def feed(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def references():
-    return rows(parity.halves.keras, "keras", PROGRAM)
+def compared(feed):
+    references = rows(parity.halves.keras, "keras", PROGRAM)
 
-
-@pytest.fixture(scope="module")
-def compared(references, feed):
     def compared(port):
         spec = PROGRAM.replace(torch=f"several_torch.py:{port}")
         ported = rows(parity.halves.torch, "torch", spec, feed)
@@ -63,22 +55,18 @@ def compared(references, feed):
     return compared
 
 
-def comparisons(found):
-    return {row.quantity: row for row in found.comparisons}
-
-
 def test_a_right_port_behaves_as_keras_does_in_losses_and_accuracies(compared):
     found = compared("build")
     assert found.verdict == "pass", [(r.quantity, r.verdict, r.needed) for r in found.comparisons]
-    assert list(comparisons(found)) == ["loss", "val_loss", "epochs", "kind_accuracy"]
+    quantities = [row.quantity for row in found.comparisons]
+    assert quantities == ["loss", "val_loss", "epochs", "kind_accuracy"]
 
 
 def test_exchanged_weights_of_the_losses_are_called_different(compared):
     found = compared("exchanged")
-    assert found.verdict == "fail"
-    rows = comparisons(found)
-    assert {rows[name].verdict for name in ("loss", "val_loss")} == {"different"}
-    assert rows["loss"].torch < rows["loss"].keras / 1.5
+    loss, val_loss, *_ = found.comparisons
+    assert (found.verdict, loss.verdict, val_loss.verdict) == ("fail", "different", "different")
+    assert loss.torch < loss.keras / 1.5
 
 
 def test_a_port_with_other_names_of_outputs_is_told(feed):

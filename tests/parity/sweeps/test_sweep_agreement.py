@@ -2,18 +2,14 @@
 
 import numpy as np
 from rows import each_row
-from swept import HALVES, made, only, row, rows
+from swept import HALVES, made, only, rows, run
 
-from parity.behaviour.rules import Judgement
 from parity.programs.scenarios import Margins
 from parity.sweeps.equivalence import compare
+from parity.sweeps.rows import Row
 from parity.sweeps.verdicts import ScenarioVerdicts, is_near, signs_of, verdicts_of
 
 MARGINS = Margins(accuracy=0.015, gap=0.02)
-
-
-def run(verdict="good_fit", **numbers):
-    return Judgement(verdict, "rule", "because", 20, **numbers)
 
 
 def fit(gap, *, train=0.99, **numbers):
@@ -92,19 +88,28 @@ def test_a_run_exactly_at_the_margin_from_a_threshold_is_near():
     assert not is_near(fit(0.0), fit(0.0625), Margins(gap=0.062))
 
 
-def test_each_verdict_has_a_sign_where_one_half_alone_has_it():
-    pairs = {1: (fit(0.01), fit(0.1)), 2: (fit(0.1), fit(0.1)), 5: (run("diverged"), fit(0.01))}
-    assert signs_of(pairs, None) == {
-        "diverged": {1: 0, 2: 0, 5: 1},
-        "good_fit": {1: 1, 2: 0, 5: -1},
-        "overfit": {1: -1, 2: 0, 5: 0},
-    }
+NEAR = {1: (fit(0.049), fit(0.051))}
 
 
-def test_near_disagreements_count_only_where_no_difference_is_allowed():
-    pairs = {1: (fit(0.049), fit(0.051))}
-    assert signs_of(pairs, MARGINS) == {}
-    assert set(signs_of(pairs, None)) == {"good_fit", "overfit"}
+@each_row(
+    ("pairs", "margins", "signs"),
+    [
+        (
+            {1: (fit(0.01), fit(0.1)), 2: (fit(0.1), fit(0.1)), 5: (run("diverged"), fit(0.01))},
+            None,
+            {
+                "diverged": {1: 0, 2: 0, 5: 1},
+                "good_fit": {1: 1, 2: 0, 5: -1},
+                "overfit": {1: -1, 2: 0, 5: 0},
+            },
+        ),
+        # Near disagreements count only where no difference is allowed.
+        (NEAR, MARGINS, {}),
+        (NEAR, None, {"good_fit": {1: 1}, "overfit": {1: -1}}),
+    ],
+)
+def test_each_verdict_has_a_sign_where_one_half_alone_has_it(pairs, margins, signs):
+    assert signs_of(pairs, margins) == signs
 
 
 def judged(*pairs, p_different=1.0, num_missing=0):
@@ -134,19 +139,24 @@ def test_verdicts_are_counted_and_seeds_that_are_missing_too():
     )
 
 
-def test_seeds_near_a_threshold_do_not_make_the_halves_disagree():
-    """Of a right port with a true gap at the threshold, most runs may fall on the other side."""
-    assert judged(*[(fit(0.049), fit(0.051))] * 3).verdict == "agree"
-    assert judged(*[(fit(0.01), fit(0.2))] * 3).verdict == "undecided"
-    assert judged(*[(fit(0.2), fit(0.01))] * 3).verdict == "undecided"
-    assert judged(*[(fit(0.2), fit(0.01))] * 3).num_same == 0
+MOSTLY_SAME = [(fit(0.01), fit(0.01))] * 20 + [(fit(0.01), fit(0.2))] * 8
 
 
-def test_a_difference_that_is_shown_is_one_though_most_verdicts_are_the_same():
-    pairs = [(fit(0.01), fit(0.01))] * 20 + [(fit(0.01), fit(0.2))] * 8
-    assert judged(*pairs, p_different=0.01).verdict == "different"
-    assert not judged(*pairs, p_different=0.01).agrees
-    assert judged(*pairs, p_different=0.05).verdict == "agree"
+@each_row(
+    ("pairs", "p", "verdict"),
+    [
+        # Of a right port with a true gap at the threshold, most runs may fall on the other side.
+        ([(fit(0.049), fit(0.051))] * 3, 1.0, "agree"),
+        ([(fit(0.01), fit(0.2))] * 3, 1.0, "undecided"),
+        ([(fit(0.2), fit(0.01))] * 3, 1.0, "undecided"),
+        # A difference that is shown is one though most verdicts are the same.
+        (MOSTLY_SAME, 0.01, "different"),
+        (MOSTLY_SAME, 0.05, "agree"),
+    ],
+)
+def test_halves_agree_if_the_most_frequent_verdicts_do(pairs, p, verdict):
+    found = judged(*pairs, p_different=p)
+    assert (found.verdict, found.agrees) == (verdict, verdict == "agree")
 
 
 def with_verdicts(keras, torch):
@@ -154,38 +164,38 @@ def with_verdicts(keras, torch):
     return compare(rows(same, same, verdicts={"keras": keras, "torch": torch}), made())
 
 
-def test_verdicts_that_are_shown_to_differ_fail_though_all_numbers_agree():
-    found = with_verdicts(["good_fit"] * 8, ["overfit"] * 7 + ["good_fit"])
-    assert found.verdict == "fail"
-    assert only(found).verdict == "equivalent"
-    (told,) = found.verdicts
-    assert (told.verdict, told.num_same, told.num_near) == ("different", 1, 0)
-    # Seven seeds differ one way, in McNemar's exact test 2 / 2^7; the accuracy is tested as well.
-    assert 2 / 2**7 < told.p_different < 3 * 2 / 2**7
+@each_row(
+    ("keras", "torch", "verdict", "told", "num_same"),
+    [
+        # Shown to differ, though all numbers agree.
+        (["good_fit"] * 8, ["overfit"] * 7 + ["good_fit"], "fail", "different", 1),
+        # A few seeds on the other side of a threshold.
+        (["good_fit"] * 10, ["overfit"] + ["good_fit"] * 9, "pass", "agree", 9),
+        (["good_fit"] * 10, ["overfit"] * 4 + ["good_fit"] * 6, "pass", "agree", 6),
+        # Few seeds of which most disagree.
+        (["good_fit"] * 6, ["overfit"] * 4 + ["good_fit"] * 2, "inconclusive", "undecided", 2),
+    ],
+)
+def test_a_sweep_fails_only_where_verdicts_are_shown_to_differ(
+    keras, torch, verdict, told, num_same
+):
+    found = with_verdicts(keras, torch)
+    (row,) = found.verdicts
+    assert (found.verdict, only(found).verdict) == (verdict, "equivalent")
+    assert (row.verdict, row.num_same, row.num_near) == (told, num_same, 0)
 
 
-@each_row("count", [1, 4])
-def test_a_few_seeds_on_the_other_side_of_a_threshold_do_not_fail(count):
-    found = with_verdicts(["good_fit"] * 10, ["overfit"] * count + ["good_fit"] * (10 - count))
-    assert found.verdict == "pass"
-    assert (found.verdicts[0].verdict, found.verdicts[0].num_same) == ("agree", 10 - count)
-
-
-def test_few_seeds_of_which_most_verdicts_disagree_are_undecided():
-    found = with_verdicts(["good_fit"] * 6, ["overfit"] * 4 + ["good_fit"] * 2)
-    assert (found.verdict, found.verdicts[0].verdict) == ("inconclusive", "undecided")
+def test_the_p_of_verdicts_is_that_of_mcnemars_exact_test_corrected():
+    """Seven seeds differ one way: 2 / 2^7; the accuracy is tested as well."""
+    (row,) = with_verdicts(["good_fit"] * 8, ["overfit"] * 7 + ["good_fit"]).verdicts
+    assert 2 / 2**7 < row.p_different < 3 * 2 / 2**7
 
 
 def at_the_threshold(generator, n, *, shift=0.0):
     """Runs whose gap is at the threshold of 0.05 in both halves, but for a shift of torch's."""
-    runs = []
-    for seed in range(n):
-        for half in HALVES:
-            gap = 0.05 + generator.normal(0, 0.004) + shift * (half == "torch")
-            verdict = "overfit" if gap > 0.05 else "good_fit"
-            numbers = {"gap": gap, "train_accuracy": 0.99, "val_accuracy": 0.99 - gap}
-            runs.append(row(seed, half, verdict, **numbers))
-    return runs
+    gaps = 0.05 + generator.normal(0, 0.004, (n, 2)) + np.array([0, shift])
+    runs = [(seed, half, fit(gaps[seed, k])) for seed in range(n) for k, half in enumerate(HALVES)]
+    return [Row("some", seed, half, judgement, 1.0) for seed, half, judgement in runs]
 
 
 def test_a_right_port_with_a_gap_at_the_threshold_does_not_fail():
@@ -193,15 +203,13 @@ def test_a_right_port_with_a_gap_at_the_threshold_does_not_fail():
     generator = np.random.default_rng(0)
     for mode in ("independent", "seeded"):
         found = [compare(at_the_threshold(generator, 12), made(), mode=mode) for _ in range(40)]
-        assert sum(each.verdicts[0].verdict == "different" for each in found) <= 3
-        assert sum(each.verdict == "pass" for each in found) >= 30
+        assert [each.verdicts[0].verdict for each in found].count("different") <= 3
+        assert [each.verdict for each in found].count("pass") >= 30
 
 
 def test_verdicts_that_differ_within_the_margins_agree_unless_the_runs_should_be_the_same():
     runs = at_the_threshold(np.random.default_rng(1), 16, shift=0.01)
-    found = compare(runs, made())
-    assert (found.verdict, found.verdicts[0].verdict) == ("pass", "agree")
-    assert found.verdicts[0].num_near == 6
-    assert found.verdicts[0].num_same == 10
-    seeded = compare(runs, made(), mode="seeded")
+    found, seeded = (compare(runs, made(), mode=mode) for mode in ("independent", "seeded"))
+    (told,) = found.verdicts
+    assert (found.verdict, told.verdict, told.num_near, told.num_same) == ("pass", "agree", 6, 10)
     assert (seeded.verdict, seeded.verdicts[0].verdict) == ("fail", "different")

@@ -1,6 +1,7 @@
 """A sweep comes back from its file: of what follows from its runs, the file is not believed."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -33,29 +34,21 @@ def test_a_sweep_comes_back_from_its_json(failures):
     assert (found.rows, found.failures) == (result.rows, result.failures)
 
 
-def test_the_accuracies_of_several_outputs_come_back(tmp_path):
-    result = several_outputs()
-    found = sweep_from(told(result.to_json()), "sweep.json")
-    assert found.to_json() == result.to_json()
-    assert found.rows[0].judgement.output_accuracies == {"tags": 0.9}
-    assert [row.quantity for row in found.equivalence.comparisons] == ["val_loss", "tags_accuracy"]
-    page = sweep_page(found)
-    captions = [getattr(block, "caption", "") for part in page.sections for block in part.blocks]
-    labels = [text for text in captions if "output tags" in text]
-    assert len(labels) == 2
-    assert all(text.startswith("Validation accuracy of the output tags") for text in labels)
-
-
-def several_outputs():
+def test_the_accuracies_of_several_outputs_come_back():
+    pairs = rows([1.0, 1.1], [1.1, 1.0], scenario="mine", quantity="val_loss")
     runs = [
         replace(run, judgement=replace(run.judgement, output_accuracies={"tags": value}))
-        for run, value in zip(
-            rows([1.0, 1.1], [1.1, 1.0], scenario="mine", quantity="val_loss"),
-            (0.9, 0.8, 0.9, 0.7),
-            strict=True,
-        )
+        for run, value in zip(pairs, (0.9, 0.8, 0.9, 0.7), strict=True)
     ]
-    return result_of(Sweep(runs), mode="independent", terms={"mine": Terms()})
+    result = result_of(Sweep(runs), mode="independent", terms={"mine": Terms()})
+    found = sweep_from(told(result.to_json()), "sweep.json")
+    assert (found.to_json(), found.rows) == (result.to_json(), result.rows)
+    assert [row.quantity for row in found.equivalence.comparisons] == ["val_loss", "tags_accuracy"]
+    blocks = [block for part in sweep_page(found).sections for block in part.blocks]
+    labels = [text for text in (getattr(b, "caption", "") for b in blocks) if "output tags" in text]
+    assert [text.partition(" tags")[0] for text in labels] == [
+        "Validation accuracy of the output"
+    ] * 2
 
 
 @each_row(
@@ -76,9 +69,8 @@ def several_outputs():
     ],
 )
 def test_what_is_no_sweep_is_told_with_its_place(change, message):
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=re.escape(message)):
         sweep_from({**told(sweep_result().to_json()), **change}, "sweep.json")
-    assert message in str(caught.value)
 
 
 def of_programs(*, are_pairs=True):
@@ -90,9 +82,10 @@ def of_programs(*, are_pairs=True):
         for run in swept.rows(swept.SEEDS, swept.moved(swept.SEEDS, 0.0), scenario=name)
         for numbers in [{"gap": run.seed / 100, "epochs_to_plateau": 5.0 + run.seed / 3}]
     ]
-    last = next(run for run in runs if (run.scenario, run.seed) == ("mine", 7))
-    judgement = replace(last.judgement, verdict="stagnant")
-    runs[runs.index(last)] = replace(last, judgement=judgement)
+    last = runs[len(swept.SEEDS) - 1]
+    runs[len(swept.SEEDS) - 1] = replace(
+        last, judgement=replace(last.judgement, verdict="stagnant")
+    )
     terms = {"mine": Terms(None, margins), "cured": Terms("mine", margins)}
     return result_of(Sweep(runs), mode="independent", terms=terms, are_pairs=are_pairs)
 
@@ -161,8 +154,6 @@ def test_a_sweep_may_be_incomplete_and_with_a_missing_run_is(failures, lacking):
     ids=["removed", "twice", "seed", "nan", "margin"],
 )
 def test_a_damaged_row_is_refused_in_one_line(place, value, message):
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=rf"\A.*{re.escape(message)}.*\Z") as caught:
         sweep_from(changed(told(FAIL.to_json()), place, value), "sweep.json")
-    text = str(caught.value)
-    assert message in text
-    assert (text.count("\n"), len(text) < 400, caught.value.exit_code) == (0, True, 2)
+    assert (len(str(caught.value)) < 400, caught.value.exit_code) == (True, 2)

@@ -4,17 +4,13 @@ from dataclasses import replace
 
 import pytest
 from rows import each_row
+from swept import run
 
-from parity.behaviour.rules import Judgement
 from parity.programs.run_spec import RunSpec
 from parity.programs.scenarios import Margins, Scenario, Terms
-from parity.sweeps.samples import QUANTITIES, output_of, samples_of
+from parity.sweeps.samples import QUANTITIES, Sample, output_of, samples_of
 
 MARGINS = Margins(accuracy=0.015, gap=0.02, epochs=0.1)
-
-
-def run(verdict="good_fit", *, num_epochs=20, **numbers):
-    return Judgement(verdict, "rule", "because", num_epochs, **numbers)
 
 
 def pairs(attribute, keras, torch, *, seeds=None):
@@ -37,11 +33,19 @@ def found(runs, scenarios=None, *, trained=None, margins=MARGINS):
 
 def test_a_comparison_has_the_values_of_both_halves_by_seed():
     runs = pairs("val_accuracy", [0.9, 0.8, 0.7], [0.91, 0.82, 0.73], seeds=[2, 5, 9])
-    (sample,) = found({"some": runs})
-    assert (sample.scenario, sample.quantity, sample.against) == ("some", "accuracy", None)
-    assert sample.seeds == (2, 5, 9)
-    assert (sample.keras, sample.torch) == ((0.9, 0.8, 0.7), (0.91, 0.82, 0.73))
-    assert (sample.num_left_out, sample.has_diverged) == (0, False)
+    assert found({"some": runs}) == [
+        Sample(
+            scenario="some",
+            quantity="accuracy",
+            against=None,
+            margin=0.015,
+            seeds=(2, 5, 9),
+            keras=(0.9, 0.8, 0.7),
+            torch=(0.91, 0.82, 0.73),
+            num_left_out=0,
+            has_diverged=False,
+        )
+    ]
 
 
 def test_a_program_of_several_outputs_is_compared_by_losses_and_each_known_accuracy():
@@ -53,40 +57,45 @@ def test_a_program_of_several_outputs_is_compared_by_losses_and_each_known_accur
     assert list(compared) == ["val_loss", "a_accuracy"]
     sample = compared["a_accuracy"]
     assert (sample.keras, sample.torch, sample.margin) == ((0.9, 0.9), (0.7, 0.7), 0.015)
-    assert output_of("a_accuracy") == "a"
-    for other in ("accuracy", "val_loss", "effect on accuracy"):
-        assert output_of(other) is None
+    names = ("a_accuracy", "accuracy", "val_loss", "effect on accuracy")
+    assert list(map(output_of, names)) == ["a", None, None, None]
 
 
 @each_row(
-    ("quantity", "margin"),
+    ("quantity", "epochs", "margin"),
     [
-        ("accuracy", 0.015),
-        ("gap", 0.02),
-        ("epochs", 2.0),  # a tenth of the 20 epochs of a run
+        ("accuracy", (20, 20), 0.015),
+        ("gap", (20, 20), 0.02),
+        # A tenth of the epochs of the longest run; early stopping ends some before others.
+        ("epochs", (20, 20), 2.0),
+        ("epochs", (4, 10), 1.0),
     ],
 )
-def test_each_quantity_has_its_own_margin(quantity, margin):
+def test_each_quantity_has_its_own_margin(quantity, epochs, margin):
     attribute, _ = QUANTITIES[quantity]
-    (sample,) = found({"some": pairs(attribute, [0.5, 0.5], [0.5, 0.5])})
+    runs = {
+        seed: (run(num_epochs=4, **{attribute: 0.5}), run(num_epochs=n, **{attribute: 0.5}))
+        for seed, n in enumerate(epochs)
+    }
+    (sample,) = found({"some": runs})
     assert (sample.quantity, sample.margin) == (quantity, pytest.approx(margin))
 
 
-def test_the_margin_of_the_epochs_is_a_share_of_the_longest_run():
-    """Early stopping ends some runs before others."""
-    runs = {
-        seed: (run(num_epochs=6, epochs_to_plateau=3.0), run(num_epochs=n, epochs_to_plateau=3.0))
-        for seed, n in enumerate([4, 10])
-    }
-    (sample,) = found({"some": runs})
-    assert sample.margin == pytest.approx(1.0)
-
-
-def test_what_a_run_does_not_have_is_left_out_with_its_partner():
-    runs = pairs("epochs_to_plateau", [3.0, None, 3.2, 3.1, 2.9], [3.1, 3.0, None, 3.1, 3.0])
-    (sample,) = found({"some": runs})
-    assert (sample.seeds, sample.num_left_out) == ((0, 3, 4), 2)
-    assert (sample.keras, sample.torch) == ((3.0, 3.1, 2.9), (3.1, 3.1, 3.0))
+@each_row(
+    ("keras", "torch", "untrained", "seeds"),
+    [
+        # What a run does not have is left out with its partner.
+        ([3.0, None, 3.2, 3.1, 2.9], [3.1, 3.0, None, 3.1, 3.0], None, (0, 3, 4)),
+        ([3.0, 9.0, 3.2, 3.1], [3.1, 3.0, 3.3, 3.1], 1, (0, 2, 3)),  # a run that did not train
+    ],
+)
+def test_seeds_that_are_left_out_are_counted(keras, torch, untrained, seeds):
+    runs = pairs("epochs_to_plateau", keras, torch)
+    trained = {seed: pair for seed, pair in runs.items() if seed != untrained}
+    (sample,) = found({"some": runs}, trained={"some": trained})
+    assert (sample.seeds, sample.num_left_out) == (seeds, len(keras) - 3)
+    values = tuple((keras[seed], torch[seed]) for seed in seeds)
+    assert tuple(zip(sample.keras, sample.torch, strict=True)) == values
 
 
 @each_row(("keras", "torch"), [([3.0, None, 3.0], [3.0, 3.0, None]), ([3.0], [3.0]), ([], [])])
@@ -94,16 +103,8 @@ def test_a_quantity_that_fewer_than_two_pairs_have_is_not_compared(keras, torch)
     assert found({"some": pairs("epochs_to_plateau", keras, torch)}) == []
 
 
-def test_runs_that_did_not_train_are_left_out_and_counted():
-    runs = pairs("val_accuracy", [0.9, 0.1, 0.9, 0.9], [0.9, 0.9, 0.9, 0.9])
-    trained = {seed: pair for seed, pair in runs.items() if seed != 1}
-    (sample,) = found({"some": runs}, trained={"some": trained})
-    assert (sample.seeds, sample.num_left_out) == ((0, 2, 3), 1)
-
-
-def with_a_diverged_run():
-    """A seed more, of which torch's run diverged."""
-    return {99: (run(), run("diverged"))}
+# A seed more, of which torch's run diverged.
+WITH_A_DIVERGED_RUN = {99: (run(), run("diverged"))}
 
 
 @each_row(("expected", "has_diverged"), [("good_fit", True), (None, True), ("diverged", False)])
@@ -112,7 +113,7 @@ def test_a_run_that_diverged_is_told_of_all_quantities_unless_it_was_meant_to(
 ):
     trained = pairs("gap", [0.1, 0.1], [0.1, 0.1])
     (sample,) = found(
-        {"some": trained | with_a_diverged_run()},
+        {"some": trained | WITH_A_DIVERGED_RUN},
         scenario(expected=expected),
         trained={"some": trained},
     )
@@ -123,67 +124,69 @@ def of_a_remedy(base, remedy, *, base_verdict="overfit", attribute="gap", diverg
     """The comparisons of a cause and its remedy, by scenario and quantity."""
     scenarios = scenario("cause", expected=base_verdict) | scenario("remedy", cures="cause")
     trained = {"cause": pairs(attribute, *base), "remedy": pairs(attribute, *remedy)}
-    trained = {name: runs for name, runs in trained.items() if runs}
     runs = {
-        name: each | (with_a_diverged_run() if name in diverged else {})
+        name: each | (WITH_A_DIVERGED_RUN if name in diverged else {})
         for name, each in trained.items()
     }
     samples = found(runs, scenarios, trained=trained)
     return {(sample.scenario, sample.quantity): sample for sample in samples}
 
 
-def test_the_effect_of_a_remedy_is_what_it_takes_off_the_gap_of_the_same_seed():
-    base = [0.30, 0.34, 0.32, 0.36], [0.31, 0.33, 0.33, 0.35]
-    remedy = [0.10, 0.12, 0.11, 0.15], [0.14, 0.14, 0.16, 0.16]
-    samples = of_a_remedy(base, remedy)
-    assert list(samples) == [("cause", "gap"), ("remedy", "gap"), ("remedy", "effect on gap")]
-    effect = samples["remedy", "effect on gap"]
-    assert (effect.against, effect.margin) == ("cause", 0.02)
-    assert effect.keras == pytest.approx((-0.20, -0.22, -0.21, -0.21))
-    assert effect.torch == pytest.approx((-0.17, -0.19, -0.17, -0.19))
+OF_OVERFITTING = {
+    "base": ([0.30, 0.34, 0.32, 0.36], [0.31, 0.33, 0.33, 0.35]),
+    "remedy": ([0.10, 0.12, 0.11, 0.15], [0.14, 0.14, 0.16, 0.16]),
+}
+OF_ANOTHER = {
+    "base": ([0.60, 0.62], [0.60, 0.62]),
+    "remedy": ([0.90, 0.94], [0.80, 0.84]),
+    "attribute": "val_accuracy",
+}
+MORE_SEEDS = {"base": ([0.3] * 3, [0.3] * 3), "remedy": ([0.1] * 8, [0.1] * 8)}
 
 
-@each_row("base_verdict", ["underfit", "stagnant", "suspicious", "good_fit", "diverged", None])
-def test_where_the_cured_run_does_not_overfit_the_effect_is_on_accuracy(base_verdict):
-    base = [0.60, 0.62], [0.60, 0.62]
-    remedy = [0.90, 0.94], [0.80, 0.84]
-    effect = of_a_remedy(base, remedy, base_verdict=base_verdict, attribute="val_accuracy")[
-        "remedy", "effect on accuracy"
-    ]
-    assert effect.margin == 0.015
-    assert effect.keras == pytest.approx((0.30, 0.32))
-    assert effect.torch == pytest.approx((0.20, 0.22))
-
-
-def test_an_effect_is_of_the_seeds_that_both_scenarios_have():
-    samples = of_a_remedy(([0.3] * 3, [0.3] * 3), ([0.1] * 8, [0.1] * 8))
-    effect = samples["remedy", "effect on gap"]
-    assert (effect.seeds, effect.num_left_out) == ((0, 1, 2), 0)
-    assert len(samples["remedy", "gap"].seeds) == 8
+@each_row(
+    ("remedy", "quantity", "margin", "keras", "torch"),
+    [
+        # It is what it takes off the gap of the same seed.
+        (OF_OVERFITTING, "gap", 0.02, [-0.20, -0.22, -0.21, -0.21], [-0.17, -0.19, -0.17, -0.19]),
+        # Where the cured run does not overfit, it is on accuracy.
+        *(
+            ({**OF_ANOTHER, "base_verdict": verdict}, "accuracy", 0.015, [0.30, 0.32], [0.20, 0.22])
+            for verdict in ("underfit", "stagnant", "suspicious", "good_fit", "diverged", None)
+        ),
+        # It is of the seeds that both scenarios have.
+        (MORE_SEEDS, "gap", 0.02, [-0.2] * 3, [-0.2] * 3),
+    ],
+)
+def test_the_effect_of_a_remedy_is_on_what_it_cures(remedy, quantity, margin, keras, torch):
+    samples = of_a_remedy(**remedy)
+    names = [("cause", quantity), ("remedy", quantity), ("remedy", f"effect on {quantity}")]
+    assert list(samples) == names
+    _, level, effect = samples.values()
+    assert (effect.against, effect.margin, effect.num_left_out) == ("cause", margin, 0)
+    assert (list(effect.keras), list(effect.torch)) == (pytest.approx(keras), pytest.approx(torch))
+    assert len(level.seeds) == len(remedy["remedy"][0])
 
 
 def test_where_the_cured_run_diverged_the_effect_has_no_equivalence_either():
-    runs = ([0.3] * 3, [0.3] * 3), ([0.1] * 3, [0.1] * 3)
-    told = {
-        name: sample.has_diverged for name, sample in of_a_remedy(*runs, diverged=["cause"]).items()
-    }
-    assert told == {
+    samples = of_a_remedy(([0.3] * 3, [0.3] * 3), ([0.1] * 3, [0.1] * 3), diverged=["cause"])
+    assert {name: sample.has_diverged for name, sample in samples.items()} == {
         ("cause", "gap"): True,
         ("remedy", "gap"): False,
         ("remedy", "effect on gap"): True,
     }
 
 
-def own(name="some", cures=None):
-    return {name: Terms(cures)}
+OWN = {"some": Terms()}
+A_REMEDY_AND_ITS_CAUSE = {"plain": Terms(), "cured": Terms("plain")}
 
 
 def test_a_program_without_accuracy_is_compared_by_its_losses():
-    pair = [
-        tuple(run("undecided", train_loss=a, val_loss=2 * a) for a in values)
-        for values in ((1.0, 3.0), (2.0, 2.0))
-    ]
-    samples = found({"some": dict(enumerate(pair))}, own(), margins=Margins(loss=0.1))
+    runs = {
+        seed: tuple(run("undecided", train_loss=a, val_loss=2 * a) for a in values)
+        for seed, values in enumerate([(1.0, 3.0), (2.0, 2.0)])
+    }
+    samples = found({"some": runs}, OWN, margins=Margins(loss=0.1))
     assert [(sample.quantity, sample.margin, sample.scale) for sample in samples] == [
         ("loss", 0.1, 2.0),  # the mean of 1, 3, 2 and 2
         ("val_loss", 0.1, 4.0),
@@ -195,22 +198,18 @@ def test_a_program_without_accuracy_is_compared_by_its_losses():
 def test_the_scale_of_a_loss_is_above_0_whatever_its_sign():
     """A likelihood may be below 0, and a loss may be 0 in every run."""
     for value, scale in ((-2.0, 2.0), (0.0, 1.0)):
-        pair = {seed: (run(train_loss=value), run(train_loss=value)) for seed in (0, 1)}
-        (sample,) = found({"some": pair}, own())
+        (sample,) = found({"some": pairs("train_loss", [value] * 2, [value] * 2)}, OWN)
         assert sample.scale == scale
 
 
 def test_the_effect_of_a_remedy_of_the_users_is_that_on_gap_and_accuracy():
-    def level(gap, accuracy):
-        one = run(gap=gap, val_accuracy=accuracy)
-        return dict.fromkeys((0, 1), (one, one))
-
-    runs = {"plain": level(0.3, 0.7), "cured": level(0.1, 0.85)}
-    effects = {
-        sample.quantity: sample.keras
-        for sample in found(runs, {**own("plain"), **own("cured", "plain")})
-        if sample.against == "plain"
+    levels = {"plain": (0.3, 0.7), "cured": (0.1, 0.85)}
+    runs = {
+        name: dict.fromkeys((0, 1), (run(gap=gap, val_accuracy=accuracy),) * 2)
+        for name, (gap, accuracy) in levels.items()
     }
+    samples = found(runs, A_REMEDY_AND_ITS_CAUSE)
+    effects = {sample.quantity: sample.keras for sample in samples if sample.against == "plain"}
     assert effects == {
         "effect on gap": pytest.approx((-0.2, -0.2)),
         "effect on accuracy": pytest.approx((0.15, 0.15)),
@@ -218,14 +217,8 @@ def test_the_effect_of_a_remedy_of_the_users_is_that_on_gap_and_accuracy():
 
 
 def test_without_accuracy_the_effect_is_that_on_the_validation_loss_of_what_is_cured():
-    def level(*losses):
-        return {seed: (run(val_loss=loss), run(val_loss=loss)) for seed, loss in enumerate(losses)}
-
-    runs = {"plain": level(4.0, 4.0), "cured": level(1.0, 3.0)}
-    samples = found(runs, {**own("plain"), **own("cured", "plain")})
-    (effect,) = [sample for sample in samples if sample.against]
-    assert (effect.quantity, effect.keras, effect.scale) == (
-        "effect on val_loss",
-        (-3.0, -1.0),
-        4.0,
-    )
+    losses = {"plain": [4.0, 4.0], "cured": [1.0, 3.0]}
+    runs = {name: pairs("val_loss", values, values) for name, values in losses.items()}
+    samples = found(runs, A_REMEDY_AND_ITS_CAUSE)
+    effects = [(each.quantity, each.keras, each.scale) for each in samples if each.against]
+    assert effects == [("effect on val_loss", (-3.0, -1.0), 4.0)]

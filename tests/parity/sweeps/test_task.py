@@ -58,24 +58,31 @@ NOT_IN_KEY = {
 }
 
 
+def forget():
+    for cache in (task.code_digest, task.data_digest, task.versions):
+        cache.cache_clear()
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_remembered():
-    caches = (task.code_digest, task.versions)
-    for cache in caches:
-        cache.cache_clear()
+    forget()
     yield
-    for cache in caches:
-        cache.cache_clear()
+    forget()
 
 
 def save(path, pixel=0):
-    x, y = np.zeros((8, 4, 4), np.uint8), np.arange(8) % 2
-    x[0, 0, 0] = pixel
+    x, y = np.full((8, 4, 4), pixel, np.uint8), np.arange(8) % 2
     np.savez(path, x_train=x, y_train=y, x_test=x, y_test=y)
 
 
 def keys(*specs, halves=HALVES, pythons=PYTHONS):
     return [found.key for found in tasks_of(specs, pythons, halves)]
+
+
+def halves_with_other_keys(before):
+    """The halves whose keys of SPEC are others than before, with nothing remembered."""
+    forget()
+    return [half for half, old, new in zip(HALVES, before, keys(SPEC), strict=True) if old != new]
 
 
 def test_every_run_has_a_task_in_each_half_in_order():
@@ -85,9 +92,8 @@ def test_every_run_has_a_task_in_each_half_in_order():
         (spec, half) for spec in specs for half in ("keras", "torch")
     ]
     assert all(re.fullmatch(r"[0-9a-f]{64}", found.key) for found in tasks)
-    assert tasks[0].name == "one seed 42 keras"
-    assert tasks[0].cost == 1200
-    assert [found.half for found in tasks_of(specs, PYTHONS, ["torch"])] == ["torch", "torch"]
+    assert (tasks[0].name, tasks[0].cost) == ("one seed 42 keras", 1200)
+    assert tasks_of(specs, PYTHONS, ["torch"]) == tasks[1::2]
 
 
 def test_runs_with_equal_content_are_one_task():
@@ -109,12 +115,16 @@ def test_a_field_of_the_spec_decides(name, half, tmp_path, monkeypatch):
     assert len(found) == (1 if (name, half) == ("mode", "keras") else 2)
 
 
-@each_row("group", [Augmentation(zoom_range=0.1), ReduceLR(patience=2), EarlyStopping(patience=2)])
-def test_a_field_of_a_group_decides(group):
-    name = {Augmentation: "augmentation", ReduceLR: "reduce_lr", EarlyStopping: "early_stopping"}
-    setting = name[type(group)]
-    specs = [SPEC.replace(**{setting: value}) for value in (type(group)(), group)]
-    assert len(keys(*specs)) == 4
+@each_row(
+    ("name", "group"),
+    [
+        ("augmentation", Augmentation(zoom_range=0.1)),
+        ("reduce_lr", ReduceLR(patience=2)),
+        ("early_stopping", EarlyStopping(patience=2)),
+    ],
+)
+def test_a_field_of_a_group_decides(name, group):
+    assert len(keys(*(SPEC.replace(**{name: value}) for value in (type(group)(), group)))) == 4
 
 
 def test_the_key_is_the_digest_of_these_parts(monkeypatch):
@@ -133,18 +143,17 @@ def test_the_key_is_the_digest_of_these_parts(monkeypatch):
         "spec": spec,
         "versions": {},
     }
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-    assert keys(SPEC, halves=["keras"]) == [hashlib.sha256(text.encode()).hexdigest()]
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()
+    assert keys(SPEC, halves=["keras"]) == [hashlib.sha256(text).hexdigest()]
 
 
 def test_the_content_of_the_data_decides(tmp_path):
-    path = tmp_path / "data.npz"
-    found = []
-    for pixel in (0, 1, 0):
-        save(path, pixel)
-        task.data_digest.cache_clear()
-        found.append(keys(SPEC.replace(data=str(path)))[0])
-    assert found[0] == found[2] != found[1]
+    def key(pixel):
+        save(tmp_path / "data.npz", pixel)
+        forget()
+        return keys(SPEC.replace(data=str(tmp_path / "data.npz")))[0]
+
+    assert key(0) != key(1) != key(0) == key(0)
 
 
 @each_row(
@@ -160,36 +169,28 @@ def test_the_content_of_the_data_decides(tmp_path):
     ],
 )
 def test_the_version_of_a_package_decides_where_it_computes(package, halves, monkeypatch):
-    task.versions.cache_clear()
-    before = dict(zip(HALVES, keys(SPEC), strict=True))
-    version = task.version
+    forget()
+    before, version = keys(SPEC), task.version
     monkeypatch.setattr(task, "version", lambda name: "0" if name == package else version(name))
-    task.versions.cache_clear()
-    after = dict(zip(HALVES, keys(SPEC), strict=True))
-    assert [half for half in HALVES if before[half] != after[half]] == halves
+    assert halves_with_other_keys(before) == halves
 
 
 @pytest.mark.parametrize("name", ["python_version", "machine"])
 def test_interpreter_and_processor_decide(name, monkeypatch):
     before = keys(SPEC)
     monkeypatch.setattr(task.platform, name, lambda: "another")
-    task.versions.cache_clear()
-    assert not set(before) & set(keys(SPEC))
+    assert halves_with_other_keys(before) == ["keras", "torch"]
 
 
 @pytest.fixture
 def copy(tmp_path, monkeypatch):
     """A copy of the source, of which the keys are made."""
+    left_out = shutil.ignore_patterns("__pycache__", "*.npz")
     for package in ("parity", "keras_impl", "torch_impl"):
-        shutil.copytree(
-            ROOT / package,
-            tmp_path / package,
-            ignore=shutil.ignore_patterns("__pycache__", "*.npz"),
-        )
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=left_out)
     before = keys(SPEC)
     monkeypatch.setattr(parity, "__file__", str(tmp_path / "parity" / "__init__.py"))
-    task.code_digest.cache_clear()
-    assert keys(SPEC) == before  # wherever it lies
+    assert halves_with_other_keys(before) == []  # wherever it lies
     return tmp_path
 
 
@@ -203,25 +204,19 @@ def copy(tmp_path, monkeypatch):
     ],
 )
 def test_code_decides_where_it_runs(copy, files, halves):
-    task.code_digest.cache_clear()
-    before = dict(zip(HALVES, keys(SPEC), strict=True))
     for name in files:
-        path = copy / name
-        content = path.read_bytes()
-        path.write_bytes(content + b"\n")
-        task.code_digest.cache_clear()
-        after = dict(zip(HALVES, keys(SPEC), strict=True))
-        assert [half for half in HALVES if before[half] != after[half]] == halves, name
-        path.write_bytes(content)
+        before = keys(SPEC)
+        with (copy / name).open("ab") as file:
+            file.write(b"\n")
+        assert halves_with_other_keys(before) == halves, name
 
 
-def test_a_new_file_of_a_half_decides(copy):
-    before = keys(SPEC)
-    (copy / "torch_impl" / "new.py").touch()
-    (copy / "torch_impl" / "__pycache__").mkdir()
-    (copy / "torch_impl" / "__pycache__" / "new.pyc").touch()
-    task.code_digest.cache_clear()
-    assert [old == new for old, new in zip(before, keys(SPEC), strict=True)] == [True, False]
+@each_row(("name", "halves"), [("new.py", ["torch"]), ("__pycache__/new.pyc", [])])
+def test_a_new_file_of_a_half_decides(copy, name, halves):
+    before, path = keys(SPEC), copy / "torch_impl" / name
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    assert halves_with_other_keys(before) == halves
 
 
 # Each work in a fork of a process that has imported the framework alone, and nothing of ours.
@@ -259,8 +254,10 @@ def imported(half, *works):
     found = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("[")]
     assert [code for code, _ in found] == [0] * len(works)
     # Packages themselves are left out: they hold no code.
-    paths = [{name.replace(".", "/") for name in names} for _, names in found]
-    return [{p for p in each if not p.startswith(f"halves/{half}/")} for each in paths]
+    return [
+        {name.replace(".", "/") for name in names if not name.startswith(f"halves.{half}.")}
+        for _, names in found
+    ]
 
 
 PROGRAM = ProgramSpec(
@@ -289,24 +286,13 @@ def test_what_a_child_imports_is_part_of_the_key(tmp_path):
     write_telling(told, [ported], 10**9)
     write_batch(tmp_path / "torch", [ported], store, told)
     write_batch(tmp_path / "keras", [Task("keras", PROGRAM, "3" * 64)], store)
-    found = {
-        "keras": imported(
-            "keras",
-            ("batch", tmp_path / "keras-run"),
-            ("tell", told),
-            ("batch", tmp_path / "keras"),
-        ),
-        "torch": imported(
-            "torch", ("batch", tmp_path / "torch-run"), ("batch", tmp_path / "torch")
-        ),
-    }
-    for half, (of_run, *of_programs) in found.items():
+    for half, telling in (("keras", [("tell", told)]), ("torch", [])):
+        works = [("batch", tmp_path / f"{half}-run"), *telling, ("batch", tmp_path / half)]
+        of_run, *of_programs = imported(half, *works)
         assert of_run - set(NOT_IN_KEY) <= set(RUN_MODULES), half
-        for names in of_programs:
-            of_key = {name for name in names if not name.startswith(JUDGING)}
-            assert of_key - NOT_IN_PROGRAM_KEY <= set(PROGRAM_MODULES), half
-    results = (tmp_path / "store" / "results").rglob("*.json")
-    assert sorted(path.stem[0] for path in results) == ["0", "1", "2", "3"]
+        of_key = {name for name in set().union(*of_programs) if not name.startswith(JUDGING)}
+        assert of_key - NOT_IN_PROGRAM_KEY <= set(PROGRAM_MODULES), half
+    assert {path.stem[0] for path in (tmp_path / "store").rglob("*.json")} == {*"0123"}
 
 
 @each_row("modules", [RUN_MODULES, PROGRAM_MODULES])
@@ -315,31 +301,34 @@ def test_every_module_in_the_key_is_there(modules):
     assert len(set(modules)) == len(modules)
 
 
-@pytest.fixture
-def other_python(tmp_path):
-    """An interpreter of another path, which is this one."""
-    path = tmp_path / "python"
-    path.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+def pythons_with(folder, half, line):
+    """The interpreters, of which that of a half is a script with this line."""
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\n{line}\n")
     path.chmod(0o700)
-    return str(path)
+    return {**PYTHONS, half: str(path)}
 
 
-def test_another_interpreter_is_asked_and_its_path_does_not_decide(other_python):
-    assert keys(SPEC, pythons={**PYTHONS, "torch": other_python}) == keys(SPEC)
+def test_another_interpreter_is_asked_and_its_path_does_not_decide(tmp_path):
+    pythons = pythons_with(tmp_path, "torch", f'exec {sys.executable} "$@"')
+    assert keys(SPEC, pythons=pythons) == keys(SPEC)
 
 
-def test_an_interpreter_that_does_not_answer(tmp_path):
-    python = tmp_path / "python"
-    python.write_text("#!/bin/sh\necho 'no JSON'\n")
-    python.chmod(0o700)
-    with pytest.raises(InputError, match=r"--torch-python .* did not report its versions"):
-        keys(SPEC, pythons={**PYTHONS, "torch": str(python)})
+@each_row(
+    ("half", "line", "message"),
+    [
+        ("torch", "echo 'no JSON'", r"--torch-python .* did not report its versions"),
+        ("keras", "false", r"--keras-python .* extra 'keras'"),
+    ],
+)
+def test_an_interpreter_that_fails_or_does_not_answer(tmp_path, half, line, message):
+    with pytest.raises(InputError, match=message):
+        keys(SPEC, pythons=pythons_with(tmp_path, half, line))
 
 
-def test_an_interpreter_that_is_missing_or_fails():
-    for python in ("/no/such/python", "false"):
-        with pytest.raises(InputError, match=r"--keras-python .* extra 'keras'"):
-            keys(SPEC, pythons={**PYTHONS, "keras": python})
+def test_an_interpreter_that_is_missing():
+    with pytest.raises(InputError, match=r"--keras-python .* extra 'keras'"):
+        keys(SPEC, pythons={**PYTHONS, "keras": "/no/such/python"})
 
 
 def test_keys_are_the_same_in_every_process(tmp_path):
