@@ -77,8 +77,9 @@ def test_what_is_no_source_is_refused_with_the_choices(name, message, tmp_path):
 
 
 def test_images_of_an_archive_get_a_channel_and_labels_become_int64(tmp_path):
-    np.savez(tmp_path / "mine.npz", **arrays())
-    for source in (check_arrays(arrays(), "mine.npz"), open_source(tmp_path / "mine.npz")):
+    path = tmp_path / "mine.npz"
+    np.savez(path, **arrays())
+    for source, name in ((check_arrays(arrays(), "mine"), "mine"), (open_source(path), str(path))):
         assert (source.x_train.shape, source.x_train.dtype) == ((6, 2, 2, 1), np.uint8)
         assert (source.y_test.dtype, source.y_test.tolist()) == (np.int64, [2, 1, 0])
-        assert (source.num_classes, source.name) == (3, "mine.npz")
+        assert (source.num_classes, source.name) == (3, name)

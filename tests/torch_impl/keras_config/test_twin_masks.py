@@ -10,9 +10,8 @@ import torch
 from keras import layers as L
 from keras import ops
 from rows import each_row
-from test_twin_layers import BAR, assert_twin, difference, fill_weights, flat
+from test_twin_layers import BAR, assert_twin, difference, fill_weights, twin_of
 
-from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.builders import told_to
 from torch_impl.masks import mask_of
 
@@ -21,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("direct", "float64")
 
 def each_alone(*layers):
     """One model of all layers, each on the same masked sequence."""
-    return graph(lambda x: [end for layer in layers for end in flat(layer()(x))])
+    return graph(lambda x: [end for layer in layers for end in keras.tree.flatten(layer()(x))])
 
 
 def masked_values(*layers):
@@ -231,11 +230,11 @@ def measured(shape, seed, value=0.0):
 def assert_same_with_masks(model, make):
     # The statistics of a batch take several samples, and three are also in what comes after it.
     assert_twin(model, [x.shape[1:] for x in model.inputs], make, steps=[(3, True), (1, False)])
-    twin = from_keras_config(model.get_config()).eval()
-    twin.load_keras_weights(model.get_weights())
+    twin = twin_of(model).eval()
     arrays = [make((3, *x.shape[1:]), 40 + n) for n, x in enumerate(model.inputs)]
-    theirs = flat(model(arrays if len(arrays) > 1 else arrays[0]))
-    for y, expected in zip(flat(twin(*map(torch.tensor, arrays))), theirs, strict=True):
+    theirs = keras.tree.flatten(model(arrays if len(arrays) > 1 else arrays[0]))
+    ours = keras.tree.flatten(twin(*map(torch.tensor, arrays)))
+    for y, expected in zip(ours, theirs, strict=True):
         mask = getattr(expected, "_keras_mask", None)
         assert (mask is None) == (mask_of(y) is None)
         if mask is not None:
@@ -244,19 +243,12 @@ def assert_same_with_masks(model, make):
 
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
 def test_a_mask_of_the_inputs_is_taken_as_keras_takes_it():
-    model = chain(
-        lambda: L.LSTM(3, return_sequences=True),
-        L.GlobalAveragePooling1D,
-        shape=(STEPS, 3),
-        dtype="float64",
-    )()
+    layers = [lambda: L.LSTM(3, return_sequences=True), L.GlobalAveragePooling1D]
+    model = masked_values(*layers)()
     fill_weights(model)
-    twin = from_keras_config(model.get_config())
-    twin.load_keras_weights(model.get_weights())
     x, mask = measured((3, STEPS, 3), 1), tokens((3, STEPS), 2) != 0
-    ours = twin(torch.tensor(x), mask=torch.tensor(mask))
-    theirs = model(tf.constant(x), mask=tf.constant(mask))
-    assert difference(ours.detach().numpy(), theirs.numpy()) <= BAR
+    ours = twin_of(model)(torch.tensor(x), mask=torch.tensor(mask)).detach().numpy()
+    assert difference(ours, model(tf.constant(x), mask=tf.constant(mask)).numpy()) <= BAR
 
 
 def test_a_mask_for_a_layer_that_takes_none_is_refused():
