@@ -126,7 +126,7 @@ def compare(layer, shape, dtype, number=1):
 def compare_model(model, shapes, dtype, layer=None):
     kind, integers = type(layer).__name__, not dtype.startswith("float")
     fill_weights(model)
-    twin, lowest = twin_of(model), 0 if kind == "Embedding" else -4
+    twin, lowest = twin_of(model), 0 if isinstance(layer, L.Embedding) else -4
     arrays = [values(shape, dtype, n, lowest) for n, shape in enumerate(shapes)]
     arrays = [(array + (0 if integers else 0.3)).astype(dtype) for array in arrays]
     tensors = [torch.tensor(array) for array in arrays]

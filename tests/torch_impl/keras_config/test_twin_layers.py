@@ -123,19 +123,19 @@ CASES = {
     "LayerScale": (IMAGES, lambda: convnext.LayerScale(0.1, 4)),
     "TimeDistributed": (IMAGES, lambda: L.TimeDistributed(L.Conv1D(3, 2, activation="relu"))),
 }
-# Of two inputs of one shape; made by the test of merging layers below.
+
+
+# Of two inputs of one shape.
 MERGING = {
-    "Add": {},
-    "Subtract": {},
-    "Multiply": {},
-    "Average": {},
-    "Maximum": {},
-    "Minimum": {},
-    "Concatenate": {"axis": 1},
-    "Dot": {"axes": -1, "normalize": True},
+    **{name: {} for name in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")},
+    **{"Concatenate": {"axis": 1}, "Dot": {"axes": -1, "normalize": True}},
 }
-# Of integers; tests/torch_impl/layers/test_categories.py compares them.
-CATEGORIES = {"CategoryEncoding", "Discretization", "IntegerLookup"}
+MERGED = {
+    name: ([IMAGES] * 2, lambda *both, name=name: getattr(L, name)(**MERGING[name])(both))
+    for name in MERGING
+}
+
+
 # Of several inputs; made by the test of attention below. Shapes of query, value and key.
 ATTENTION = {
     "MultiHeadAttention": (
@@ -167,24 +167,29 @@ ATTENTION = {
     "AdditiveAttention": ([(5, 6), (4, 6)], lambda q, v: L.AdditiveAttention()([q, v])),
     "CustomScaleLayer": ([(5, 6), (5, 6)], lambda a, b: CustomScaleLayer(0.17)([a, b])),
 }
-# Keras draws these from its global generator; a test below gives them that generator's numbers.
-GLOBALLY_DRAWN = {"StochasticDepth"}
-# TensorFlow has these in float32 only; tests/torch_impl/layers/test_pooling.py compares them.
-FLOAT32_ONLY = {"MaxPooling3D", "AveragePooling3D"}
-# test_twin_images.py compares these.
-IMAGE_LAYERS = preprocessing.ROWS.keys()
-# test_public_layers.py compares these.
-OF_THE_TABLE = {
+
+
+# What other tests compare.
+ELSEWHERE = {
+    # Of integers: tests/torch_impl/layers/test_categories.py.
+    *("CategoryEncoding", "Discretization", "IntegerLookup"),
+    # Drawn from Keras's global generator; a test below gives them that generator's numbers.
+    "StochasticDepth",
+    # In float32 only, which TensorFlow has: tests/torch_impl/layers/test_pooling.py.
+    *("MaxPooling3D", "AveragePooling3D"),
+    *preprocessing.ROWS,  # test_twin_images.py
+    # test_public_layers.py
     *(f"Adaptive{kind}Pooling{rank}D" for kind in ("Max", "Average") for rank in (1, 2, 3)),
     *("STFTSpectrogram", "MelSpectrogram", "Hashing", "HashedCrossing"),
+    "ReversibleEmbedding",  # below
+    # A weight that code of the user's computes with is no layer of Keras: test_written_out.py.
+    *("HeldWeight", "MaskedBy"),
 }
 
 
 def test_every_builder_has_a_case():
-    here = {name.partition("_")[0] for name in [*CASES, *ATTENTION]} | MERGING.keys()
-    elsewhere = FLOAT32_ONLY | IMAGE_LAYERS | CATEGORIES | GLOBALLY_DRAWN | OF_THE_TABLE
-    # A weight that code of the user's computes with is no layer of Keras: see test_written_out.py.
-    assert here | elsewhere | {"ReversibleEmbedding", "HeldWeight", "MaskedBy"} == BUILDERS.keys()
+    here = {name.partition("_")[0] for name in [*CASES, *ATTENTION, *MERGING]}
+    assert here | ELSEWHERE == BUILDERS.keys()
 
 
 # Size and mode of the batches of the steps: the statistics of a batch take several samples.
@@ -295,16 +300,8 @@ def test_the_twin_of_a_layer_is_the_layer(name):
     assert_twin(keras.Model(inputs, make()(inputs)), [shape], words if integers else values)
 
 
-@each_row("name", MERGING)
-def test_the_twin_of_a_merging_layer_is_the_layer(name):
-    first, second = L.Input(IMAGES), L.Input(IMAGES)
-    model = keras.Model([first, second], getattr(L, name)(**MERGING[name])([first, second]))
-    assert_twin(model, [IMAGES, IMAGES])
-
-
-@each_row("name", ATTENTION)
-def test_the_twin_of_attention_is_the_layer(name):
-    shapes, make = ATTENTION[name]
+@each_row("shapes, make", [*ATTENTION.values(), *MERGED.values()], ids=[*ATTENTION, *MERGED])
+def test_the_twin_of_attention_or_a_merging_layer_is_the_layer(shapes, make):
     inputs = [L.Input(shape) for shape in shapes]
     assert_twin(keras.Model(inputs, make(*inputs)), shapes)
 

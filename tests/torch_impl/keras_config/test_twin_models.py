@@ -27,13 +27,6 @@ IMAGES, FEATURES = (7, 6, 3), (5,)
 pytestmark = pytest.mark.usefixtures("float64")
 
 
-def recurrent():
-    """States go from one layer into another."""
-    inputs = L.Input((6, 3))
-    x, *states = L.LSTM(4, return_sequences=True, return_state=True)(inputs)
-    return keras.Model(inputs, L.LSTM(4)(x, initial_state=states))
-
-
 def constants():
     """Numbers and arrays beside tensors, on either side, in operations and in a layer."""
     inputs = L.Input(FEATURES)
@@ -139,7 +132,6 @@ MODELS = {
     "shared": (shared, [FEATURES, FEATURES]),
     "nested": (nested, [FEATURES]),
     "nested_ends": (nested_ends, [FEATURES, (3,)]),
-    "recurrent": (recurrent, [(6, 3)]),
     "operations": (operations, [IMAGES]),
     "wrapped": (wrapped, [(4, 6, 3)]),
     "named_ends": (named_ends, [(3,), (4,)]),
@@ -194,21 +186,17 @@ def of_layers(*layers, shape=FEATURES, **options):
     return keras.Sequential([*first, *layers], **options).get_config()
 
 
+def quantized():
+    layer = L.Dense(2, name="head")
+    model = keras.Sequential([L.Input((4,)), layer])
+    layer.quantize("int8")
+    return model.get_config()
+
+
 def without(setting):
     config = of_layers(L.Dense(2, name="head"))
     del config["layers"][1]["config"][setting]
     return config
-
-
-def quantized():
-    model = keras.Sequential([L.Input((4,)), L.Dense(2, name="head")])
-    model.get_layer("head").quantize("int8")
-    return model.get_config()
-
-
-def unknown_operation():
-    inputs = L.Input(FEATURES)
-    return keras.Model(inputs, ops.i0(inputs)).get_config()
 
 
 TEXT = {"dtype": "string"}
@@ -251,7 +239,10 @@ REFUSED = {
         lambda: of_layers(L.Dense(3, name="forward_"), L.Dense(3, name="forward")),
         "layers 'forward_' and 'forward' have one name",
     ),
-    "operation": (unknown_operation, "operation 'I0': expected one of the operations in"),
+    "operation": (
+        lambda: keras.Model(x := L.Input(FEATURES), ops.i0(x)).get_config(),
+        "operation 'I0': expected one of the operations in",
+    ),
     "no model": (lambda: {"name": "dense"}, "expected that of a model, with 'layers'"),
     "text": (
         lambda: {"layers": [{"class_name": "InputLayer", "config": {"name": "words", **TEXT}}]},
