@@ -1,12 +1,14 @@
 """The weights of a file get into modules of every style, or it is said why they do not."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 import weight_ports
-from conversions import converted, default_dtype
+from conversions import converted, loaded, predicted, state_of
 from rows import each_row
-from safetensors.torch import load_file
+from safetensors.numpy import load_file as numpy_file
 from torch import nn
 from weight_files import CHECKPOINT, FORMS, MODELS, config, inputs, values, weight_files
 from weight_ports import PORTS, RIGHT, WRONG
@@ -22,16 +24,6 @@ def files(tmp_path_factory):
     return weight_files(tmp_path_factory)
 
 
-def loaded(factory, folder):
-    """The module as a user has it after `load_state_dict`."""
-    with default_dtype():
-        torch.set_default_dtype(torch.float32)
-        built = factory()
-    module = getattr(built, "module", built)
-    module.load_state_dict(load_file(folder / "torch" / STATE))
-    return module.eval()
-
-
 @each_row("style", RIGHT)
 def test_a_module_of_any_style_gets_the_weights_and_predicts_as_keras(style, files, tmp_path):
     name, factory = RIGHT[style]
@@ -40,19 +32,20 @@ def test_a_module_of_any_style_gets_the_weights_and_predicts_as_keras(style, fil
     # Keras keeps the factor of attention in float32.
     assert done.error < (1e-6 if name == "words" else 1e-12)
     assert done.num_filled == done.num_weights == len(values(files, name))
-    x = torch.from_numpy(inputs(name))
-    x = x.movedim(-1, 1) if name == "images" and style != "channels last" else x
-    with torch.no_grad():
-        ours = loaded(factory, tmp_path)(x)
+    x = inputs(name)
+    x = np.moveaxis(x, -1, 1) if name == "images" and style != "channels last" else x
+    built = loaded(factory, tmp_path)
+    ours = torch.from_numpy(predicted(getattr(built, "module", built), x))
     ours = ours.softmax(-1) if style == "logits" else ours
     theirs = np.load(files / f"{name}_output.npy")
     # Float32, a dozen layers: some units of 1.2e-7 in numbers up to 1.
     np.testing.assert_allclose(ours.numpy(), theirs, rtol=0, atol=1e-5)
 
 
-@each_row("style", WRONG)
-def test_what_has_no_place_or_no_source_is_named_and_nothing_is_written(style, files, tmp_path):
-    name, factory, told = WRONG[style]
+@each_row("name, factory, told", WRONG.values(), ids=WRONG)
+def test_what_has_no_place_or_no_source_is_named_and_nothing_is_written(
+    name, factory, told, files, tmp_path
+):
     done = converted(files / f"{name}.keras", factory, tmp_path)
     assert any(told in problem for problem in done.problems), done.problems
     assert not done.is_written
@@ -62,76 +55,78 @@ def test_what_has_no_place_or_no_source_is_named_and_nothing_is_written(style, f
 @each_row("name", MODELS)
 def test_every_form_gives_the_same_state_and_optimizer(name, files, tmp_path):
     """But a `.h5` and a SavedModel have no slots of the optimizer that are read."""
-    found = []
+    states, slots, told = [], [], []
     for form in (*FORMS, CHECKPOINT):
-        settings = {"optimizer": form in (".keras", ".weights.h5", CHECKPOINT)}
-        settings |= {} if form in (".keras", ".h5") else {"config": config(files, name)}
-        done = converted(files / f"{name}{form}", PORTS[name], tmp_path / form, **settings)
+        has_slots, path = form in (".keras", ".weights.h5", CHECKPOINT), tmp_path / form
+        given = {} if form in (".keras", ".h5") else {"config": config(files, name)}
+        given["optimizer"] = has_slots
+        done = converted(files / f"{name}{form}", PORTS[name], path, **given)
         assert done.problems == [], form
-        state = load_file(tmp_path / form / "torch" / STATE)
-        if settings["optimizer"]:
-            slots = torch.load(tmp_path / form / "torch" / OPTIMIZER, weights_only=True)["state"]
-            assert slots
-            state |= {
-                f"{n} {slot}": torch.as_tensor(value)
-                for n, each in slots.items()
-                for slot, value in each.items()
-            }
-        found.append((state, done.optimizer))
-        for key, value in state.items():
-            assert torch.equal(value, found[0][0][key]), (form, key)
-        assert not settings["optimizer"] or (state.keys(), done.optimizer) == (
-            *(found[0][0].keys(), found[0][1]),
-        )
+        states.append(state_of(path))
+        if has_slots:
+            state = torch.load(path / "torch" / OPTIMIZER, weights_only=True)["state"]
+            assert state
+            slots.append(state)
+            told.append(done.optimizer)
+    assert told == [told[0]] * 3
+    for found in (states, slots):
+        torch.testing.assert_close(found, [found[0]] * len(found), rtol=0, atol=0)
+
+
+class Turned(nn.Module):
+    """Three layers of one shape, called in any order."""
+
+    def __init__(self, order):
+        super().__init__()
+        self.order, self.parts = order, nn.ModuleList([nn.Linear(4, 4) for _ in order])
+
+    def forward(self, x):
+        first, second, third = (self.parts[number] for number in self.order)
+        return third(second(torch.tanh(first(x))))
 
 
 @each_row("order", [(1, 2, 0), (0, 2, 1), (2, 1, 0)])
 def test_every_permutation_of_equal_shapes_follows_the_calls(order, files, tmp_path):
     """The names of the three modules say nothing; the output does."""
-
-    class Turned(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.parts = nn.ModuleList([nn.Linear(4, 4) for _ in order])
-
-        def forward(self, x):
-            x = torch.tanh(self.parts[order[0]](x))
-            return self.parts[order[2]](self.parts[order[1]](x))
-
-    done = converted(files / "rows.keras", Turned, tmp_path)
+    done = converted(files / "rows.keras", partial(Turned, order), tmp_path)
     assert done.problems == []
-    state, theirs = load_file(tmp_path / "torch" / STATE), values(files, "rows")
+    state, theirs = state_of(tmp_path), values(files, "rows")
     for layer, number in zip(("dense", "dense_1", "dense_2"), order, strict=True):
         assert np.array_equal(state[f"parts.{number}.weight"].numpy(), theirs[f"{layer}/kernel"].T)
 
 
-@each_row("wrong", [("0", "2"), ("2", "3"), ("0", "3")])
-def test_an_exchange_that_the_user_asks_for_is_seen(wrong, files, tmp_path):
-    names = {"0": "dense", "2": "dense_1", "3": "dense_2"}
-    one, two = wrong
-    pairs = {names[one]: two, names[two]: one}
+@each_row(
+    "pairs",
+    [
+        {"dense": "2", "dense_1": "0"},
+        {"dense_1": "3", "dense_2": "2"},
+        {"dense": "3", "dense_2": "0"},
+    ],
+)
+def test_an_exchange_that_the_user_asks_for_is_seen(pairs, files, tmp_path):
     done = converted(files / "rows.keras", weight_ports.rows, tmp_path, layers=pairs)
     assert "the output of the module differs" in done.problems[0]
     assert not done.is_written
 
 
-def test_a_module_that_computes_something_else_is_told_so(files, tmp_path):
-    def build():
-        net = weight_ports.Named()
-        net.bn.eps = 1e-5
-        return net
+def other_epsilon():
+    net = weight_ports.Named()
+    net.bn.eps = 1e-5
+    return net
 
-    done = converted(files / "images.keras", build, tmp_path)
+
+def test_a_module_that_computes_something_else_is_told_so_and_written_if_it_is_to_be(
+    files, tmp_path
+):
+    done = converted(files / "images.keras", other_epsilon, tmp_path)
     assert "differs by" in done.problems[0]
-    again = converted(files / "images.keras", build, tmp_path / "again", anyway=True)
-    assert again.is_written
-    assert again.problems == done.problems
+    again = converted(files / "images.keras", other_epsilon, tmp_path / "again", anyway=True)
+    assert (again.is_written, again.problems) == (True, done.problems)
 
 
 def test_a_constant_of_the_module_keeps_its_value_and_is_named(files, tmp_path):
     done = converted(files / "images.keras", weight_ports.Buffered, tmp_path)
-    assert done.constants == ["scale"]
-    assert load_file(tmp_path / "torch" / STATE)["scale"].item() == 1.0
+    assert (done.constants, state_of(tmp_path)["scale"].item()) == (["scale"], 1.0)
 
 
 def test_a_layer_of_pairs_that_is_not_there_is_refused(files, tmp_path):
@@ -155,15 +150,15 @@ class Halves(nn.Module):
 
 def halves():
     def load(net, weights):
-        def put(parameter, array):
-            parameter.data.copy_(torch.as_tensor(array))
-
-        for name, module in (("dense", net.first), ("dense_2", net.last)):
-            put(module.weight, weights[f"{name}.kernel"].T)
-            put(module.bias, weights[f"{name}.bias"])
-        put(net.top, weights["dense_1.kernel"][:2])
-        put(net.bottom, weights["dense_1.kernel"][2:])
-        put(net.bias, weights["dense_1.bias"])
+        rows = {
+            **{"first.weight": weights["dense.kernel"].T, "first.bias": weights["dense.bias"]},
+            **{"last.weight": weights["dense_2.kernel"].T, "last.bias": weights["dense_2.bias"]},
+            "top": weights["dense_1.kernel"][:2],
+            "bottom": weights["dense_1.kernel"][2:],
+            "bias": weights["dense_1.bias"],
+        }
+        for name, array in rows.items():
+            net.get_parameter(name).data.copy_(torch.as_tensor(array))
 
     return Port(Halves(), load=load)
 
@@ -173,16 +168,16 @@ def test_a_weight_in_several_parameters_is_written_and_told(files, tmp_path):
     assert done.problems == []
     assert done.num_filled == done.num_weights == 6
     assert done.in_parts == {"dense_1.kernel": ["top", "bottom"]}
-    state, theirs = load_file(tmp_path / "torch" / STATE), values(files, "rows")
+    state, theirs = state_of(tmp_path), values(files, "rows")
     both = torch.cat((state["top"], state["bottom"])).numpy()
     assert np.array_equal(both, theirs["dense_1/kernel"])
 
 
-def back(files, name, factory, folder, **settings):
+def back(files, name, factory, folder):
     """What comes of the way back, with the state that the way there has written."""
-    converted(files / f"{name}.keras", factory, folder / "there", **settings)
-    settings |= {"state": str(folder / "there" / "torch" / STATE), "config": config(files, name)}
-    return converted(files / f"{name}.weights.h5", factory, folder / "back", **settings)
+    converted(files / f"{name}.keras", factory, folder / "there")
+    given = {"state": str(folder / "there" / "torch" / STATE), "config": config(files, name)}
+    return converted(files / f"{name}.weights.h5", factory, folder / "back", **given)
 
 
 def test_the_way_back_of_a_load_that_spreads_a_weight_says_why_there_is_none(files, tmp_path):
@@ -194,10 +189,8 @@ def test_the_way_back_of_a_load_that_spreads_a_weight_says_why_there_is_none(fil
 
 def test_a_load_that_keeps_each_weight_whole_goes_back(files, tmp_path):
     done = back(files, "images", weight_ports.loading, tmp_path)
-    assert done.problems == []
-    assert done.in_parts == {}
-    ours = load_file(tmp_path / "back" / "torch" / BACK)
-    theirs = {place["weight"]: place["name"] for place in done.places}
+    assert (done.problems, done.in_parts) == ([], {})
     stored = read_weights(files / "images.weights.h5")
-    assert theirs.keys() == ours.keys() == stored.keys()
-    assert all(np.array_equal(ours[key].numpy(), stored[key]) for key in stored)
+    assert {place["weight"] for place in done.places} == stored.keys()
+    found = numpy_file(tmp_path / "back" / "torch" / BACK)
+    np.testing.assert_equal(found, {key: np.asarray(array) for key, array in stored.items()})

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from conversions import predicted
 from keras import layers as L
 from keras import ops
 from paths import SUPPORT
@@ -30,60 +31,59 @@ def dense(name, source, units, activation="linear"):
     return entry(name, "Dense", [source], units=units, **plain)
 
 
+def functional(last, *layers):
+    inner = {"name": "model", "layers": [*layers], "input_layers": [["a", 0, 0]]}
+    ends = {**inner, "output_layers": [[last, 0, 0]]}
+    return {"class_name": "Functional", "config": ends}
+
+
+def sequential(*layers):
+    rows = [{"class_name": kind, "config": config} for kind, config in layers]
+    return {"class_name": "Sequential", "config": {"name": "net", "layers": rows}}
+
+
+INPUT = entry("a", "InputLayer", [], batch_input_shape=[None, 3], sparse=False, ragged=False)
+
+
 def test_a_functional_model_of_keras_2_is_called_to_find_its_shapes():
-    layers = [
-        entry("a", "InputLayer", [], batch_input_shape=[None, 3], sparse=False, ragged=False),
-        dense("one", "a", 4, "tanh"),
-        dense("two", "a", 4),
-        entry("sum", "Add", ["one", "two"]),
-        dense("out", "sum", 2),
-    ]
-    inner = {"name": "model", "layers": layers, "input_layers": [["a", 0, 0]]}
-    twin = Twin({"class_name": "Model", "config": {**inner, "output_layers": [["out", 0, 0]]}})
+    layers = [INPUT, dense("one", "a", 4, "tanh"), dense("two", "a", 4)]
+    layers += [entry("sum", "Add", ["one", "two"]), dense("out", "sum", 2)]
+    twin = Twin({**functional("out", *layers), "class_name": "Model"})
     assert {name: twin.shape(name) for name in twin.variables} == {
-        "one.kernel": (3, 4),
-        "one.bias": (4,),
-        "two.kernel": (3, 4),
-        "two.bias": (4,),
-        "out.kernel": (4, 2),
-        "out.bias": (2,),
+        **{f"{name}.kernel": (3, 4) for name in ("one", "two")},
+        **{f"{name}.bias": (4,) for name in ("one", "two")},
+        **{"out.kernel": (4, 2), "out.bias": (2,)},
     }
-    x = torch.ones(2, 3, dtype=torch.float64)
 
     def plain(name, x):
         kernel, bias = (twin.variables[f"{name}.{w}"].tensors[0] for w in ("kernel", "bias"))
         return x @ kernel.T + bias
 
+    x = torch.ones(2, 3, dtype=torch.float64)
     with torch.no_grad():
         expected = plain("out", torch.tanh(plain("one", x)) + plain("two", x))
         np.testing.assert_allclose(twin.module(x).numpy(), expected.numpy(), rtol=1e-12)
 
 
 def test_a_sequential_of_keras_2_has_its_input_in_the_first_layer():
-    layers = [
-        {
-            "class_name": "Conv2D",
-            "config": {
-                "name": "conv",
-                "batch_input_shape": [None, 6, 6, 2],
-                "dtype": "float32",
-                "filters": 3,
-                "kernel_size": [3, 3],
-                "strides": [1, 1],
-                "padding": "valid",
-                "use_bias": True,
-                "activation": "relu",
-            },
-        },
-        {"class_name": "Flatten", "config": {"name": "flat", "dtype": "float32"}},
-        {
-            "class_name": "Dense",
-            "config": {"name": "out", "units": 2, "activation": "linear", "use_bias": True},
-        },
-    ]
-    twin = Twin({"class_name": "Sequential", "config": {"name": "net", "layers": layers}})
-    assert twin.shape("conv.kernel") == (3, 3, 2, 3)
-    assert twin.shape("out.kernel") == (48, 2)
+    conv = {"name": "conv", "batch_input_shape": [None, 6, 6, 2], "filters": 3, "strides": [1, 1]}
+    conv |= {"kernel_size": [3, 3], "padding": "valid", "use_bias": True, "activation": "relu"}
+    flat = {"name": "flat", "dtype": "float32"}
+    out = {"name": "out", "units": 2, "activation": "linear", "use_bias": True}
+    layers = [("Conv2D", {**conv, "dtype": "float32"}), ("Flatten", flat), ("Dense", out)]
+    twin = Twin(sequential(*layers))
+    shapes = twin.shape("conv.kernel"), twin.shape("out.kernel")
+    assert shapes == ((3, 3, 2, 3), (48, 2))
+
+
+def twin_of(path, folder):
+    """The twin of a file, with its weights."""
+    copy_stored(path, folder)
+    copied = read_copied(folder)
+    twin = Twin(copied.config)
+    keys = keys_by_name(twin, copied.weights)
+    set_weights(twin, {own: copied.arrays[f"weights/{key}"] for own, key in keys.items()})
+    return twin
 
 
 @each_row(
@@ -96,43 +96,39 @@ def test_a_sequential_of_keras_2_has_its_input_in_the_first_layer():
     ],
 )
 def test_the_twin_of_a_file_of_keras_2_computes_what_keras_2_did(tmp_path, name):
-    copy_stored(OLD / name, tmp_path)
-    copied = read_copied(tmp_path)
-    twin = Twin(copied.config)
-    keys = keys_by_name(twin, copied.weights)
-    set_weights(twin, {own: copied.arrays[f"weights/{key}"] for own, key in keys.items()})
-    given = np.load((OLD / name).with_suffix(".npz"))
+    twin, given = twin_of(OLD / name, tmp_path), np.load((OLD / name).with_suffix(".npz"))
     xs = [torch.as_tensor(given[key]) for key in given if key.startswith("x")]
     xs = [x.double() if x.is_floating_point() else x for x in xs]
     with torch.no_grad():
-        ys = twin.module(xs if len(xs) > 1 else xs[0])
-    for number, y in enumerate(ys if isinstance(ys, list | tuple) else [ys]):
+        ys = keras.tree.flatten(twin.module(xs if len(xs) > 1 else xs[0]))
+    for number, y in enumerate(ys):
         # Keras 2 computed in float32.
         np.testing.assert_allclose(y.numpy(), given[f"y{number}"], rtol=2e-5, atol=2e-6)
 
 
-def test_an_operation_of_tensorflow_that_has_no_equal_has_no_twin():
-    drop = entry("drop", "TFOpLambda", [], function="nn.dropout")
-    drop["inbound_nodes"] = [["one", 0, 0, {"rate": 0.5}]]
-    first = entry("a", "InputLayer", [], batch_input_shape=[None, 3])
-    inner = {"name": "model", "layers": [first, dense("one", "a", 4), drop]}
-    ends = {"input_layers": [["a", 0, 0]], "output_layers": [["drop", 0, 0]]}
-    with pytest.raises(ValueError, match=r"the operation 'nn\.dropout' of TensorFlow"):
-        Twin({"class_name": "Functional", "config": {**inner, **ends}})
+DROP = {
+    **entry("drop", "TFOpLambda", [], function="nn.dropout"),
+    "inbound_nodes": [["one", 0, 0, {"rate": 0.5}]],
+}
+HARD = {"name": "out", "units": 2, "activation": "hard_sigmoid", "batch_input_shape": [None, 3]}
 
 
-def test_what_keras_3_computes_otherwise_has_no_twin(tmp_path):
-    dense = {
-        "name": "out",
-        "units": 2,
-        "activation": "hard_sigmoid",
-        "batch_input_shape": [None, 3],
-    }
-    layers = [{"class_name": "Dense", "config": dense}]
-    with pytest.raises(
-        ValueError, match=r"hard_sigmoid of layer 'out'.*Keras 3 computes otherwise"
-    ):
-        Twin({"class_name": "Sequential", "config": {"name": "net", "layers": layers}})
+@each_row(
+    "config, message",
+    [
+        (
+            functional("drop", INPUT, dense("one", "a", 4), DROP),
+            r"the operation 'nn\.dropout' of TensorFlow",
+        ),
+        (
+            sequential(("Dense", HARD)),
+            r"hard_sigmoid of layer 'out'.*Keras 3 computes otherwise",
+        ),
+    ],
+)
+def test_what_has_no_equal_or_is_computed_otherwise_has_no_twin(config, message):
+    with pytest.raises(ValueError, match=message):
+        Twin(config)
 
 
 OPERATIONS = {
@@ -168,13 +164,7 @@ def test_an_operation_in_a_legacy_file_is_told_from_the_layer_of_its_name(case, 
     x = keras.Input((4,))
     model = keras.Model(x, L.Dense(2)(OPERATIONS[case](x, L.Dense(4)(x))))
     model.save(tmp_path / "model.h5")
-    copy_stored(tmp_path / "model.h5", tmp_path)
-    copied = read_copied(tmp_path)
-    twin = Twin(copied.config)
-    keys = keys_by_name(twin, copied.weights)
-    set_weights(twin, {own: copied.arrays[f"weights/{key}"] for own, key in keys.items()})
     given = np.random.default_rng(6).normal(size=(3, 4))
-    with torch.no_grad():
-        ours = twin.module(torch.from_numpy(given)).numpy()
+    ours = predicted(twin_of(tmp_path / "model.h5", tmp_path).module, given)
     # Keras computes in float32.
     np.testing.assert_allclose(ours, model(given.astype("float32")).numpy(), rtol=2e-5, atol=2e-6)

@@ -13,8 +13,8 @@ from parity.conversions.twin_trace import moved_pass, moved_weights
 X = torch.tensor([[1.0, -4.0]], dtype=torch.float64)
 
 
-def twin_of(*layers):
-    model = keras.Sequential([keras.Input((2,)), *layers])
+def twin_of(layer):
+    model = keras.Sequential([keras.Input((2,)), layer])
     with default_dtype():
         return Twin(json.loads(model.to_json()))
 
@@ -28,8 +28,7 @@ def test_a_slope_moves_by_two_roundings_of_float32_over_thirty():
 
 def test_a_model_without_such_constants_moves_by_rounding_in_float64():
     twin = twin_of(keras.layers.Dense(2, activation="relu"))
-    twin.module.requires_grad_(False)
-    before = twin.module(X)
+    before = twin.module.requires_grad_(False)(X)
     assert float((moved_pass(twin, X, 1)[1] - before).abs().max()) < 1e-14
     with moved_weights(twin, 1):
         pass

@@ -13,26 +13,15 @@ def saved(path, *layers, shape=(5,)):
     return path
 
 
-class Cut(nn.Module):
+def cut():
     """Needs no limit, since what comes of a sigmoid is between 0 and 1."""
-
-    def __init__(self):
-        super().__init__()
-        self.dense = nn.ModuleList([nn.Linear(5, 6), nn.Linear(6, 6), nn.Linear(6, 3)])
-
-    def forward(self, x):
-        return self.dense[2](self.dense[1](F.relu(self.dense[0](x).sigmoid())))
+    ends = nn.ReLU(), nn.Linear(6, 6), nn.Linear(6, 3)
+    return nn.Sequential(nn.Linear(5, 6), nn.Sigmoid(), *ends)
 
 
 def test_a_limit_that_no_number_reaches_is_told(tmp_path):
-    layers = [
-        L.Dense(6, activation="sigmoid"),
-        L.ReLU(6.0, name="cut"),
-        L.Dense(6),
-        L.Dense(3),
-    ]
-    path = saved(tmp_path / "model.keras", *layers)
-    done = converted(path, Cut, tmp_path / "a")
+    layers = [L.Dense(6, activation="sigmoid"), L.ReLU(6.0, name="cut"), L.Dense(6), L.Dense(3)]
+    done = converted(saved(tmp_path / "model.keras", *layers), cut, tmp_path / "a")
     assert done.problems == []
     assert "not compared, since no number is there: above 6 in cut" in done.proof
 
@@ -42,21 +31,16 @@ class Gates(nn.Module):
 
     def __init__(self, gate):
         super().__init__()
-        self.kernel, self.bias = nn.Linear(3, 12, bias=False), nn.Parameter(self.zeros(12))
-        self.memory, self.gate = nn.Linear(4, 12, bias=False), gate
-
-    @staticmethod
-    def zeros(*size):
-        return nn.init.zeros_(nn.Linear(1, 1).weight.new_empty(*size))
+        self.kernel, self.memory = nn.Linear(3, 12), nn.Linear(4, 12, bias=False)
+        self.gate = gate
 
     def forward(self, x):
         state = x.new_zeros(len(x), 4)
         update, reset, new = self.memory.weight.chunk(3)
         for step in x.unbind(1):
-            z, r, n = (self.kernel(step) + self.bias).chunk(3, -1)
+            z, r, n = self.kernel(step).chunk(3, -1)
             z, r = self.gate(z + state @ update.T), self.gate(r + state @ reset.T)
-            n = (n + (r * state) @ new.T).tanh()
-            state = z * state + (1 - z) * n
+            state = z * state + (1 - z) * (n + (r * state) @ new.T).tanh()
         return state
 
 

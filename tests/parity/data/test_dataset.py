@@ -13,35 +13,27 @@ HASH_OF_SIX = "d74c1628aef7dc3ca961af35221b493f865c9be6444a1a1b8777a1fb65891932"
 
 
 def data_of(**changes):
+    one = np.ones((1, 3, 4, 1), np.float32)
     fields = {
-        "x_train": np.zeros((2, 3, 4, 1), np.float32),
-        "y_train": np.array([0, 1]),
-        "x_val": np.ones((1, 3, 4, 1), np.float32),
-        "y_val": np.array([1]),
-        "x_test": np.ones((1, 3, 4, 1), np.float32),
-        "y_test": np.array([1]),
-        "num_classes": 2,
-        "source": "made by hand",
+        **{"x_train": np.zeros((2, 3, 4, 1), np.float32), "y_train": np.array([0, 1])},
+        **{"x_val": one, "y_val": np.array([1]), "x_test": one, "y_test": np.array([1])},
+        **{"num_classes": 2, "source": "made by hand"},
     }
     return Data(**fields | changes)
 
 
-def test_the_shape_of_one_image_is_known():
-    assert data_of().input_shape == (3, 4, 1)
-
-
 def test_the_hash_covers_dtype_shape_and_bytes():
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
-    assert array_sha256(array) == HASH_OF_SIX
-    assert array_sha256(np.asfortranarray(array)) == HASH_OF_SIX
+    assert array_sha256(array) == array_sha256(np.asfortranarray(array)) == HASH_OF_SIX
     others = [array.reshape(3, 2), array.view(np.int32), array[::-1], array.astype(np.float64)]
     assert len({array_sha256(other) for other in [array, *others]}) == 5
 
 
-def test_data_made_by_hand_leave_the_makers_array_writeable():
+def test_data_made_by_hand_know_their_shape_and_leave_the_makers_array_writeable():
     mine = np.zeros((2, 3, 4, 1), np.float32)
-    assert not data_of(x_train=mine).x_train.flags.writeable
-    assert mine.flags.writeable
+    data = data_of(x_train=mine)
+    assert data.input_shape == (3, 4, 1)
+    assert (data.x_train.flags.writeable, mine.flags.writeable) == (False, True)
 
 
 @each_row(

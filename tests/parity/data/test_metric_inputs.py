@@ -1,40 +1,31 @@
 """Outputs for metrics: right and wrong ones, ties, a smaller last batch."""
 
 import numpy as np
-import pytest
 
 from parity.data import probe_inputs
 from parity.data.samples import Samples
 from parity.programs.check_spec import CheckSpec
 
 
-@pytest.fixture
-def samples():
-    return Samples(CheckSpec(keras="a:b", seed=5), [])
-
-
-def given(samples, kind, shape):
+def given(kind, shape):
     """Outputs, targets and sizes of batches."""
+    samples = Samples(CheckSpec(keras="a:b", seed=5), [])
     sizes = probe_inputs.sizes_of([shape])
     y = samples.targets("metrics", sum(sizes), kind, shape)
     return probe_inputs.outputs_for(samples.seed, kind, y, shape), y, sizes
 
 
-def test_the_last_batch_is_smaller(samples):
-    linear, y, sizes = given(samples, "classes", (6,))
+def test_right_classes_come_first_second_and_later_and_the_last_batch_is_smaller():
+    linear, y, sizes = given("classes", (6,))
+    rank = (linear > linear[np.arange(len(y)), y][:, None]).sum(-1)
+    assert set(rank.tolist()) == set(range(6))
     assert len(linear) == len(y) == sum(sizes)
     assert 0 < sizes[-1] < sizes[0]
     assert [r.stop for r in probe_inputs.rows(sizes)] == np.cumsum(sizes).tolist()
 
 
-def test_right_classes_come_first_second_and_later(samples):
-    linear, y, _ = given(samples, "classes", (6,))
-    rank = (linear > linear[np.arange(len(y)), y][:, None]).sum(-1)
-    assert set(rank.tolist()) == set(range(6))
-
-
-def test_some_outputs_are_equal_and_the_greatest(samples):
-    linear, _, _ = given(samples, "one_hot", (4,))
+def test_some_outputs_are_equal_and_the_greatest():
+    linear, _, _ = given("one_hot", (4,))
     tied = (linear == linear.max(-1, keepdims=True)).sum(-1)
     assert set(tied.tolist()) == {1, 2}
 
@@ -45,13 +36,11 @@ def test_ties_stay_ties_however_an_activation_rounds():
     np.testing.assert_array_equal(output, [[0.4, 0.4, 0.2]])
 
 
-def test_a_probability_of_one_half_is_among_yes_or_no(samples):
-    linear, y, _ = given(samples, "binary", (1,))
+def test_a_probability_of_one_half_is_among_yes_or_no():
+    linear, y, _ = given("binary", (1,))
     assert (linear == 0).any()
-    share = ((linear > 0) == (y > 0.5)).mean()
-    assert 0.5 < share < 0.9
+    assert 0.5 < ((linear > 0) == (y > 0.5)).mean() < 0.9
 
 
-def test_large_outputs_have_fewer_samples(samples):
-    _, _, sizes = given(samples, "classes", (96, 96, 5))
-    assert sizes == [2, 2, 1]
+def test_large_outputs_have_fewer_samples():
+    assert given("classes", (96, 96, 5))[2] == [2, 2, 1]

@@ -1,5 +1,7 @@
 """Inputs are drawn by what they are: signed numbers, tokens of their tables, padding, booleans."""
 
+import functools
+
 import numpy as np
 from rows import each_row
 
@@ -30,20 +32,19 @@ def test_a_seed_and_a_purpose_repeat_and_others_differ(given):
 
 
 @each_row(
-    ("given", "low", "high"),
+    ("settings", "low", "high"),
     [
-        (ModelInput("x", (40, 5), is_whole=True), -128, 127),
-        (ModelInput("x", (40, 5), "image", is_whole=True), 0, 255),
-        (ModelInput("x", (40, 5), "image"), 0, 255),
-        (ModelInput("x", (40, 5), is_whole=True, limits=(-3, 5)), -3, 5),
+        ({"is_whole": True}, -128, 127),
+        ({"kind": "image", "is_whole": True}, 0, 255),
+        ({"kind": "image"}, 0, 255),
+        ({"is_whole": True, "limits": (-3, 5)}, -3, 5),
     ],
     ids=["whole", "pixels", "real_pixels", "limits"],
 )
-def test_whole_numbers_are_real_ones_for_both_halves(given, low, high):
-    found = given.drawn(0, "probe", 40)
-    assert found.dtype == np.float64
+def test_whole_numbers_are_real_ones_for_both_halves(settings, low, high):
+    found = ModelInput("x", (40, 5), **settings).drawn(0, "probe", 40)
     np.testing.assert_array_equal(found, np.round(found))
-    assert (found.min(), found.max()) == (low, high)
+    assert (found.dtype, found.min(), found.max()) == (np.float64, low, high)
 
 
 def test_the_last_sample_has_a_run_of_the_first_token_however_many_there_are():
@@ -55,21 +56,40 @@ def test_the_last_sample_has_a_run_of_the_first_token_however_many_there_are():
 @each_row("padding", ["post", "any"])
 @each_row("seed", range(5))
 def test_padding_is_drawn_in_all_forms(padding, seed):
-    found = text(Tokens(0, 10**6, padding), (12,)).drawn(seed, "probe", 4)
-    pads = found == 0
-    assert not pads[0].any()
-    assert pads[1].sum() == 11  # nearly all
-    assert ((pads.sum(1) > 0) & (pads.sum(1) < 12))[1:].all()
-    words = (~pads).sum(1)
-    at_the_end = [row[:number].all() for row, number in zip(~pads, words, strict=True)]
+    pads = text(Tokens(0, 10**6, padding), (12,)).drawn(seed, "probe", 4) == 0
+    counts = pads.sum(1)
+    assert counts[:2].tolist() == [0, 11]  # none, and nearly all
+    assert ((counts > 0) & (counts < 12))[1:].all()
+    at_the_end = [row.tolist() == sorted(row) for row in pads]
     if padding == "post":
         assert all(at_the_end)
-    else:
+    else:  # at the beginning, and again in the middle
         assert at_the_end[2]
-        assert pads[3, :2].all()  # at the beginning, and again in the middle
-        assert pads[3, 6:8].all()
-        assert not pads[3, 2:6].any()
-        assert not pads[3, 8:].any()
+        assert np.flatnonzero(pads[3]).tolist() == [0, 1, 6, 7]
+
+
+def test_columns_of_tokens_are_among_numbers():
+    tokens = (Tokens(0, 4, axis=1, at=(0,)), Tokens(1, 3, axis=1, at=(2, 3)))
+    real, whole = (
+        ModelInput("table", (6, 5), is_whole=is_whole, tokens=tokens).drawn(0, "probe", 40)
+        for is_whole in (False, True)
+    )
+    assert (real.dtype, whole.dtype) == (np.float64, np.int64)
+    assert set(real[..., 0].ravel()) == set(range(5))
+    assert set(real[..., 2:4].ravel()) == {1, 2, 3}
+    for column, least in ((real[..., 1], 240), (real[..., 4], 240), (whole[..., 1], 1)):
+        assert column.min() < 0
+        assert len(np.unique(column)) >= least
+
+
+STRUCTURE = {"b": [1, {"c": 0}], "a": 2}
+DEEP = functools.reduce(lambda inner, _: [inner], range(5000), 0)
+
+
+def test_inputs_are_packed_as_the_model_takes_them():
+    assert packed(STRUCTURE, ["x", "y", "z"]) == {"b": ["y", {"c": "x"}], "a": "z"}
+    assert packed(0, ["x"]) == "x"
+    assert structure_problem(STRUCTURE, 3) == structure_problem(0, 1) == ""
 
 
 def test_every_row_of_a_sample_is_a_sequence():
@@ -79,21 +99,6 @@ def test_every_row_of_a_sample_is_a_sequence():
     assert (~pads.any(-1)).any()
 
 
-def test_columns_of_tokens_are_among_numbers():
-    tokens = (Tokens(0, 4, axis=1, at=(0,)), Tokens(1, 3, axis=1, at=(2, 3)))
-    table = ModelInput("table", (6, 5), tokens=tokens)
-    found = table.drawn(0, "probe", 40)
-    assert found.dtype == np.float64
-    assert set(found[..., 0].ravel()) == set(range(5))
-    assert set(found[..., 2:4].ravel()) == {1, 2, 3}
-    for column in (1, 4):
-        assert found[..., column].min() < 0
-        assert len(np.unique(found[..., column])) == 240
-    whole = ModelInput("table", (6, 5), is_whole=True, tokens=tokens).drawn(0, "probe", 40)
-    assert whole.dtype == np.int64
-    assert whole[..., 1].min() < 0
-
-
 def test_steps_that_a_layer_masks_are_filled_up():
     found = ModelInput("x", (12, 3), filler=-1.0, padding="post").drawn(0, "probe", 4)
     is_filled = (found == -1).all(-1)
@@ -101,19 +106,6 @@ def test_steps_that_a_layer_masks_are_filled_up():
     assert (np.diff(is_filled.astype(int), axis=1) >= 0).all()
     one_value = (found == -1).any(-1) & ~is_filled
     assert one_value.sum(1).tolist() == [1, 0, 0, 0]
-
-
-def test_inputs_are_packed_as_the_model_takes_them():
-    structure = {"b": [1, {"c": 0}], "a": 2}
-    assert packed(structure, ["x", "y", "z"]) == {"b": ["y", {"c": "x"}], "a": "z"}
-    assert packed(0, ["x"]) == "x"
-    assert structure_problem(structure, 3) == ""
-    assert structure_problem(0, 1) == ""
-
-
-DEEP = 0
-for _ in range(5000):
-    DEEP = [DEEP]
 
 
 @each_row(

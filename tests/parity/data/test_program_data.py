@@ -4,12 +4,17 @@ import re
 
 import numpy as np
 import pytest
+from rows import each_row
 
 from parity.data.load import program_data
 from parity.errors import InputError
 from parity.programs.program_spec import ProgramSpec
 
 X, Y = np.arange(12.0).reshape(6, 2), np.arange(6)
+PLAIN = {"x": X, "y": Y}
+VALIDATED = {**PLAIN, "validation_data": (X[:2], Y[:2])}
+
+
 SOURCE = """
 import numpy as np
 x, y = np.arange(12.0).reshape(6, 2), np.arange(6)
@@ -29,42 +34,26 @@ def data_of(name, tmp_path, **settings):
     return program_data(ProgramSpec(data=name, folder=str(tmp_path), **settings))
 
 
-def same(found, expected):
-    assert list(found) == list(expected)
-    for name, value in expected.items():
-        parts = (value,) if isinstance(value, np.ndarray) else value
-        ours = (found[name],) if isinstance(value, np.ndarray) else found[name]
-        assert all(np.array_equal(a, b) for a, b in zip(ours, parts, strict=True))
-
-
-def test_without_data_fit_gets_none(tmp_path):
-    assert data_of(None, tmp_path) == {}
-
-
-@pytest.mark.parametrize(
-    ("function", "expected"),
+@each_row(
+    ("name", "expected"),
     [
-        ("pair", {"x": X, "y": Y}),
-        ("weighted", {"x": X, "y": Y, "sample_weight": Y + 1.0}),
-        ("pairs", {"x": X, "y": Y, "validation_data": (X[:2], Y[:2])}),
-        ("mapping", {"x": X, "y": Y, "validation_data": (X[:2], Y[:2])}),
+        (None, {}),
+        ("source.py:pair", PLAIN),
+        ("source.py:weighted", {**PLAIN, "sample_weight": Y + 1.0}),
+        ("source.py:pairs", VALIDATED),
+        ("source.py:mapping", VALIDATED),
+        # Arguments of `fit` pass as they are.
+        ("source.py:fit", {"x": (X, X), "y": Y, "validation_data": ((X, X), Y)}),
+        ("a.npz", VALIDATED),
+        ("b.npz", PLAIN),
     ],
 )
-def test_a_function_returns_arrays_in_the_forms_of_keras(function, expected, tmp_path):
-    same(data_of(f"source.py:{function}", tmp_path), expected)
-
-
-def test_arguments_of_fit_pass_as_they_are(tmp_path):
-    found = data_of("source.py:fit", tmp_path)
-    assert [part.shape for part in found["x"]] == [(6, 2), (6, 2)]
-    assert set(found) == {"x", "y", "validation_data"}
-
-
-def test_an_archive_has_the_names_of_keras(tmp_path):
-    np.savez(tmp_path / "a.npz", x_train=X, y_train=Y, x_val=X[:3], y_val=Y[:3], other=Y)
-    same(data_of("a.npz", tmp_path), {"x": X, "y": Y, "validation_data": (X[:3], Y[:3])})
-    np.savez(tmp_path / "b.npz", x=X, y=Y)
-    same(data_of("b.npz", tmp_path), {"x": X, "y": Y})
+def test_a_function_or_an_archive_has_arrays_in_the_forms_of_keras(name, expected, tmp_path):
+    np.savez(tmp_path / "a.npz", x_train=X, y_train=Y, x_val=X[:2], y_val=Y[:2], other=Y)
+    np.savez(tmp_path / "b.npz", **PLAIN)
+    found = data_of(name, tmp_path)
+    assert list(found) == list(expected)
+    np.testing.assert_equal(found, expected)
 
 
 def test_a_source_of_images_is_split(tmp_path):
@@ -73,7 +62,7 @@ def test_a_source_of_images_is_split(tmp_path):
     assert len(found["validation_data"][1]) == 10
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "message"),
     [
         ("source.py:nothing", "returned NoneType; expected (x, y), ((x, y), (x_val, y_val)), or a"),

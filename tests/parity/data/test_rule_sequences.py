@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import operator
 
 import numpy as np
 import pytest
@@ -36,13 +37,11 @@ def stopped(values, s):
     Source: keras 3.15 `callbacks/early_stopping.py`.
     """
     best, kept, wait = None, None, 0
-    for epoch, value in enumerate(values):
-        if epoch < s["start_from_epoch"]:
-            continue
-        wait += 1
-        if best is None or value + s["min_delta"] < best:
-            best, kept = value, epoch
-            if s["baseline"] is None or value + s["min_delta"] < s["baseline"]:
+    for epoch in range(s["start_from_epoch"], len(values)):
+        value, wait = values[epoch] + s["min_delta"], wait + 1
+        if best is None or value < best:
+            best, kept = values[epoch], epoch
+            if s["baseline"] is None or value < s["baseline"]:
                 wait = 0
         elif wait >= s["patience"] and epoch > 0:
             return epoch, kept if s["restore_best_weights"] else epoch
@@ -76,86 +75,48 @@ def watched_deltas(decide, rules, others):
                 yield rule, other
 
 
-def test_any_two_rules_that_stop_are_told_apart():
-    rules = settings(STOPPERS)
-    assert list(watched_deltas(stopped, rules, rules)) == []
-
-
-def test_any_two_rules_that_cut_the_rate_are_told_apart_also_those_of_torch():
-    rules = settings(PLATEAUS)
+def test_any_two_rules_are_told_apart_also_those_of_torch():
+    rules, stoppers = settings(PLATEAUS), settings(STOPPERS)
     torchs = [{**rule, "torch": True, "relative": way} for rule in rules for way in (False, True)]
-    assert list(watched_deltas(cuts, rules[::3], [*rules, *torchs[::5]])) == []
+    assert list(told_apart(cuts, rules[::3], [*rules, *torchs[::5]])) == []
+    assert list(told_apart(stopped, stoppers, stoppers)) == []
 
 
-def without_start(values, s):
-    """A rule by hand that waits with stopping until the start, and counts from the first epoch."""
-    best, wait = math.inf, 0
+def stopped_by_hand(values, s, *, first=math.inf, better=operator.lt, keeps_last=False, anew=True):
+    """When a rule by hand stops.
+
+    Args:
+        values: the metric.
+        s: settings; until the start it waits with stopping, and counts from the first epoch.
+        first: what it compares the first value with.
+        better: how it compares.
+        keeps_last: whether it compares with the epoch before, and not with the best one.
+        anew: whether its count of bad epochs begins anew.
+    """
+    best, wait = first, 0
     for epoch, value in enumerate(values):
-        improves = value + s["min_delta"] < best
-        best, wait = (value, 0) if improves else (best, wait + 1)
+        improves = better(value + s["min_delta"], best)
+        best = value if improves or keeps_last else best
+        wait = wait + 1 if not improves else 0 if anew else wait
         if epoch >= s["start_from_epoch"] and wait >= s["patience"]:
             return epoch
     return -1
 
 
-def first_best_is_baseline(values, s):
-    best, wait = s["baseline"], 0
-    for epoch, value in enumerate(values):
-        improves = value + s["min_delta"] < best
-        best, wait = (value, 0) if improves else (best, wait + 1)
-        if wait >= s["patience"]:
-            return epoch
-    return -1
-
-
-def last_is_best(values, s):
-    """A rule that compares with the epoch before, and not with the best one."""
-    before, wait = math.inf, 0
-    for epoch, value in enumerate(values):
-        wait = 0 if value + s["min_delta"] < before else wait + 1
-        before = value
-        if wait >= s["patience"]:
-            return epoch
-    return -1
-
-
-def equal_is_better(values, s):
-    best, wait = math.inf, 0
-    for epoch, value in enumerate(values):
-        improves = value + s["min_delta"] <= best
-        best, wait = (value, 0) if improves else (best, wait + 1)
-        if wait >= s["patience"]:
-            return epoch
-    return -1
-
-
-def never_anew(values, s):
-    """A rule whose count of bad epochs does not begin anew."""
-    best, wait = math.inf, 0
-    for epoch, value in enumerate(values):
-        improves = value + s["min_delta"] < best
-        best, wait = (value, wait) if improves else (best, wait + 1)
-        if wait >= s["patience"]:
-            return epoch
-    return -1
-
-
-BY_HAND = [
-    (without_start, {"start_from_epoch": 4}),
-    (first_best_is_baseline, {"baseline": 0.8}),
-    (last_is_best, {}),
-    (last_is_best, {"patience": 5}),
-    (equal_is_better, {}),
-    (never_anew, {}),
-    (never_anew, {"patience": 5}),
-]
-
-
-@each_row(("wrong", "changed"), BY_HAND)
-def test_a_rule_by_hand_with_another_idea_is_told_apart(wrong, changed):
+@each_row(
+    ("changed", "idea"),
+    [
+        ({"start_from_epoch": 4}, {}),
+        ({"baseline": 0.8}, {"first": 0.8}),
+        *(({"patience": patience}, {"keeps_last": True}) for patience in (3, 5)),
+        ({}, {"better": operator.le}),
+        *(({"patience": patience}, {"anew": False}) for patience in (3, 5)),
+    ],
+)
+def test_a_rule_by_hand_with_another_idea_is_told_apart(changed, idea):
     plain = {name: values[0] for name, values in STOPPERS.items()}
     rule = {**plain, "patience": 3, **changed}
-    assert any(stopped(v, rule)[0] != wrong(v, rule) for v in val_losses(rule))
+    assert any(stopped(v, rule)[0] != stopped_by_hand(v, rule, **idea) for v in val_losses(rule))
 
 
 def test_accuracies_do_the_reverse_and_nothing_is_longer_than_a_bundle_takes():

@@ -56,29 +56,30 @@ REFUSED = [
 
 @each_row(("changes", "message"), REFUSED)
 def test_arrays_that_are_no_data_are_refused_with_a_way_out(changes, message):
-    with pytest.raises(InputError, match=message) as error:
+    with pytest.raises(InputError, match=rf"\A(?=.*mine\.npz)(?=.*expected).*{message}.*\Z"):
         check_arrays(arrays(**changes), "mine.npz")
-    for part in ("mine.npz", "expected"):
-        assert part in str(error.value)
-    assert "\n" not in str(error.value)
 
 
-def test_an_archive_is_a_source_and_what_is_none_is_refused_with_the_choices(tmp_path):
-    np.savez(tmp_path / "mine.npz", **arrays())
-    assert open_source(tmp_path / "mine.npz").y_train.tolist() == [0, 1, 2, 0, 1, 2]
-    for name in ("nothing", "nothing.npz", "folder/nothing"):
-        with pytest.raises(InputError, match="does not exist; expected embedded, mnist, a folder"):
-            open_source(name)
+@each_row(
+    ("name", "message"),
+    [
+        *(
+            (name, "does not exist; expected embedded, mnist, a folder")
+            for name in ("nothing", "nothing.npz", "folder/nothing")
+        ),
+        ("data.csv", "another kind"),
+    ],
+)
+def test_what_is_no_source_is_refused_with_the_choices(name, message, tmp_path):
     (tmp_path / "data.csv").write_text("1,2,3")
-    with pytest.raises(InputError, match="another kind"):
-        open_source(tmp_path / "data.csv")
+    with pytest.raises(InputError, match=message):
+        open_source(tmp_path / name)
 
 
-def test_images_get_a_channel_and_labels_become_int64():
-    source = check_arrays(arrays(), "mine.npz")
-    assert source.x_train.shape == (6, 2, 2, 1)
-    assert source.x_train.dtype == np.uint8
-    assert source.y_test.dtype == np.int64
-    assert source.y_test.tolist() == [2, 1, 0]
-    assert source.num_classes == 3
-    assert source.name == "mine.npz"
+def test_images_of_an_archive_get_a_channel_and_labels_become_int64(tmp_path):
+    path = tmp_path / "mine.npz"
+    np.savez(path, **arrays())
+    for source, name in ((check_arrays(arrays(), "mine"), "mine"), (open_source(path), str(path))):
+        assert (source.x_train.shape, source.x_train.dtype) == ((6, 2, 2, 1), np.uint8)
+        assert (source.y_test.dtype, source.y_test.tolist()) == (np.int64, [2, 1, 0])
+        assert (source.num_classes, source.name) == (3, name)

@@ -33,17 +33,13 @@ def test_a_spec_survives_the_way_through_plain_values():
         ({"against": ["a"]}, r"against=\['a'\]"),
         ({"data": "a\0b"}, "data='a.x00b'"),
         ({"folder": None}, "folder=None"),
+        ({"batch": 4}, r"unknown setting 'batch': the settings are .*steps"),
     ],
     ids=str,
 )
-def test_a_value_out_of_its_range_is_refused(values, message):
+def test_a_value_out_of_its_range_or_an_unknown_setting_is_refused(values, message):
     with pytest.raises(InputError, match=message):
         CheckSpec.from_dict(values)
-
-
-def test_an_unknown_setting_is_refused_with_the_known_ones():
-    with pytest.raises(InputError, match=r"unknown setting 'batch': the settings are .*steps"):
-        CheckSpec.from_dict({"batch": 4})
 
 
 @each_row(

@@ -74,30 +74,26 @@ def differences(a, b):
 
 
 @each_row(
-    ("name", "model", "epochs", "augmentation", "reduce_lr"),
+    ("name", "settings"),
     [
-        ("underfit", "underfit", 20, None, None),
-        ("capacity", "capacity", 50, None, REDUCE_LR),
-        ("augmentation", "capacity", 20, AUGMENTATION, None),
-        ("dropout", "dropout", 20, None, None),
+        ("underfit", {"model": "underfit", "epochs": 20}),
+        ("capacity", {"model": "capacity", "epochs": 50, "reduce_lr": REDUCE_LR}),
+        ("augmentation", {"model": "capacity", "epochs": 20, "augmentation": AUGMENTATION}),
+        ("dropout", {"model": "dropout", "epochs": 20}),
     ],
-    ids=["underfit", "capacity", "augmentation", "dropout"],
 )
-def test_a_scenario_has_the_settings_of_the_article(name, model, epochs, augmentation, reduce_lr):
-    settings = scenario(name).to_dict()
-    expected = {"scenario": name, "model": model, "epochs": epochs, "augmentation": augmentation}
-    expected |= {"reduce_lr": reduce_lr, "batch_size": 32, "learning_rate": 0.001}
-    assert {key: settings[key] for key in expected} == expected
-    nothing_else = ("early_stopping", "weight_decay", "l2", "label_noise", "leakage")
-    assert not any(settings[key] for key in nothing_else)
-    assert (settings["split"], settings["mode"]) == ("random", "seeded")
+def test_a_scenario_has_the_settings_of_the_article(name, settings):
+    plain = {"batch_size": 32, "learning_rate": 0.001, "augmentation": None, "reduce_lr": None}
+    plain |= {"early_stopping": None, "split": "random", "mode": "seeded"}
+    plain |= dict.fromkeys(("weight_decay", "l2", "label_noise", "leakage"), 0)
+    assert scenario(name) == scenario(name).replace(scenario=name, **{**plain, **settings})
 
 
 def test_scenarios_are_listed_in_the_order_of_the_article():
     assert list(PROGRAMS) == ["underfit", "capacity", "augmentation", "dropout"]
-    assert list(SCENARIOS) == [*PROGRAMS, *CAUSES, *REMEDIES]
-    assert list(BEHAVIOUR) == [*CAUSES, *REMEDIES]
     assert (list(CAUSES), list(REMEDIES)) == (list(MADE_BY), list(CURED_BY))
+    assert list(BEHAVIOUR) == [*CAUSES, *REMEDIES]
+    assert list(SCENARIOS) == [*PROGRAMS, *BEHAVIOUR]
 
 
 @each_row("name", ["", "Dropout", "dropout ", "resnet"], ids=repr)
@@ -108,33 +104,27 @@ def test_an_unknown_scenario_is_refused_and_the_known_ones_are_listed(look_up, n
     assert ", ".join(SCENARIOS) in str(told.value)
 
 
-@each_row("name", MADE_BY)
-def test_a_cause_is_made_by_its_settings_alone(name):
+@each_row(("name", "made_by"), MADE_BY.items())
+def test_a_cause_spoils_the_fit_by_its_settings_alone_and_is_the_remedy_of_nothing(name, made_by):
     """Whatever else goes wrong with a training is left as it is by default."""
-    spec, default = CAUSES[name].spec, RunSpec()
-    for each in (spec, full(name)):
-        assert {key: getattr(each, key) for key in MADE_BY[name]} == MADE_BY[name]
+    cause = CAUSES[name]
+    for each in (cause.spec, full(name)):
+        assert each == each.replace(**made_by)
     others = {"model", "weight_decay", "l2", "augmentation", "reduce_lr", "early_stopping"}
     others |= {"split", "label_noise", "leakage"}
-    others -= MADE_BY[name].keys()
-    assert differences(spec, default) & others == set()
+    assert not differences(cause.spec, RunSpec()) & (others - made_by.keys())
+    assert cause.expected in set(VERDICTS) - {"good_fit", "undecided"}
+    assert cause.cures is None
 
 
-@each_row("name", CAUSES)
-def test_a_cause_spoils_the_fit_and_is_the_remedy_of_nothing(name):
-    assert CAUSES[name].expected in set(VERDICTS) - {"good_fit", "undecided"}
-    assert CAUSES[name].cures is None
-
-
-@each_row("name", CURED_BY)
-def test_a_remedy_differs_from_the_run_that_it_cures_in_its_remedy_only(name):
-    cures, changed = CURED_BY[name]
-    remedy = REMEDIES[name]
-    assert remedy.cures == cures
-    assert remedy.cures in CAUSES
-    assert remedy.expected == "good_fit"
-    assert differences(remedy.spec, CAUSES[cures].spec) == changed
+@each_row(("name", "cures", "changed"), [(name, *row) for name, row in CURED_BY.items()])
+def test_a_remedy_differs_from_the_run_that_it_cures_in_its_remedy_only(name, cures, changed):
+    """Its effect is that on the same seeds."""
+    remedy, cause = REMEDIES[name], CAUSES[cures]
+    assert (remedy.cures, remedy.expected) == (cures, "good_fit")
+    assert differences(remedy.spec, cause.spec) == changed
     assert differences(full(name), full(cures)) == changed
+    assert 2 <= remedy.num_seeds <= cause.num_seeds
 
 
 def test_remedies_are_those_of_the_article():
@@ -148,24 +138,14 @@ def test_remedies_are_those_of_the_article():
     assert dataclasses.replace(ours.reduce_lr, patience=5) == theirs.reduce_lr
 
 
-@each_row("name", ["little_data", "too_short", "random_labels"])
-def test_where_few_images_are_the_cause_full_size_has_no_more_of_them(name):
-    assert full(name).train_size == CAUSES[name].spec.train_size
-    assert full(name).batch_size == CAUSES[name].spec.batch_size
-
-
-@each_row("name", REMEDIES)
-def test_each_seed_of_a_remedy_is_one_of_the_run_that_it_cures(name):
-    """Its effect is that on the same seeds."""
-    assert 2 <= REMEDIES[name].num_seeds <= CAUSES[REMEDIES[name].cures].num_seeds
-
-
 @each_row("name", SCENARIOS)
 def test_full_size_is_a_run_on_mnist(name):
+    """Where few images are the cause, it has no more of them."""
+    few = name in ("little_data", "too_short", "random_labels")
+    free = {"data", "val_size", "epochs"} | (set() if few else {"train_size"})
     spec = full(name)
-    assert RunSpec.from_dict(spec.to_dict()) == spec
     assert spec.data == "mnist"
-    assert differences(spec, find(name).spec) <= {"data", "train_size", "val_size", "epochs"}
+    assert differences(spec, find(name).spec) <= free
 
 
 def test_the_table_stays_importable_where_programs_outside_find_it():
@@ -174,5 +154,4 @@ def test_the_table_stays_importable_where_programs_outside_find_it():
 
     assert parity.scenarios.SCENARIOS is SCENARIOS
     assert parity.programs.scenario is parity.scenarios.scenario
-    for name in parity.scenarios.__all__:
-        assert hasattr(parity.programs.scenarios, name)
+    assert all(hasattr(parity.programs.scenarios, name) for name in parity.scenarios.__all__)

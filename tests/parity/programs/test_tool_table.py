@@ -1,52 +1,56 @@
 """The table of a project is found from below, and what it does not know is told."""
 
 import pytest
+from rows import each_row
 
 from parity.errors import InputError
 from parity.programs.tool_table import ToolTable, read_tool_table
 
-TABLE = "[tool.parity]\naccept = ['C3', 'batch-norm-momentum']\n"
+ACCEPTED = ("C3", "batch-norm-momentum")
+TABLE = f"[tool.parity]\naccept = {list(ACCEPTED)}\n"
+OTHER = "[project]\nname = 'x'\n"
 
 
-def test_a_project_without_a_table_says_nothing(tmp_path):
-    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
-    assert read_tool_table(tmp_path) == ToolTable()
-    (tmp_path / "pyproject.toml").write_text("tool = 3\n")
-    assert read_tool_table(tmp_path) == ToolTable()
-
-
-@pytest.mark.parametrize("folder", [".", "a", "a/b"])
-def test_the_nearest_table_counts(folder, tmp_path):
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    (tmp_path / "pyproject.toml").write_text(TABLE)
-    (tmp_path / "a" / "pyproject.toml").write_text("[project]\nname = 'x'\n")  # without a table
-    found = read_tool_table(tmp_path / folder)
-    assert found.accept == ("C3", "batch-norm-momentum")
-    assert found.path == tmp_path / "pyproject.toml"
-
-
-def test_a_file_of_its_own_needs_no_prefix(tmp_path):
-    (tmp_path / "pyproject.toml").write_text(TABLE)
-    (tmp_path / "parity.toml").write_text("tolerance = 1e-6\n")
-    assert read_tool_table(tmp_path) == ToolTable(tmp_path / "parity.toml", {"": 1e-6})
-
-
+# The files from above, and what is read in the folder a/b: values of the table, and its file.
 @pytest.mark.parametrize(
-    ("text", "tolerance"),
+    ("files", "expected", "place"),
     [
-        ("tolerance = 1e-6", {"": 1e-6}),
-        ("tolerance = 1", {"": 1.0}),
-        ("[tool.parity.tolerance]\nforward = 1e-9\nloss = 1e-8", {"forward": 1e-9, "loss": 1e-8}),
-        ("", {}),
+        ({"pyproject.toml": OTHER}, {}, None),
+        ({"pyproject.toml": "tool = 3\n"}, {}, None),
+        ({"pyproject.toml": "[broken"}, {}, None),
+        *(
+            ({"pyproject.toml": TABLE, **between}, {"accept": ACCEPTED}, "pyproject.toml")
+            for between in ({}, {"a/pyproject.toml": OTHER}, {"a/b/pyproject.toml": OTHER})
+        ),
+        ({"a/b/pyproject.toml": TABLE}, {"accept": ACCEPTED}, "a/b/pyproject.toml"),
+        # A file of its own needs no prefix.
+        (
+            {"a/b/pyproject.toml": TABLE, "a/b/parity.toml": "tolerance = 1e-6\n"},
+            {"tolerance": {"": 1e-6}},
+            "a/b/parity.toml",
+        ),
+        # A tolerance is for all levels, or for each.
+        *(
+            ({"pyproject.toml": f"[tool.parity]\n{text}"}, {"tolerance": found}, "pyproject.toml")
+            for text, found in (
+                ("tolerance = 1e-6", {"": 1e-6}),
+                ("tolerance = 1", {"": 1.0}),
+                (
+                    "[tool.parity.tolerance]\nforward = 1e-9\nloss = 1e-8",
+                    {"forward": 1e-9, "loss": 1e-8},
+                ),
+                ("", {}),
+            )
+        ),
     ],
-    ids=["all", "integer", "levels", "none"],
 )
-def test_a_tolerance_is_for_all_levels_or_for_each(text, tolerance, tmp_path):
-    (tmp_path / "pyproject.toml").write_text(f"[tool.parity]\n{text}\n")
-    assert read_tool_table(tmp_path).tolerance == tolerance
+def test_the_nearest_table_counts(files, expected, place, write):
+    folder = write(files)
+    (folder / "a" / "b").mkdir(parents=True, exist_ok=True)
+    assert read_tool_table(folder / "a" / "b") == ToolTable(place and folder / place, **expected)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "message"),
     [
         (
@@ -64,28 +68,24 @@ def test_a_tolerance_is_for_all_levels_or_for_each(text, tolerance, tmp_path):
     ],
     ids=["key", "text", "true", "level", "no_list", "no_text", "large", "inside", "deep"],
 )
-def test_what_is_none_of_its_settings_is_told(text, message, tmp_path):
-    (tmp_path / "pyproject.toml").write_text(f"[tool.parity]\n{text}\n")
+def test_what_is_none_of_its_settings_is_told(text, message, write):
     with pytest.raises(InputError, match=message):
-        read_tool_table(tmp_path)
+        read_tool_table(write({"pyproject.toml": f"[tool.parity]\n{text}\n"}))
 
 
-def test_a_table_that_is_none_is_told(tmp_path):
-    (tmp_path / "pyproject.toml").write_text("[tool]\nparity = 3\n")
-    with pytest.raises(InputError, match="is no table"):
-        read_tool_table(tmp_path)
-
-
-def test_only_a_file_of_its_own_has_to_be_toml(tmp_path):
-    (tmp_path / "pyproject.toml").write_text("[broken")
-    assert read_tool_table(tmp_path) == ToolTable()
-    (tmp_path / "parity.toml").write_text("[broken")
-    with pytest.raises(InputError, match=r"parity\.toml cannot be read"):
-        read_tool_table(tmp_path)
-
-
-def test_a_table_of_ours_in_a_file_that_is_no_toml_is_not_passed_over(tmp_path):
-    """A table that is there twice is no TOML; that of a folder above would count instead."""
-    (tmp_path / "pyproject.toml").write_text("[tool.parity.programs.a]\n" * 2)
-    with pytest.raises(InputError, match=r"pyproject\.toml cannot be read .*twice"):
-        read_tool_table(tmp_path)
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("pyproject.toml", "[tool]\nparity = 3\n", "is no table"),
+        # Twice the same table is no TOML; that of a folder above would count instead.
+        (
+            "pyproject.toml",
+            "[tool.parity.programs.a]\n" * 2,
+            r"pyproject\.toml cannot be read .*twice",
+        ),
+        ("parity.toml", "[broken", r"parity\.toml cannot be read"),
+    ],
+)
+def test_a_file_without_a_table_that_can_be_read_is_told(name, text, message, write):
+    with pytest.raises(InputError, match=message):
+        read_tool_table(write({name: text}))

@@ -3,9 +3,9 @@
 import importlib
 import os
 import pickle
+import re
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -33,27 +33,6 @@ MODEL = """
 
 
 @pytest.fixture
-def write(tmp_path, monkeypatch):
-    """Writes files of a user's; path and modules are left as they were."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(user_modules, "_folders", [])
-    before = dict(sys.modules)
-
-    def write(files):
-        for name, text in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(textwrap.dedent(text))
-        importlib.invalidate_caches()
-        return tmp_path
-
-    yield write
-    for name in set(sys.modules) - set(before):
-        del sys.modules[name]
-    sys.modules.update(before)
-
-
-@pytest.fixture
 def site(write):
     """Installed packages; one of them is loaded before any file of the user's."""
     folder = write(
@@ -61,34 +40,31 @@ def site(write):
             "site-packages/wn_framework.py": "NAME = 'framework'",
             "site-packages/wn_lib.py": "NAME = 'lib'",
             "site-packages/wn_user.py": "def later():\n    import wn_lib\n    return wn_lib.NAME",
+            "site-packages/wn_app/__init__.py": "",
+            "site-packages/wn_app/model.py": "def build(): return 'installed'",
         }
     )
     sys.path.append(str(folder / "site-packages"))
     importlib.import_module("wn_framework")
-    return folder / "site-packages"
 
 
 @pytest.mark.parametrize("form", ["{0}.py", "{0}", "{0}/model.py", "{0}.model"])
 @pytest.mark.parametrize("name", [*STANDARD, *INSTALLED])
 def test_a_file_or_package_with_anothers_name_is_loaded_beside_it(name, form, write, site):
-    text = MODEL.format(name=name)
-    is_package = "model" in form
-    place = f"own/{name}/model.py" if is_package else f"own/{name}.py"
-    own = write({place: text, "own/wn_blocks.py": "SIZE = 7"}) / "own"
-    if is_package:
-        write({f"own/{name}/__init__.py": ""})
-    reference = f"{form.format(name)}:build"
-    assert load_factory("--torch", reference, own)().size == 7
-    build = load_factory("--torch", reference, own)  # once more
-    assert build().size == 7
+    files = {f"own/{name}.py": MODEL.format(name=name)}
+    if "model" in form:
+        files = {f"own/{name}/__init__.py": "", f"own/{name}/model.py": MODEL.format(name=name)}
+    own, reference = write(files | {"own/wn_blocks.py": "SIZE = 7"}) / "own", f"{form}:build"
+    assert load_factory("--torch", reference.format(name), own)().size == 7
+    build = load_factory("--torch", reference.format(name), own)  # once more
     # The module of that name is still the other one, in the file itself and in every other.
     other = build.__globals__[name]
     assert other is importlib.import_module(name)
     assert not Path(other.__file__).is_relative_to(own)
     # What is loaded has a name by which it is found.
-    expected = f"{name}_.model" if is_package else f"{name}_"
-    assert type(build()).__module__ == expected
-    assert pickle.loads(pickle.dumps(build())) == build()  # noqa: S301
+    made = build()
+    assert (made.size, type(made).__module__) == (7, f"{name}_" + ".model" * ("model" in form))
+    assert pickle.loads(pickle.dumps(made)) == made  # noqa: S301
 
 
 def test_a_name_that_nobody_else_has_stays(write):
@@ -98,54 +74,55 @@ def test_a_name_that_nobody_else_has_stays(write):
     assert sys.modules["wn_model"].build is build
 
 
-def test_a_package_of_that_name_imports_its_own_modules_relatively(write):
-    files = {
-        "statistics/__init__.py": "from .deep.parts import SIZE",
-        "statistics/deep/__init__.py": "",
-        "statistics/deep/parts.py": "import statistics\nSIZE = statistics.mean([6, 8])",
-        "statistics/model.py": "from . import SIZE\ndef build(): return SIZE",
-    }
-    own = write(files)
-    assert load_factory("--torch", "statistics/model.py:build", own)() == 7
-    assert load_factory("--torch", "statistics.model:build", own)() == 7
-    assert importlib.import_module("statistics").mean([1, 3]) == 2
+TWO = "import wn_blocks\ndef build():\n    import wn_late\n    return wn_blocks.SIZE, wn_late.S"
+# What there is, and what a factory returns in the end.
+LOADED = {
+    "a package with a name of Python's imports its own modules relatively": (
+        {
+            "own/statistics/__init__.py": "from .deep.parts import SIZE",
+            "own/statistics/deep/__init__.py": "",
+            "own/statistics/deep/parts.py": "import statistics\nSIZE = statistics.mean([6, 8])",
+            "own/statistics/model.py": "from . import SIZE\ndef build(): return SIZE",
+        },
+        [("statistics/model.py:build", 7), ("statistics.model:build", 7)],
+    ),
+    "of two folders each has its own files": (
+        {
+            **{f"own/{name}/model.py": TWO for name in ("keras", "torch")},
+            **{"own/keras/wn_blocks.py": "SIZE = 0", "own/torch/wn_blocks.py": "SIZE = 1"},
+            **{"own/keras/wn_late.py": "S = 'late 0'", "own/torch/wn_late.py": "S = 'late 1'"},
+        },
+        [
+            ("keras/model.py:build", (0, "late 0")),
+            ("torch/model.py:build", (1, "late 1")),
+            ("keras/model.py:build", (0, "late 0")),
+        ],
+    ),
+    # Otherwise what was installed some time ago would be checked.
+    "the folder of the call counts where the package is installed too": (
+        {
+            "own/wn_app/__init__.py": "",
+            "own/wn_app/model.py": "from wn_app.parts import build",
+            "own/wn_app/parts.py": "def build(): return 'edited'",
+        },
+        [("wn_app.model:build", "edited"), ("wn_app/model.py:build", "edited")],
+    ),
+    "an installed package that is imported later does not get a file of the user's": (
+        {
+            "own/model.py": "def build():\n    import wn_user\n    return wn_user.later()",
+            "own/wn_lib.py": "NAME = 'own'",
+        },
+        [("model.py:build", "lib")],
+    ),
+}
 
 
-def test_an_installed_package_that_is_imported_later_does_not_get_a_file_of_the_users(write, site):
-    own = write({"own/model.py": "def build(): return 1", "own/wn_lib.py": "NAME = 'own'"}) / "own"
-    load_factory("--torch", "model.py:build", own)
-    assert importlib.import_module("wn_user").later() == "lib"
-
-
-def test_of_two_folders_each_has_its_own_files(write):
-    model = (
-        "import wn_blocks\ndef build():\n    import wn_late\n    return wn_blocks.SIZE, wn_late.S"
-    )
-    files = {}
-    for number, folder in enumerate(["keras", "torch"]):
-        files[f"{folder}/model.py"] = model
-        files[f"{folder}/wn_blocks.py"] = f"SIZE = {number}"
-        files[f"{folder}/wn_late.py"] = f"S = 'late {number}'"
-    own = write(files)
-    first = load_factory("--keras", "keras/model.py:build", own)
-    assert first() == (0, "late 0")
-    second = load_factory("--torch", "torch/model.py:build", own)
-    assert second() == (1, "late 1")
-    assert load_factory("--keras", "keras/model.py:build", own)() == (0, "late 0")
-
-
-def test_the_folder_of_the_call_counts_where_the_package_is_installed_too(write, site):
-    """Otherwise what was installed some time ago would be checked."""
-    files = {
-        "site-packages/wn_app/__init__.py": "",
-        "site-packages/wn_app/model.py": "def build(): return 'installed'",
-        "own/wn_app/__init__.py": "",
-        "own/wn_app/model.py": "from wn_app.parts import build",
-        "own/wn_app/parts.py": "def build(): return 'edited'",
-    }
+@pytest.mark.parametrize(("files", "expected"), LOADED.values(), ids=LOADED)
+def test_a_name_means_the_file_of_its_folder_or_what_others_mean(files, expected, write, site):
     own = write(files) / "own"
-    assert load_factory("--torch", "wn_app.model:build", own)() == "edited"
-    assert load_factory("--torch", "wn_app/model.py:build", own)() == "edited"
+    for reference, value in expected:
+        assert load_factory("--torch", reference, own)() == value
+    assert importlib.import_module("statistics").mean([1, 3]) == 2
 
 
 @pytest.mark.parametrize(
@@ -162,46 +139,35 @@ def test_an_import_that_meant_a_file_of_the_users_says_which_and_what_to_do(
 ):
     top = line.split()[1].partition(".")[0]
     own = write({"own/model.py": f"{line}\ndef build(): ...", f"own/{top}.py": ""}) / "own"
-    with pytest.raises(InputError) as error:
-        load_factory("--torch", "model.py:build", own)
     end = f"; {own / top}.py is not what this name means, since {owner} has it: rename the file"
-    assert str(error.value).startswith("--torch model.py: ")
-    assert str(error.value).endswith(end)
-
-
-def test_another_failed_import_stays_as_it_is(write):
-    own = write({"model.py": "from statistics import Block\ndef build(): ..."})
-    with pytest.raises(ImportError, match="cannot import name 'Block'") as error:
+    with pytest.raises(InputError, match=f"^--torch model.py: .*{re.escape(end)}$"):
         load_factory("--torch", "model.py:build", own)
-    assert not isinstance(error.value, InputError)
 
 
-def test_a_file_that_fails_leaves_no_half_of_a_module(write):
-    own = write({"wn_model.py": "1 / 0"})
-    with pytest.raises(ZeroDivisionError):
-        load_factory("--torch", "wn_model.py:build", own)
+@pytest.mark.parametrize(
+    ("line", "kind"), [("from statistics import Block", ImportError), ("1 / 0", ZeroDivisionError)]
+)
+def test_a_file_that_fails_otherwise_raises_its_own_error_and_leaves_no_half_of_a_module(
+    line, kind, write
+):
+    with pytest.raises(kind) as error:
+        load_factory("--torch", "wn_model.py:build", write({"wn_model.py": line}))
+    assert type(error.value) is kind
     assert "wn_model" not in sys.modules
 
 
 def test_forgotten_modules_run_anew_whatever_their_name(write):
-    own = write({"random.py": "import wn_blocks\ndef build(): return wn_blocks.SIZE"})
-    write({"wn_blocks.py": "SIZE = 1"})
-    assert load_factory("--torch", "random:build", own)() == 1
-    write({"wn_blocks.py": "SIZE = 22"})
-    forget_modules(own)
-    assert load_factory("--torch", "random:build", own)() == 22
+    model = "import wn_blocks\ndef build(): return wn_blocks.SIZE"
+    for size in (1, 22):
+        own = write({"random.py": model, "wn_blocks.py": f"SIZE = {size}"})
+        forget_modules(own)
+        assert load_factory("--torch", "random:build", own)() == size
     assert callable(importlib.import_module("random").random)
 
 
 def test_folders_that_the_parent_names_are_searched_last(write, site, monkeypatch):
-    own = write(
-        {
-            "a/wn_a.py": "N = 1",
-            "b/wn_a.py": "N = 2",
-            "b/wn_lib.py": "",
-            "b/wn_b.py": "def build(): return 3",
-        }
-    )
+    files = {"a/wn_a.py": "N = 1", "b/wn_a.py": "N = 2", "b/wn_lib.py": ""}
+    own = write(files | {"b/wn_b.py": "def build(): return 3"})
     monkeypatch.setenv(user_modules.PATHS, os.pathsep.join([str(own / "a"), str(own / "b")]))
     user_modules.add_paths()
     assert importlib.import_module("wn_a").N == 1
@@ -212,8 +178,8 @@ def test_folders_that_the_parent_names_are_searched_last(write, site, monkeypatc
 @pytest.mark.parametrize("name", ["statistics", "wn_lib"])
 def test_while_a_script_waits_its_modules_have_only_names_that_are_free(name, write, site):
     """Its folder is first on the path, as Python puts it, and is so again behind the block."""
-    own = write({f"own/{name}.py": "NAME = 'own'", "own/wn_blocks.py": "", "own/wn_late.py": ""})
-    own = own / "own"
+    files = {f"own/{name}.py": "NAME = 'own'", "own/wn_blocks.py": "", "own/wn_late.py": ""}
+    own = write(files) / "own"
     theirs = sys.modules.pop(name, None)
     sys.path.insert(0, str(own))
     mine, blocks = importlib.import_module(name), importlib.import_module("wn_blocks")
@@ -223,8 +189,7 @@ def test_while_a_script_waits_its_modules_have_only_names_that_are_free(name, wr
         assert not Path(found.__file__).is_relative_to(own)
         assert importlib.import_module("wn_blocks") is blocks
         assert importlib.import_module("wn_late")
-    assert importlib.import_module(name) is mine
-    assert sys.path == before
+    assert (importlib.import_module(name), sys.path) == (mine, before)
     assert theirs is None or theirs.__file__ == found.__file__
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from covering import one_test
 from helpers import assert_same_bits
+from keras_flows import picture
 from PIL import Image
 
 from torch_impl.augment.files import COLOR_MODES, INTERPOLATIONS, load_image, to_pil
@@ -32,52 +33,25 @@ KINDS = {
 TARGETS = [(5, 7), (30, 40), (4, 31), (23, 6), (HEIGHT, WIDTH), (100, 3)]
 
 
-def picture(kind, height=HEIGHT, width=WIDTH, seed=0):
-    """Noise of one of the `KINDS`, with its darkest and its brightest value."""
-    generator = np.random.default_rng(seed)
-    if kind in ("I;16", "I", "F"):
-        # Values above 255: Pillow cuts them where Keras converts, and Keras keeps integers.
-        top, dtype = {"I;16": (65535, "u2"), "I": (100_000, "i4"), "F": (300, "f4")}[kind]
-        pixels = generator.uniform(0, top, (height, width))
-        pixels.flat[:2] = 0, top
-        return Image.fromarray(pixels.astype(dtype))
-    pixels = generator.integers(0, 256, (height, width, 4), dtype=np.uint8)
-    pixels[0, :2] = [[0] * 4, [255] * 4]
-    if kind in ("RGBA", "LA"):
-        return Image.fromarray(pixels).convert(kind)
-    return Image.fromarray(pixels[:, :, :3].copy()).convert(kind)
-
-
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """A file of every kind in every format, one with a transparent colour, and a narrow one."""
-    folder = tmp_path_factory.mktemp("files")
-    paths = []
-    for kind, endings in KINDS.items():
-        for ending in endings:
-            paths.append(str(folder / f"{kind.replace(';', '')}.{ending}"))
-            picture(kind).save(paths[-1])
-    transparent, narrow = picture("P"), picture("RGB", 1, 5)
+    images = {
+        f"{kind.replace(';', '')}.{ending}": picture(kind, HEIGHT, WIDTH)
+        for kind, endings in KINDS.items()
+        for ending in endings
+    }
+    transparent = picture("P", HEIGHT, WIDTH)
     transparent.info["transparency"] = 3
-    for name, image in (("transparent", transparent), ("narrow", narrow)):
-        paths.append(str(folder / f"{name}.png"))
-        image.save(paths[-1])
-    return paths
+    images |= {"transparent.png": transparent, "narrow.png": picture("RGB", 1, 5)}
+    folder = tmp_path_factory.mktemp("files")
+    for name, image in images.items():
+        image.save(folder / name)
+    return [str(folder / name) for name in images]
 
 
-def loaded(path, **options):
-    options = {
-        "color_mode": "rgb",
-        "target_size": (HEIGHT, WIDTH),
-        "interpolation": "nearest",
-        "keep_aspect_ratio": False,
-        "dtype": torch.float32,
-    } | options
-    return load_image(path, **options)
-
-
-def loaded_by_keras(path, **options):
-    return keras.utils.img_to_array(keras.utils.load_img(path, **options))
+PLAIN = {"color_mode": "rgb", "target_size": (HEIGHT, WIDTH), "interpolation": "nearest"}
+PLAIN |= {"keep_aspect_ratio": False, "dtype": torch.float32}
 
 
 @one_test
@@ -88,16 +62,13 @@ def loaded_by_keras(path, **options):
 def test_every_kind_of_file_has_keras_pixels(
     files, color_mode, interpolation, keep_aspect_ratio, target_size
 ):
-    options = {
-        "color_mode": color_mode,
-        "interpolation": interpolation,
-        "keep_aspect_ratio": keep_aspect_ratio,
-        "target_size": target_size,
-    }
+    options = {"color_mode": color_mode, "interpolation": interpolation}
+    options |= {"keep_aspect_ratio": keep_aspect_ratio, "target_size": target_size}
     for path in files:
-        ours = loaded(path, **options)
-        assert_same_bits(ours, loaded_by_keras(path, **options))
-        assert torch.equal(loaded(path, **options, dtype=torch.float64), ours.double())
+        ours = load_image(path, **options, dtype=torch.float32)
+        theirs = keras.utils.img_to_array(keras.utils.load_img(path, **options))
+        assert_same_bits(ours, theirs)
+        assert torch.equal(load_image(path, **options, dtype=torch.float64), ours.double())
 
 
 def of_a_wrong_length(data):
@@ -106,39 +77,39 @@ def of_a_wrong_length(data):
     return data[:length_at] + (16).to_bytes(4) + data[length_at + 4 :]
 
 
+READING = "cannot be read as an image "
 BROKEN = [
-    ("a.png", lambda data: data[: len(data) // 2], r"\(.*truncated.*\)"),
-    ("a.jpg", lambda data: data[: len(data) // 2], r"\(.*truncated.*\)"),
-    ("a.bmp", lambda data: data[: len(data) // 2], r"\(.*truncated.*\)"),
-    ("a.ppm", lambda data: data[: len(data) // 2], r"\(.*truncated.*\)"),
-    ("a.png", lambda data: data.replace(b"IHDR", b"IHDX"), r"\(.*\)"),
-    ("a.png", of_a_wrong_length, r"\(broken PNG file.*\)"),
-    ("a.ppm", lambda data: data.replace(b"255", b"2x5", 1), r"\(.*2x5.*\)"),
-    ("a.png", lambda data: data[:20], r"\(.*Truncated.*\)"),
-    ("a.jpg", lambda data: data[:20], r"\(not an image\)"),
-    ("a.png", lambda data: b"", r"\(not an image\)"),
-    ("a.jpg", lambda data: b"no image\n", r"\(not an image\)"),
-    ("a.png", "missing", r"\(.*No such file.*\)"),
-    ("a.png", "too large", r".*decompression bomb.*"),
+    *(
+        (name, lambda data: data[: len(data) // 2], rf"{READING}\(.*truncated.*\)")
+        for name in ("a.png", "a.jpg", "a.bmp", "a.ppm")
+    ),
+    ("a.png", lambda data: data.replace(b"IHDR", b"IHDX"), rf"{READING}\(.*\)"),
+    ("a.png", of_a_wrong_length, rf"{READING}\(broken PNG file.*\)"),
+    ("a.ppm", lambda data: data.replace(b"255", b"2x5", 1), rf"{READING}\(.*2x5.*\)"),
+    ("a.png", lambda data: data[:20], rf"{READING}\(.*Truncated.*\)"),
+    ("a.jpg", lambda data: data[:20], rf"{READING}\(not an image\)"),
+    ("a.png", lambda data: b"", rf"{READING}\(not an image\)"),
+    ("a.jpg", lambda data: b"no image\n", rf"{READING}\(not an image\)"),
+    ("a.png", None, rf"{READING}\(.*No such file.*\)"),
+    ("large.png", lambda data: data, ".*decompression bomb.*"),
 ]
 
 
 @one_test
-@pytest.mark.parametrize(("name", "how", "reason"), BROKEN)
+@pytest.mark.parametrize(("name", "change", "told"), BROKEN)
 def test_a_file_that_cannot_be_read_is_an_error_that_names_it(
-    tmp_path, monkeypatch, name, how, reason
+    tmp_path, monkeypatch, name, change, told
 ):
     path = tmp_path / name
     picture("RGB", 40, 50).save(path)
-    if how == "too large":
+    content = path.read_bytes()
+    path.unlink()
+    if change:
+        path.write_bytes(change(content))
+    if name == "large.png":
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)  # twice as many are an error to Pillow
-    elif how == "missing":
-        path.unlink()
-    else:
-        path.write_bytes(how(path.read_bytes()))
-    reading = "" if how == "too large" else "cannot be read as an image "
-    with pytest.raises(ValueError, match=f"^{re.escape(str(path))}: {reading}{reason}"):
-        loaded(str(path))
+    with pytest.raises(ValueError, match=f"^{re.escape(str(path))}: {told}"):
+        load_image(str(path), **PLAIN)
 
 
 IMAGES = {

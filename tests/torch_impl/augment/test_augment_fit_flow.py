@@ -22,78 +22,61 @@ X = draw.normal(size=(23, 6, 5, 1))
 Y = draw.integers(0, 3, 23)
 
 
-class Noting(keras.callbacks.Callback):
-    """Keeps the weights after every epoch."""
-
-    def __init__(self):
-        super().__init__()
-        self.kernels = []
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.kernels.append(self.model.get_weights()[0])
-
-
 def keras_fit(batch_size, given, shuffle):
-    """A training by Keras: the numbers of the samples of every batch, the kernels, the history."""
+    """A training by Keras: the weights at the start, kernels after each epoch, the losses."""
     keras.config.set_floatx("float64")
     keras.backend.clear_session()
     keras.utils.set_random_seed(SEED)
     layers = [keras.layers.Input(X.shape[1:]), keras.layers.Flatten(), keras.layers.Dense(3)]
-    model = keras.Sequential(layers)
+    model, kernels = keras.Sequential(layers), []
     start = model.get_weights()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(0.1), loss, jit_compile=False)
     flow = KerasGenerator(**ARGUMENTS, dtype="float64").flow(X, Y, batch_size=batch_size, **given)
-    noting = Noting()
-    history = model.fit(flow, epochs=EPOCHS, shuffle=shuffle, callbacks=[noting], verbose=0).history
-    return start, noting.kernels, history["loss"]
+    noting = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: kernels.append(model.get_weights()[0])
+    )
+    settings = {"epochs": EPOCHS, "shuffle": shuffle, "callbacks": [noting], "verbose": 0}
+    return start, kernels, model.fit(flow, **settings).history["loss"]
 
 
 def program(start, batch_size, given):
     """The same in torch: a port with Keras's weights and seeds, and its flow."""
-    torch.set_default_dtype(torch.float64)
     seeds = KerasSeeds(SEED)
     seeds.next_layer_seed()  # of the initialiser of Dense
-    net = nn.Sequential(nn.Flatten(), nn.Linear(30, 3))  # one channel, so the order is Keras's
-    with torch.no_grad():
-        net[1].weight.copy_(torch.from_numpy(start[0].T))
-        net[1].bias.copy_(torch.from_numpy(start[1]))
-    datagen = ImageDataGenerator(
-        **ARGUMENTS, data_format="channels_last", dtype="float64", random_state=seeds.numpy
-    )
+    # One channel, so the order is Keras's.
+    net = nn.Sequential(nn.Flatten(), nn.Linear(30, 3, dtype=torch.float64))
+    kernel, bias = map(torch.from_numpy, start)
+    net.load_state_dict({"1.weight": kernel.T, "1.bias": bias})
+    settings = {"data_format": "channels_last", "dtype": "float64", "random_state": seeds.numpy}
+    datagen = ImageDataGenerator(**ARGUMENTS, **settings)
     optimizer = optim.SGD(net.parameters(), learning_rate=0.1)
+    feed = lambda x: torch.as_tensor(x).permute(0, 3, 1, 2)  # noqa: E731
     loss = SparseCategoricalCrossentropy(from_logits=True)
-    port = Port(
-        net, loss, optimizer, seeds=seeds, feed=lambda x: torch.as_tensor(x).permute(0, 3, 1, 2)
-    )
+    port = Port(net, loss, optimizer, seeds=seeds, feed=feed)
     return port, datagen.flow(torch.from_numpy(X), torch.from_numpy(Y), batch_size, **given)
 
 
-CASES = {
-    "a_smaller_last_batch": (5, {}, True),
-    "one_batch": (32, {}, True),
-    "two_batches": (12, {}, True),
-    "batches_in_order": (5, {}, False),
-    "samples_in_order": (5, {"shuffle": False}, True),
-    "a_seed_for_every_batch": (5, {"seed": 3}, True),
-}
-
-
-@pytest.fixture(autouse=True)
-def _default_dtype():
-    before = torch.get_default_dtype()
-    yield
-    torch.set_default_dtype(before)
-
-
 @one_test
-@pytest.mark.parametrize("case", CASES)
-def test_a_trainer_repeats_keras_from_the_seed(case):
-    batch_size, given, shuffle = CASES[case]
+@pytest.mark.parametrize(
+    ("batch_size", "given", "shuffle"),
+    [
+        (5, {}, True),
+        (32, {}, True),
+        (12, {}, True),
+        (5, {}, False),
+        (5, {"shuffle": False}, True),
+        (5, {"seed": 3}, True),
+    ],
+    ids=[
+        *("a_smaller_last_batch", "one_batch", "two_batches", "batches_in_order"),
+        *("samples_in_order", "a_seed_for_every_batch"),
+    ],
+)
+def test_a_trainer_repeats_keras_from_the_seed(batch_size, given, shuffle):
     start, kernels, losses = keras_fit(batch_size, given, shuffle)
     port, flow = program(start, batch_size, given)
-    ours = []
-    trainer = Trainer(port)
+    trainer, ours = Trainer(port), []
     for epoch in range(EPOCHS):  # in calls of one epoch, as after checkpoints
         if epoch:
             trainer.load_state_dict(trainer.state_dict())

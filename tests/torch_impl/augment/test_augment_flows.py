@@ -59,20 +59,14 @@ ignore_missing_imports = True
 
 def checked(folder, *paths):
     """What mypy says of files; it knows of torch what `TORCH` says."""
-    for name, text in TORCH.items():
-        path = folder / "stubs" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    settings = folder / "mypy.ini"
-    settings.write_text(SETTINGS.replace("STUBS", str(folder / "stubs")))
-    options = ["--config-file", settings, "--cache-dir", folder / "cache"]
+    files = {f"stubs/{name}": text for name, text in TORCH.items()}
+    for name, text in {**files, "mypy.ini": SETTINGS.replace("STUBS", f"{folder}/stubs")}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    options = ["--config-file", folder / "mypy.ini", "--cache-dir", folder / "cache"]
+    command = [sys.executable, "-m", "mypy", *options, *paths]
     return subprocess.run(
-        [sys.executable, "-m", "mypy", *options, *paths],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
+        command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False
     )
 
 

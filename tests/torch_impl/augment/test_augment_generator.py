@@ -10,6 +10,7 @@ from covering import one_test
 from helpers import MOVED, SEEDS, assert_same_pixels, fed_by_keras, matches_scipy_to_the_bit
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from keras_flows import assert_same_stream, generators
 from tensorflow.keras.preprocessing.image import ImageDataGenerator as KerasGenerator
 
 from torch_impl import train as torch_data
@@ -19,20 +20,11 @@ from torch_impl.seeds import KerasSeeds
 from torch_impl.train import FlowBatches
 
 OPTIONS = {**MOVED, "vertical_flip": True, "channel_shift_range": 2.0}
-OURS_ALONE = ["keras_quirks", "random_state"]
 
 
 def images_of(shape, dtype="float32", seed=0):
     """Of both signs and not zero at the border."""
     return (np.random.default_rng(seed).normal(scale=3, size=shape) + 0.5).astype(dtype)
-
-
-def parameters_of(function):
-    return {
-        name: parameter.default
-        for name, parameter in inspect.signature(function).parameters.items()
-        if name != "self"
-    }
 
 
 @one_test
@@ -58,60 +50,65 @@ def test_flow_feeds_what_fit_takes_from_keras_flow(
 ONE = torch.zeros(4, 4, 1)
 
 
+# The settings of a generator, a method and its arguments.
 @one_test
 @pytest.mark.parametrize(
-    ("images", "params", "message"),
+    ("options", "method", "arguments", "message"),
     [
-        (ONE, {"angle": 3}, "transform parameters 'angle': expected names among theta"),
-        (ONE[None], {"theta": [1, 2]}, r"theta of shape \(2,\): expected one number, or one for"),
-        (ONE, {"theta": float("nan")}, r"theta=\[nan\]: expected finite numbers"),
-        (ONE, {"theta": float("inf")}, r"theta=\[inf\]: expected finite numbers"),
-        (ONE.byte(), {}, r"dtype torch.uint8: expected float32 or float64"),
+        *(
+            ({}, "apply_transform", arguments, message)
+            for *arguments, message in (
+                (ONE, {"angle": 3}, "transform parameters 'angle': expected names among theta"),
+                (
+                    ONE[None],
+                    {"theta": [1, 2]},
+                    r"theta of shape \(2,\): expected one number, or on",
+                ),
+                (ONE, {"theta": float("nan")}, r"theta=\[nan\]: expected finite numbers"),
+                (ONE, {"theta": float("inf")}, r"theta=\[inf\]: expected finite numbers"),
+                (ONE.byte(), {}, r"dtype torch.uint8: expected float32 or float64"),
+            )
+        ),
+        *(
+            (
+                {"data_format": data_format},
+                method,
+                [torch.zeros(shape)],
+                rf"{method}: x of shape .*; is it data_format='{other}'",
+            )
+            for method in ("flow", "fit")
+            for data_format, other, shape in (
+                ("channels_last", "channels_first", (2, 1, 28, 28)),
+                ("channels_first", "channels_last", (2, 9, 9, 3)),
+            )
+        ),
+        ({}, "get_random_transform", [(6, 9)], r"img_shape=\(6, 9\): expected three axes"),
     ],
 )
-def test_what_cannot_be_moved_is_an_error(images, params, message):
+def test_what_is_no_image_or_cannot_be_moved_is_an_error(options, method, arguments, message):
+    generator = ImageDataGenerator(**options)
     with pytest.raises(ValueError, match=message):
-        ImageDataGenerator().apply_transform(images, params)
+        getattr(generator, method)(*arguments)
 
 
-@one_test
-@pytest.mark.parametrize("method", ["flow", "fit"])
-@pytest.mark.parametrize(
-    ("data_format", "other", "shape"),
-    [
-        ("channels_last", "channels_first", (2, 1, 28, 28)),
-        ("channels_first", "channels_last", (2, 9, 9, 3)),
-    ],
-)
-def test_images_in_the_other_format_are_an_error_that_names_it(method, data_format, other, shape):
-    generator = ImageDataGenerator(data_format=data_format)
-    with pytest.raises(ValueError, match=rf"{method}: x of shape .*; is it data_format='{other}'"):
-        getattr(generator, method)(torch.zeros(shape))
-    with pytest.raises(ValueError, match=r"img_shape=\(6, 9\): expected three axes"):
-        generator.get_random_transform((6, 9))
+def defaults_of(cls, method):
+    parameters = inspect.signature(getattr(cls, method)).parameters.values()
+    return [(parameter.name, parameter.default) for parameter in parameters]
 
 
 @one_test
 @pytest.mark.parametrize(
     "name",
     [
-        "__init__",
-        "flow",
-        "flow_from_directory",
-        "fit",
-        "standardize",
-        "get_random_transform",
-        "apply_transform",
-        "random_transform",
+        *("__init__", "flow", "flow_from_directory", "fit", "standardize"),
+        *("get_random_transform", "apply_transform", "random_transform"),
     ],
 )
 def test_a_method_has_keras_arguments_and_defaults(name):
-    ours, theirs = (
-        parameters_of(getattr(cls, name)) for cls in (ImageDataGenerator, KerasGenerator)
-    )
-    further = OURS_ALONE if name == "__init__" else []
-    assert list(ours) == [*theirs, *further]
-    assert {name: ours[name] for name in theirs} == theirs
+    theirs, ours = defaults_of(KerasGenerator, name), defaults_of(ImageDataGenerator, name)
+    assert ours[: len(theirs)] == theirs
+    further = [argument for argument, _ in ours[len(theirs) :]]
+    assert further == (["keras_quirks", "random_state"] if name == "__init__" else [])
 
 
 cases = st.fixed_dictionaries(
@@ -149,35 +146,26 @@ def test_any_configuration_feeds_keras_pixels(
     options, shape, dtype, channels_first, batch_size, shuffle, batch_seed, seed
 ):
     """To the bit at order 0 and 1; a spline is rounded in another order than by scipy."""
+    x, y = images_of(shape, dtype, seed), np.arange(shape[0])
     if channels_first:  # where Keras takes the columns for channels, and refuses
         options = {**options, "data_format": "channels_first", "brightness_range": None}
-    x, y = images_of(shape, dtype, seed), np.arange(shape[0])
-    x = np.moveaxis(x, -1, 1).copy() if channels_first else x
-    order = {"batch_size": batch_size, "shuffle": shuffle, "seed": batch_seed}
-    before = keras.config.floatx()
+        x = np.moveaxis(x, -1, 1).copy()
     keras.config.set_floatx(dtype)
-    try:
-        np.random.seed(seed)
-        theirs = KerasGenerator(**options).flow(x, y, **order)
-        generator = ImageDataGenerator(
-            **options, dtype=dtype, random_state=np.random.RandomState(seed)
-        )
-        ours = generator.flow(torch.tensor(x), torch.tensor(y), **order)
-        assert len(ours) == len(theirs)
-        for number in range(len(theirs)):
-            (fed, labels), (keras_fed, keras_labels) = ours[number], theirs[number]
-            np.testing.assert_array_equal(labels, keras_labels)
-            assert fed.numpy().dtype == keras_fed.dtype
-            if options["interpolation_order"] < (3 if matches_scipy_to_the_bit() else 1):
-                np.testing.assert_array_equal(fed.numpy(), keras_fed)
-            elif options["brightness_range"] is None:
-                # A whole number more or less after the cut of the brightness is no rounding.
-                spread = np.ptp(x) * (options["rescale"] or 1) or 1
-                tolerance = (5e-7 if dtype == "float32" else 1e-12) * spread
-                np.testing.assert_allclose(fed.numpy(), keras_fed, rtol=0, atol=tolerance)
-        assert generator.random_state.random_sample() == np.random.random()
-    finally:
-        keras.config.set_floatx(before)
+    order = {"batch_size": batch_size, "shuffle": shuffle, "seed": batch_seed}
+    both = generators(seed, **options, dtype=dtype)
+    ours, theirs = (each.flow(x, y, **order) for each in both)
+    assert len(ours) == len(theirs)
+    is_exact = options["interpolation_order"] < (3 if matches_scipy_to_the_bit() else 1)
+    spread = np.ptp(x) * (options["rescale"] or 1) or 1
+    tolerance = 0 if is_exact else (5e-7 if dtype == "float32" else 1e-12) * spread
+    for number in range(len(theirs)):
+        (fed, labels), (keras_fed, keras_labels) = ours[number], theirs[number]
+        np.testing.assert_array_equal(labels, keras_labels)
+        assert fed.numpy().dtype == keras_fed.dtype
+        # A whole number more or less after the cut of the brightness is no rounding.
+        if is_exact or options["brightness_range"] is None:
+            np.testing.assert_allclose(fed.numpy(), keras_fed, rtol=0, atol=tolerance)
+    assert_same_stream(ours)
 
 
 @one_test
@@ -185,35 +173,25 @@ def test_any_configuration_feeds_keras_pixels(
 def test_the_parts_of_a_random_transform_are_keras_parts(data_format):
     x = images_of((4, 6, 9, 3))
     x = np.moveaxis(x, -1, 1).copy() if data_format == "channels_first" else x
-    options = {**OPTIONS, "data_format": data_format}
-    ours = ImageDataGenerator(**options, random_state=np.random.RandomState(1))
-    theirs = KerasGenerator(**options)
     for seed in (None, 5, None):
-        np.random.seed(1)
-        ours.random_state.seed(1)
+        ours, theirs = generators(1, **OPTIONS, data_format=data_format)
         params = ours.get_random_transform(x[0].shape, seed=seed)
         expected = theirs.get_random_transform(x[0].shape, seed=seed)
         assert list(params.items()) == list(expected.items())
         assert {type(value) for value in params.values()} == {float, bool, type(None)}
-        moved = theirs.apply_transform(x[0], expected), theirs.random_transform(x[1], seed)
         first = ours.apply_transform(torch.tensor(x[0]), params)
         second = ours.random_transform(torch.tensor(x[1]), seed)
-        assert_same_pixels(first.numpy(), moved[0], np.ptp(x))
-        assert_same_pixels(second.numpy(), moved[1], np.ptp(x))
+        assert_same_pixels(first.numpy(), theirs.apply_transform(x[0], expected), np.ptp(x))
+        assert_same_pixels(second.numpy(), theirs.random_transform(x[1], seed), np.ptp(x))
 
 
 def assert_flow_is_keras_flow(seed, batch_size, options=OPTIONS, epochs=3):
     """Inside of a real `fit(datagen.flow(...))`: order, labels, parameters, pixels."""
     x, y = images_of((50, 6, 9, 3)), np.arange(50)
     keras.utils.set_random_seed(seed)
-    generator = KerasGenerator(**options)
-    draw, drawn = generator.get_random_transform, []
-
-    def draw_and_note(*args):
-        drawn.append(draw(*args))
-        return drawn[-1]
-
-    generator.get_random_transform = draw_and_note
+    generator, drawn = KerasGenerator(**options), []
+    draw = generator.get_random_transform
+    generator.get_random_transform = lambda *args: drawn.append(draw(*args)) or drawn[-1]
     fed = fed_by_keras({"x": generator.flow(x, y, batch_size=batch_size)}, epochs=epochs)
     images, labels = (np.concatenate(parts) for parts in zip(*fed, strict=True))
     drawn = drawn[-len(labels) :]
@@ -222,13 +200,12 @@ def assert_flow_is_keras_flow(seed, batch_size, options=OPTIONS, epochs=3):
     to_torch = torch.tensor(x).permute(0, 3, 1, 2)
     batches = FlowBatches(to_torch, torch.tensor(y), batch_size, datagen, seeds)
     ours = [batch for _ in range(epochs) for batch in batches]
-    order = torch.cat([batch.y for batch in ours]).numpy()
-    np.testing.assert_array_equal(order, labels)
-    np.testing.assert_array_equal(torch.cat([batch.index for batch in ours]), order)
-    for name in AT_REST:
-        if drawn[0][name] is not None:
-            values = np.concatenate([batch.params[name] for batch in ours]).tolist()
-            assert values == [params[name] for params in drawn]
+    for name in ("y", "index"):
+        order = torch.cat([getattr(batch, name) for batch in ours])
+        np.testing.assert_array_equal(order, labels)
+    for name in [name for name in AT_REST if drawn[0][name] is not None]:
+        values = np.concatenate([batch.params[name] for batch in ours]).tolist()
+        assert values == [params[name] for params in drawn]
     fed_here = torch.cat([batch.x for batch in ours]).permute(0, 2, 3, 1).numpy()
     assert_same_pixels(fed_here, images, np.ptp(x))
 

@@ -20,52 +20,49 @@ IMAGES = {
 }
 
 
-def images_of(kind, shape, dtype, seed=0):
-    """(N, H, W, C)"""
-    return IMAGES[kind](np.random.default_rng(seed), shape).astype(dtype)
-
-
-def with_keras_floats(dtype, function, images, *arguments):
-    """Keras rounds to its default float type on the way."""
-    before = keras.config.floatx()
-    keras.config.set_floatx(dtype)
-    try:
-        return np.stack(
-            [function(image, *rest) for image, *rest in zip(images, *arguments, strict=True)]
-        )
-    finally:
-        keras.config.set_floatx(before)
-
-
-def ours(function, images, numbers, **options):
-    numbers = torch.tensor(numbers, dtype=torch.float64)
-    result = function(torch.tensor(images).movedim(-1, 1), numbers, **options)
-    return result.movedim(1, -1).numpy()
+BRIGHTNESS = (
+    *(change_brightness, lambda image, factor: apply_brightness_shift(image, factor, False)),
+    [0.0, 0.3, 0.999, 1.0, 1.001, 1.7, 30.0, -0.5],
+)
+SHIFT = (
+    *(shift_channels, lambda image, shift: apply_channel_shift(image, shift, 2)),
+    [0.0, 0.3, -12.7, 400.1],
+)
 
 
 @one_test
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize(
+    ("change", "theirs", "numbers", "channels"),
+    [*((*BRIGHTNESS, n) for n in (1, 3, 4)), *((*SHIFT, n) for n in (1, 2, 3, 4))],
+)
 @pytest.mark.parametrize("kind", IMAGES)
-def test_brightness_is_keras_brightness_to_the_bit(kind, channels, dtype):
-    images = images_of(kind, (8, 5, 7, channels), dtype)
-    factors = [0.0, 0.3, 0.999, 1.0, 1.001, 1.7, 30.0, -0.5]
-    theirs = with_keras_floats(
-        dtype, lambda image, factor: apply_brightness_shift(image, factor, False), images, factors
-    )
-    np.testing.assert_array_equal(ours(change_brightness, images, factors), theirs)
+def test_brightness_and_channel_shift_are_keras_ones_to_the_bit(
+    kind, change, theirs, numbers, channels, dtype
+):
+    keras.config.set_floatx(dtype)  # to which Keras rounds on the way
+    shape = (len(numbers), 5, 7, channels)
+    images = IMAGES[kind](np.random.default_rng(0), shape).astype(dtype)
+    expected = np.stack([theirs(image, n) for image, n in zip(images, numbers, strict=True)])
+    given = torch.tensor(images).movedim(-1, 1), torch.tensor(numbers, dtype=torch.float64)
+    np.testing.assert_array_equal(change(*given).movedim(1, -1), expected)
 
 
 @one_test
 @pytest.mark.parametrize("keras_quirks", [True, False])
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_brightness_that_means_nothing_is_an_error(bad, keras_quirks):
-    images = torch.zeros(2, 1, 3, 3)
-    images[1, 0, 2, 1] = bad
-    with pytest.raises(ValueError, match="values that are not finite"):
+@pytest.mark.parametrize(
+    ("shape", "value", "message"),
+    [
+        ((2, 1, 3, 3), float("nan"), "values that are not finite"),
+        ((2, 1, 3, 3), float("inf"), "values that are not finite"),
+        ((2, 2, 3, 3), 0.0, "images with 2 channels: expected 1, 3 or 4"),
+    ],
+)
+def test_brightness_that_means_nothing_is_an_error(shape, value, message, keras_quirks):
+    images = torch.zeros(shape)
+    images[1, 0, 2, 1] = value
+    with pytest.raises(ValueError, match=message):
         change_brightness(images, torch.ones(2), keras_quirks=keras_quirks)
-    with pytest.raises(ValueError, match="images with 2 channels: expected 1, 3 or 4"):
-        change_brightness(torch.zeros(1, 2, 3, 3), torch.ones(1))
 
 
 def test_without_quirks_brightness_multiplies_and_stays_in_the_range_of_images():
@@ -77,19 +74,6 @@ def test_without_quirks_brightness_multiplies_and_stays_in_the_range_of_images()
     images = torch.full((1, 4, 1, 1), 100.0)
     changed = change_brightness(images, torch.tensor([0.5]), keras_quirks=False)
     assert changed.flatten().tolist() == [50, 50, 50, 100]
-
-
-@one_test
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("channels", [1, 2, 3, 4])
-@pytest.mark.parametrize("kind", IMAGES)
-def test_channel_shift_is_keras_channel_shift_to_the_bit(kind, channels, dtype):
-    images = images_of(kind, (4, 5, 7, channels), dtype)
-    shifts = [0.0, 0.3, -12.7, 400.1]
-    theirs = np.stack(
-        [apply_channel_shift(x, shift, 2) for x, shift in zip(images, shifts, strict=True)]
-    )
-    np.testing.assert_array_equal(ours(shift_channels, images, shifts), theirs)
 
 
 def test_channel_shift_is_clipped_to_the_range_of_the_image_by_quirk_only():

@@ -1,5 +1,6 @@
 """Batches from memory are those of Keras's iterator: order, labels, pixels, stream and files."""
 
+import re
 from pathlib import Path
 
 import keras
@@ -7,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from covering import one_test
-from helpers import MOVED, SEEDS, assert_same_bits, assert_same_files, assert_same_images
-from tensorflow.keras.preprocessing.image import ImageDataGenerator as KerasGenerator
+from helpers import MOVED, SEEDS, assert_same_files
+from keras_flows import assert_same_batch, assert_same_flow, assert_same_stream, generators
 
 from torch_impl.augment import ImageDataGenerator
 
@@ -26,33 +27,7 @@ NAMES_OF_FIVE = np.arange(5 * NUM_IMAGES).reshape(NUM_IMAGES, 5)
 
 def both(x=IMAGES, y=LABELS, *, options=OPTIONS, seed_before=5, **flow):
     """Our iterator and Keras's, for the same arguments and streams."""
-    ours = ImageDataGenerator(**options, random_state=np.random.RandomState(seed_before))
-    np.random.seed(seed_before)
-    return ours.flow(x, y, **flow), KerasGenerator(**options).flow(x, y, **flow)
-
-
-def assert_same_batch(ours, theirs):
-    """The images within one rounding of their range of values; all the rest to the bit."""
-    if isinstance(theirs, tuple | list):
-        assert type(ours) is type(theirs)
-        assert_same_batch(ours[0], theirs[0])
-        for part, expected in zip(ours[1:], theirs[1:], strict=True):
-            assert_same_bits(part, expected)
-    else:
-        assert_same_images(ours, theirs)
-
-
-def assert_same_stream(ours):
-    """Nothing more and nothing less was drawn; call it last."""
-    assert ours.generator.random_state.random_sample() == np.random.random()
-
-
-def assert_same_flow(ours, theirs, epochs=3):
-    """What `next` gives is what Keras's `next` gives, epoch after epoch."""
-    assert len(ours) == len(theirs)
-    for _ in range(epochs * len(theirs)):
-        assert_same_batch(next(ours), next(theirs))
-    assert_same_stream(ours)
+    return [each.flow(x, y, **flow) for each in generators(seed_before, **options)]
 
 
 # Of ten images: even, with a last one of 2 and of 1, one by one, exactly all, more than all.
@@ -83,12 +58,10 @@ def test_next_and_numbers_mix_as_in_keras(seed):
     ours, theirs = both(batch_size=4, seed=seed)
     for step in (next, 2, 0, 0, next, "on_epoch_end", 1, 2, 0, next, "reset", next):
         if isinstance(step, str):
-            for iterator in (ours, theirs):
-                getattr(iterator, step)()
-        elif step is next:
-            assert_same_batch(next(ours), next(theirs))
+            getattr(ours, step)()
+            getattr(theirs, step)()
         else:
-            assert_same_batch(ours[step], theirs[step])
+            assert_same_batch(*(next(i) if step is next else i[step] for i in (ours, theirs)))
     assert_same_stream(ours)
 
 
@@ -109,29 +82,26 @@ FORMS = {
 }
 
 
+def images_of(part):
+    return images_of(part[0]) if isinstance(part, tuple | list) else part
+
+
 @one_test
 @pytest.mark.parametrize("subset", [{}, {"subset": "training", "ignore_class_split": True}])
 @pytest.mark.parametrize(("x", "y", "more"), FORMS.values(), ids=FORMS)
 def test_every_form_of_inputs_gives_keras_batches_which_may_be_changed(x, y, more, subset):
-    def tensors(part):
-        if isinstance(part, tuple | list) and not isinstance(part[0], int):
-            return type(part)(map(tensors, part))
-        return torch.tensor(part)
-
-    def images_of(part):
-        return images_of(part[0]) if isinstance(part, tuple | list) else part
-
     options = {**OPTIONS, "validation_split": 0.3}
     flow = {"batch_size": 4, "shuffle": False, **({} if more else subset)}
     assert_same_flow(*both(x, y, options=options, **flow, **more), epochs=2)
     ours, _ = both(x, y, options=options, **flow, **more)
-    given, labels = tensors(x), None if y is None else torch.tensor(y)
-    generator = ImageDataGenerator(**options, random_state=np.random.RandomState(5))
-    flow |= {name: torch.tensor(part) for name, part in more.items()}
-    for batch, expected in zip(generator.flow(given, labels, **flow), ours, strict=True):
+    x, more = keras.tree.map_structure(torch.tensor, (x, more))
+    y = None if y is None else torch.tensor(y)
+    kept = images_of(x).clone()
+    generator, _ = generators(**options)
+    for batch, expected in zip(generator.flow(x, y, **flow, **more), ours, strict=True):
         torch.testing.assert_close(batch, expected, rtol=0, atol=0)
         images_of(batch).zero_()
-    np.testing.assert_array_equal(images_of(given), images_of(x))
+    assert torch.equal(images_of(x), kept)
 
 
 @pytest.mark.parametrize("seed", [None, 3], ids=["no seed", "seed"])
@@ -144,21 +114,16 @@ def test_every_form_of_inputs_gives_keras_batches_which_may_be_changed(x, y, mor
     ],
 )
 def test_saved_images_have_keras_names_and_pixels(tmp_path, images, data_format, save_format, seed):
-    folders = tmp_path / "ours", tmp_path / "theirs"
-    options = {**OPTIONS, "data_format": data_format}
     flow = {"save_prefix": "new", "save_format": save_format, "batch_size": 4, "seed": seed}
-    for folder in folders:
+    folders, flows = (tmp_path / "ours", tmp_path / "theirs"), []
+    both = generators(**OPTIONS, data_format=data_format)
+    for folder, generator in zip(folders, both, strict=True):
         folder.mkdir()
-    np.random.seed(5)
-    ours = ImageDataGenerator(**options, random_state=np.random.RandomState(5))
-    assert_same_flow(
-        ours.flow(images, LABELS, save_to_dir=folders[0], **flow),
-        KerasGenerator(**options).flow(images, LABELS, save_to_dir=str(folders[1]), **flow),
-        epochs=2,
-    )
+        flows.append(generator.flow(images, LABELS, save_to_dir=str(folder), **flow))
+    assert_same_flow(*flows, epochs=2)
     names = assert_same_files(*folders)
+    assert [name for name in names if re.fullmatch(f"new_.*{save_format}", name)] == names
     assert len(names) == 20
-    assert all(name.startswith("new_") and name.endswith(save_format) for name in names)
 
 
 ERRORS = [
@@ -191,37 +156,29 @@ def test_what_cannot_be_fed_is_an_error_that_shows_it(parts, options, message):
 
 def test_an_array_of_usual_channels_that_may_not_be_written_to_gives_no_warning():
     for channels in (1, 3, 4):
-        images = np.zeros((4, 3, 3, channels), dtype=np.float32)
-        images.flags.writeable = False
+        images = np.broadcast_to(np.float32(0), (4, 3, 3, channels))
         assert ImageDataGenerator().flow(images, images)[0][0].shape == (4, 3, 3, channels)
-    with pytest.warns(UserWarning, match="has 2 channels on axis 3") as caught:
-        ImageDataGenerator(featurewise_center=True).fit(torch.rand(2, 5, 5, 2))
-    assert caught[0].filename == __file__
 
 
 def test_a_preprocessing_function_that_draws_draws_between_the_images():
     """Keras goes image by image, so that what it draws lies between their parameters."""
 
-    def add_noise(image, random_state):
+    def add_noise(image, random_state=np.random):
         return image + random_state.uniform(-1, 1, image.shape).astype(np.float32)
 
-    ours, _ = both(batch_size=4)
-    ours.generator.preprocessing_function = lambda image: torch.tensor(
-        add_noise(image.numpy(), ours.generator.random_state)
+    ours, theirs = generators(**OPTIONS)
+    theirs.preprocessing_function = add_noise
+    ours.preprocessing_function = lambda image: torch.tensor(
+        add_noise(image.numpy(), ours.random_state)
     )
-    options = {**OPTIONS, "preprocessing_function": lambda image: add_noise(image, np.random)}
-    theirs = KerasGenerator(**options).flow(IMAGES, LABELS, batch_size=4)
-    assert_same_flow(ours, theirs)
-
-
-CLASSES = np.arange(NUM_IMAGES) % 2
+    flows = (each.flow(IMAGES, LABELS, batch_size=4) for each in (ours, theirs))
+    assert_same_flow(*flows)
 
 
 def test_weights_of_a_subset_are_those_of_its_images():
     """By hand: Keras splits the images, and gives them the weights from the first one on."""
-    options = {"validation_split": 0.3}
-    flow = {"subset": "training", "sample_weight": WEIGHTS}
-    ours, theirs = both(y=CLASSES, options=options, shuffle=False, **flow)
+    flow = {"subset": "training", "sample_weight": WEIGHTS, "shuffle": False}
+    ours, theirs = both(y=np.arange(NUM_IMAGES) % 2, options={"validation_split": 0.3}, **flow)
     np.testing.assert_array_equal(ours[0][2], WEIGHTS[3:])
     np.testing.assert_array_equal(theirs[0][2], WEIGHTS[:7])
 
@@ -230,44 +187,39 @@ def test_weights_of_a_subset_are_those_of_its_images():
 @pytest.mark.parametrize("labels", [np.arange(NUM_IMAGES) // 5, WEIGHTS], ids=["sorted", "floats"])
 @pytest.mark.parametrize("more", [{}, {"sample_weight": WEIGHTS}], ids=["", "weights"])
 def test_subsets_of_different_classes_are_an_error_unless_they_are_wanted(labels, more):
-    images = torch.tensor(IMAGES)
-    generator = ImageDataGenerator(validation_split=0.3, random_state=np.random.RandomState(0))
+    generator, _ = generators(validation_split=0.3)
     for subset in ("training", "validation"):
         with pytest.raises(ValueError, match=r"the first 3 labels.*other classes.*remaining 7"):
-            generator.flow(images, labels, subset=subset, **more)
-    flow = generator.flow(images, labels, subset="training", ignore_class_split=True, **more)
-    assert flow.n == 7
+            generator.flow(IMAGES, labels, subset=subset, **more)
+    flow = generator.flow(IMAGES, labels, subset="training", ignore_class_split=True, **more)
     np.testing.assert_array_equal(flow.y, labels[3:])
-
-
-def flow(x=IMAGES, y=LABELS, **options):
-    return ImageDataGenerator(random_state=np.random.RandomState(0)).flow(x, y, **options)
 
 
 @one_test
 @pytest.mark.parametrize("number", [-1, 3, 99])
 def test_a_batch_that_is_not_there_is_an_error(number):
-    batches = flow(batch_size=4, seed=3)
+    """And nothing is drawn or seeded."""
+    batches, _ = both(options={}, batch_size=4, seed=3)
     with pytest.raises(IndexError, match=f"batch {number}: expected 0 to 2"):
         batches[number]
-    # And nothing was drawn or seeded.
-    assert batches.generator.random_state.random_sample() == np.random.RandomState(0).random()
-
-
-CHANNELS = [((10, 6, 9, 2), "channels_last", 3), ((10, 2, 6, 9), "channels_first", 1)]
+    assert_same_stream(batches)
 
 
 @one_test
-@pytest.mark.parametrize(("shape", "data_format", "axis"), CHANNELS)
+@pytest.mark.parametrize(
+    ("shape", "data_format", "axis"),
+    [((10, 6, 9, 2), "channels_last", 3), ((10, 2, 6, 9), "channels_first", 1)],
+)
 def test_an_unusual_number_of_channels_is_a_warning_as_in_keras(shape, data_format, axis):
-    options = {**OPTIONS, "data_format": data_format}
     images = np.random.default_rng(2).random(shape, np.float32)
-    np.random.seed(5)
+    ours, theirs = generators(**OPTIONS, data_format=data_format)
+    has = rf"x of shape .* has 2 channels on axis {axis} \(data_format='{data_format}'"
     with pytest.warns(UserWarning, match=f"channels on axis {axis}"):
-        theirs = KerasGenerator(**options).flow(images, LABELS, batch_size=4)
-    generator = ImageDataGenerator(**options, random_state=np.random.RandomState(5))
-    expected = rf"flow: x of shape .* has 2 channels on axis {axis} \(data_format='{data_format}'"
-    with pytest.warns(UserWarning, match=expected) as caught:
-        ours = generator.flow(images, LABELS, batch_size=4)
-    assert [warning.filename for warning in caught] == [__file__]
-    assert_same_flow(ours, theirs, epochs=1)
+        theirs = theirs.flow(images, LABELS, batch_size=4)
+    with pytest.warns(UserWarning, match=f"flow: {has}") as caught:
+        flow = ours.flow(images, LABELS, batch_size=4)
+    assert_same_flow(flow, theirs, epochs=1)
+    ours.featurewise_center = True
+    with pytest.warns(UserWarning, match=f"fit: {has}") as of_fit:
+        ours.fit(images)
+    assert [warning.filename for warning in (*caught, *of_fit)] == [__file__] * 2

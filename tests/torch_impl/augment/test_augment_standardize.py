@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from covering import one_test
+from keras_flows import generators
 from tensorflow.keras.preprocessing.image import ImageDataGenerator as KerasGenerator
 
 from torch_impl.augment import ImageDataGenerator
@@ -16,6 +17,13 @@ FORMATS = ["channels_last", "channels_first"]
 
 
 dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+def assert_same_standards(ours, theirs, x, dtype):
+    """Images are standardized alike, and stay as they were."""
+    given = torch.tensor(x)
+    assert_close(ours.standardize(given).numpy(), theirs.standardize(x.copy()), dtype)
+    np.testing.assert_array_equal(given, x)
 
 
 @one_test
@@ -37,7 +45,7 @@ def test_fitted_statistics_are_keras_statistics(dtype, data_format, rescale, wit
         np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=tolerance)
     np.testing.assert_array_equal(x, before)
     assert ours.random_state.random_sample() == np.random.random()
-    assert_close(ours.standardize(x).numpy(), theirs.standardize(x.copy()), dtype)
+    assert_same_standards(ours, theirs, x, dtype)
 
 
 @one_test
@@ -50,7 +58,7 @@ def test_whitening_is_keras_whitening(dtype, data_format):
     ours.fit(x)
     theirs.fit(x)
     np.testing.assert_array_equal(ours.zca_whitening_matrix, theirs.zca_whitening_matrix)
-    assert_close(ours.standardize(x).numpy(), theirs.standardize(x.copy()), dtype)
+    assert_same_standards(ours, theirs, x, dtype)
 
 
 @one_test
@@ -59,9 +67,7 @@ def test_whitening_is_keras_whitening(dtype, data_format):
 def test_a_sample_is_centred_and_scaled_as_in_keras(dtype, std):
     ours, theirs = both(dtype, samplewise_center=True, samplewise_std_normalization=std)
     for image in images(dtype)[:4]:
-        given = torch.tensor(image)
-        assert_close(ours.standardize(given).numpy(), theirs.standardize(image.copy()), dtype)
-        np.testing.assert_array_equal(given, image)
+        assert_same_standards(ours, theirs, image, dtype)
 
 
 @one_test
@@ -99,10 +105,7 @@ def both(dtype, **options):
     keras.config.set_floatx(dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # one option switches on another
-        ours = ImageDataGenerator(**options, dtype=dtype, random_state=np.random.RandomState(4))
-        theirs = KerasGenerator(**options)
-    np.random.seed(4)
-    return ours, theirs
+        return generators(4, **options, dtype=dtype)
 
 
 def assert_close(ours, theirs, dtype):
@@ -114,55 +117,56 @@ def assert_close(ours, theirs, dtype):
 @one_test
 @dtypes
 def test_everything_at_once_is_fed_as_keras_feeds_it(dtype):
-    options = {
-        "featurewise_center": True,
-        "featurewise_std_normalization": True,
-        "samplewise_center": True,
-        "samplewise_std_normalization": True,
-        "rescale": 1 / 255,
-        "preprocessing_function": lambda image: image + 1,
-        "rotation_range": 20,
-    }
-    ours, theirs = both(dtype, **options)
+    names = ("center", "std_normalization")
+    options = {f"{of}wise_{name}": True for of in ("feature", "sample") for name in names}
+    options |= {"rescale": 1 / 255, "rotation_range": 20}
+    ours, theirs = both(dtype, **options, preprocessing_function=lambda image: image + 1)
     x = images(dtype)
     ours.fit(x)
     theirs.fit(x)
     np.random.seed(4)
-    feeds = zip(range(3), ours.flow(x, batch_size=8), theirs.flow(x, batch_size=8), strict=False)
-    for _, fed, expected in feeds:
+    feeds = (each.flow(x, batch_size=8) for each in (ours, theirs))
+    for _, fed, expected in zip(range(3), *feeds, strict=False):
         assert_close(fed.numpy(), expected, dtype)
 
 
 @one_test
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("option", "message"),
     [
-        ({"zca_whitening": True}, "`zca_whitening`, which overrides setting of `featurewise_cent"),
-        ({"featurewise_std_normalization": True}, "overrides setting of `featurewise_center`"),
-        ({"samplewise_std_normalization": True}, "overrides setting of `samplewise_center`"),
+        ("zca_whitening", "`zca_whitening`, which overrides setting of `featurewise_cent"),
+        ("featurewise_std_normalization", "overrides setting of `featurewise_center`"),
+        ("samplewise_std_normalization", "overrides setting of `samplewise_center`"),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_an_option_that_switches_on_another_warns_as_in_keras(options, message):
-    with pytest.warns(UserWarning, match=message):
-        ImageDataGenerator(**options)
-    with pytest.warns(UserWarning, match=message):
-        KerasGenerator(**options)
+def test_an_option_that_switches_on_another_warns_as_in_keras(option, message):
+    for kind in (ImageDataGenerator, KerasGenerator):
+        with pytest.warns(UserWarning, match=message):
+            kind(**{option: True})
 
 
 @one_test
 @pytest.mark.parametrize(
-    ("shape", "message"),
-    [((5, 5, 3), "fit: x of shape .5, 5, 3.: expected four axes"), ((0, 5, 5, 3), "at least one")],
+    ("options", "method", "shape", "message"),
+    [
+        *(
+            ({"featurewise_center": True}, "fit", shape, message)
+            for shape, message in (
+                ((5, 5, 3), "fit: x of shape .5, 5, 3.: expected four axes"),
+                ((0, 5, 5, 3), "at least one"),
+            )
+        ),
+        *(
+            (
+                {"preprocessing_function": lambda image, returned=returned: returned},
+                *("standardize", (5, 6, 3)),
+                r"for an image of shape \(5, 6, 3\): expected the same",
+            )
+            for returned in (torch.zeros(3), np.zeros((5, 6)))
+        ),
+    ],
 )
-def test_fit_on_what_is_no_batch_of_images_is_an_error(shape, message):
+def test_another_shape_is_an_error(options, method, shape, message):
+    generator = ImageDataGenerator(**options)
     with pytest.raises(ValueError, match=message):
-        ImageDataGenerator(featurewise_center=True).fit(torch.zeros(shape))
-
-
-@one_test
-@pytest.mark.parametrize("returned", [torch.zeros(3), np.zeros((5, 6))])
-def test_a_preprocessing_function_that_changes_the_shape_is_an_error(returned):
-    generator = ImageDataGenerator(preprocessing_function=lambda image: returned)
-    with pytest.raises(ValueError, match=r"for an image of shape \(5, 6, 3\): expected the same"):
-        generator.standardize(torch.zeros(5, 6, 3))
+        getattr(generator, method)(torch.zeros(shape))

@@ -3,12 +3,9 @@
 import keras
 import numpy as np
 import pytest
-import torch
 from keras import layers as L
 from rows import each_row
-from test_twin_layers import BAR, assert_twin, difference, values
-
-from torch_impl.keras_config import from_keras_config
+from test_twin_layers import BAR, assert_twin, computed, difference, twin_of, values
 
 SEQUENCE = (4, 3)
 
@@ -16,25 +13,23 @@ SEQUENCE = (4, 3)
 pytestmark = pytest.mark.usefixtures("float64")
 
 
-def twin_of(layer, shape=SEQUENCE, **options):
-    inputs = L.Input(shape, **options) if not options else L.Input(**options)
+def pair(layer, shape=SEQUENCE, **options):
+    inputs = L.Input(**(options or {"shape": shape}))
     model = keras.Model(inputs, layer(inputs))
-    twin = from_keras_config(model.to_json())
-    twin.load_keras_weights(model.get_weights())
-    return model, twin
+    return model, twin_of(model)
 
 
 def assert_same(model, twin, seed, training, size=3):
     x = values((size, *model.inputs[0].shape[1:]), seed)
-    ours = twin.train(training)(torch.tensor(x)).detach().numpy()
-    assert difference(ours, model(x, training=training).numpy()) <= BAR
+    theirs = model(x, training=training).numpy()
+    assert difference(computed(twin.train(training), x), theirs) <= BAR
 
 
 @each_row("seed", [0, 2**31 - 1])
 @each_row("wrap", [lambda layer: layer, L.Bidirectional], ids=["one", "both"])
 def test_masks_are_keras_masks_call_after_call(wrap, seed):
     """The backward layer has the seed of the forward one, and so the same masks."""
-    model, twin = twin_of(wrap(L.GRU(4, dropout=0.4, recurrent_dropout=0.3, seed=seed)))
+    model, twin = pair(wrap(L.GRU(4, dropout=0.4, recurrent_dropout=0.3, seed=seed)))
     for number, training in enumerate((True, False, True, True)):
         assert_same(model, twin, number, training)
 
@@ -50,7 +45,7 @@ def test_masks_are_keras_masks_call_after_call(wrap, seed):
     ids=["lstm", "both_ways", "cell", "images"],
 )
 def test_a_stateful_twin_goes_on_where_the_batch_before_ended(make, shape):
-    model, twin = twin_of(make(), batch_shape=(2, *shape))
+    model, twin = pair(make(), batch_shape=(2, *shape))
     for number, training in enumerate((True, True, False, True)):
         assert_same(model, twin, number, training, size=2)
     for layer in (model.layers[1], next(twin.children())):
@@ -75,8 +70,7 @@ def test_a_stateful_twin_goes_on_where_the_batch_before_ended(make, shape):
     ids=["layers as activations", "masks of each step"],
 )
 def test_layers_inside_of_a_layer_are_those_of_keras(make, shape):
-    inputs = L.Input(shape)
-    assert_twin(keras.Model(inputs, make()(inputs)), [shape])
+    assert_twin(pair(make(), shape)[0], [shape])
 
 
 def encoder_decoder():
@@ -115,10 +109,10 @@ def test_states_go_where_keras_lets_them_go(make, shapes):
 
 def test_keras_forgets_the_seed_of_a_simple_rnn():
     """Its config has none: the twin takes 0, as for every dropout without a seed."""
-    model, twin = twin_of(L.SimpleRNN(4, dropout=0.5, seed=3))
+    model, twin = pair(L.SimpleRNN(4, dropout=0.5, seed=3))
     x = values((8, *SEQUENCE), 1)
     expected = model(x, training=True).numpy()
-    assert np.abs(twin.train()(torch.tensor(x)).detach().numpy() - expected).max() > 1e-3
+    assert np.abs(computed(twin.train(), x) - expected).max() > 1e-3
     (layer,) = twin.children()
     layer.dropouts.seed, layer.dropouts.num_calls = 3, 0
-    assert difference(twin(torch.tensor(x)).detach().numpy(), expected) <= BAR
+    assert difference(computed(twin, x), expected) <= BAR

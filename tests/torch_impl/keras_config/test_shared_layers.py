@@ -8,7 +8,7 @@ import pytest
 import torch
 from keras import layers as L
 from rows import each_row
-from test_twin_layers import difference, values
+from test_twin_layers import computed, difference, values
 
 from torch_impl.keras_config import NoTwinError, from_keras_config
 from torch_impl.keras_config.model import Sharing
@@ -25,21 +25,18 @@ def siamese():
     return keras.Model(inputs, L.Add()([branch("a", shared)(inputs), branch("b", shared)(inputs)]))
 
 
-def saved_config(model, folder):
-    model.save(folder / "model.keras")
-    return zipfile.ZipFile(folder / "model.keras").read("config.json").decode()
-
-
 @each_row("is_saved", [True, False], ids=["saved file", "named"])
 def test_its_weights_are_tied_and_its_penalty_counts_once(is_saved, tmp_path):
     model = siamese()
-    config = saved_config(model, tmp_path) if is_saved else model.to_json()
-    twin = from_keras_config(config, shared=() if is_saved else ["shared"])
+    model.save(tmp_path / "model.keras")
+    config = zipfile.ZipFile(tmp_path / "model.keras").read("config.json").decode()
+    shared = {} if is_saved else {"shared": ["shared"]}
+    twin = from_keras_config(config if is_saved else model.to_json(), **shared)
     assert len(list(twin.parameters())) == len(model.weights) == 6
     x = values((3, 4), 1).astype("float32")
     for weights in (model.get_weights(), {w.path: w.numpy() for w in model.weights}):
         twin.load_keras_weights(weights)
-        assert difference(twin(torch.tensor(x)).detach().numpy(), model(x).numpy()) < 1e-6
+        assert difference(computed(twin, x), model(x).numpy()) < 1e-6
     (penalty,) = twin.penalty.terms()
     assert penalty.item() == pytest.approx(float(model.losses[0]), rel=1e-6)
     assert list(twin.keras_weights())[:2] == ["a/shared/kernel", "a/shared/bias"]
@@ -60,18 +57,15 @@ def test_a_name_that_stands_in_one_model_alone_is_an_error():
 
 def test_one_of_several_layers_of_its_name_is_refused():
     config = json.loads(siamese().to_json())
-    inner = config["config"]["layers"][2]["config"]["layers"]
-    config["config"]["layers"].insert(
-        2, {**config["config"]["layers"][1], "name": "c", "inbound_nodes": []}
-    )
-    inner[1]["shared_object_id"] = 1
+    layers = config["config"]["layers"]
+    layers.insert(2, {**layers[1], "name": "c", "inbound_nodes": []})
+    layers[3]["config"]["layers"][1]["shared_object_id"] = 1
     with pytest.raises(NoTwinError, match="it is one of 2 layers of its name"):
         from_keras_config(config)
 
 
 def test_an_inner_model_is_shared_as_a_layer_is():
-    sharing = Sharing(["net"])
-    built = [sharing.build({"name": "net", "config": {}}, lambda _: torch.nn.Identity())] * 1
-    built.append(sharing.build({"name": "net", "config": {}}, lambda _: torch.nn.Identity()))
-    assert built[0] is built[1]
+    sharing, config = Sharing(["net"]), {"name": "net", "config": {}}
+    first, second = (sharing.build(config, lambda _: torch.nn.Identity()) for _ in range(2))
+    assert first is second
     sharing.check()

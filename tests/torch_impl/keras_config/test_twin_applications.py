@@ -3,6 +3,8 @@
 benchmarks/accuracy/application_checks.py compares all of them at their full size.
 """
 
+from functools import partial
+
 import keras
 import pytest
 from keras.src.applications import convnext, efficientnet_v2, inception_resnet_v2, nasnet
@@ -14,21 +16,6 @@ from benchmarks.applications.torch_step import COMPARED, compare, twin_of
 pytestmark = pytest.mark.usefixtures("direct", "float64")
 
 
-SHAPE = (32, 35, 3)
-
-
-def small_convnext():
-    """With the scales of its blocks, and models inside of the model."""
-    return convnext.ConvNeXt(
-        depths=[1, 2, 1, 1],
-        projection_dims=[4, 6, 8, 10],
-        default_size=32,
-        weights=None,
-        input_shape=SHAPE,
-        classes=10,
-    )
-
-
 def inception_resnet_blocks():
     """With its layer that scales and adds, in a block of each kind."""
     inputs = x = keras.Input((9, 7, 8))
@@ -38,60 +25,37 @@ def inception_resnet_blocks():
     return keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(x))
 
 
-def small_nasnet():
-    """With separable convolutions, and cells that pad, crop and average."""
-    return nasnet.NASNet(
-        input_shape=(64, 67, 3),
-        penultimate_filters=96,
-        num_blocks=1,
-        stem_block_filters=4,
-        skip_reduction=False,
-        weights=None,
-        classes=10,
-        default_size=64,
-    )
-
-
-def small_efficientnet_v2():
-    """With fused blocks, excitations, and dropouts of whole samples."""
-    return efficientnet_v2.EfficientNetV2(
-        width_coefficient=0.2,
-        depth_coefficient=0.3,
-        default_size=64,
-        drop_connect_rate=0.3,
-        name="efficientnetv2-b0",
-        input_shape=(64, 67, 3),
-        weights=None,
-        classes=10,
-    )
-
-
-def small_mobilenet_v3():
-    """With hard swishes, excitations and paddings at one side."""
-    return keras.applications.MobileNetV3Small(
-        alpha=0.35, input_shape=(64, 67, 3), weights=None, classes=10
-    )
-
-
-NETWORKS = [
-    small_convnext,
-    inception_resnet_blocks,
-    small_nasnet,
-    small_efficientnet_v2,
-    small_mobilenet_v3,
-]
-
-
-def twin_beside(model, folder):
-    config = comparable_config(model)
-    write_step(network(config), folder)
-    return twin_of(config, folder)
+PLAIN = {"weights": None, "classes": 10}
+SMALL = {**PLAIN, "input_shape": (64, 67, 3)}
+NETWORKS = {
+    # With the scales of its blocks, and models inside of the model.
+    "convnext": partial(
+        *(convnext.ConvNeXt, [1, 2, 1, 1], [4, 6, 8, 10]),
+        **{**PLAIN, "default_size": 32, "input_shape": (32, 35, 3)},
+    ),
+    "inception_resnet": inception_resnet_blocks,
+    # With separable convolutions, and cells that pad, crop and average.
+    "nasnet": partial(
+        nasnet.NASNet,
+        **{**SMALL, "penultimate_filters": 96, "num_blocks": 1, "stem_block_filters": 4},
+        **{"skip_reduction": False, "default_size": 64},
+    ),
+    # With fused blocks, excitations, and dropouts of whole samples.
+    "efficientnet_v2": partial(
+        *(efficientnet_v2.EfficientNetV2, 0.2, 0.3, 64),
+        **{**SMALL, "drop_connect_rate": 0.3, "name": "efficientnetv2-b0"},
+    ),
+    # With hard swishes, excitations and paddings at one side.
+    "mobilenet_v3": partial(keras.applications.MobileNetV3Small, alpha=0.35, **SMALL),
+}
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("make", NETWORKS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
 def test_a_step_of_the_twin_of_a_network_is_that_of_the_network(make, tmp_path):
-    found = list(compare(twin_beside(make(), tmp_path), tmp_path))
+    config = comparable_config(make())
+    write_step(network(config), tmp_path)
+    found = list(compare(twin_of(config, tmp_path), tmp_path))
     assert tuple(one.what for one in found) == COMPARED
     assert all(one.difference <= one.allowed for one in found), found
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 import torch
 from keras import layers as L
 from rows import each_row
-from test_twin_layers import ATTENTION, CASES, IMAGES, MERGING, SEQUENCES, fill_weights, flat
+from test_twin_layers import ATTENTION, CASES, IMAGES, MERGING, SEQUENCES, fill_weights, twin_of
 
 from benchmarks.public_layers.table import SETTINGS
 from parity.halves.keras import kernels
@@ -32,21 +32,27 @@ MORE = {
     "TimeDistributed_pool": (IMAGES, lambda: L.TimeDistributed(L.MaxPooling1D())),
     **{f"Activation_{word}": (SEQUENCES, lambda word=word: L.Activation(word)) for word in WORDS},
 }
+
+
 # Of the layers that are not above: images, sounds, pools to a size, numbers of categories.
 PUBLIC = {
-    name: (setting.given[0].shape, setting.make)
-    for name, setting in SETTINGS.items()
-    if setting.layer not in {case.partition("_")[0] for case in CASES}
-    and (len(setting.given), setting.form, setting.around) == (1, "one", None)
-    and setting.is_drawn_alike
-    and setting.given[0].high is None
-}
-PUBLIC |= {
-    f"{name}_of_the_table": (IMAGES, setting.make)
-    for name, setting in SETTINGS.items()
-    if setting.layer == "UpSampling2D"
+    **{
+        name: (setting.given[0].shape, setting.make)
+        for name, setting in SETTINGS.items()
+        if setting.layer not in {case.partition("_")[0] for case in CASES}
+        and (len(setting.given), setting.form, setting.around) == (1, "one", None)
+        and setting.is_drawn_alike
+        and setting.given[0].high is None
+    },
+    **{
+        f"{name}_of_the_table": (IMAGES, setting.make)
+        for name, setting in SETTINGS.items()
+        if setting.layer == "UpSampling2D"
+    },
 }
 ONE_INPUT = {**CASES, **MORE, **PUBLIC}
+
+
 KNOWN = [name for name in ONE_INPUT if name.partition("_")[0] in INTEGERS]
 WHOLE = ("int32", "uint8")
 
@@ -62,17 +68,19 @@ def pairs():
 
 
 # bool times noise or a scale, which Keras casts to bool, is refused here: (class, dtype, training).
-UNLIKE = {("GaussianDropout", "bool", True)}
-UNLIKE |= {("LayerScale", "bool", training) for training in (False, True)}
+UNLIKE = {
+    ("GaussianDropout", "bool", True),
+    *(("LayerScale", "bool", how) for how in (False, True)),
+}
 # Keras cuts off what the layer inside makes, in a graph other numbers than eagerly.
 REFUSED = "SpectralNormalization"
-
-
 # No layers of Keras, or of several inputs, or of numbers of categories, which are integers in
-# tests/torch_impl/layers/test_categories.py and test_public_layers.py.
-NOT_COMPARED = {"HeldWeight", "MaskedBy", "CustomScaleLayer", "StochasticDepth", "HashedCrossing"}
-NOT_COMPARED |= {"ReversibleEmbedding", "CategoryEncoding", "IntegerLookup", "Hashing"}
-NOT_COMPARED |= {"RandomGrayscale"}  # draws other numbers than its twin
+# tests/torch_impl/layers/test_categories.py and test_public_layers.py; the last draws other numbers
+# than its twin.
+NOT_COMPARED = {
+    *("HeldWeight", "MaskedBy", "CustomScaleLayer", "StochasticDepth", "HashedCrossing"),
+    *("ReversibleEmbedding", "CategoryEncoding", "IntegerLookup", "Hashing", "RandomGrayscale"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -100,10 +108,10 @@ def model_of(layer, shape, dtype, number):
 def outputs(model, arrays, training):
     """What Keras gives, or None where it refuses."""
     try:
-        given = arrays if len(arrays) > 1 else arrays[0]
-        return [output.numpy() for output in flat(model(given, training=training))]
+        found = model(arrays if len(arrays) > 1 else arrays[0], training=training)
     except (tf.errors.OpError, ValueError, TypeError):
         return None
+    return [output.numpy() for output in keras.tree.flatten(found)]
 
 
 def compare(layer, shape, dtype, number=1):
@@ -112,31 +120,26 @@ def compare(layer, shape, dtype, number=1):
         model = model_of(layer, shape, dtype, number)
     except (ValueError, TypeError):
         return  # Keras does not build it
-    lowest = 0 if isinstance(layer, L.Embedding) else -4
-    compare_model(model, [shape] * number, dtype, lowest, layer)
+    compare_model(model, [shape] * number, dtype, layer)
 
 
-def compare_model(model, shapes, dtype, lowest=-4, layer=None):
+def compare_model(model, shapes, dtype, layer=None):
+    kind, integers = type(layer).__name__, not dtype.startswith("float")
     fill_weights(model)
-    twin = from_keras_config(model.to_json())
-    paths = {weight.path: weight.numpy() for weight in model.weights}
-    twin.load_keras_weights(paths if len(paths) == len(model.weights) else model.get_weights())
-    integers = not dtype.startswith("float")
-    lows = 0 if integers else 0.3
-    arrays = [values(shape, dtype, n, lowest) + lows for n, shape in enumerate(shapes)]
-    arrays = [array.astype(dtype) for array in arrays]
+    twin, lowest = twin_of(model), 0 if isinstance(layer, L.Embedding) else -4
+    arrays = [values(shape, dtype, n, lowest) for n, shape in enumerate(shapes)]
+    arrays = [(array + (0 if integers else 0.3)).astype(dtype) for array in arrays]
+    tensors = [torch.tensor(array) for array in arrays]
     for training in (False, True):
         theirs = outputs(model, arrays, training)
-        if integers and type(layer).__name__ == REFUSED:
-            theirs = None
         twin.train(training)
-        tensors = [torch.tensor(array) for array in arrays]
-        if theirs is None or (type(layer).__name__, dtype, training) in UNLIKE:
+        is_unlike = (kind, dtype, training) in UNLIKE or (integers and kind == REFUSED)
+        if theirs is None or is_unlike:
             with pytest.raises(NoTwinError, match=rf"^layer '.*' of class '.*': .*{dtype}.*"):
                 twin(tensors)
             continue
-        ours = [output.detach().numpy() for output in flat(twin(tensors))]
-        for mine, array in zip(ours, theirs, strict=True):
+        for mine, array in zip(keras.tree.flatten(twin(tensors)), theirs, strict=True):
+            mine = mine.detach().numpy()
             assert mine.dtype == array.dtype
             coarse = np.issubdtype(array.dtype, np.floating)
             allowed = 4e-6 * max(1, np.abs(array).max()) if coarse else 0
@@ -150,9 +153,9 @@ def test_a_layer_takes_every_dtype_as_keras_does(name, dtype):
     layer = make()
     kinds = L.LayerNormalization | L.GroupNormalization | L.RMSNormalization
     if isinstance(layer, kinds) and dtype == "uint8":
-        model = model_of(layer, shape, dtype, 1)
+        twin = from_keras_config(model_of(layer, shape, dtype, 1).get_config())
         with pytest.raises(ValueError, match="is uint8: expected real numbers, since Keras has no"):
-            from_keras_config(model.get_config())(torch.ones((2, *shape), dtype=torch.uint8))
+            twin(torch.ones((2, *shape), dtype=torch.uint8))
         return
     compare(layer, shape, dtype)
 

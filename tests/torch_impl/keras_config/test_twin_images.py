@@ -1,5 +1,7 @@
 """The twin of layers of images, in a model and in front of it, in eval and in train mode."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -49,38 +51,29 @@ SHAPE = (7, 8, 3)
 
 def batch(seed, dtype="float32", size=9):
     array = np.random.default_rng(seed).normal(size=(size, *SHAPE))
-    return (
-        (array * 50 + 100).clip(0, 255).astype(dtype) if dtype == "uint8" else array.astype(dtype)
-    )
-
-
-def compiled(model, training):
-    return tf.function(lambda x: model(x, training=training), autograph=False)
+    return ((array * 50 + 100).clip(0, 255) if dtype == "uint8" else array).astype(dtype)
 
 
 def assert_same(twin, expected, x):
-    ours = twin(torch.tensor(x)).detach().numpy()
-    theirs = np.asarray(expected)
+    ours, theirs = twin(torch.tensor(x)).detach().numpy(), np.asarray(expected)
     assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
     assert np.abs(ours - theirs).max() <= BAR * np.abs(theirs).max()
 
 
 def test_every_row_has_a_case():
-    names = {name.partition("_")[0] for name in (*CASES, *FIXED)}
-    assert names == preprocessing.ROWS.keys()
+    assert {name.partition("_")[0] for name in (*CASES, *FIXED)} == preprocessing.ROWS.keys()
 
 
-@each_row("name", [*CASES, *FIXED])
-def test_a_twin_gives_what_keras_graph_gives(name):
+@each_row("number, name", enumerate([*CASES, *FIXED]))
+def test_a_twin_gives_what_keras_graph_gives(number, name):
     """Of each dtype in turn."""
-    dtype = ("float32", "float64", "uint8")[[*CASES, *FIXED].index(name) % 3]
+    dtype = ("float32", "float64", "uint8")[number % 3]
     layer = CASES[name](seed=5) if name in CASES else FIXED[name]()
     model = keras.Sequential([keras.Input(SHAPE, dtype=dtype), layer])
     twin = from_keras_config(model.to_json())
     for training in (True, False):
-        run = compiled(model, training)
-        for call in range(3):
-            x = batch(call, dtype)
+        run = tf.function(partial(model, training=training), autograph=False)
+        for x in (batch(call, dtype) for call in range(3)):
             assert_same(twin.train(training), run(tf.constant(x)), x)
 
 
@@ -96,8 +89,7 @@ def test_a_model_of_augmentation_alone_maps_batches_as_tf_data_does():
 
 @each_row("layer", [L.MixUp(), L.CutMix(), L.RandAugment(), L.AugMix(), L.RandomHue(0.1)])
 def test_other_layers_of_images_are_refused_by_name(layer):
-    model = keras.Sequential([keras.Input((8, 8, 3)), layer])
-    with pytest.raises(
-        ValueError, match=f"of class '{type(layer).__name__}': no layer of torch_impl"
-    ):
-        from_keras_config(model.to_json())
+    config = keras.Sequential([keras.Input((8, 8, 3)), layer]).to_json()
+    told = f"of class '{type(layer).__name__}': no layer of torch_impl"
+    with pytest.raises(ValueError, match=told):
+        from_keras_config(config)

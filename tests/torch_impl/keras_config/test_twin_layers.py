@@ -123,19 +123,19 @@ CASES = {
     "LayerScale": (IMAGES, lambda: convnext.LayerScale(0.1, 4)),
     "TimeDistributed": (IMAGES, lambda: L.TimeDistributed(L.Conv1D(3, 2, activation="relu"))),
 }
-# Of two inputs of one shape; made by the test of merging layers below.
+
+
+# Of two inputs of one shape.
 MERGING = {
-    "Add": {},
-    "Subtract": {},
-    "Multiply": {},
-    "Average": {},
-    "Maximum": {},
-    "Minimum": {},
-    "Concatenate": {"axis": 1},
-    "Dot": {"axes": -1, "normalize": True},
+    **{name: {} for name in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")},
+    **{"Concatenate": {"axis": 1}, "Dot": {"axes": -1, "normalize": True}},
 }
-# Of integers; tests/torch_impl/layers/test_categories.py compares them.
-CATEGORIES = {"CategoryEncoding", "Discretization", "IntegerLookup"}
+MERGED = {
+    name: ([IMAGES] * 2, lambda *both, name=name: getattr(L, name)(**MERGING[name])(both))
+    for name in MERGING
+}
+
+
 # Of several inputs; made by the test of attention below. Shapes of query, value and key.
 ATTENTION = {
     "MultiHeadAttention": (
@@ -167,24 +167,29 @@ ATTENTION = {
     "AdditiveAttention": ([(5, 6), (4, 6)], lambda q, v: L.AdditiveAttention()([q, v])),
     "CustomScaleLayer": ([(5, 6), (5, 6)], lambda a, b: CustomScaleLayer(0.17)([a, b])),
 }
-# Keras draws these from its global generator; a test below gives them that generator's numbers.
-GLOBALLY_DRAWN = {"StochasticDepth"}
-# TensorFlow has these in float32 only; tests/torch_impl/layers/test_pooling.py compares them.
-FLOAT32_ONLY = {"MaxPooling3D", "AveragePooling3D"}
-# test_twin_images.py compares these.
-IMAGE_LAYERS = preprocessing.ROWS.keys()
-# test_public_layers.py compares these.
-OF_THE_TABLE = {
+
+
+# What other tests compare.
+ELSEWHERE = {
+    # Of integers: tests/torch_impl/layers/test_categories.py.
+    *("CategoryEncoding", "Discretization", "IntegerLookup"),
+    # Drawn from Keras's global generator; a test below gives them that generator's numbers.
+    "StochasticDepth",
+    # In float32 only, which TensorFlow has: tests/torch_impl/layers/test_pooling.py.
+    *("MaxPooling3D", "AveragePooling3D"),
+    *preprocessing.ROWS,  # test_twin_images.py
+    # test_public_layers.py
     *(f"Adaptive{kind}Pooling{rank}D" for kind in ("Max", "Average") for rank in (1, 2, 3)),
     *("STFTSpectrogram", "MelSpectrogram", "Hashing", "HashedCrossing"),
+    "ReversibleEmbedding",  # below
+    # A weight that code of the user's computes with is no layer of Keras: test_written_out.py.
+    *("HeldWeight", "MaskedBy"),
 }
 
 
 def test_every_builder_has_a_case():
-    here = {name.partition("_")[0] for name in [*CASES, *ATTENTION]} | MERGING.keys()
-    elsewhere = FLOAT32_ONLY | IMAGE_LAYERS | CATEGORIES | GLOBALLY_DRAWN | OF_THE_TABLE
-    # A weight that code of the user's computes with is no layer of Keras: see test_written_out.py.
-    assert here | elsewhere | {"ReversibleEmbedding", "HeldWeight", "MaskedBy"} == BUILDERS.keys()
+    here = {name.partition("_")[0] for name in [*CASES, *ATTENTION, *MERGING]}
+    assert here | ELSEWHERE == BUILDERS.keys()
 
 
 # Size and mode of the batches of the steps: the statistics of a batch take several samples.
@@ -212,8 +217,16 @@ def fill_weights(model):
             layer.finalize_state()  # Keras computes with a copy of the weights
 
 
-def flat(outputs):
-    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+def twin_of(model, custom=None):
+    """With the weights of the model, by their paths where each has one of its own."""
+    twin = from_keras_config(model.to_json(), custom)
+    paths = {weight.path: weight.numpy() for weight in model.weights}
+    twin.load_keras_weights(paths if len(paths) == len(model.weights) else model.get_weights())
+    return twin
+
+
+def computed(twin, *arrays):
+    return twin(*map(torch.tensor, arrays)).detach().numpy()
 
 
 def difference(ours, theirs, least=SMALLEST):
@@ -226,17 +239,16 @@ def step(model, twin, arrays, training, rate=0.01):
     constants = [tf.constant(array) for array in arrays]
     with tf.GradientTape() as tape:
         tape.watch(constants)
-        given = constants if len(constants) > 1 else constants[0]
-        theirs = flat(model(given, training=training))
+        theirs = keras.tree.flatten(
+            model(constants if constants[1:] else constants[0], training=training)
+        )
         upstream = [values(output.shape, 80 + n) for n, output in enumerate(theirs)]
         total = sum(tf.reduce_sum(t * u) for t, u in zip(theirs, upstream, strict=True))
     weights = model.trainable_weights
     gradients = tape.gradient(total, [constants, [w.value for w in weights]])
-    tensors = [torch.tensor(array) for array in arrays]
-    for tensor in tensors:
-        tensor.requires_grad_(tensor.is_floating_point())
+    tensors = [torch.tensor(x, requires_grad=x.dtype.kind == "f") for x in arrays]
     twin.train(training).zero_grad()
-    ours = flat(twin(tensors))
+    ours = keras.tree.flatten(twin(tensors))
     total = sum((o * torch.tensor(u)).sum() for o, u in zip(ours, upstream, strict=True))
     if total.requires_grad:
         total.backward()
@@ -244,9 +256,11 @@ def step(model, twin, arrays, training, rate=0.01):
         f"output {n}": difference(o.detach().numpy(), t.numpy())
         for n, (o, t) in enumerate(zip(ours, theirs, strict=True))
     }
-    for n, (tensor, gradient) in enumerate(zip(tensors, gradients[0], strict=True)):
-        if gradient is not None:
-            found[f"input gradient {n}"] = difference(tensor.grad.numpy(), gradient.numpy())
+    found |= {
+        f"input gradient {n}": difference(tensor.grad.numpy(), gradient.numpy())
+        for n, (tensor, gradient) in enumerate(zip(tensors, gradients[0], strict=True))
+        if gradient is not None
+    }
     own = list(read(twin, gradient=True).values())
     largest = max((np.max(np.abs(array)) for array in own), default=0.0)
     for weight, mine, gradient in zip(weights, own, gradients[1], strict=True):
@@ -257,7 +271,7 @@ def step(model, twin, arrays, training, rate=0.01):
         weight.assign(weight.numpy() - rate * dense)
     with torch.no_grad():
         for parameter in twin.parameters():
-            if parameter.requires_grad and parameter.grad is not None:
+            if parameter.grad is not None:
                 parameter.sub_(rate * parameter.grad)
     return found
 
@@ -265,10 +279,7 @@ def step(model, twin, arrays, training, rate=0.01):
 def assert_twin(model, shapes, make=values, steps=STEPS, custom=None):
     """In both modes, for some sizes: what `step` compares, and all weights at the end."""
     fill_weights(model)
-    twin = from_keras_config(model.to_json(), custom)
-    paths = {weight.path: weight.numpy() for weight in model.weights}
-    twin.load_keras_weights(paths if len(paths) == len(model.weights) else model.get_weights())
-    found = {}
+    twin, found = twin_of(model, custom), {}
     for number, (batch, training) in enumerate(steps):
         arrays = [make((batch, *s), number + 10 * n) for n, s in enumerate(shapes)]
         for name, value in step(model, twin, arrays, training).items():
@@ -284,22 +295,13 @@ def assert_twin(model, shapes, make=values, steps=STEPS, custom=None):
 def test_the_twin_of_a_layer_is_the_layer(name):
     keras.utils.clear_session()  # it numbers weights without a name through the whole process
     shape, make = CASES[name]
-    layer = make()
-    integers = isinstance(layer, L.Embedding)
+    integers = name == "Embedding"
     inputs = L.Input(shape, dtype="int64" if integers else "float64")
-    assert_twin(keras.Model(inputs, layer(inputs)), [shape], words if integers else values)
+    assert_twin(keras.Model(inputs, make()(inputs)), [shape], words if integers else values)
 
 
-@each_row("name", MERGING)
-def test_the_twin_of_a_merging_layer_is_the_layer(name):
-    first, second = L.Input(IMAGES), L.Input(IMAGES)
-    model = keras.Model([first, second], getattr(L, name)(**MERGING[name])([first, second]))
-    assert_twin(model, [IMAGES, IMAGES])
-
-
-@each_row("name", ATTENTION)
-def test_the_twin_of_attention_is_the_layer(name):
-    shapes, make = ATTENTION[name]
+@each_row("shapes, make", [*ATTENTION.values(), *MERGED.values()], ids=[*ATTENTION, *MERGED])
+def test_the_twin_of_attention_or_a_merging_layer_is_the_layer(shapes, make):
     inputs = [L.Input(shape) for shape in shapes]
     assert_twin(keras.Model(inputs, make(*inputs)), shapes)
 
@@ -307,12 +309,9 @@ def test_the_twin_of_attention_is_the_layer(name):
 def test_a_mask_that_is_an_input_reaches_the_attention():
     x, mask = L.Input((4, 6)), L.Input((4, 4), dtype="bool")
     model = keras.Model([x, mask], L.MultiHeadAttention(2, 3)(x, x, attention_mask=mask))
-    twin = from_keras_config(model.to_json()).eval()
-    twin.load_keras_weights(model.get_weights())
     given, allowed = values((3, 4, 6), 1), np.random.default_rng(2).random((3, 4, 4)) < 0.6
-    theirs = model([given, allowed]).numpy()
-    ours = twin(torch.tensor(given), torch.tensor(allowed)).detach().numpy()
-    assert difference(ours, theirs) <= BAR
+    ours = computed(twin_of(model).eval(), given, allowed)
+    assert difference(ours, model([given, allowed]).numpy()) <= BAR
     assert difference(ours, model([given, np.ones_like(allowed)]).numpy()) > 1e-3
 
 
@@ -335,7 +334,6 @@ def test_the_twin_of_stochastic_depth_has_keras_numbers_with_its_generators_stat
     given = values((20, 5, 4), 1)
     for _ in range(3):
         theirs = model(given, training=True).numpy()
-        ours = twin.train()(torch.tensor(given)).detach().numpy()
-        assert difference(ours, theirs) <= BAR
+        assert difference(computed(twin.train(), given), theirs) <= BAR
         assert 0 < (theirs == 0).all((1, 2)).sum() < 20
-    assert difference(twin.eval()(torch.tensor(given)).numpy(), given) == 0
+    assert difference(computed(twin.eval(), given), given) == 0

@@ -10,79 +10,47 @@ import torch
 from keras import layers as L
 from keras import ops
 from rows import each_row
-from test_twin_layers import BAR, assert_twin, difference, fill_weights, flat
+from test_twin_layers import BAR, assert_twin, difference, fill_weights, twin_of
 
-from torch_impl.keras_config import from_keras_config
 from torch_impl.keras_config.builders import told_to
 from torch_impl.masks import mask_of
 
 pytestmark = pytest.mark.usefixtures("direct", "float64")
 
 
+WORDS, STEPS = 11, 7
+MERGING = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
+
+
+def embedding(width=4):
+    return L.Embedding(WORDS, width, mask_zero=True)
+
+
+def graph(function, number=1):
+    """A functional model of token inputs, each with an embedding of its own."""
+
+    def build():
+        given = [L.Input((STEPS,), dtype="int32") for _ in range(number)]
+        return keras.Model(given[0] if number == 1 else given, function(*map(embedded, given)))
+
+    return build
+
+
+def embedded(x):
+    return embedding()(x)
+
+
 def each_alone(*layers):
     """One model of all layers, each on the same masked sequence."""
-    return graph(lambda x: [end for layer in layers for end in flat(layer()(x))])
+    return graph(lambda x: keras.tree.flatten([layer()(x) for layer in layers]))
+
+
+def chain(*layers, shape=(STEPS,), dtype="int32"):
+    return lambda: keras.Sequential([L.Input(shape, dtype=dtype), *(layer() for layer in layers)])
 
 
 def masked_values(*layers):
     return chain(*layers, shape=(STEPS, 3), dtype="float64")
-
-
-DESTROYING = [
-    lambda: L.Conv1D(3, 2),
-    L.Flatten,
-    lambda: L.Reshape((STEPS, 2, 2)),
-    lambda: L.Permute((1, 2)),
-    lambda: L.MaxPooling1D(2),
-    L.GlobalMaxPooling1D,
-    lambda: L.ZeroPadding1D(1),
-    L.RMSNormalization,
-]
-
-
-PASSING = [
-    lambda: L.Dense(3, activation="relu"),
-    lambda: L.Activation("tanh"),
-    L.ReLU,
-    L.LeakyReLU,
-    L.PReLU,
-    L.ELU,
-    lambda: L.BatchNormalization(momentum=0.7),
-    L.LayerNormalization,
-    lambda: L.GroupNormalization(2),
-    L.UnitNormalization,
-    lambda: L.Rescaling(3.0, 0.2),
-    lambda: L.Dropout(0.4, seed=3),
-    lambda: L.SpatialDropout1D(0.4, seed=3),
-    lambda: L.GaussianNoise(0.4, seed=3),
-    L.Identity,
-    lambda: L.TimeDistributed(L.Dense(3)),
-    lambda: L.TimeDistributed(L.BatchNormalization(momentum=0.7)),
-]
-
-
-RECURRENT = [
-    lambda: L.LSTM(3),
-    lambda: L.LSTM(3, return_sequences=True, return_state=True),
-    lambda: L.LSTM(3, return_sequences=True, zero_output_for_mask=True),
-    lambda: L.LSTM(3, return_sequences=True, go_backwards=True),
-    lambda: L.LSTM(3, zero_output_for_mask=True),
-    lambda: L.GRU(3, return_state=True),
-    lambda: L.GRU(3, reset_after=False, return_sequences=True),
-    lambda: L.GRU(3, go_backwards=True),
-    lambda: L.SimpleRNN(3, activation="relu", return_sequences=True),
-]
-
-
-BOTH_WAYS = [
-    lambda: L.Bidirectional(L.LSTM(3, return_sequences=True)),
-    lambda: L.Bidirectional(L.LSTM(3), merge_mode="sum"),
-    lambda: L.Bidirectional(L.GRU(3, return_sequences=True), merge_mode=None),
-    lambda: L.Bidirectional(L.GRU(3, return_sequences=True, return_state=True)),
-]
-
-
-MERGING = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
 
 
 def merged(first, second):
@@ -93,14 +61,13 @@ def merged(first, second):
 
 
 def merged_with_unmasked(x):
-    inputs = [x, L.Conv1D(4, 3, padding="same")(x), L.Dense(4)(x)]
-    return [getattr(L, name)()(inputs) for name in ("Multiply", "Maximum", "Concatenate", "Add")]
-
-
-def of_ranks(x):
-    """The input of fewer axes gets new ones, and loses its mask."""
-    last = L.LSTM(4)(x)
-    return [getattr(L, name)()([x, last]) for name in ("Add", "Multiply", "Minimum")]
+    """Of fewer axes, an input gets new ones, and loses its mask."""
+    unmasked = [x, L.Conv1D(4, 3, padding="same")(x), L.Dense(4)(x)]
+    of_ranks = [x, L.LSTM(4)(x)]
+    return [
+        *(getattr(L, name)()(unmasked) for name in ("Multiply", "Maximum", "Concatenate", "Add")),
+        *(getattr(L, name)()(of_ranks) for name in ("Add", "Multiply", "Minimum")),
+    ]
 
 
 def attention(first, second):
@@ -119,26 +86,10 @@ def attending_twice(x):
     return [z, L.GRU(2)(L.UnitNormalization()(z)), L.GlobalAveragePooling1D()(z)]
 
 
-def sentences():
-    """Of words: the inner layer is told the mask of each step."""
-    x = L.Input((4, STEPS), dtype="int32")
-    return keras.Model(x, L.TimeDistributed(L.LSTM(3))(embedding()(x)))
-
-
 def seq2seq(source, target):
     """The mask of the target does not reach a layer that is given its first state, as in Keras."""
     _, *states = L.LSTM(3, return_state=True)(source)
     return L.Dense(2)(L.LSTM(3, return_sequences=True)(target, initial_state=states))
-
-
-WORDS, STEPS = 11, 7
-
-
-def chain(*layers, shape=(STEPS,), dtype="int32"):
-    def build():
-        return keras.Sequential([L.Input(shape, dtype=dtype), *(layer() for layer in layers)])
-
-    return build
 
 
 def by_hand(x):
@@ -151,30 +102,29 @@ def by_hand(x):
 
 
 def nested(x):
-    inner = keras.Sequential([L.Input((STEPS, 4)), L.Dropout(0.3, seed=4), L.GRU(3)])
     whole = L.Input((STEPS, 4))
-    outer = keras.Model(whole, L.LSTM(4, return_sequences=True)(whole))
-    return inner(outer(x))
-
-
-def graph(function, *inputs):
-    """A functional model of token inputs, each with an embedding of its own."""
-
-    def build():
-        given = [L.Input((STEPS,), dtype="int32") for _ in range(inputs[0] if inputs else 1)]
-        ends = function(*(embedding()(x) for x in given))
-        return keras.Model(given if len(given) > 1 else given[0], ends)
-
-    return build
-
-
-def embedding(width=4):
-    return L.Embedding(WORDS, width, mask_zero=True)
+    inner = keras.Sequential([L.Input((STEPS, 4)), L.Dropout(0.3, seed=4), L.GRU(3)])
+    return inner(keras.Model(whole, L.LSTM(4, return_sequences=True)(whole))(x))
 
 
 MODELS = {
-    "recurrent": each_alone(*RECURRENT),
-    "both_ways": each_alone(*BOTH_WAYS),
+    "recurrent": each_alone(
+        lambda: L.LSTM(3),
+        lambda: L.LSTM(3, return_sequences=True, return_state=True),
+        lambda: L.LSTM(3, return_sequences=True, zero_output_for_mask=True),
+        lambda: L.LSTM(3, return_sequences=True, go_backwards=True),
+        lambda: L.LSTM(3, zero_output_for_mask=True),
+        lambda: L.GRU(3, return_state=True),
+        lambda: L.GRU(3, reset_after=False, return_sequences=True),
+        lambda: L.GRU(3, go_backwards=True),
+        lambda: L.SimpleRNN(3, activation="relu", return_sequences=True),
+    ),
+    "both_ways": each_alone(
+        lambda: L.Bidirectional(L.LSTM(3, return_sequences=True)),
+        lambda: L.Bidirectional(L.LSTM(3), merge_mode="sum"),
+        lambda: L.Bidirectional(L.GRU(3, return_sequences=True), merge_mode=None),
+        lambda: L.Bidirectional(L.GRU(3, return_sequences=True, return_state=True)),
+    ),
     "two_layers": chain(embedding, lambda: L.LSTM(4, return_sequences=True), lambda: L.GRU(3)),
     "mean": each_alone(L.GlobalAveragePooling1D, lambda: L.GlobalAveragePooling1D(keepdims=True)),
     "no_mask": chain(lambda: L.Embedding(WORDS, 4), lambda: L.LSTM(3)),
@@ -183,12 +133,39 @@ MODELS = {
     "by_hand": graph(by_hand),
     "merged": graph(merged, 2),
     "unmasked": graph(merged_with_unmasked),
-    "ranks": graph(of_ranks),
-    "destroying": each_alone(*DESTROYING),
-    "passing": each_alone(*PASSING),
+    "destroying": each_alone(
+        lambda: L.Conv1D(3, 2),
+        L.Flatten,
+        lambda: L.Reshape((STEPS, 2, 2)),
+        lambda: L.Permute((1, 2)),
+        lambda: L.MaxPooling1D(2),
+        L.GlobalMaxPooling1D,
+        lambda: L.ZeroPadding1D(1),
+        L.RMSNormalization,
+    ),
+    "passing": each_alone(
+        lambda: L.Dense(3, activation="relu"),
+        lambda: L.Activation("tanh"),
+        L.ReLU,
+        L.LeakyReLU,
+        L.PReLU,
+        L.ELU,
+        lambda: L.BatchNormalization(momentum=0.7),
+        L.LayerNormalization,
+        lambda: L.GroupNormalization(2),
+        L.UnitNormalization,
+        lambda: L.Rescaling(3.0, 0.2),
+        lambda: L.Dropout(0.4, seed=3),
+        lambda: L.SpatialDropout1D(0.4, seed=3),
+        lambda: L.GaussianNoise(0.4, seed=3),
+        L.Identity,
+        lambda: L.TimeDistributed(L.Dense(3)),
+        lambda: L.TimeDistributed(L.BatchNormalization(momentum=0.7)),
+    ),
     "attention": graph(attention, 2),
     "twice": graph(attending_twice),
-    "sentences": sentences,
+    # Of words: the inner layer is told the mask of each step.
+    "sentences": chain(embedding, lambda: L.TimeDistributed(L.LSTM(3)), shape=(4, STEPS)),
     "masking": masked_values(L.Masking, lambda: L.LSTM(4)),
     "masking_value": masked_values(
         lambda: L.Masking(-1.3), L.BatchNormalization, lambda: L.GRU(4, return_sequences=True)
@@ -232,11 +209,11 @@ def measured(shape, seed, value=0.0):
 def assert_same_with_masks(model, make):
     # The statistics of a batch take several samples, and three are also in what comes after it.
     assert_twin(model, [x.shape[1:] for x in model.inputs], make, steps=[(3, True), (1, False)])
-    twin = from_keras_config(model.get_config()).eval()
-    twin.load_keras_weights(model.get_weights())
+    twin = twin_of(model).eval()
     arrays = [make((3, *x.shape[1:]), 40 + n) for n, x in enumerate(model.inputs)]
-    theirs = flat(model(arrays if len(arrays) > 1 else arrays[0]))
-    for y, expected in zip(flat(twin(*map(torch.tensor, arrays))), theirs, strict=True):
+    theirs = keras.tree.flatten(model(arrays if len(arrays) > 1 else arrays[0]))
+    ours = keras.tree.flatten(twin(*map(torch.tensor, arrays)))
+    for y, expected in zip(ours, theirs, strict=True):
         mask = getattr(expected, "_keras_mask", None)
         assert (mask is None) == (mask_of(y) is None)
         if mask is not None:
@@ -245,19 +222,12 @@ def assert_same_with_masks(model, make):
 
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
 def test_a_mask_of_the_inputs_is_taken_as_keras_takes_it():
-    model = chain(
-        lambda: L.LSTM(3, return_sequences=True),
-        L.GlobalAveragePooling1D,
-        shape=(STEPS, 3),
-        dtype="float64",
-    )()
+    layers = [lambda: L.LSTM(3, return_sequences=True), L.GlobalAveragePooling1D]
+    model = masked_values(*layers)()
     fill_weights(model)
-    twin = from_keras_config(model.get_config())
-    twin.load_keras_weights(model.get_weights())
     x, mask = measured((3, STEPS, 3), 1), tokens((3, STEPS), 2) != 0
-    ours = twin(torch.tensor(x), mask=torch.tensor(mask))
-    theirs = model(tf.constant(x), mask=tf.constant(mask))
-    assert difference(ours.detach().numpy(), theirs.numpy()) <= BAR
+    ours = twin_of(model)(torch.tensor(x), mask=torch.tensor(mask)).detach().numpy()
+    assert difference(ours, model(tf.constant(x), mask=tf.constant(mask)).numpy()) <= BAR
 
 
 def test_a_mask_for_a_layer_that_takes_none_is_refused():

@@ -12,7 +12,7 @@ from keras import layers as L
 from keras import ops
 from keras.src.applications import convnext
 from rows import each_row
-from test_twin_layers import BAR, assert_twin, difference, fill_weights, values
+from test_twin_layers import BAR, assert_twin, computed, difference, fill_weights, twin_of, values
 from torch import nn
 
 from torch_impl.keras_config import from_keras_config
@@ -27,13 +27,6 @@ IMAGES, FEATURES = (7, 6, 3), (5,)
 pytestmark = pytest.mark.usefixtures("float64")
 
 
-def recurrent():
-    """States go from one layer into another."""
-    inputs = L.Input((6, 3))
-    x, *states = L.LSTM(4, return_sequences=True, return_state=True)(inputs)
-    return keras.Model(inputs, L.LSTM(4)(x, initial_state=states))
-
-
 def constants():
     """Numbers and arrays beside tensors, on either side, in operations and in a layer."""
     inputs = L.Input(FEATURES)
@@ -46,10 +39,9 @@ def constants():
 
 def nested():
     """A functional model called twice, and a Sequential of which a layer has the same name."""
-    inner_input = L.Input(FEATURES)
+    inner_input, inputs = L.Input(FEATURES), L.Input(FEATURES)
     inner = keras.Model(inner_input, L.Dense(5, name="dense")(inner_input), name="inner")
     chain = keras.Sequential([L.Input(FEATURES), L.Dense(5, name="dense")], name="chain")
-    inputs = L.Input(FEATURES)
     x = inner(inner(inputs))
     return keras.Model(inputs, [L.Dense(2, name="dense")(chain(x)), x])
 
@@ -57,12 +49,10 @@ def nested():
 def wrapped():
     """Models inside of wrappers, Sequential in functional in Sequential."""
     step = keras.Sequential([L.Input((6, 3)), L.Conv1D(4, 2), L.GlobalMaxPooling1D(), L.Dense(3)])
-    inner_input = L.Input((3,))
-    chain = keras.Sequential(
-        [L.Input((3,)), L.Dense(2), keras.Sequential([L.Input((2,)), L.ELU()])]
-    )
+    last, inner_input = keras.Sequential([L.Input((2,)), L.ELU()]), L.Input((3,))
+    chain = keras.Sequential([L.Input((3,)), L.Dense(2), last])
     inner = keras.Model(inner_input, L.Add()([chain(inner_input), L.Dense(2)(inner_input)]))
-    each = [L.TimeDistributed(step), L.TimeDistributed(inner), L.TimeDistributed(L.ReLU())]
+    each = [L.TimeDistributed(part) for part in (step, inner, L.ReLU())]
     return keras.Sequential([L.Input((4, 6, 3)), *each, L.Bidirectional(L.GRU(2)), L.Dense(1)])
 
 
@@ -72,15 +62,14 @@ def named_ends():
     ends = {"t": L.Dense(2)(first), "s": L.Dense(3)(second)}
     inner = keras.Model({"zeta": first, "beta": second}, ends)
     outer = [L.Input((3,)), L.Input((4,))]
-    found = inner({"zeta": outer[0], "beta": outer[1]})
-    again = inner({"zeta": L.Dense(3)(outer[0]), "beta": outer[1]})
+    calls = [{"zeta": x, "beta": outer[1]} for x in (outer[0], L.Dense(3)(outer[0]))]
+    found, again = map(inner, calls)
     return keras.Model(outer, [found["t"] * again["t"], again["s"] - found["s"]])
 
 
 def shared():
     """One Dense called three times, on its own output too."""
-    first, second = L.Input(FEATURES), L.Input(FEATURES)
-    dense = L.Dense(5, activation="tanh")
+    first, second, dense = L.Input(FEATURES), L.Input(FEATURES), L.Dense(5, activation="tanh")
     x, y = dense(dense(first)), dense(second)
     return keras.Model([first, second], [L.Concatenate()([x, y]), y])
 
@@ -93,9 +82,8 @@ def masked():
 
 def nested_ends():
     """An inner model of two inputs and two outputs is the output itself."""
-    first, second = L.Input(FEATURES), L.Input((3,))
+    first, second, *outer = (L.Input(shape) for shape in 2 * [FEATURES, (3,)])
     inner = keras.Model([first, second], [L.Dense(2)(second), L.Dense(4)(first)])
-    outer = [L.Input(FEATURES), L.Input((3,))]
     return keras.Model(outer, inner(outer))
 
 
@@ -144,7 +132,6 @@ MODELS = {
     "shared": (shared, [FEATURES, FEATURES]),
     "nested": (nested, [FEATURES]),
     "nested_ends": (nested_ends, [FEATURES, (3,)]),
-    "recurrent": (recurrent, [(6, 3)]),
     "operations": (operations, [IMAGES]),
     "wrapped": (wrapped, [(4, 6, 3)]),
     "named_ends": (named_ends, [(3,), (4,)]),
@@ -154,19 +141,21 @@ MODELS = {
 
 
 def test_ends_have_keras_structure():
+    """A list of one is its entry."""
     first, second, third = L.Input((3,), name="x"), L.Input((4,), name="b"), L.Input((2,))
-    dense = L.Dense(2)(first)
+    dense = L.Dense(2, name="ends")(first)
     one, two, three = (torch.tensor(values((2, size), size)) for size in (3, 4, 2))
-    _, twin = pair(keras.Model([first, [second, third]], [dense, [third, second]]))
-    made = twin([one, [two, three]])
-    assert [type(part) for part in made] == [torch.Tensor, list]
-    assert torch.equal(made[1][0], three)
-    _, twin = pair(keras.Model({"x": first, "b": second}, {"out": dense, "same": second}))
-    named = twin({"x": one, "b": two})
-    assert named.keys() == {"out", "same"}
-    assert torch.equal(named["same"], two)
-    _, twin = pair(keras.Model([first], [dense]))
-    assert isinstance(twin(one), torch.Tensor)  # a list of one is its entry, in Keras too
+    in_lists = keras.Model([first, [second, third]], [dense, [third, second]])
+    by_name = keras.Model({"x": first, "b": second}, {"out": dense, "same": second})
+    alone = keras.Model([first], [dense])
+    for model, given, wanted in (
+        (in_lists, [one, [two, three]], lambda y: [y, [three, two]]),
+        (by_name, {"x": one, "b": two}, lambda y: {"out": y, "same": two}),
+        (alone, one, lambda y: y),
+    ):
+        twin = pair(model)[1]
+        expected = wanted(twin.get_submodule("ends")(one))
+        torch.testing.assert_close(twin(given), expected, rtol=0, atol=0)
 
 
 def test_weights_come_and_go_by_path_with_or_without_the_model_before_it():
@@ -174,23 +163,21 @@ def test_weights_come_and_go_by_path_with_or_without_the_model_before_it():
     model, twin = pair(convolutional())
     found = twin.keras_weights()
     assert [f"{model.name}/{name}" for name in found] == [weight.path for weight in model.weights]
-    by_path = {v.path: v.numpy() for v in model.variables}
-    for weights in (
-        found,
-        by_path,
-        {path.replace("/", "."): array for path, array in by_path.items() if "seed" not in path},
-        {f"any/{path}": array for path, array in by_path.items() if "seed" not in path},
-    ):
+    variables = {v.path: v.numpy() for v in model.variables}
+    by_path = {path: array for path, array in variables.items() if "seed" not in path}
+    dotted = {path.replace("/", "."): array for path, array in by_path.items()}
+    below = {f"any/{path}": array for path, array in by_path.items()}
+    for weights in (found, variables, dotted, below):
         again = from_keras_config(model.get_config())
         again.load_keras_weights(weights)
         assert_same_weights(again.keras_weights(), found)
-    del found[next(iter(found))]
-    with pytest.raises(ValueError, match=r"weights \[\] are unknown, and \['.*'\] are missing"):
-        twin.load_keras_weights(found)
-    with pytest.raises(ValueError, match=r"weights \['other'\] are unknown"):
-        twin.load_keras_weights({**by_path, "other": np.zeros(3)})
-    with pytest.raises(ValueError, match="1 weights: expected"):
-        twin.load_keras_weights([np.zeros(2)])
+    for weights, message in (
+        (dict([*found.items()][1:]), r"weights \[\] are unknown, and \['.*'\] are missing"),
+        ({**variables, "other": np.zeros(3)}, r"weights \['other'\] are unknown"),
+        ([np.zeros(2)], "1 weights: expected"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            twin.load_keras_weights(weights)
 
 
 def of_layers(*layers, shape=FEATURES, **options):
@@ -200,8 +187,9 @@ def of_layers(*layers, shape=FEATURES, **options):
 
 
 def quantized():
-    model = keras.Sequential([L.Input((4,)), L.Dense(2, name="head")])
-    model.get_layer("head").quantize("int8")
+    layer = L.Dense(2, name="head")
+    model = keras.Sequential([L.Input((4,)), layer])
+    layer.quantize("int8")
     return model.get_config()
 
 
@@ -211,14 +199,7 @@ def without(setting):
     return config
 
 
-def unknown_operation():
-    inputs = L.Input(FEATURES)
-    return keras.Model(inputs, ops.i0(inputs)).get_config()
-
-
-WORDS = {"name": "words", "dtype": "string"}
-
-
+TEXT = {"dtype": "string"}
 REFUSED = {
     "layer": (
         lambda: of_layers(L.RandomElasticTransform(0.3, name="head"), shape=IMAGES),
@@ -258,10 +239,13 @@ REFUSED = {
         lambda: of_layers(L.Dense(3, name="forward_"), L.Dense(3, name="forward")),
         "layers 'forward_' and 'forward' have one name",
     ),
-    "operation": (unknown_operation, "operation 'I0': expected one of the operations in"),
+    "operation": (
+        lambda: keras.Model(x := L.Input(FEATURES), ops.i0(x)).get_config(),
+        "operation 'I0': expected one of the operations in",
+    ),
     "no model": (lambda: {"name": "dense"}, "expected that of a model, with 'layers'"),
     "text": (
-        lambda: {"layers": [{"class_name": "InputLayer", "config": WORDS}]},
+        lambda: {"layers": [{"class_name": "InputLayer", "config": {"name": "words", **TEXT}}]},
         "^layer 'words' of class 'InputLayer': dtype='string'",
     ),
 }
@@ -278,8 +262,7 @@ def test_what_has_no_twin_is_an_error_that_names_the_layer(make, message):
 
 
 def test_all_problems_of_a_sequential_that_is_not_built_are_told_with_its_name():
-    layers = L.Dense(4, name="own"), L.BatchNormalization()
-    config = of_layers(*layers, shape=None, name="head")
+    config = of_layers(L.Dense(4, name="own"), L.BatchNormalization(), shape=None, name="head")
     config["layers"][0]["config"]["kernel_initializer"]["class_name"] = "MyStart"
     with pytest.raises(NoTwinError) as error:
         from_keras_config(config)
@@ -305,81 +288,68 @@ def test_the_twin_of_a_model_is_the_model(make, shapes):
 def pair(model):
     """A model with random weights, and its twin with the same."""
     fill_weights(model)
-    twin = from_keras_config(model.get_config())
-    twin.load_keras_weights(model.get_weights())
-    return model, twin.eval()
-
-
-def output(twin, x):
-    return twin(torch.tensor(x)).detach().numpy()
+    return model, twin_of(model).eval()
 
 
 def test_weights_without_a_name_come_by_the_number_that_keras_gives_them():
     inputs = keras.Input((4,))
     scales = [convnext.LayerScale(0.5, 4, name=name) for name in ("first", "second")]
-    model = keras.Model(inputs, scales[1](L.Activation("tanh")(scales[0](inputs))))
-    model.set_weights([values((4,), seed) for seed in (1, 2)])
+    model, twin = pair(keras.Model(inputs, scales[1](L.Activation("tanh")(scales[0](inputs)))))
     weights = {w.path: w.numpy() for w in model.weights}
     assert re.fullmatch(r"second/variable_\d+", list(weights)[1])
-    twin = from_keras_config(model.get_config()).eval()
-    twin.load_keras_weights(weights)
     x = values((2, 4), 3)
-    assert difference(output(twin, x), model(x).numpy()) <= BAR
+    assert difference(computed(twin, x), model(x).numpy()) <= BAR
     twin.load_keras_weights(dict(zip(weights, reversed(weights.values()), strict=True)))
-    assert difference(output(twin, x), model(x).numpy()) > 0.01
+    assert difference(computed(twin, x), model(x).numpy()) > 0.01
 
 
-NAMES = {"a.b": "a_b", "forward": "forward_", "training": "training_", "graph": "graph_"}
-
-
-@each_row("name, legal", NAMES.items())
+@each_row(
+    "name, legal",
+    [("a.b", "a_b"), ("forward", "forward_"), ("training", "training_"), ("graph", "graph_")],
+)
 def test_a_name_that_torch_does_not_allow_is_changed_and_still_takes_its_weights(name, legal):
     model, twin = pair(keras.Sequential([L.Input((3,)), L.Dense(2, name=name)]))
     assert legal_name(name) == legal
     assert isinstance(twin.get_submodule(legal), nn.Linear)
-    twin.load_keras_weights({w.path: w.numpy() for w in model.weights})
     assert list(twin.keras_weights()) == [f"{name}/kernel", f"{name}/bias"]
     x = values((2, 3), 0)
-    assert difference(output(twin, x), model(x).numpy()) <= BAR
+    assert difference(computed(twin, x), model(x).numpy()) <= BAR
 
 
 def test_inputs_come_beside_each_other_in_a_list_or_by_name():
     first, second = L.Input((3,), name="first"), L.Input((3,), name="second")
     _, twin = pair(keras.Model([second, first], L.Subtract()([first, second])))
     one, two = torch.ones(1, 3), torch.full((1, 3), 2.0)
-    expected = torch.full((1, 3), -1.0, dtype=torch.float64)
     for inputs in ((two, one), ([two, one],), ({"first": one, "second": two},)):
-        assert torch.equal(twin(*inputs), expected)
-    with pytest.raises(ValueError, match="1 inputs: expected 2"):
-        twin(one)
-    with pytest.raises(ValueError, match=r"inputs \['third'\]: expected \['first', 'second'\]"):
-        twin({"third": one})
+        assert twin(*inputs).tolist() == [[-1.0] * 3]
+    for given, message in (
+        (one, "1 inputs: expected 2"),
+        ({"third": one}, r"inputs \['third'\]: expected \['first', 'second'\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            twin(given)
 
 
 def test_lists_and_dictionaries_in_a_dictionary_of_inputs_have_their_places():
     """By name at each level, and in a row as Keras's config has them."""
-    names = ("a", "b", "c", "d")
-    a, b, c, d = (L.Input((2,), name=name) for name in names)
+    a, b, c, d = (L.Input((2,), name=name) for name in "abcd")
     ends = {"last": L.Subtract()([a, c]), "first": [b * 1.0, d * 1.0]}
     model, twin = pair(keras.Model({"z": [c, a], "m": {"y": d, "x": b}}, ends))
-    arrays = {name: values((3, 2), n) for n, name in enumerate(names)}
+    arrays = {name: values((3, 2), n) for n, name in enumerate("abcd")}
     one = {name: torch.tensor(array) for name, array in arrays.items()}
 
     def nest(each):
         return {"z": [each["c"], each["a"]], "m": {"x": each["b"], "y": each["d"]}}
 
-    made, theirs = twin(nest(one)), model(nest(arrays))
-    for ours, expected in zip(
-        (made["last"], *made["first"]), (theirs["last"], *theirs["first"]), strict=True
+    in_a_row = twin(*(one[place.layer] for place in tensors_in(twin.graph.inputs)))
+    for made in (twin(nest(one)), in_a_row):
+        keras.tree.map_structure(np.testing.assert_array_equal, made, model(nest(arrays)))
+    for wrong, message in (
+        ({"z": [one["a"]]}, "1 inputs under 'z': expected 2"),
+        ({"m": one["a"]}, r"input 'm': expected a dictionary of \['x', 'y'\]"),
     ):
-        np.testing.assert_array_equal(ours.numpy(), expected)
-    places = [place.layer for place in tensors_in(twin.graph.inputs)]
-    in_a_row = twin(*(one[name] for name in places))
-    assert torch.equal(in_a_row["last"], made["last"])
-    with pytest.raises(ValueError, match="1 inputs under 'z': expected 2"):
-        twin({**nest(one), "z": [one["a"]]})
-    with pytest.raises(ValueError, match=r"input 'm': expected a dictionary of \['x', 'y'\]"):
-        twin({**nest(one), "m": one["a"]})
+        with pytest.raises(ValueError, match=message):
+            twin({**nest(one), **wrong})
 
 
 class OwnCell(L.SimpleRNNCell):

@@ -15,15 +15,19 @@ from torch_impl.native.store import cache_folder, check_reach
 def base(monkeypatch):
     """A cache folder that others reach, as they reach nothing below the tests' own folder."""
     above = Path(tempfile.mkdtemp())
-    folder = above / "base"
-    folder.mkdir()
-    for path in (above, folder):
-        path.chmod(0o755)
+    folder = closed(above / "base", 0o755)
+    above.chmod(0o755)
     if any(not path.stat().st_mode & 0o077 for path in above.resolve().parents):
         pytest.skip(f"nobody else reaches {above}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     yield folder
     shutil.rmtree(above)
+
+
+def closed(path, mode):
+    path.mkdir()
+    path.chmod(mode)
+    return path
 
 
 def test_folders_that_are_made_are_closed_whatever_the_umask(base, monkeypatch):
@@ -33,10 +37,9 @@ def test_folders_that_are_made_are_closed_whatever_the_umask(base, monkeypatch):
         folder = cache_folder()
     finally:
         os.umask(before)
-    assert folder == base / "a" / "b" / "keras-torch-parity" / "native"
-    for made in (folder, *list(folder.parents)[:3]):
-        assert stat.S_IMODE(made.stat().st_mode) == 0o700
-    assert cache_folder() == folder
+    assert folder == cache_folder() == base / "a" / "b" / "keras-torch-parity" / "native"
+    made = (folder, *list(folder.parents)[:3])
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o700}
 
 
 @pytest.mark.parametrize(
@@ -46,9 +49,7 @@ def test_a_folder_below_a_closed_or_sticky_one_or_that_others_only_read_is_used(
     """In a sticky folder others cannot rename, and nobody reaches what is below a closed one."""
     base.chmod(mode)
     base.parent.chmod(above)
-    for path in (base / "keras-torch-parity", base / "keras-torch-parity" / "native"):
-        path.mkdir()
-        path.chmod(0o755)
+    closed(closed(base / "keras-torch-parity", 0o755) / "native", 0o755)
     assert cache_folder().parent.parent == base
 
 
@@ -56,10 +57,9 @@ def test_a_folder_below_a_closed_or_sticky_one_or_that_others_only_read_is_used(
 def test_a_home_that_is_none_is_an_error_and_nothing_is_made(home, monkeypatch):
     """Nor has a user one that is in no list of users."""
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    if home is None:
-        monkeypatch.delenv("HOME", raising=False)
-        monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
-    else:
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    if home is not None:
         monkeypatch.setenv("HOME", home)
     with pytest.raises(OSError, match="there is no home folder; XDG_CACHE_HOME can name"):
         cache_folder()
@@ -67,29 +67,22 @@ def test_a_home_that_is_none_is_an_error_and_nothing_is_made(home, monkeypatch):
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o775, 0o757])
-@pytest.mark.parametrize("which", ["base", "above"])
-def test_a_folder_above_that_others_can_write_to_is_refused(base, mode, which):
-    folder = base if which == "base" else base.parent
+@pytest.mark.parametrize("which", ["above", "base", "link", "own"])
+def test_a_folder_that_others_can_write_to_is_refused(base, mode, which, monkeypatch):
+    """What the cache itself holds even below a closed one; the base may be a link to a safe one."""
+    folder = {"above": base.parent, "own": base / "keras-torch-parity"}.get(which, base)
+    if which == "own":
+        base.parent.chmod(0o700)
+        folder.mkdir()
+    elif which == "link":
+        folder = base.parent / "link"
+        folder.symlink_to(base)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+        assert cache_folder() == folder / "keras-torch-parity" / "native"
     folder.chmod(mode)
-    with pytest.raises(PermissionError, match=f"chmod go-w {folder}$"):
-        cache_folder()
-
-
-def test_what_the_cache_itself_holds_has_to_be_closed_even_there(base):
-    base.parent.chmod(0o700)
-    (base / "keras-torch-parity").mkdir()
-    (base / "keras-torch-parity").chmod(0o775)
-    with pytest.raises(PermissionError, match="can be written to by others"):
-        cache_folder()
-
-
-def test_the_base_may_be_a_link_to_a_safe_folder_and_to_no_other(base, monkeypatch):
-    link = base.parent / "link"
-    link.symlink_to(base)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(link))
-    assert cache_folder() == link / "keras-torch-parity" / "native"
-    base.chmod(0o777)
-    with pytest.raises(PermissionError, match="can be written to by others"):
+    names = "(base|link)" if which == "link" else folder.name
+    told = f"can be written to by others; run: chmod go-w {folder.parent}/{names}$"
+    with pytest.raises(PermissionError, match=told):
         cache_folder()
 
 

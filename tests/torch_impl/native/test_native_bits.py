@@ -43,8 +43,8 @@ def numbers_of(patch, cache, origin, switch):
     patch.setenv("PARITY_NATIVE", switch)
     native.loops.cache_clear()
     try:
-        for source in SOURCES.values():
-            assert native.loops(source).origin.startswith(origin), native.loops(source).origin
+        found = {native.loops(source).origin for source in SOURCES.values()}
+        assert {text for text in found if not text.startswith(origin)} == set()
         return {name: compute() for name, compute in NUMBERS.items()}
     finally:
         native.loops.cache_clear()
@@ -84,11 +84,9 @@ def moved():
 
 
 def forward_and_back(layer, x, leaves):
-    for leaf in leaves:
-        leaf.grad = None
     y = layer(x)
-    y.backward(torch.cos(torch.arange(y.numel(), dtype=y.dtype)).reshape(y.shape))
-    return [y.detach(), *(leaf.grad for leaf in leaves)]
+    upstream = torch.cos(torch.arange(y.numel(), dtype=y.dtype)).reshape(y.shape)
+    return [y.detach(), *torch.autograd.grad(y, leaves, upstream)]
 
 
 def pooled():
@@ -111,15 +109,13 @@ def convolved():
 
 
 def optimized():
-    found = []
-    for dtype in DTYPES:
-        weight = torch.nn.Parameter(signed((20011,), dtype))
+    weights = [torch.nn.Parameter(signed((20011,), dtype)) for dtype in DTYPES]
+    for weight in weights:
         optimizer = Adam([weight], 0.01)
         for step in range(5):
-            weight.grad = signed((20011,), dtype, seed=step + 1)
+            weight.grad = signed((20011,), weight.dtype, seed=step + 1)
             optimizer.step()
-        found.append(weight.detach())
-    return found
+    return [weight.detach() for weight in weights]
 
 
 NUMBERS = {
@@ -132,40 +128,41 @@ NUMBERS = {
 }
 
 
+def bits(x):
+    return x.contiguous().view(torch.int16 if x.dtype == torch.bfloat16 else x.dtype).numpy()
+
+
 def assert_all_same(found, expected, names=tuple(NUMBERS)):
     for name in names:
         for ours, theirs in zip(found[name], expected[name], strict=True):
-            ours, theirs = (
-                x.view(torch.int16) if x.dtype == torch.bfloat16 else x for x in (ours, theirs)
-            )
-            assert_same_bits(ours.contiguous().numpy(), theirs.contiguous().numpy())
+            assert_same_bits(bits(ours), bits(theirs))
 
 
-def is_fused(level):
-    return level != "x86-64-v2"
+@pytest.fixture
+def of_level(packaged, monkeypatch, tmp_path):
+    """The numbers of the loops of a wheel of one level."""
 
+    def numbers(level):
+        monkeypatch.setattr(native, "PACKAGED", packaged)
+        monkeypatch.setattr(store, "levels", lambda: (level,))
+        return numbers_of(monkeypatch, tmp_path, f"from the wheel ({level}", "wheel")
 
-@pytest.mark.long
-@pytest.mark.parametrize("level", [level for level in store.levels() if is_fused(level)])
-def test_the_loops_of_a_wheel_have_the_bits_of_those_that_are_compiled_here(
-    level, packaged, here, monkeypatch, tmp_path
-):
-    if not is_fused(store.levels()[0]):
-        pytest.skip("this processor has no fused multiply-add")
-    monkeypatch.setattr(native, "PACKAGED", packaged)
-    monkeypatch.setattr(store, "levels", lambda: (level,))
-    assert_all_same(numbers_of(monkeypatch, tmp_path, f"from the wheel ({level}", "wheel"), here)
+    return numbers
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("level", [level for level in store.levels() if level != "x86-64-v2"])
+def test_the_loops_of_a_wheel_have_the_bits_of_those_that_are_compiled_here(level, of_level, here):
+    """On a processor that has a fused multiply-add, as all but those of the level x86-64-v2."""
+    assert_all_same(of_level(level), here)
+
+
+@pytest.mark.long
+@pytest.mark.skipif("x86-64-v2" not in store.levels(), reason="not an x86 processor")
 def test_without_a_fused_multiply_add_only_sums_of_a_convolution_round_otherwise(
-    packaged, here, monkeypatch, tmp_path
+    of_level, here, monkeypatch, tmp_path
 ):
-    if "x86-64-v2" not in store.levels():
-        pytest.skip("not an x86 processor")
-    monkeypatch.setattr(native, "PACKAGED", packaged)
-    monkeypatch.setattr(store, "levels", lambda: ("x86-64-v2",))
-    found = numbers_of(monkeypatch, tmp_path, "from the wheel (x86-64-v2", "wheel")
+    found = of_level("x86-64-v2")
     assert_all_same(found, here, tuple(set(NUMBERS) - {"conv_pool"}))
     # The loops of a machine that has none: the same, whatever compiled them.
     monkeypatch.setenv("CC", "cc -mno-fma -mno-avx512f")

@@ -26,34 +26,29 @@ def cpuinfo(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("flags", "levels"),
+    ("machine", "flags", "levels"),
     [
-        ("fpu sse sse2 lm", ()),
-        (IVY_BRIDGE, ("x86-64-v2",)),
-        (HASWELL, ("x86-64-v3", "x86-64-v2")),
-        (HASWELL.replace(" fma", ""), ("x86-64-v2",)),
-        (SKYLAKE, ("x86-64-v4", "x86-64-v3", "x86-64-v2")),
-        # A virtual machine that hides AVX2, not AVX-512: a level has all of the levels below.
-        (SKYLAKE.replace(" avx2", ""), ("x86-64-v2",)),
+        *(
+            ("x86_64", flags, levels)
+            for flags, levels in (
+                ("fpu sse sse2 lm", ()),
+                (IVY_BRIDGE, ("x86-64-v2",)),
+                (HASWELL, ("x86-64-v3", "x86-64-v2")),
+                (HASWELL.replace(" fma", ""), ("x86-64-v2",)),
+                (SKYLAKE, ("x86-64-v4", "x86-64-v3", "x86-64-v2")),
+                # A virtual machine that hides AVX2, not AVX-512: a level has all of those below.
+                (SKYLAKE.replace(" avx2", ""), ("x86-64-v2",)),
+                (None, ()),
+            )
+        ),
+        # Of whose instructions nothing is known, or every one has them.
+        *(("riscv64", None, ()), ("aarch64", None, ("armv8-a",)), ("arm64", None, ("apple-m1",))),
     ],
-    ids=["first", "Ivy Bridge", "Haswell", "no fma", "Skylake", "no avx2"],
 )
-def test_an_x86_processor_has_the_levels_whose_instructions_it_has(
-    cpuinfo, flags, levels, monkeypatch
+def test_a_processor_has_the_levels_whose_instructions_it_has(
+    machine, flags, levels, cpuinfo, monkeypatch
 ):
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    cpuinfo.write_text(f"processor\t: 0\nmodel name\t: x\nflags\t\t: {flags}\nbugs\t\t: avx2\n")
-    assert store.levels() == levels
-
-
-def test_a_processor_of_which_nothing_is_known_has_no_level_that_needs_more(cpuinfo, monkeypatch):
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    assert store.levels() == ()
-    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
-    assert store.levels() == ()
-
-
-@pytest.mark.parametrize(("machine", "level"), [("aarch64", "armv8-a"), ("arm64", "apple-m1")])
-def test_every_arm_processor_of_64_bits_has_its_level(machine, level, cpuinfo, monkeypatch):
     monkeypatch.setattr(platform, "machine", lambda: machine)
-    assert store.levels() == (level,)
+    if flags is not None:
+        cpuinfo.write_text(f"processor\t: 0\nmodel name\t: x\nflags\t\t: {flags}\nbugs\t\t: avx2\n")
+    assert store.levels() == levels

@@ -4,32 +4,37 @@ import platform
 import shutil
 
 import pytest
+from covering import one_test
 from torch_impl_loops import needs_compiler
 
 from torch_impl.native import recipe
 
 
-def test_without_cc_the_compiler_is_the_systems(monkeypatch):
+@one_test
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, ["{system}"]),
+        ("  ", ["{system}"]),
+        ("{program}", ["{program}"]),
+        ("'{program}' -m64 '-DX=a b'", ["{program}", "-m64", "-DX=a b"]),
+    ],
+)
+def test_cc_may_be_a_command_with_arguments_or_a_path_with_spaces(
+    given, expected, monkeypatch, tmp_path
+):
+    """Without it the compiler is the system's."""
     needs_compiler()
-    monkeypatch.delenv("CC", raising=False)
-    expected = [shutil.which("cc")]
-    assert recipe.compiler() == expected
-    monkeypatch.setenv("CC", "  ")
-    assert recipe.compiler() == expected
-
-
-def test_cc_may_be_a_command_with_arguments_or_a_path_with_spaces(monkeypatch, tmp_path):
     program = tmp_path / "my compiler"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o700)
-    for given, expected in {
-        str(program): [str(program)],
-        f"'{program}' -m64 '-DX=a b'": [str(program), "-m64", "-DX=a b"],
-    }.items():
-        monkeypatch.setenv("CC", given)
-        assert recipe.compiler() == expected
+    program.touch(mode=0o700)
+    known = {"system": shutil.which("cc"), "program": program}
+    monkeypatch.delenv("CC", raising=False)
+    if given is not None:
+        monkeypatch.setenv("CC", given.format(**known))
+    assert recipe.compiler() == [part.format(**known) for part in expected]
 
 
+@one_test
 @pytest.mark.parametrize(
     ("given", "told"),
     [
@@ -46,18 +51,18 @@ def test_a_compiler_that_is_not_there_is_named(given, told, monkeypatch):
 
 
 def test_the_fingerprint_changes_with_source_flags_and_what_is_given(tmp_path, monkeypatch):
-    source = tmp_path / "loop.c"
-    source.write_text("int a;")
-    marks = [recipe.fingerprint(source, ("-O3",))]
-    marks.append(recipe.fingerprint(source, ("-O2",)))
-    marks.append(recipe.fingerprint(source, ("-O3",), b"gcc 12"))
-    marks.append(recipe.fingerprint(source, ("-O3",), b"gcc", b" 12"))
+    sources = [tmp_path / "a" / "loop.c", tmp_path / "b" / "loop.c"]
+    for source in sources:
+        source.parent.mkdir()
+        source.write_text(f"int {source.parent.name};")
+    o2, o3 = ("-O2",), ("-O3",)
+    given = [(sources[0], o3), (sources[0], o2), (sources[1], o3)]
+    given += [(sources[0], o3, b"gcc 12"), (sources[0], o3, b"gcc", b" 12")]
+    marks = [recipe.fingerprint(*each) for each in (*given, given[0])]
     monkeypatch.setattr(platform, "machine", lambda: "riscv64")
-    marks.append(recipe.fingerprint(source, ("-O3",)))
-    source.write_text("int b;")
-    marks.append(recipe.fingerprint(source, ("-O3",)))
-    assert len(set(marks)) == len(marks)
-    assert recipe.fingerprint(source, ("-O3",)) == marks[-1]
+    marks.append(recipe.fingerprint(*given[0]))
+    assert marks[0] == marks[5]
+    assert len(set(marks)) == 6
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import pytest
 import torch
 from covering import one_test
 
-from torch_impl import optim
 from torch_impl.schedule import ExponentialDecay, LearningRateScheduler
 
 RATE = 0.1
@@ -57,26 +56,18 @@ def test_a_rate_that_another_has_set_is_what_the_function_gets():
 
 
 def test_a_schedule_of_steps_counts_epochs_here():
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.3)
-    scheduler = LearningRateScheduler(optimizer, ExponentialDecay(1.0, 1, 0.5))
-    assert [scheduler.step()[0] for _ in range(3)] == [1.0, 0.5, 0.25]
+    assert our_rates(ExponentialDecay(1.0, 1, 0.5), "float32", 3) == [1.0, 0.5, 0.25]
 
 
 @one_test
 @pytest.mark.parametrize("returned", [1, None, "0.1"], ids=repr)
 def test_what_is_no_float_is_an_error_as_in_keras(returned):
-    with pytest.raises(ValueError, match="should be a float"):
-        keras_rates(lambda epoch, lr: returned, "float32", 1)
-    with pytest.raises(ValueError, match=rf"schedule\(0\) returned {returned!r}: expected a float"):
-        our_rates(lambda epoch, lr: returned, "float32", 1)
+    told = rf"schedule\(0\) returned {returned!r}: expected a float"
+    for rates, message in ((keras_rates, "should be a float"), (our_rates, told)):
+        with pytest.raises(ValueError, match=message):
+            rates(lambda epoch, lr: returned, "float32", 1)
 
 
 def test_a_type_error_of_the_function_is_not_swallowed():
     with pytest.raises(TypeError, match="unsupported operand"):
         our_rates(lambda epoch, lr: lr + "0.1", "float32", 1)
-
-
-def test_an_optimizer_that_follows_a_schedule_is_an_error():
-    optimizer = optim.SGD([torch.zeros(1, requires_grad=True)], ExponentialDecay(1.0, 1, 0.5))
-    with pytest.raises(ValueError, match="ExponentialDecay: expected one whose rate can be set"):
-        LearningRateScheduler(optimizer, lambda epoch, lr: lr)

@@ -24,24 +24,22 @@ def keras_directions():
     """The direction of each of Keras's metrics, by its name; None where it has none."""
     keras.utils.clear_session()  # Keras numbers the names through the whole process
     directions = {}
-    for kind in vars(keras.metrics).values():
-        if not inspect.isclass(kind) or kind.__name__ in ("Metric", "MeanMetricWrapper"):
-            continue
-        parameters = inspect.signature(kind).parameters.values()
-        needed = [p.name for p in parameters if p.default is p.empty and p.name in ARGUMENTS]
-        metric = kind(**{name: ARGUMENTS[name] for name in needed})
-        directions[metric.name] = getattr(metric, "_direction", None)
+    for kind in filter(inspect.isclass, vars(keras.metrics).values()):
+        if kind.__name__ not in ("Metric", "MeanMetricWrapper"):
+            parameters = inspect.signature(kind).parameters.values()
+            needed = [p.name for p in parameters if p.default is p.empty and p.name in ARGUMENTS]
+            metric = kind(**{name: ARGUMENTS[name] for name in needed})
+            directions[metric.name] = getattr(metric, "_direction", None)
     return directions
 
 
 def test_every_metric_of_keras_has_its_direction():
     directions = keras_directions()
     assert len(directions) > 40
-    ups = {name for name, direction in directions.items() if direction == "up"}
-    downs = {name for name, direction in directions.items() if direction == "down"}
-    assert ups == _GREATER_IS_BETTER - set(ALIASES)
-    assert downs == _LESS_IS_BETTER - set(ALIASES) - {"loss"}
-    for name in set(directions) - ups - downs:
+    names = {way: {n for n, each in directions.items() if each == way} for way in ("up", "down")}
+    assert names["up"] == _GREATER_IS_BETTER - set(ALIASES)
+    assert names["down"] == _LESS_IS_BETTER - set(ALIASES) - {"loss"}
+    for name in set(directions) - names["up"] - names["down"]:
         with pytest.raises(ValueError, match=f"monitor='{name}': the name does not tell"):
             Monitor(name, "auto", 0.0)
 

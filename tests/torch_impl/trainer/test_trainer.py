@@ -58,25 +58,24 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 @pytest.mark.filterwarnings("ignore:the data ended", "ignore:Your input ran out")
 def test_it_repeats_keras_whatever_fit_is_given(case):
     model = keras_model_again()
-    ours, theirs = both(model, port_of(model), X, Y, epochs=3, **CASES[case])
+    ours, theirs = both(model, port_of(model), X, Y, epochs=3, **case)
     assert worst(ours, theirs) < BAR
 
 
 def test_class_weights_count_in_given_batches_and_are_those_of_the_port_unless_given():
-    weights = {0: 0.5, 2: 3.0}
+    weights, settings = {0: 0.5, 2: 3.0}, {"epochs": 2, "shuffle": False, "batch_size": 20}
+    batches = Again((X[:20], Y[:20]), (X[20:40], Y[20:40]), (X[40:], Y[40:]))
     whole, parts, has_some, without = (port_of(keras_model()) for _ in range(4))
     has_some = dataclasses.replace(has_some, class_weight=weights)
-    settings = {"epochs": 2, "shuffle": False}
-    theirs = trained(whole, X, Y, batch_size=20, class_weight=weights, **settings)
-    batches = Again((X[:20], Y[:20]), (X[20:40], Y[20:40]), (X[40:], Y[40:]))
+    theirs = trained(whole, X, Y, class_weight=weights, **settings)
     assert worst(trained(parts, batches, epochs=2, class_weight=weights), theirs) == 0
-    assert worst(trained(has_some, X, Y, batch_size=20, **settings), theirs) == 0
+    assert worst(trained(has_some, X, Y, **settings), theirs) == 0
     assert worst(weights_of(parts), weights_of(whole)) == 0
-    assert worst(trained(without, X, Y, batch_size=20, **settings), theirs) > 1e-3
+    assert worst(trained(without, X, Y, **settings), theirs) > 1e-3
 
 
 @one_test
@@ -91,13 +90,11 @@ def test_feed_and_target_get_real_numbers_in_the_dtype_of_the_module(given, dtyp
         seen.append(torch.as_tensor(array).dtype)
         return made(np.asarray(array) + 1).astype(given) if made is np.asarray else array + 1
 
-    port = line(
-        feed=noted, target=noted, rate=0.0, validation_loss=lambda y, target: y.sum() * 0 + 0.5
-    )
+    half = lambda y, target: y.sum() * 0 + 0.5  # noqa: E731
+    port, x = line(feed=noted, target=noted, rate=0.0, validation_loss=half), COLUMN.astype(given)
     port.module.to(dtype)
-    trainer = Trainer(port)
-    x = COLUMN.astype(given)
-    found = trainer.fit(x, COLUMN.astype(int), batch_size=1, validation_data=(x, x)).history
+    settings = {"batch_size": 1, "validation_data": (x, x)}
+    found = Trainer(port).fit(x, COLUMN.astype(int), **settings).history
     assert found == {"loss": [pytest.approx((9 + 16) / 2)], "val_loss": [0.5]}  # 5, 7 of 2, 3
     assert seen == [dtype, torch.int64] * 2 + [dtype] * 4
 
@@ -139,10 +136,10 @@ WRONG = {
 
 
 @one_test
-@pytest.mark.parametrize("message", WRONG)
-def test_what_fit_cannot_use_is_an_error_that_says_so(message):
-    given = {"x": COLUMN, "y": COLUMN, **WRONG[message]}
-    port = line(**given.pop("port", {}))
+@pytest.mark.parametrize(("message", "given"), WRONG.items())
+def test_what_fit_cannot_use_is_an_error_that_says_so(message, given):
+    given = {"x": COLUMN, "y": COLUMN, "port": {}, **given}
+    port = line(**given.pop("port"))
     with pytest.raises(ValueError, match=re.escape(message)):
         Trainer(port).fit(**given)
 
@@ -155,19 +152,25 @@ def both(model, port, *arguments, **settings):
     return ours, theirs
 
 
+def ruled(port, patience, **plateau):
+    """With a rule for the rate and one for the end, of its own optimizer and module."""
+    cut = schedule.ReduceLROnPlateau(port.optimizer, patience=1, **plateau)
+    stop = schedule.EarlyStopping(port.module, patience=patience, restore_best_weights=True)
+    return dataclasses.replace(port, scheduler=cut, early_stopping=stop)
+
+
 @pytest.mark.long
 def test_its_callbacks_decide_as_those_of_keras_and_see_the_validation():
-    model = keras_model(weighted_metrics=["accuracy", "sparse_categorical_crossentropy"])
+    metrics = ["accuracy", "sparse_categorical_crossentropy"]
+    model, plateau = (
+        keras_model(weighted_metrics=metrics),
+        {"monitor": "val_accuracy", "factor": 0.3},
+    )
     rules = [
-        keras.callbacks.ReduceLROnPlateau(monitor="val_accuracy", factor=0.3, patience=1),
+        keras.callbacks.ReduceLROnPlateau(patience=1, **plateau),
         keras.callbacks.EarlyStopping(patience=3, restore_best_weights=True),
     ]
-    port = port_of(model, weighted_metrics=["accuracy", "sparse_categorical_crossentropy"])
-    plateau = schedule.ReduceLROnPlateau(
-        port.optimizer, factor=0.3, patience=1, monitor="val_accuracy"
-    )
-    stopping = schedule.EarlyStopping(port.module, patience=3, restore_best_weights=True)
-    port = dataclasses.replace(port, scheduler=plateau, early_stopping=stopping)
+    port = ruled(port_of(model, weighted_metrics=metrics), 3, **plateau)
     settings = {"validation_data": (*VAL, VAL_WEIGHTS), "sample_weight": WEIGHTS}
     ours, theirs = both(model, port, X, Y, epochs=40, callbacks=rules, **settings)
     assert worst(ours, theirs) < BAR
@@ -182,9 +185,8 @@ def test_batches_are_fed_as_they_come():
     model = keras_model_again()
     port = port_of(model)
     theirs = model.fit((each for each in batches * 2), verbose=0, **settings).history
-    ours = trained(port, (each for each in batches * 2), **settings)
+    assert worst(trained(port, iter(batches * 2), **settings), theirs) < BAR
     assert worst(weights_of(port), keras_weights(model)) < BAR
-    assert worst(ours, theirs) < BAR
 
 
 class Again:
@@ -218,68 +220,76 @@ def line(rate=0.1, **given):
 
 
 def test_evaluate_and_predict_train_nothing():
-    port = line(metrics=["mae"])
+    port, zeros = line(metrics=["mae"]), 0 * COLUMN
     trainer = Trainer(port)
-    assert trainer.evaluate(COLUMN, 0 * COLUMN) == {"loss": 17.0, "mae": 4.0}
-    assert trainer.evaluate(COLUMN, 0 * COLUMN, batch_size=1, steps=1)["loss"] == 9.0
-    assert trainer.evaluate(COLUMN, 0 * COLUMN, sample_weight=np.array([1.0, 0.0]))["loss"] == 4.5
+    assert trainer.evaluate(COLUMN, zeros) == {"loss": 17.0, "mae": 4.0}
+    assert trainer.evaluate(COLUMN, zeros, batch_size=1, steps=1)["loss"] == 9.0
+    assert trainer.evaluate(COLUMN, zeros, sample_weight=np.array([1.0, 0.0]))["loss"] == 4.5
     assert trainer.predict(COLUMN, batch_size=1).tolist() == [[3.0], [5.0]]
     assert port.module.w.item() == 2.0
 
 
-def test_images_of_numpy_are_turned_and_tensors_are_not():
-    class Shape(Line):
-        def forward(self, x):
-            self.seen = tuple(x.shape)
-            return super().forward(x).flatten(1).mean(1, keepdim=True)
+class Seeing(Line):
+    """Computes with the difference of its inputs, and notes the shape of the first one."""
 
-    net = Shape()
-    trainer = Trainer(Port(net, MeanSquaredError(), torch.optim.SGD(net.parameters(), 0.0)))
-    images = np.zeros((2, 4, 5, 3), np.float32)
-    for x, seen in ((images, (2, 3, 4, 5)), (torch.from_numpy(images), (2, 4, 5, 3))):
-        trainer.predict(x)
-        assert net.seen == seen
-    net.channels_last = True
-    trainer.predict(images)
-    assert net.seen == (2, 4, 5, 3)
+    def forward(self, left, right=0):
+        self.seen = tuple(left.shape)
+        return super().forward(left - right)
+
+
+def seeing(**given):
+    net = Seeing()
+    net.__dict__ |= given
+    return Trainer(Port(net, MeanSquaredError(), torch.optim.SGD(net.parameters(), 0.0)))
+
+
+@one_test
+@pytest.mark.parametrize(
+    ("made", "given", "seen"),
+    [
+        (np.asarray, {}, (2, 3, 4, 5)),
+        (torch.as_tensor, {}, (2, 4, 5, 3)),
+        (np.asarray, {"channels_last": True}, (2, 4, 5, 3)),
+    ],
+)
+def test_images_of_numpy_are_turned_and_tensors_are_not(made, given, seen):
+    trainer = seeing(**given)
+    trainer.predict(made(np.zeros((2, 4, 5, 3), np.float32)))
+    assert trainer.port.module.seen == seen
 
 
 def test_several_inputs_are_arguments_in_order_or_by_name():
-    class Difference(Line):
-        def forward(self, left, right):
-            return super().forward(left - right)
-
-    net = Difference()
-    trainer = Trainer(Port(net, MeanSquaredError(), torch.optim.SGD(net.parameters(), 0.0)))
     for x in ((COLUMN, 3 * COLUMN), {"right": 3 * COLUMN, "left": COLUMN}):
-        assert trainer.predict(x).tolist() == [[-3.0], [-7.0]]
+        assert seeing().predict(x).tolist() == [[-3.0], [-7.0]]
+
+
+class Stop(Callback):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_train_batch_end(self, step, logs):
+        self.seen.append((step, logs["loss"]))
+        self.trainer.stop_training = step == 1
 
 
 def test_a_callback_may_end_the_training_within_an_epoch():
-    class Stop(Callback):
-        def on_train_batch_end(self, step, logs):
-            self.seen = [*getattr(self, "seen", []), (step, logs["loss"])]
-            self.trainer.stop_training = step == 1
-
-    stop = Stop()
-    x = np.array([[1.0], [2.0], [3.0]], np.float32)
-    history = Trainer(line(rate=0.0)).fit(
-        x, 0 * x, batch_size=1, epochs=9, shuffle=False, callbacks=[stop]
-    )
+    stop, x = Stop(), np.array([[1.0], [2.0], [3.0]], np.float32)
+    settings = {"batch_size": 1, "epochs": 9, "shuffle": False, "callbacks": [stop]}
+    history = Trainer(line(rate=0.0)).fit(x, 0 * x, **settings).history
     assert stop.seen == [(0, 9.0), (1, 17.0)]
-    assert history.history == {"loss": [17.0]}
+    assert history == {"loss": [17.0]}
 
 
-def test_a_scheduler_of_torch_is_stepped_by_epoch_or_by_step():
-    rates = {}
-    for interval in ("epoch", "step"):
-        port = line(rate=1e-3, scheduler_interval=interval)
-        scheduler = torch.optim.lr_scheduler.ExponentialLR(port.optimizer, 0.1)
-        port = dataclasses.replace(port, scheduler=scheduler)
-        found = Trainer(port).fit(COLUMN, COLUMN, batch_size=1, epochs=2).history
-        rates[interval] = found["learning_rate"]
-    assert rates["epoch"] == pytest.approx([1e-3, 1e-4])
-    assert rates["step"] == pytest.approx([1e-5, 1e-7])  # as it is at the end of the epoch
+@one_test
+@pytest.mark.parametrize(("interval", "rates"), [("epoch", (1e-3, 1e-4)), ("step", (1e-5, 1e-7))])
+def test_a_scheduler_of_torch_is_stepped_by_epoch_or_by_step(interval, rates):
+    """By step, the rate is that at the end of the epoch."""
+    port = line(rate=1e-3, scheduler_interval=interval)
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(port.optimizer, 0.1)
+    port = dataclasses.replace(port, scheduler=scheduler)
+    found = Trainer(port).fit(COLUMN, COLUMN, batch_size=1, epochs=2).history
+    assert found["learning_rate"] == pytest.approx(rates)
 
 
 def test_a_rule_without_its_metric_warns_and_does_nothing():
@@ -292,27 +302,23 @@ def test_a_rule_without_its_metric_warns_and_does_nothing():
 # --- checkpoints ---------------------------------------------------------------------------------
 
 
-def checkpointed(seeds, epochs, state=None, **settings):
+def checkpointed(seeds, epochs, state=None):
     """A training of a port from the same weights, or its continuation from a checkpoint."""
     torch.manual_seed(5)
-    port = port_of(keras_model(), seeds=seeds)
-    plateau = schedule.ReduceLROnPlateau(port.optimizer, 0.5, patience=1)
-    stopping = schedule.EarlyStopping(port.module, patience=4, restore_best_weights=True)
-    port = dataclasses.replace(port, scheduler=plateau, early_stopping=stopping)
-    trainer = Trainer(port)
+    trainer = Trainer(ruled(port_of(keras_model(), seeds=seeds), 4, factor=0.5))
     if state is not None:
         torch.manual_seed(6)  # another process
         trainer.load_state_dict(state)
-    history = trainer.fit(X, Y, epochs=epochs, validation_data=VAL, **settings)
-    return history, weights_of(port), trainer.state_dict()
+    history = trainer.fit(X, Y, epochs=epochs, validation_data=VAL)
+    return history, weights_of(trainer.port), trainer.state_dict()
 
 
 @pytest.mark.parametrize("seeds", [KerasSeeds(7), None], ids=["keras_order", "torch_order"])
 def test_a_resumed_training_is_the_one_that_was_not_interrupted(seeds, tmp_path):
     whole, weights, _ = checkpointed(seeds, 9)
-    file = tmp_path / "checkpoint.pt"
-    torch.save(checkpointed(seeds, 4)[2], file)
-    resumed, same, _ = checkpointed(seeds, 9, torch.load(file, weights_only=True))
+    torch.save(checkpointed(seeds, 4)[2], tmp_path / "checkpoint.pt")
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    resumed, same, _ = checkpointed(seeds, 9, state)
     assert resumed == whole
     assert len(whole.epoch) == 9
     assert worst(same, weights) == 0
@@ -321,10 +327,7 @@ def test_a_resumed_training_is_the_one_that_was_not_interrupted(seeds, tmp_path)
 def test_a_second_call_of_fit_begins_anew_but_for_weights_and_rate():
     port = line(rate=0.01)
     port = dataclasses.replace(port, early_stopping=schedule.EarlyStopping(port.module, patience=2))
-    trainer = Trainer(port)
-    far = {"validation_data": (COLUMN, COLUMN)}
-    first = trainer.fit(COLUMN, 0 * COLUMN, epochs=2, **far).history["loss"]
-    second = trainer.fit(COLUMN, 0 * COLUMN, epochs=2, **far)
-    assert second.history["loss"][0] < first[-1]
-    assert second.epoch == [0, 1]
-    assert port.early_stopping.epoch == 1
+    trainer, validated = Trainer(port), {"validation_data": (COLUMN, COLUMN)}
+    first, second = (trainer.fit(COLUMN, 0 * COLUMN, epochs=2, **validated) for _ in range(2))
+    assert second.history["loss"][0] < first.history["loss"][-1]
+    assert (second.epoch, port.early_stopping.epoch) == ([0, 1], 1)

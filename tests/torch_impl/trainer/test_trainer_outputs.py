@@ -37,6 +37,10 @@ class Net(nn.Module):
         return dict(zip(NAMES, parts, strict=True)) if self.is_mapping else parts
 
 
+def named(parts):
+    return dict(zip(NAMES, parts, strict=True))
+
+
 def keras_net(is_mapping, **compiled):
     """A model in float64, as its losses and their columns then are."""
     keras.config.set_floatx("float64")
@@ -46,12 +50,10 @@ def keras_net(is_mapping, **compiled):
     inputs = keras.Input((5,))
     h = keras.layers.Dense(7, activation="tanh", name="h")(inputs)
     parts = [
-        keras.layers.Dense(4, activation="softmax", name="a")(h),
-        keras.layers.Dense(2, name="b")(h),
-        keras.layers.Dense(1, activation="sigmoid", name="c")(h),
+        keras.layers.Dense(size, activation=activation, name=name)(h)
+        for name, size, activation in (("a", 4, "softmax"), ("b", 2, None), ("c", 1, "sigmoid"))
     ]
-    made = dict(zip(NAMES, parts, strict=True)) if is_mapping else parts
-    model = keras.Model(inputs, made)
+    model = keras.Model(inputs, named(parts) if is_mapping else parts)
     model.compile(keras.optimizers.SGD(0.1), **compiled)
     return model
 
@@ -64,59 +66,45 @@ def port_losses():
     ]
 
 
-def named(parts):
-    return dict(zip(NAMES, parts, strict=True))
-
-
-IN_ORDER = (
-    {
-        "loss": list(KERAS_LOSSES),
-        "loss_weights": [1.0, 0.3, 2.0],
-        "metrics": [["accuracy"], ["mae"], ["accuracy", "auc"]],
-    },
-    lambda: {
-        "loss": port_losses(),
-        "loss_weights": [1.0, 0.3, 2.0],
-        "output_names": NAMES,
-        "metrics": [["accuracy"], ["mae"], ["accuracy", "auc"]],
-    },
-)
-BY_NAME = (
-    {
-        "loss": named(KERAS_LOSSES),
-        "loss_weights": {"a": 0.5, "b": 1.5, "c": 1.0},
-        "metrics": {"a": ["accuracy"], "c": ["accuracy"]},
-        "weighted_metrics": {"a": ["accuracy"], "b": ["mse"]},
-    },
-    lambda: {
-        "loss": named(port_losses()),
-        "loss_weights": {"a": 0.5, "b": 1.5, "c": 1.0},
-        "metrics": {"a": ["accuracy"], "c": "accuracy"},
-        "weighted_metrics": {"a": ["accuracy"], "b": ["mse"]},
-    },
-)
+# Whether by name or in order; what both are given, Keras and the port; the weights of samples.
 CASES = {
-    "in_order_with_one_weight_a_sample": (IN_ORDER, False, WEIGHTS),
+    "in_order_with_one_weight_a_sample": (
+        False,
+        {
+            "loss_weights": [1.0, 0.3, 2.0],
+            "metrics": [["accuracy"], ["mae"], ["accuracy", "auc"]],
+        },
+        {"loss": list(KERAS_LOSSES)},
+        lambda: {"loss": port_losses(), "output_names": NAMES},
+        WEIGHTS,
+    ),
     "by_name_with_weights_for_each_output": (
-        BY_NAME,
         True,
+        {
+            "loss_weights": {"a": 0.5, "b": 1.5, "c": 1.0},
+            "weighted_metrics": {"a": ["accuracy"], "b": ["mse"]},
+        },
+        {"loss": named(KERAS_LOSSES), "metrics": {"a": ["accuracy"], "c": ["accuracy"]}},
+        lambda: {"loss": named(port_losses()), "metrics": {"a": ["accuracy"], "c": "accuracy"}},
         named([WEIGHTS, WEIGHTS**2, np.ones(N)]),
     ),
 }
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_it_repeats_keras_with_a_loss_a_weight_and_metrics_for_each_output(case):
-    (compiled, settings), is_mapping, weight = case
-    model = keras_net(is_mapping, **compiled)
+@pytest.mark.parametrize(
+    ("is_mapping", "both", "theirs", "own", "weight"), CASES.values(), ids=CASES
+)
+def test_it_repeats_keras_with_a_loss_a_weight_and_metrics_for_each_output(
+    is_mapping, both, theirs, own, weight
+):
+    model = keras_net(is_mapping, **both, **theirs)
     net = Net(model, is_mapping)
-    y = named(Y) if is_mapping else Y
-    rows = (lambda part: named([a[:11] for a in Y])) if is_mapping else None
-    val = (X[:11], rows(Y) if rows else tuple(a[:11] for a in Y))
-    given = {"sample_weight": weight, "validation_data": val, "epochs": 3, "batch_size": 10}
-    history = model.fit(X, y, **given, shuffle=False, verbose=0).history
-    port = Port(net, optimizer=SGD(net.parameters(), learning_rate=0.1), **settings())
-    ours = Trainer(port).fit(X, y, **given, shuffle=False).history
+    y, y_val = (named(part) if is_mapping else part for part in (Y, tuple(a[:11] for a in Y)))
+    given = {"sample_weight": weight, "validation_data": (X[:11], y_val), "epochs": 3}
+    given |= {"batch_size": 10, "shuffle": False}
+    history = model.fit(X, y, **given, verbose=0).history
+    port = Port(net, optimizer=SGD(net.parameters(), learning_rate=0.1), **both, **own())
+    ours = Trainer(port).fit(X, y, **given).history
     assert list(ours) == list(history)
     for name, column in history.items():
         np.testing.assert_allclose(ours[name], column, rtol=0, atol=BAR, err_msg=name)
@@ -136,6 +124,8 @@ def test_it_repeats_keras_with_a_loss_a_weight_and_metrics_for_each_output(case)
 )
 def test_what_does_not_fit_the_outputs_is_an_error_that_says_so(changes, message):
     net = Net(keras_net(is_mapping=True), is_mapping=True)
-    given = {"loss": named(port_losses()), "optimizer": SGD(net.parameters()), **changes}
+    port = Port(
+        net, **{"loss": named(port_losses()), "optimizer": SGD(net.parameters()), **changes}
+    )
     with pytest.raises(ValueError, match=message):
-        Trainer(Port(net, **given)).fit(X, named(Y))
+        Trainer(port).fit(X, named(Y))
