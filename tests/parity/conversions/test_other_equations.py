@@ -16,7 +16,7 @@ SGD, DECAY = torch.optim.SGD, {"weight_decay": 0.01}
 
 def told(kind, config=None, **settings):
     made = kind([torch.nn.Parameter(torch.zeros(2))], **settings)
-    return list(told_of_equations(made, config or {}))
+    return list(notes_on_equations(made, config or {}))
 
 
 @each_row(

@@ -78,8 +78,8 @@ def watched_deltas(decide, rules, others):
 def test_any_two_rules_are_told_apart_also_those_of_torch():
     rules, stoppers = settings(PLATEAUS), settings(STOPPERS)
     torchs = [{**rule, "torch": True, "relative": way} for rule in rules for way in (False, True)]
-    assert list(told_apart(cuts, rules[::3], [*rules, *torchs[::5]])) == []
-    assert list(told_apart(stopped, stoppers, stoppers)) == []
+    assert list(watched_deltas(cuts, rules[::3], [*rules, *torchs[::5]])) == []
+    assert list(watched_deltas(stopped, stoppers, stoppers)) == []
 
 
 def stopped_by_hand(values, s, *, first=math.inf, better=operator.lt, keeps_last=False, anew=True):

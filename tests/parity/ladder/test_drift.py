@@ -10,7 +10,7 @@ from parity.ladder.items import PASS, Item, Level
 
 
 def told(keras, torch):
-    return told_anchors(keras, levels_of(keras, torch)["trajectory"])
+    return anchors_record(keras, levels_of(keras, torch)["trajectory"])
 
 
 def test_each_anchor_tells_the_array_that_is_nearest_to_its_limit_and_its_rounding(anchored):
@@ -66,6 +66,6 @@ DRIFTS = {
 
 @pytest.mark.parametrize(("change", "dtype", "expected"), DRIFTS.values(), ids=DRIFTS)
 def test_trainings_part_at_the_first_step_that_is_too_far(anchored, change, dtype, expected):
-    found = told_drift(*anchored(change, dtype=dtype))
+    found = drift_record(*anchored(change, dtype=dtype))
     assert set(found) == {"steps", "difference", "parted"}
     assert {name: found[name] for name in expected} == expected

@@ -10,7 +10,7 @@ from parity.data.probe_inputs import SCHEDULE_STEPS, rule_sequences
 from parity.errors import InputError
 from parity.ladder.comparers.gradient import of_equal_values
 from parity.ladder.comparers.optimizer import _DIVERGES
-from parity.ladder.comparers.probe import CONSTANT_RATE, HELD_OTHERWISE
+from parity.ladder.comparers.probe import CONSTANT_RATE, IN_OTHER_FORM
 from parity.ladder.items import DIFFERS, FAIL, LEVEL_IDS, PASS, SKIPPED
 from parity.ladder.rounding import LEARNING_RATE
 
@@ -270,7 +270,7 @@ def test_what_is_told_of_the_levels(compared_probe, port, keras, expected):
 
 def test_a_weight_that_the_port_holds_otherwise_leaves_the_others_to_be_compared(compared_probe):
     found = told(compared_probe(OTHER_FORM))["trajectory"]
-    assert found == {FAIL: ["dense2.bias"], LEFT_OUT: {"dense1.kernel in training": HELD_OTHERWISE}}
+    assert found == {FAIL: ["dense2.bias"], LEFT_OUT: {"dense1.kernel in training": IN_OTHER_FORM}}
 
 
 STOP = "epoch at which training stops"

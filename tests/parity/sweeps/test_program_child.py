@@ -173,7 +173,7 @@ def test_a_feed_is_kept_for_all_seeds_that_change_nothing_in_it(
 def test_there_is_no_more_on_the_disk_than_has_room_and_one_feed(spec, tmp_path):
     specs = [spec("by_seed", seed) for seed in range(5)]
     assert sorted(tell(tmp_path / "told", specs, max_bytes=5000)) == [0, 1]  # one has about 4,500
-    with pytest.raises(NotTold):
+    with pytest.raises(FeedMissing):
         feed_of(tmp_path / "told", f"{4:064x}", os.getppid())
 
 

@@ -26,10 +26,10 @@ def test_files_lie_where_they_are_documented(tmp_path):
 def test_a_half_is_begun_by_its_spec_and_complete_once_it_says_so(tmp_path):
     run = RunFolder(tmp_path)
     run.half("torch").path.mkdir()
-    states = [(run.was_begun, run.is_complete)]
+    states = [(run.was_started, run.is_complete)]
     for step in (run.half("torch").spec.touch, run.complete):
         step()
-        states.append((run.was_begun, run.is_complete))
+        states.append((run.was_started, run.is_complete))
     assert states == [(False, False), (True, False), (True, True)]
     assert (tmp_path / "_SUCCESS").exists()
     assert run.logs() == []
