@@ -163,9 +163,10 @@ def top_k(
 
 
 def in_top_k(targets: torch.Tensor, predictions: torch.Tensor, k: int) -> torch.Tensor:
-    """Whether fewer than k predictions are greater than that of the target."""
-    own = predictions.gather(-1, targets.long().unsqueeze(-1))
-    return (predictions > own).sum(-1) < k
+    """Whether fewer than k predictions are greater than that of the target, if it is a class."""
+    is_class = (targets >= 0) & (targets < predictions.shape[-1])
+    score = predictions.gather(-1, torch.where(is_class, targets, 0).long().unsqueeze(-1))
+    return ((predictions > score).sum(-1) < k) & is_class & predictions.isfinite().all(-1)
 
 
 def one_hot(

@@ -12,7 +12,7 @@ from keras import ops
 from rows import each_row
 from test_twin_layers import BAR, assert_twin, difference, fill_weights, twin_of
 
-from torch_impl.keras_config.builders import told_to
+from torch_impl.keras_config.builders import options_with_masks
 from torch_impl.masks import mask_of
 
 pytestmark = pytest.mark.usefixtures("direct", "float64")
@@ -235,4 +235,4 @@ def test_a_mask_for_a_layer_that_takes_none_is_refused():
     with pytest.raises(
         ValueError, match=r"^mask of 'out': expected none, as the layer takes none$"
     ):
-        told_to("out", torch.nn.Linear(3, 2), [x], {"mask": x > 0}, ([None], {}))
+        options_with_masks("out", torch.nn.Linear(3, 2), [x], {"mask": x > 0}, ([None], {}))
