@@ -163,10 +163,14 @@ def top_k(
 
 
 def in_top_k(targets: torch.Tensor, predictions: torch.Tensor, k: int) -> torch.Tensor:
-    """Whether fewer than k predictions are greater than that of the target, if it is a class."""
+    """Whether fewer than k predictions are greater than that of the target.
+
+    A target that is no class is out, and so are all of a row with NaN or infinity.
+    """
     is_class = (targets >= 0) & (targets < predictions.shape[-1])
-    score = predictions.gather(-1, torch.where(is_class, targets, 0).long().unsqueeze(-1))
-    return ((predictions > score).sum(-1) < k) & is_class & predictions.isfinite().all(-1)
+    places = torch.where(is_class, targets, 0).long().unsqueeze(-1)
+    is_in = (predictions > predictions.gather(-1, places)).sum(-1) < k
+    return is_in & is_class & predictions.isfinite().all(-1)
 
 
 def one_hot(

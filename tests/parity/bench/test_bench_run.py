@@ -118,7 +118,14 @@ def test_an_interpreter_that_is_none_is_refused_before_anything_is_measured(stub
     assert stub_run.stub.pids() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def number(request):
+    """A signal as it is in a terminal: a suite in the background of a shell ignores SIGINT."""
+    previous = signal.signal(request.param, signal.default_int_handler)
+    yield request.param
+    signal.signal(request.param, previous)
+
+
 def test_a_signal_ends_the_benchmark_and_leaves_what_was_measured(stub_run, number):
     before, handler, told = open_files(), signal.getsignal(number), []
 
