@@ -221,6 +221,11 @@ class Epochs:
         self._pass: Iterator[Batch] | None = None
         self._num_yielded = 0
 
+    @property
+    def number(self) -> int | None:
+        """Number of batches of an epoch; None if it is not known."""
+        return self._batches.number if self._steps is None else self._steps
+
     def epoch(self) -> Iterator[Batch]:
         """Yields the batches of the next epoch."""
         if self._steps is None:

@@ -1,7 +1,7 @@
 """Callbacks: what a trainer calls at certain moments; schedulers and rules of a port become some.
 
-The moments are those of Keras's `fit`: before the first epoch, before and after each epoch, after
-each step, and after the last epoch. After an epoch, `logs` already has its validation.
+The moments are those of Keras's `fit`: before the first epoch, before and after each epoch, before
+and after each step, and after the last epoch. After an epoch, `logs` already has its validation.
 """
 
 from __future__ import annotations
@@ -36,8 +36,12 @@ class Callback:
 
     @property
     def watches_steps(self) -> bool:
-        """Whether `on_train_batch_end` does anything."""
-        return type(self).on_train_batch_end is not Callback.on_train_batch_end
+        """Whether `on_train_batch_begin` or `on_train_batch_end` does anything."""
+        kind = type(self)
+        return (kind.on_train_batch_begin, kind.on_train_batch_end) != (
+            Callback.on_train_batch_begin,
+            Callback.on_train_batch_end,
+        )
 
     def on_train_begin(self) -> None:
         """Before the first epoch of a call of `fit`."""
@@ -45,8 +49,11 @@ class Callback:
     def on_epoch_begin(self, epoch: int) -> None:
         """Before an epoch, counted from 0."""
 
+    def on_train_batch_begin(self, step: int) -> None:
+        """Before a step, counted from 0 in each epoch."""
+
     def on_train_batch_end(self, step: int, logs: Mapping[str, float]) -> None:
-        """After a step, counted from 0 in each epoch, with the running means of the epoch."""
+        """After a step, with the running means of the epoch; a loop of the port's own has none."""
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """After an epoch and its validation; what is added to `logs` goes into the history."""

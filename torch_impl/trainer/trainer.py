@@ -8,11 +8,10 @@ Source: keras 3.15 `backend/tensorflow/trainer.py`, `trainers/trainer.py`.
 
 from __future__ import annotations
 
-import itertools
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -30,6 +29,7 @@ from torch_impl.trainer.batches import (
     sorted_data,
 )
 from torch_impl.trainer.callbacks import Callback, Scheduling, as_callback, callbacks_of
+from torch_impl.trainer.loop import LoopBatches, LoopSteps, in_eval_mode
 from torch_impl.trainer.measures import History
 from torch_impl.trainer.step import GivenStepper, Stepper
 
@@ -162,7 +162,7 @@ class Trainer:
         for epoch in range(first, epochs):
             for callback in self._callbacks:
                 callback.on_epoch_begin(epoch)
-            logs = self._train(fed.epoch())
+            logs = self._train(fed)
             if val_batches is not None and is_validated(epoch, validation_freq):
                 found = self._evaluated(Epochs(val_batches, validation_steps))
                 logs |= {f"val_{name}": value for name, value in found.items()}
@@ -210,9 +210,9 @@ class Trainer:
         """
         check_numbers(batch_size=batch_size)
         given, _ = sorted_data(x, None, None, None, 0.0, None, self._stepper.dtype)
-        self.port.called.eval()
         batches = self._batches(given, batch_size)
-        return _joined([self._stepper.forward(batch.x) for batch in batches])
+        with self._evaluating():
+            return _joined([self._stepper.forward(batch.x) for batch in batches])
 
     def state_dict(self) -> dict[str, Any]:
         """Returns all that a training needs to go on as if it had not been interrupted.
@@ -312,16 +312,17 @@ class Trainer:
         self._waiting = None
         return self._num_epochs if initial_epoch is None else initial_epoch
 
-    def _train(self, batches: Iterable[Batch]) -> dict[str, float]:
-        """Trains on batches; returns loss and metrics."""
+    def _train(self, fed: Epochs) -> dict[str, float]:
+        """Trains on the batches of an epoch; returns loss and metrics."""
         stepper, measures = self._stepper, self._stepper.measures
-        stepper.port.called.train()
-        measures.reset()
         watching = [each for each in self._callbacks if each.watches_steps]
+        measures.reset()
         if self.port.train_epoch is not None:
-            with self._counted_steps(watching):
-                return dict(self.port.train_epoch(map(Batch.parts, batches)))
-        for number, batch in enumerate(batches):
+            return self._train_by_loop(fed, watching)
+        stepper.port.called.train()
+        for number, batch in enumerate(fed.epoch()):
+            for callback in watching:
+                callback.on_train_batch_begin(number)
             made = stepper.step(batch)
             measures.update(*made, stepper.measured_batch(batch), stepper.parts)
             for callback in watching:
@@ -330,35 +331,46 @@ class Trainer:
                 break
         return dict(measures)
 
+    def _train_by_loop(self, fed: Epochs, watching: Sequence[Callback]) -> dict[str, float]:
+        """Calls the port's own loop, in the modes in which it has left the module."""
+        assert self.port.train_epoch is not None
+        told = [each for each in watching if not isinstance(each, Scheduling)]  # it steps them
+
+        def begin(number: int) -> None:
+            for callback in told:
+                callback.on_train_batch_begin(number)
+
+        def end(number: int) -> None:
+            for callback in told:
+                callback.on_train_batch_end(number, {"loss": math.nan})
+
+        def batches() -> Iterator[Batch]:
+            for batch in fed.epoch():
+                if self.stop_training:
+                    return
+                yield batch
+
+        steps = LoopSteps(self.port.module, self._stepper.optimizer, begin, end)
+        with steps.watched():
+            return dict(self.port.train_epoch(steps.batches(batches(), fed.number)))
+
     def _evaluated(self, fed: Epochs) -> dict[str, float]:
-        """Returns loss and metrics of an epoch in eval mode."""
+        """Returns loss and metrics of an epoch: by the port's own loop, or in eval mode."""
         stepper, measures = self._stepper, self._stepper.measures
-        stepper.port.called.eval()
         measures.reset()
         if self.port.evaluate is not None:
-            return dict(self.port.evaluate(map(Batch.parts, fed.epoch())))
-        with torch.no_grad():
+            return dict(self.port.evaluate(LoopBatches(fed.epoch(), fed.number)))
+        with torch.no_grad(), self._evaluating():
             for batch in fed.epoch():
                 made = stepper.evaluated(batch)
                 measures.update(*made, stepper.measured_batch(batch), stepper.parts)
         return dict(measures)
 
-    @contextmanager
-    def _counted_steps(self, watching: Sequence[Callback]) -> Iterator[None]:
-        """Tells callbacks of the steps that a loop of the port's own makes, without their loss."""
-        number = itertools.count()
-
-        def after(*_: Any) -> None:
-            step = next(number)
-            for callback in watching:
-                if not isinstance(callback, Scheduling):  # the loop steps them itself
-                    callback.on_train_batch_end(step, {"loss": math.nan})
-
-        hook = self._stepper.optimizer.register_step_post_hook(after)
-        try:
-            yield
-        finally:
-            hook.remove()
+    def _evaluating(self) -> AbstractContextManager[Any]:
+        called = self.port.called
+        if self.port.train_epoch is not None:
+            return in_eval_mode(called)
+        return nullcontext(called.eval())
 
 
 def _joined(parts: Sequence[Any]) -> Any:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from parity.halves.torch.casts import without_casts
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.port.slots import counters_of, set_slots, slots_of, why_not_carried
+from parity.halves.torch.program.kept import in_float64, kept, reached
 from parity.halves.torch.program.masks import Masks, mask_states
 from parity.halves.torch.program.stepper import Runner
 from parity.traces.anchor_folder import AnchorFolder
@@ -23,156 +22,7 @@ from parity.traces.anchors import FLOAT32, Anchor, AnchorPlan
 from parity.traces.trace import PortWriter
 from parity.traces.training_recorder import AnchoredSteps, moved
 from torch_impl.port import Port
-
-# --------------------------------------------------------------------------------------------------
-#
-# kept: the state of a port in the middle of its training, put back after a block as it was.
-#
-# The tensors of module and optimizer, the random numbers, and the plain values that modules, rules
-# and functions of the user count with: a loss that counts its calls goes on where it was.
-
-
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
-
-
-@contextmanager
-def kept(port: Port) -> Iterator[None]:
-    """Puts a port back, after the block, into its present state.
-
-    Everything is put back into the objects that have it, since code of the user may hold them.
-    """
-    restore = [_tensors(port), _optimizer(port.optimizer), *map(_plain, _objects(port))]
-    random = torch.get_rng_state()
-    try:
-        yield
-    finally:
-        for each in restore:
-            each()
-        torch.set_rng_state(random)
-
-
-@contextmanager
-def in_float64(port: Port) -> Iterator[None]:
-    """Makes everything float64 in the block; `kept` around it makes it what it was."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    for module in _modules(port):
-        module.double()
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
-
-
-def _tensors(port: Port) -> Callable[[], None]:
-    """Gives a module other tensors with the same values; returns what puts its own back."""
-    owners = [inner for module in _modules(port) for inner in module.modules()]
-    parameters = {
-        id(p): (p, p.data, p.grad, p.requires_grad) for m in _modules(port) for p in m.parameters()
-    }
-    buffers = [(owner, dict(owner._buffers)) for owner in {id(o): o for o in owners}.values()]
-    for parameter, data, _, _ in parameters.values():
-        parameter.grad = None
-        parameter.data = data.clone()
-    for owner, tensors in buffers:
-        for name, buffer in tensors.items():
-            owner._buffers[name] = None if buffer is None else buffer.clone()
-
-    def restore() -> None:
-        for parameter, data, gradient, is_trained in parameters.values():
-            parameter.grad = None
-            parameter.data = data
-            parameter.grad = gradient
-            parameter.requires_grad_(is_trained)
-        for owner, tensors in buffers:
-            owner._buffers.clear()
-            owner._buffers.update(tensors)
-
-    return restore
-
-
-def _optimizer(optimizer: Any) -> Callable[[], None]:
-    state = {parameter: copy.deepcopy(slots) for parameter, slots in optimizer.state.items()}
-    groups = [
-        {name: copy.deepcopy(value) for name, value in group.items() if name != "params"}
-        for group in optimizer.param_groups
-    ]
-    schedule = getattr(optimizer, "schedule", None)
-
-    def restore() -> None:
-        optimizer.state.clear()
-        optimizer.state.update(state)
-        for group, before in zip(optimizer.param_groups, groups, strict=True):
-            for name in [name for name in group if name not in before and name != "params"]:
-                del group[name]
-            group.update(before)
-        if schedule is not None:
-            optimizer.schedule = schedule
-
-    return restore
-
-
-def _modules(port: Port) -> list[nn.Module]:
-    """Returns the modules of a port whose tensors take part in a step."""
-    found = (port.module, port.loss, port.validation_loss)
-    return [each for each in found if isinstance(each, nn.Module)]
-
-
-def _objects(port: Port) -> list[Any]:
-    """Returns what may count: modules, rules, and functions of the user."""
-    found: list[Any] = [inner for module in _modules(port) for inner in module.modules()]
-    found += [*port.schedulers, port.early_stopping]
-    given = (port.loss, port.validation_loss, port.before_step, port.train_epoch, port.evaluate)
-    for function in (*given, port.feed, port.target, port.output):
-        found += [*_functions(function), getattr(function, "__self__", None)]
-    return list({id(each): each for each in found if each is not None}.values())
-
-
-def _functions(function: Any, depth: int = 3) -> Iterator[Any]:
-    """Yields a function and those that it holds, as a decorated one does."""
-    yield function
-    for cell in getattr(function, "__closure__", None) or () if depth else ():
-        if inspect.isfunction(content := _content(cell)):
-            yield from _functions(content, depth - 1)
-
-
-def _content(cell: Any) -> Any:
-    """Returns what a variable of an outer function holds; a list, which is not plain, if unset."""
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return []
-
-
-def _plain(holder: Any) -> Callable[[], None]:
-    """Returns what puts the plain values back that an object or a function holds."""
-    values = _plain_values(getattr(holder, "__dict__", {}))
-    cells: list[tuple[Any, Any]] = []
-    if inspect.isfunction(holder):
-        given = [(cell, _content(cell)) for cell in holder.__closure__ or ()]
-        cells = [(cell, content) for cell, content in given if isinstance(content, _PLAIN)]
-
-    def restore() -> None:
-        if values:
-            vars(holder).update(values)
-        for cell, content in cells:
-            cell.cell_contents = content
-
-    return restore
-
-
-def _plain_values(given: Any) -> dict[str, Any]:
-    """Returns the plain values among attributes, and copies of lists and dictionaries of them."""
-    found: dict[str, Any] = {}
-    for name, value in dict(given).items():
-        if isinstance(value, _PLAIN):
-            found[name] = value
-        elif type(value) in (list, tuple) and all(isinstance(each, _PLAIN) for each in value):
-            found[name] = type(value)(value)
-        elif type(value) is dict and all(isinstance(each, _PLAIN) for each in value.values()):
-            found[name] = dict(value)
-    return found
-
+from torch_impl.trainer import Callback
 
 # --- Anchors: starts a port from recorded states of the reference, in its own training ------------
 #
@@ -184,8 +34,8 @@ def _plain_values(given: Any) -> dict[str, Any]:
 _DO = "run it with `--dtype float64`, or use an optimizer of torch_impl.optim or torch.optim"
 
 
-class Anchors:
-    """Makes the steps from anchors while a port trains.
+class Anchors(Callback):
+    """Makes the steps from anchors while a port trains: a callback of its training.
 
     Args:
         port: with the weights of its own training.
@@ -222,10 +72,8 @@ class Anchors:
         self.are_made = False
         self.wall_s = 0.0
 
-    def before_step(self) -> None:
+    def on_train_batch_begin(self, step: int) -> None:
         """Makes the steps from an anchor that is in front of the next step of the training."""
-        if self.are_made:
-            return
         started = time.perf_counter()
         self._before_step()
         self.wall_s += time.perf_counter() - started
@@ -241,12 +89,11 @@ class Anchors:
         if anchor is not None:
             self._from(anchor)
 
-    def after_step(self) -> None:
-        """Keeps the state after a step of the training's own."""
-        if not self.are_made:
-            started = time.perf_counter()
-            self._step_state = [value.clone() for value in self._values()]
-            self.wall_s += time.perf_counter() - started
+    def on_train_batch_end(self, step: int, logs: Mapping[str, float]) -> None:
+        """Keeps the state after a step of the training."""
+        started = time.perf_counter()
+        self._step_state = [value.clone() for value in self._values()]
+        self.wall_s += time.perf_counter() - started
 
     def finish(self) -> None:
         """Writes what changed between the steps of the training."""
@@ -270,7 +117,8 @@ class Anchors:
         self.are_made = True
         try:
             with ExitStack() as stack:
-                stack.enter_context(kept(self._built))
+                found = reached(self._built)
+                stack.enter_context(kept(self._built, found))
                 stack.enter_context(self._masks.kept())
                 if self._built.seeds is not None:  # elsewhere it draws its masks by itself
                     by_layer = mask_states(self._port)
@@ -278,7 +126,7 @@ class Anchors:
                     stack.enter_context(self._masks.active())
                 if why is None and self._port.dtype == FLOAT32:
                     self._rounded(anchor)
-                stack.enter_context(in_float64(self._built))
+                stack.enter_context(in_float64(self._built, found))
                 stack.enter_context(self._port.computing("float64"))
                 with without_casts("float64"):  # as in Keras's steps
                     self._exact(anchor, is_whole=why is None).write(self._writer, anchor.step)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,10 +26,7 @@ from torch_impl.metrics import Metric
 from torch_impl.port import Port
 from torch_impl.trainer import Batch, Callback, Stepper
 from torch_impl.trainer.batches import leaves, mapped, weighting
-
-if TYPE_CHECKING:
-    from parity.halves.torch.program.anchors import Anchors
-
+from torch_impl.trainer.loop import LoopBatches, LoopSteps, in_eval_mode
 
 # --- ReplayedStepper: steps of a port on what Keras was fed, measured by Keras's metrics ----------
 
@@ -58,14 +54,12 @@ class ReplayedStepper(StepperOfPort):
 
     Attributes:
         rate: of the last step, if they are noted.
-        anchors: told of every step of the training; None: nobody is.
     """
 
     def __init__(self, port: PortUnderTest, built: Any, form: str) -> None:
         super().__init__(built)
         self._port, self._form = port, form
         self.rate = 0.0
-        self.anchors: Anchors | None = None
         self._has_metrics = bool(port.built.metrics or port.built.weighted_metrics)
 
     @property
@@ -102,31 +96,24 @@ class ReplayedStepper(StepperOfPort):
         returned = self._port.choose(returned)
         return returned if self._port.outputs.names else first_tensor(returned)
 
-    def step(self, batch: Batch) -> tuple[torch.Tensor, Any]:
-        """Makes a step of training; returns the loss of a prepared batch, and what is measured."""
-        if self.anchors is None:
-            return super().step(batch)
-        self.anchors.before_step()
-        made = super().step(batch)
-        self.anchors.after_step()
-        return made
+    def note_rates(self, is_other: Callable[[], bool]) -> None:
+        """Notes the rate of every step from now on, also of a loop of the port's own.
 
-    def watch(self, anchors: Anchors) -> None:
-        """Tells anchors of every step, also of those that a loop of the port's own makes."""
-        if self.port.train_epoch is None:
-            self.anchors = anchors
-            return
-        self.optimizer.register_step_pre_hook(lambda *_: anchors.before_step())
-        self.optimizer.register_step_post_hook(lambda *_: anchors.after_step())
-
-    def note_rates(self) -> None:
-        """Notes the rate of every step from now on, also of a loop of the port's own."""
+        Args:
+            is_other: whether a step is none of the training.
+        """
         watch = StepRate(self.optimizer)
+        self.rate = float(self.optimizer.param_groups[0]["lr"])
+
+        def begin(*_: Any) -> None:
+            if not is_other():
+                watch.begin()
 
         def end(*_: Any) -> None:
-            self.rate = watch.end()
+            if not is_other():
+                self.rate = watch.end()
 
-        self.optimizer.register_step_pre_hook(lambda *_: watch.begin())
+        self.optimizer.register_step_pre_hook(begin)
         self.optimizer.register_step_post_hook(end)
 
     def measured(self, output: Any) -> Any:
@@ -223,25 +210,42 @@ class Runner:
         """
         stepper, built = self._stepper, self._built
         batches = [self._batch(nest) for nest in anchor.batches]
+        if built.train_epoch is not None:
+            return self._steps_of_loop(batches, anchor.rates, number, lambda: keep(None, {}))
         built.called.train()
-        with self._given_rates(anchor.rates):
-            if built.train_epoch is not None:
-                with self._after_steps(number, lambda: keep(None, {})):
-                    return dict(built.train_epoch([batch.parts() for batch in batches]))
-            stepper.measures.reset()
-            for batch in batches[:number]:
+        stepper.measures.reset()
+        for batch, rate in zip(batches[:number], anchor.rates, strict=False):
+            with self._given_rate(float(rate)):
                 stepper.measures.update(*stepper.step(batch), batch)
-                keep(stepper.measures["loss"], dict(stepper.measures))
+            keep(stepper.measures["loss"], dict(stepper.measures))
         return dict(stepper.measures)
+
+    def _steps_of_loop(
+        self, batches: Sequence[Batch], rates: np.ndarray, number: int, keep: Callable[[], None]
+    ) -> dict[str, float]:
+        """Lets the loop of the port make steps, in the modes in which it has left the module."""
+        built, rate = self._built, ExitStack()
+
+        def begin(step: int) -> None:
+            rate.enter_context(self._given_rate(float(rates[step])))
+
+        def end(step: int) -> None:
+            rate.close()
+            if step < number:
+                keep()
+
+        assert built.train_epoch is not None
+        steps = LoopSteps(built.module, self._stepper.optimizer, begin, end)
+        with rate, steps.watched():
+            return dict(built.train_epoch(steps.batches(batches, len(batches))))
 
     def evaluated(self, batches: Sequence[Batch]) -> dict[str, float]:
         """Returns the numbers of a validation."""
         stepper, built = self._stepper, self._built
-        built.called.eval()
         if built.evaluate is not None:
-            return dict(built.evaluate([batch.parts() for batch in batches]))
+            return dict(built.evaluate(LoopBatches(batches, len(batches))))
         stepper.measures.reset()
-        with torch.no_grad():
+        with torch.no_grad(), in_eval_mode(built.called):
             for batch in batches:
                 stepper.measures.update(*stepper.evaluated(batch), batch)
         return dict(stepper.measures)
@@ -278,42 +282,19 @@ class Runner:
         return self._stepper.prepared(batch)
 
     @contextmanager
-    def _given_rates(self, rates: np.ndarray) -> Iterator[None]:
-        """Makes the steps of the block with given rates, whatever schedule the port has."""
-        left, optimizer = itertools.chain(rates.tolist()), self._stepper.optimizer
-        active: list[StepRate] = []
-
-        def begin(*_: Any) -> None:
-            if (rate := next(left, None)) is not None:
-                active.append(StepRate(optimizer, rate))
-                active[-1].begin()
-
-        def end(*_: Any) -> None:
-            while active:
-                active.pop().end()
-
-        hooks = [optimizer.register_step_pre_hook(begin), optimizer.register_step_post_hook(end)]
+    def _given_rate(self, rate: float) -> Iterator[None]:
+        """Makes the steps of the block with a given rate, whatever schedule the port has."""
+        optimizer = self._stepper.optimizer
+        watch = StepRate(optimizer, rate)
+        hooks = [
+            optimizer.register_step_pre_hook(lambda *_: watch.begin()),
+            optimizer.register_step_post_hook(lambda *_: watch.end()),
+        ]
         try:
             yield
         finally:
-            end()
             for hook in hooks:
                 hook.remove()
-
-    @contextmanager
-    def _after_steps(self, number: int, function: Callable[[], None]) -> Iterator[None]:
-        """Calls a function after each of the first steps of the block."""
-        left = iter(range(number))
-
-        def after(*_: Any) -> None:
-            if next(left, None) is not None:
-                function()
-
-        hook = self._stepper.optimizer.register_step_post_hook(after)
-        try:
-            yield
-        finally:
-            hook.remove()
 
 
 def _metric_in(dtype: torch.dtype, given: Any) -> Any:

@@ -254,26 +254,25 @@ def train(
     built = complete(port, writer)
     masks = Masks(port, port.keras.facts["masks"])
     stepper = ReplayedStepper(port, built, form)
-    stepper.note_rates()
     recorder = TrainingRecorder(writer, port.weights)
     anchors = None
     if folder is not None:
         anchors = Anchors(port, built, form, masks, folder, _first_validation(*fed), writer)
-        stepper.watch(anchors)
+    stepper.note_rates(lambda: anchors is not None and anchors.are_made)
     total = num_steps_of(port.keras.facts["fit"], fed[1])
-    recording = _Recording(recorder, stepper, lambda step, loss: report(step, total, loss), anchors)
+    recording = _Recording(recorder, stepper, lambda step, loss: report(step, total, loss))
     evaluations = [] if evaluated is None else [Evaluation(stepper, evaluated, writer)]
     phantom = PhantomSteps(port, built, masks, fed[1].get("phantom_steps", {}))
 
     def after_pass(epoch: int) -> None:
         if phantom.after(epoch) and anchors is not None:
-            anchors.after_step()  # no change between two steps
+            anchors.on_train_batch_end(0, {})  # no change between two steps
 
     started = time.perf_counter()
     with nullcontext() if port.built.seeds is not None else masks.active():
         history = Trainer(built, stepper).fit(
             **arguments_of(port.keras.facts["fit"], built, *fed, after_pass),
-            callbacks=[recording, *evaluations],
+            callbacks=[*([] if anchors is None else [anchors]), recording, *evaluations],
         )
     wall_s = time.perf_counter() - started
     wall_s -= sum(each.wall_s for each in (anchors, *evaluations) if each is not None)
@@ -304,7 +303,7 @@ def _train_by_steps(
     stepper: Any = OwnStepper(port, trained)  # it has no loss and no optimizer, as a Stepper has
     recorder = TrainingRecorder(writer, port.weights)
     total = num_steps_of(port.keras.facts["fit"], fed[1])
-    recording = _Recording(recorder, stepper, lambda step, loss: report(step, total, loss), None)
+    recording = _Recording(recorder, stepper, lambda step, loss: report(step, total, loss))
     started = time.perf_counter()
     history = Trainer(port.built, stepper).fit(
         **arguments_of(port.keras.facts["fit"], port.built, *fed), callbacks=[recording]
@@ -541,10 +540,8 @@ class _Recording(Callback):
         recorder: TrainingRecorder,
         stepper: ReplayedStepper | OwnStepper,
         report: Callable[[int, float], None],
-        anchors: Anchors | None,
     ) -> None:
         self._recorder, self._stepper, self._report = recorder, stepper, report
-        self._anchors = anchors
         self._step = 0
 
     def on_train_begin(self) -> None:
@@ -553,8 +550,6 @@ class _Recording(Callback):
 
     def on_train_batch_end(self, step: int, logs: Mapping[str, float]) -> None:
         """After every step."""
-        if self._anchors is not None and self._anchors.are_made:
-            return
         loss = loss_of(logs)
         if not self._step:
             self._recorder.on_first_step(logs)

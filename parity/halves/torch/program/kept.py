@@ -1,0 +1,273 @@
+"""kept: all that a port has in the middle of its training, put back after a block as it was."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import random
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from torch_impl.port import Port
+
+# What code of the user goes on with is what its functions can reach: the module, optimizers and
+# schedulers, averages of weights, counters, lists of numbers. So that is looked for, and not known
+# by kinds: attributes of objects, entries of containers, variables of outer functions, and globals
+# that a function names.
+
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
+_CONTAINERS = (dict, list, set, deque)
+_DEPTH = 6  # of what holds what
+_MOST_OBJECTS = 5_000
+_SMALL = 4_096  # entries of a tensor that is kept, whatever it is
+
+
+@dataclass
+class Reached:
+    """What the functions of a port can reach, each once.
+
+    Attributes:
+        modules: outer ones; their parts are in them.
+        optimizers: all.
+        holders: objects and functions with attributes.
+        containers: that can be changed.
+        tensors: that belong to no module and no optimizer.
+    """
+
+    modules: list[nn.Module] = field(default_factory=list)
+    optimizers: list[torch.optim.Optimizer] = field(default_factory=list)
+    holders: list[Any] = field(default_factory=list)
+    containers: list[Any] = field(default_factory=list)
+    tensors: list[torch.Tensor] = field(default_factory=list)
+
+
+def reached(port: Port) -> Reached:
+    """Returns what a port has and its functions can reach."""
+    found = Reached()
+    known: set[int] = {id(port)}
+    waiting: deque[tuple[Any, int]] = deque((each, 0) for each in vars(port).values())
+    while waiting and len(known) < _MOST_OBJECTS:
+        value, depth = waiting.popleft()
+        if id(value) in known or isinstance(value, (*_PLAIN, type, ModuleType, np.ndarray)):
+            continue
+        known.add(id(value))
+        inner: list[Any] = []
+        if isinstance(value, torch.Tensor):
+            found.tensors.append(value)
+        elif isinstance(value, nn.Module):
+            found.modules.append(value)
+            known |= {id(tensor) for tensor in _tensors_of(value)}
+            inner = [v for part in value.modules() for v in _attributes(part).values()]
+            found.holders += list(value.modules())
+            known |= {id(part) for part in value.modules()}
+        elif isinstance(value, torch.optim.Optimizer):
+            found.optimizers.append(value)
+        elif isinstance(value, _CONTAINERS):
+            found.containers.append(value)
+            inner = list(value.values() if isinstance(value, dict) else value)
+        elif isinstance(value, tuple):
+            inner = list(value)
+        elif callable(value) or hasattr(value, "__dict__"):
+            found.holders.append(value)
+            inner = [*_held(value), *_attributes(value).values()]
+        if depth < _DEPTH:
+            waiting += ((each, depth + 1) for each in inner)
+    return found
+
+
+def _tensors_of(module: nn.Module) -> Iterator[torch.Tensor]:
+    yield from module.parameters()
+    yield from module.buffers()
+
+
+def _attributes(holder: Any) -> dict[str, Any]:
+    """Returns the attributes of an object, without those in which a module keeps its parts."""
+    found = getattr(holder, "__dict__", {})
+    if not isinstance(holder, nn.Module):
+        return dict(found) if isinstance(found, Mapping) else {}
+    return {name: value for name, value in found.items() if name not in _OF_MODULES}
+
+
+_OF_MODULES = frozenset(vars(nn.Module())) - {"training"}
+
+
+def _held(value: Any) -> Iterator[Any]:
+    """Yields what a function holds: of outer functions, its own defaults, what it is bound to."""
+    if isinstance(value, partial):
+        yield from (value.func, *value.args, *value.keywords.values())
+    yield getattr(value, "__self__", None)
+    if inspect.ismethod(value):
+        value = value.__func__
+    if not isinstance(value, FunctionType):
+        return
+    yield from map(_content, value.__closure__ or ())
+    yield from (*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values())
+    for name in _names(value.__code__):
+        if (named := value.__globals__.get(name)) is not None and _is_of_user(named, value):
+            yield named
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _is_of_user(named: Any, function: FunctionType) -> bool:
+    """Whether a global is a value, or a function of the same file."""
+    is_function = isinstance(named, FunctionType)
+    return not is_function or named.__module__ == function.__module__
+
+
+def _content(cell: Any) -> Any:
+    """Returns what a variable of an outer function holds; None if it is unset."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
+
+
+# --- kept -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def kept(port: Port, found: Reached | None = None) -> Iterator[None]:
+    """Puts a port back, after the block, into its present state.
+
+    Everything is put back into the objects that have it, since code of the user may hold them.
+
+    Args:
+        port: in its training.
+        found: what it can reach; None: it is looked for.
+    """
+    found = found or reached(port)
+    shapes = {tuple(tensor.shape) for each in found.modules for tensor in _tensors_of(each)}
+    restore = [
+        _tensors(found.modules),
+        *map(_optimizer, found.optimizers),
+        *map(_plain, found.holders),
+        *map(_container, found.containers),
+        *(_tensor(each) for each in found.tensors if _is_state(each, shapes)),
+    ]
+    drawn = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    try:
+        yield
+    finally:
+        for each in restore:
+            each()
+        torch.set_rng_state(drawn[0])
+        np.random.set_state(drawn[1])
+        random.setstate(drawn[2])
+
+
+@contextmanager
+def in_float64(port: Port, found: Reached | None = None) -> Iterator[None]:
+    """Makes all modules float64 in the block; `kept` around it makes them what they were."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    for module in (found or reached(port)).modules:
+        module.double()
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _is_state(tensor: torch.Tensor, shapes: set[tuple[int, ...]]) -> bool:
+    """Whether a tensor may change in a step: it is no data, which would be large."""
+    return tensor.numel() <= _SMALL or tuple(tensor.shape) in shapes
+
+
+def _tensor(tensor: torch.Tensor) -> Callable[[], None]:
+    value = tensor.detach().clone()
+
+    def restore() -> None:
+        tensor.detach().copy_(value)
+
+    return restore
+
+
+def _container(container: Any) -> Callable[[], None]:
+    content = copy.copy(container)
+
+    def restore() -> None:
+        container.clear()
+        (container.extend if isinstance(container, list | deque) else container.update)(content)
+
+    return restore
+
+
+def _tensors(modules: list[nn.Module]) -> Callable[[], None]:
+    """Gives modules other tensors with the same values; returns what puts their own back."""
+    owners = [inner for module in modules for inner in module.modules()]
+    parameters = {
+        id(p): (p, p.data, p.grad, p.requires_grad) for m in modules for p in m.parameters()
+    }
+    buffers = [(owner, dict(owner._buffers)) for owner in {id(o): o for o in owners}.values()]
+    for parameter, data, _, _ in parameters.values():
+        parameter.grad = None
+        parameter.data = data.clone()
+    for owner, tensors in buffers:
+        for name, buffer in tensors.items():
+            owner._buffers[name] = None if buffer is None else buffer.clone()
+
+    def restore() -> None:
+        for parameter, data, gradient, is_trained in parameters.values():
+            parameter.grad = None
+            parameter.data = data
+            parameter.grad = gradient
+            parameter.requires_grad_(is_trained)
+        for owner, tensors in buffers:
+            owner._buffers.clear()
+            owner._buffers.update(tensors)
+
+    return restore
+
+
+def _optimizer(optimizer: Any) -> Callable[[], None]:
+    state = {parameter: copy.deepcopy(slots) for parameter, slots in optimizer.state.items()}
+    groups = [
+        {name: copy.deepcopy(value) for name, value in group.items() if name != "params"}
+        for group in optimizer.param_groups
+    ]
+    schedule = getattr(optimizer, "schedule", None)
+
+    def restore() -> None:
+        optimizer.state.clear()
+        optimizer.state.update(state)
+        for group, before in zip(optimizer.param_groups, groups, strict=True):
+            for name in [name for name in group if name not in before and name != "params"]:
+                del group[name]
+            group.update(before)
+        if schedule is not None:
+            optimizer.schedule = schedule
+
+    return restore
+
+
+def _plain(holder: Any) -> Callable[[], None]:
+    """Returns what puts the plain values back that an object or a function holds."""
+    values = {n: v for n, v in _attributes(holder).items() if isinstance(v, _PLAIN)}
+    cells: list[tuple[Any, Any]] = []
+    if isinstance(holder, FunctionType):
+        given = [(cell, _content(cell)) for cell in holder.__closure__ or ()]
+        cells = [(cell, content) for cell, content in given if isinstance(content, _PLAIN)]
+
+    def restore() -> None:
+        if values:
+            vars(holder).update(values)
+        for cell, content in cells:
+            cell.cell_contents = content
+
+    return restore
