@@ -15,6 +15,7 @@ from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match
 from parity.ladder.anchored_tolerance import RATE, SAME_RATE
 from parity.ladder.comparers.decisions import BETWEEN_STEPS
 from parity.ladder.comparers.flow import IMAGES, SAMPLES, SUMS
+from parity.ladder.own_loop import BATCH_OF_STEP, EVALUATED, STEPS_OF_BATCH, TRAINING
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -321,6 +322,34 @@ def _weights_that_give(
     return ""
 
 
+def _of_loop(evidence: TrainingEvidence) -> Found:
+    """Says which batch a loop uses in the place of another, or how often it steps for one."""
+    item = evidence.item
+    if item.name == BATCH_OF_STEP:
+        text = (
+            f"step {item.step} is of batch {item.torch} of its epoch, in the place of {item.keras}"
+        )
+    else:
+        text = f"in step {item.step} the optimizer steps {item.torch} times, elsewhere {item.keras}"
+    yield "I4", Match(NUMBERS, text)
+
+
+def _mode(evidence: TrainingEvidence) -> Found:
+    """Recognises a loop whose module is in eval mode while it trains, or the reverse."""
+    torch, item = evidence.torch, evidence.item
+    key = EVALUATED if item.name.startswith("val_") or item.name == BETWEEN_STEPS else TRAINING
+    if key not in torch:
+        return
+    if key == EVALUATED and torch[key].any():
+        yield (
+            "C7",
+            Match(SETTINGS, "the module is in train mode while the port's loop evaluates it"),
+        )
+    elif key == TRAINING and not torch[key].all():
+        step = int(np.flatnonzero(~torch[key])[0]) + 1
+        yield "C7", Match(SETTINGS, f"from step {step} on, the module is in eval mode in training")
+
+
 def _midway(evidence: TrainingEvidence) -> Found:
     step = evidence.item.step
     if step is not None and step > 1:
@@ -380,15 +409,16 @@ _RULES: tuple[tuple[Callable[[str], bool], tuple[Rule, ...]], ...] = (
     # What a port draws from another seed, or in another order, has no name of its own.
     (lambda name: name.startswith(("order of the samples", "generator of ")), ()),
     (lambda name: name in (SAMPLES, *DRAWN), ()),
-    (lambda name: name == BETWEEN_STEPS, (_midway,)),
+    (lambda name: name in (BATCH_OF_STEP, STEPS_OF_BATCH), (_of_loop,)),
+    (lambda name: name == BETWEEN_STEPS, (_mode, _midway)),
     (lambda name: name in (IMAGES, SUMS), (_augmentation,)),
     (lambda name: name.endswith(("_range", "_flip")), (_range,)),
     (lambda name: name == "number of steps", (_dropped_batch,)),
     (lambda name: name == RATE, (_rates,)),
     (lambda name: name == "epochs", (_stop,)),
     (lambda name: name.endswith("that the training ends with"), (_final,)),
-    (lambda name: name == "val_loss", (_validation_loss,)),
-    (lambda name: name == "loss", (_batch_means, _midway)),
-    (lambda name: name == "running loss" or "." in name, (_loss_weights, _midway)),
-    (lambda name: True, (_metric,)),
+    (lambda name: name == "val_loss", (_mode, _validation_loss)),
+    (lambda name: name == "loss", (_mode, _batch_means, _midway)),
+    (lambda name: name == "running loss" or "." in name, (_mode, _loss_weights, _midway)),
+    (lambda name: True, (_mode, _metric)),
 )

@@ -41,6 +41,7 @@ class Given(TypedDict):
     early_stopping: bool
     load: bool
     train_step: bool
+    train_epoch: NotRequired[bool]
 
 
 # "class" is no name of Python. `base`: torch's class that it is derived from, or "".
@@ -151,6 +152,7 @@ class PortFacts(LeftOver):
     no_fixes: list[FixPlace]
     ended: NotRequired[dict[str, list[str]]]
     own_training: NotRequired[PortSteps]
+    own_slots: NotRequired[dict[str, tuple[str, str]]]
     # Of a training.
     mode: Literal["seeded", "replayed"]
     first_losses: dict[str, float]

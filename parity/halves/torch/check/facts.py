@@ -90,6 +90,7 @@ def write_facts(port: PortUnderTest, writer: PortWriter) -> None:
         "early_stopping": built.early_stopping is not None,
         "load": built.load is not None,
         "train_step": built.train_step is not None,
+        "train_epoch": built.train_epoch is not None,
     }
     writer.facts["optimizer"] = optimizer_facts(built.optimizer)
     writer.facts["clips"] = built.before_step is not None

@@ -1,16 +1,18 @@
 """The slots of a port's optimizer by Keras's names: read, and set from a state of Keras's.
 
-What cannot be carried is told, and never guessed: an optimizer of the user's own may keep anything.
+What cannot be carried is told, and never guessed. An optimizer of the user's own may keep anything:
+which of it is a slot of Keras's is found by values, after steps with the same gradients.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from parity.data.probe_inputs import SLOT_STEPS
 from torch_impl.optim.base import KerasOptimizer
 from torch_impl.weights import put, to_array
 
@@ -27,15 +29,96 @@ STOCK_SLOTS = {
     "Adagrad": {"sum": "accumulator"},
     "Adadelta": {"square_avg": "accumulated_grad", "acc_delta": "accumulated_delta_var"},
 }
-# Those that a check does not read: (Keras's name, whether torch keeps it divided by the rate).
+# Those that a check does not read: (Keras's name, form). Keras's momentum has the rate inside.
 _MORE_SLOTS = {
-    "Adamax": {"exp_avg": ("momentum", False), "exp_inf": ("norm", False)},
-    "SGD": {"momentum_buffer": ("momentum", True)},
-    "RMSprop": {"grad_avg": ("average_gradient", False), "momentum_buffer": ("momentum", True)},
+    "Adamax": {"exp_avg": ("momentum", "same"), "exp_inf": ("norm", "same")},
+    "SGD": {"momentum_buffer": ("momentum", "negative, by rate")},
+    "RMSprop": {
+        "grad_avg": ("average_gradient", "same"),
+        "momentum_buffer": ("momentum", "by rate"),
+    },
 }
 # What Keras keeps for all weights together, by its name.
 _COUNTER, _PRODUCT = "iterations", "u_product"
 _COUNTERS = ("step", "mu_product", _PRODUCT)  # and torch's names of the same
+
+
+# An optimizer of the user's own may keep Keras's value times one of these, by the rate of its step.
+_FORMS: dict[str, Callable[[float], float]] = {
+    "same": lambda rate: 1.0,
+    "negative": lambda rate: -1.0,
+    "by rate": lambda rate: 1 / rate if rate else 0.0,
+    "negative, by rate": lambda rate: -1 / rate if rate else 0.0,
+}
+_CLOSE = 1e-6  # relative: Keras has some constants in float32, and a port may not
+_TENSOR = "tensor"  # form of a counter
+Keys = Mapping[str, tuple[str, str]]  # key of the state -> (Keras's slot, form)
+
+
+def found_slots(port: PortUnderTest, rate: float) -> dict[str, tuple[str, str]]:
+    """Returns which of Keras's slots an optimizer of the user's own keeps, by values.
+
+    Args:
+        port: after the first step with the gradients of Keras's probe.
+        rate: of that step.
+
+    Returns:
+        Key of the state -> (Keras's slot, form); nothing of an optimizer of torch or of
+        `torch_impl.optim`, which are known.
+    """
+    optimizer: Any = port.built.optimizer
+    if _known_keys(optimizer) is not None:
+        return {}
+    found: dict[str, tuple[str, str]] = {}
+    items = [item for item in port.carried if len(item.variable.tensors) == 1]
+    states = {item.name: optimizer.state.get(item.variable.tensors[0], {}) for item in items}
+    for key in dict.fromkeys(key for state in states.values() for key in state):
+        kept = {
+            item.name: item.of_step(states[item.name][key])
+            for item in items
+            if _is_of(item, states[item.name].get(key))
+        }
+        if (slot := _slot_with(port.keras, kept, rate)) is not None:
+            found[key] = slot
+    return found
+
+
+def found_counters(optimizer: Any, number: int) -> dict[str, tuple[str, str]]:
+    """Returns with what an optimizer of the user's own counts its steps, as `found_slots` does.
+
+    Args:
+        optimizer: after some steps.
+        number: of the steps.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    if _known_keys(optimizer) is not None:
+        return found
+    for holder in (vars(optimizer), *optimizer.param_groups, *optimizer.state.values()):
+        for key, value in holder.items():
+            if _is_number(value) and not isinstance(value, bool) and float(value) == number:
+                found[key] = _COUNTER, _TENSOR if isinstance(value, torch.Tensor) else ""
+    return found
+
+
+def _is_of(item: Carried, value: Any) -> bool:
+    """Whether a value is one number for each entry of a weight."""
+    variable = item.variable
+    is_tensor = isinstance(value, torch.Tensor) and not variable.is_computed
+    return is_tensor and value.shape == variable.tensors[0].shape
+
+
+def _slot_with(keras: Any, kept: Mapping[str, np.ndarray], rate: float) -> tuple[str, str] | None:
+    """Returns the slot of Keras's, and the form, that gives the arrays of all weights, or None."""
+    prefix = f"optimizer/{SLOT_STEPS[0]}"
+    for slot in sorted({key.split("/")[0] for key in keras.below(prefix)} - {"weights"}):
+        keys = {name: f"{prefix}/{slot}/{name}" for name in kept}
+        if not kept or any(key not in keras for key in keys.values()):
+            continue
+        for form, factor in _FORMS.items():
+            pairs = [(kept[name], factor(rate) * keras[key]) for name, key in keys.items()]
+            if all(np.abs(a - b).max() <= _CLOSE * (np.abs(b).max() or 1.0) for a, b in pairs):
+                return slot, form
+    return None
 
 
 def slots_of(port: PortUnderTest, rate: float) -> dict[str, dict[str, np.ndarray]]:
@@ -46,8 +129,9 @@ def slots_of(port: PortUnderTest, rate: float) -> dict[str, dict[str, np.ndarray
         rate: of that step.
     """
     found: dict[str, dict[str, np.ndarray]] = {}
+    keys = _keys(port) or {}
     for item in port.carried:
-        for slot, value in _slots(port.built.optimizer, item, rate).items():
+        for slot, value in _slots(port.built.optimizer, keys, item, rate).items():
             found.setdefault(slot, {})[item.name] = value
     return found
 
@@ -100,7 +184,7 @@ def why_not_carried(port: PortUnderTest, slots: Mapping[str, Any], others: Any) 
     """
     optimizer: Any = port.built.optimizer
     kind = type(optimizer).__name__
-    known = _keys(optimizer)
+    known = _keys(port)
     if known is None:
         has_state = any(map(bool, optimizer.state.values()))
         if not slots and not has_state:
@@ -123,8 +207,8 @@ def why_not_carried(port: PortUnderTest, slots: Mapping[str, Any], others: Any) 
 
 def divides_by_rate(port: PortUnderTest, slots: Mapping[str, Any]) -> bool:
     """Whether the optimizer of a port keeps one of some slots of Keras divided by the rate."""
-    known = (_keys(port.built.optimizer) or {}).values()
-    return any(by_rate and slot in slots for slot, by_rate in known)
+    known = (_keys(port) or {}).values()
+    return any(form.endswith("by rate") and slot in slots for slot, form in known)
 
 
 @torch.no_grad()
@@ -143,7 +227,7 @@ def set_slots(
         rate: of the next step.
     """
     optimizer: Any = port.built.optimizer
-    count = int(others.get(_COUNTER, 0))
+    count, keys = int(others.get(_COUNTER, 0)), _keys(port) or {}
     # State of a parameter that it does not have, such as a frozen one, cannot be saved.
     optimized = {id(p) for group in optimizer.param_groups for p in group["params"]}
     is_keras = isinstance(optimizer, KerasOptimizer)
@@ -153,7 +237,10 @@ def set_slots(
         if _PRODUCT in group:
             group[_PRODUCT] = float(others.get(_PRODUCT, 1.0))
     for item in port.carried:
-        _set(optimizer, item, slots, rate, optimized)
+        _set(optimizer, keys, item, slots, rate, optimized)
+    if _known_keys(optimizer) is None:
+        _count(optimizer, keys, count)
+        return
     for state in () if is_keras else optimizer.state.values():
         if type(optimizer).__name__ != "SGD":
             state["step"] = torch.tensor(float(count))
@@ -161,8 +248,19 @@ def set_slots(
             state["mu_product"] = torch.tensor(float(others.get(_PRODUCT, 1.0)))
 
 
+def _count(optimizer: Any, keys: Keys, count: int) -> None:
+    """Sets what an optimizer of the user's own counts its steps with."""
+    for key, (slot, form) in keys.items():
+        if slot != _COUNTER:
+            continue
+        holders = [each for each in (vars(optimizer), *optimizer.param_groups) if key in each]
+        for holder in holders or optimizer.state.values():
+            holder[key] = torch.tensor(float(count)) if form == _TENSOR else count
+
+
 def _set(
     optimizer: Any,
+    keys: Keys,
     item: Carried,
     slots: Mapping[str, Mapping[str, np.ndarray]],
     rate: float,
@@ -170,10 +268,10 @@ def _set(
 ) -> None:
     """Sets the slots of one weight, in those tensors that the optimizer has, by their ids."""
     variable = item.variable
-    for key, (slot, by_rate) in (_keys(optimizer) or {}).items():
+    for key, (slot, form) in keys.items():
         if item.name not in slots.get(slot, {}) or variable.is_computed:
             continue
-        scale = _scale(optimizer, rate) if by_rate else 1.0
+        scale = _FORMS[form](rate)
         parts = variable.to_torch(torch.from_numpy(np.array(slots[slot][item.name]) * scale))
         if variable.gradient_of is not None:
             parts = (parts[0],) * len(parts)  # two biases, each with the gradient of their sum
@@ -186,7 +284,7 @@ def _set(
             put(variable, state[key], part.to(state[key]))
 
 
-def _slots(optimizer: Any, item: Carried, rate: float) -> dict[str, np.ndarray]:
+def _slots(optimizer: Any, keys: Keys, item: Carried, rate: float) -> dict[str, np.ndarray]:
     """Returns the slots of a weight by Keras's names."""
     variable = item.variable
     if variable.is_computed:
@@ -194,8 +292,8 @@ def _slots(optimizer: Any, item: Carried, rate: float) -> dict[str, np.ndarray]:
     states = [optimizer.state.get(tensor, {}) for tensor in variable.tensors]
     shapes = [tensor.shape for tensor in variable.tensors]
     found = {}
-    for key, (slot, by_rate) in (_keys(optimizer) or {}).items():
-        if any(key not in state for state in states):
+    for key, (slot, form) in keys.items():
+        if slot == _COUNTER or any(key not in state for state in states):
             continue
         values = tuple(state[key] for state in states)
         if [value.shape for value in values] != shapes:
@@ -204,30 +302,28 @@ def _slots(optimizer: Any, item: Carried, rate: float) -> dict[str, np.ndarray]:
             value = values[variable.attributes.index(variable.gradient_of)]
         else:
             value = variable.to_keras(values)
-        if by_rate:
-            value = value / (_scale(optimizer, rate) or 1.0)
-        found[slot] = to_array(value)
+        found[slot] = to_array(value / (_FORMS[form](rate) or 1.0))
     return found
 
 
-def _scale(optimizer: Any, rate: float) -> float:
-    """Returns torch's slot for a slot of Keras of 1: Keras's momentum has the rate inside."""
-    sign = -1.0 if type(optimizer).__name__ == "SGD" else 1.0
-    return sign / rate if rate else 0.0
+def _keys(port: PortUnderTest) -> Keys | None:
+    """Returns key of the state -> (Keras's slot, form); None if it is not known."""
+    known = _known_keys(port.built.optimizer)
+    return getattr(port, "own_slots", None) if known is None else known
 
 
-def _keys(optimizer: Any) -> dict[str, tuple[str, bool]] | None:
-    """Returns key of the state -> (Keras's slot, whether by the rate); None if it is not known."""
+def _known_keys(optimizer: Any) -> dict[str, tuple[str, str]] | None:
+    """Returns the same of an optimizer of torch or of `torch_impl.optim`; None of any other."""
     kind = type(optimizer)
     if isinstance(optimizer, KerasOptimizer):
         if not kind.__module__.startswith("torch_impl."):
             return None
-        slots = {key: (name, False) for name, key in optimizer.SLOTS.items()}
-        return {**slots, **{key: (key, False) for key in ("average", "gradient_accumulator")}}
+        slots = {key: (name, "same") for name, key in optimizer.SLOTS.items()}
+        return {**slots, **{key: (key, "same") for key in ("average", "gradient_accumulator")}}
     if not kind.__module__.startswith("torch.optim."):
         return None
     name = kind.__name__
     if name not in STOCK_SLOTS and name not in _MORE_SLOTS:
         return None
-    read = {key: (slot, False) for key, slot in STOCK_SLOTS.get(name, {}).items()}
+    read = {key: (slot, "same") for key, slot in STOCK_SLOTS.get(name, {}).items()}
     return {**read, **_MORE_SLOTS.get(name, {})}

@@ -22,6 +22,7 @@ from parity.halves.torch.port.carrying import source_tensors
 from parity.halves.torch.port.parts import as_written
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.program.anchors import Anchors
+from parity.halves.torch.program.loop_notes import LoopNotes
 from parity.halves.torch.program.masks import Masks, PhantomSteps, refuse_other_images, write_draws
 from parity.halves.torch.program.stepper import Evaluation, ReplayedStepper
 from parity.halves.torch.step_rate import StepRate
@@ -258,7 +259,12 @@ def train(
     anchors = None
     if folder is not None:
         anchors = Anchors(port, built, form, masks, folder, _first_validation(*fed), writer)
-    stepper.note_rates(lambda: anchors is not None and anchors.are_made)
+
+    def is_other() -> bool:
+        return anchors is not None and anchors.are_made
+
+    stepper.note_rates(is_other)
+    notes = LoopNotes(built, is_other)
     total = num_steps_of(port.keras.facts["fit"], fed[1])
     recording = _Recording(recorder, stepper, lambda step, loss: report(step, total, loss))
     evaluations = [] if evaluated is None else [Evaluation(stepper, evaluated, writer)]
@@ -270,15 +276,16 @@ def train(
 
     started = time.perf_counter()
     with nullcontext() if port.built.seeds is not None else masks.active():
-        history = Trainer(built, stepper).fit(
+        history = Trainer(notes.noted(), stepper).fit(
             **arguments_of(port.keras.facts["fit"], built, *fed, after_pass),
-            callbacks=[*([] if anchors is None else [anchors]), recording, *evaluations],
+            callbacks=[notes, *([] if anchors is None else [anchors]), recording, *evaluations],
         )
     wall_s = time.perf_counter() - started
     wall_s -= sum(each.wall_s for each in (anchors, *evaluations) if each is not None)
     recorder.on_end()
     if anchors is not None:
         anchors.finish()
+    notes.write(writer)
     writer.facts["has_own_loop"] = built.train_epoch is not None
     return RunResult(history.history, {}, wall_s)
 

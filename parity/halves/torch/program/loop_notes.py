@@ -1,0 +1,146 @@
+"""What a loop of the port's own does in each step: its batch, its optimizer steps, its mode."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from parity.ladder.own_loop import BATCHES, EVALUATED, OPTIMIZER_STEPS, TRAINING, UNKNOWN
+from parity.traces.trace import PortWriter
+from torch_impl.port import Port
+from torch_impl.trainer import Callback
+from torch_impl.trainer.batches import leaves
+
+_MOST_ENTRIES = 65_536  # by which two batches are told apart
+
+
+class LoopNotes(Callback):
+    """Notes what the loops of a port do, which no step from a recorded state can show.
+
+    Such a state is tried with a few batches, and so at the beginning of an epoch of few steps: what
+    a loop does in one step late in its epoch is seen in the training alone.
+
+    Args:
+        built: the port; its optimizer and its module are watched while its loops run.
+        is_other: whether what is being made is none of the training.
+    """
+
+    def __init__(self, built: Port, is_other: Callable[[], bool]) -> None:
+        self._built, self._is_other = built, is_other
+        self._given: list[int] = []  # of the batches of the epoch so far
+        self._batches: list[int] = []
+        self._optimizer_steps: list[int] = []
+        self._training: list[bool] = []
+        self._evaluated: list[bool] = []
+        self._is_first = False  # pass of a step
+
+    def noted(self) -> Port:
+        """Returns the port with loops of which this is told."""
+        found: dict[str, Any] = {}
+        if (train_epoch := self._built.train_epoch) is not None:
+
+            def train(batches: Any) -> Any:
+                with self._watched(self._passed):
+                    return train_epoch(_Batches(batches, self._given_next))
+
+            found["train_epoch"] = train
+        if (evaluate := self._built.evaluate) is not None:
+
+            def validate(batches: Any) -> Any:
+                self._evaluated.append(False)
+                with self._watched(self._evaluates):
+                    return evaluate(batches)
+
+            found["evaluate"] = validate
+        return dataclasses.replace(self._built, **found)
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        """Before an epoch."""
+        self._given = []
+        self._number = -1
+
+    def on_train_batch_begin(self, step: int) -> None:
+        """Before a step of the loop."""
+        self._number, self._is_first = step, True
+        self._batches.append(UNKNOWN)
+        self._optimizer_steps.append(0)
+        self._training.append(True)
+
+    def write(self, writer: PortWriter) -> None:
+        """Writes what was noted of all steps and validations."""
+        if self._built.train_epoch is not None:
+            writer.put(BATCHES, np.array(self._batches))
+            writer.put(OPTIMIZER_STEPS, np.array(self._optimizer_steps))
+            writer.put(TRAINING, np.array(self._training))
+        if self._built.evaluate is not None:
+            writer.put(EVALUATED, np.array(self._evaluated))
+
+    @contextmanager
+    def _watched(self, passed: Callable[[Any], None]) -> Iterator[None]:
+        module, optimizer = self._built.module, self._built.optimizer
+        assert optimizer is not None
+
+        def after_pass(_: Any, arguments: Any, __: Any) -> None:
+            if not self._is_other():
+                passed(arguments)
+
+        def after_step(*_: Any) -> None:
+            if not self._is_other() and self._optimizer_steps:
+                self._optimizer_steps[-1] += 1
+
+        hooks = [
+            module.register_forward_hook(after_pass),
+            optimizer.register_step_post_hook(after_step),
+        ]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _given_next(self, parts: tuple[Any, ...]) -> None:
+        self._given.append(_digest(parts[0]))
+
+    def _passed(self, arguments: Any) -> None:
+        if not self._is_first or not torch.is_grad_enabled():
+            return
+        self._is_first = False
+        self._training[-1] = self._built.module.training
+        digest = _digest(arguments)
+        if self._number < len(self._given) and self._given[self._number] == digest:
+            self._batches[-1] = self._number
+        elif digest in self._given:
+            self._batches[-1] = self._given.index(digest)
+
+    def _evaluates(self, _: Any) -> None:
+        self._evaluated[-1] |= self._built.module.training
+
+
+class _Batches:
+    """Batches that tell each of them before it is used."""
+
+    def __init__(self, batches: Any, told: Callable[[tuple[Any, ...]], None]) -> None:
+        self._batches, self._told = batches, told
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        for parts in self._batches:
+            self._told(parts)
+            yield parts
+
+
+def _digest(nest: Any) -> int:
+    """Returns a number for the first array of a nest, by its values."""
+    first = next((each for each in leaves(nest) if isinstance(each, torch.Tensor)), None)
+    if first is None:
+        return UNKNOWN
+    flat = first.detach().reshape(-1)
+    flat = flat[:: max(1, len(flat) // _MOST_ENTRIES)].cpu()
+    return hash((tuple(first.shape), str(first.dtype), flat.numpy().tobytes()))
