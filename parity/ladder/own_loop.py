@@ -1,4 +1,4 @@
-"""What a loop of the port's own does in each step of its training, held against what Keras does.
+"""Loops of a port's own: what they may make good, and what they do in each step of a training.
 
 loop/batches            (steps,) the batch of its epoch, from 0, that the first pass of a step is
 of; -1 if it is none of them as they were given
@@ -9,12 +9,13 @@ loop/evaluated          (validations,) whether it was so in a pass of the loop t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from parity.ladder.compare import compare_exact
+from parity.ladder.items import FAIL, SKIPPED, Level
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -26,6 +27,29 @@ UNKNOWN = -1
 _MOST_PERIOD = 16  # batches after which a loop with accumulated gradients steps
 _USUAL = 0.9  # share of the batches that show a habit
 BATCH_OF_STEP, STEPS_OF_BATCH = "batch of the step", "steps of the optimizer for the batch"
+
+
+# What plain steps of a probe compare, and a loop may do by itself: clip, accumulate, set rates.
+_OF_STEPS = ("optimizer", "trajectory", "schedule")
+OWN_LOOP = "the steps of the port's own loop"
+_WHY = "the port's own loop makes the steps, and may do what a plain step lacks"
+
+
+def left_to_loop(levels: Sequence[Level], port: PortTrace) -> tuple[Level, ...]:
+    """Returns levels without those of plain steps that differ, if the port has its own loop."""
+    if not port.facts["given"].get("train_epoch"):
+        return tuple(levels)
+    return tuple(
+        Level(each.id, SKIPPED, _WHY) if each.id in _OF_STEPS and each.status == FAIL else each
+        for each in levels
+    )
+
+
+def loop_left_open(levels: Sequence[Level]) -> Iterator[dict[str, str]]:
+    """Yields {"what", "why", "do"} if `left_to_loop` has left something out."""
+    if names := [each.id for each in levels if each.tolerance_source == _WHY]:
+        why = f"a plain step differs from Keras's ({', '.join(names)}), and a check makes no others"
+        yield {"what": OWN_LOOP, "why": why, "do": "`parity run` trains by the loop"}
 
 
 def of_loop(keras: KerasTrace, torch: PortTrace) -> Iterator[Item]:

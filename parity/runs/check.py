@@ -13,6 +13,7 @@ from parity.errors import InputError, RunError
 from parity.ladder.engine import OF_PROBE, compare_levels, judged_within
 from parity.ladder.incomplete import incomplete_of, not_compared_of
 from parity.ladder.items import LEVEL_IDS, PASS
+from parity.ladder.own_loop import left_to_loop, loop_left_open
 from parity.ladder.result import Result, verdict_of
 from parity.ladder.rounding import dtype_of
 from parity.programs.check_spec import CheckSpec, num_steps
@@ -61,7 +62,7 @@ def compared(spec: CheckSpec, folder: Path, options: CheckOptions) -> tuple[Resu
     keras = KerasTrace(run.half("keras").path, source_of(spec, folder))
     port = PortTrace(run.half("torch").path)
     levels = compare_levels(OF_PROBE, keras, port, names=options.levels)
-    levels = tuple(judged_within(level, options.tolerance) for level in levels)
+    levels = left_to_loop([judged_within(level, options.tolerance) for level in levels], port)
     settings = spec.to_dict() | {name: keras.spec[name] for name in RECORDED}
     settings["dtype"] = dtype_of(keras.facts)
     settings["steps"] = num_steps(settings["steps"], keras.facts["num_parameters"])
@@ -71,7 +72,7 @@ def compared(spec: CheckSpec, folder: Path, options: CheckOptions) -> tuple[Resu
         levels=levels,
         environment={"keras": keras.environment, "torch": port.environment},
         mode="replayed",
-        incomplete=incomplete_of(keras, port),
+        incomplete=(*incomplete_of(keras, port), *loop_left_open(levels)),
         not_compared=not_compared_of(keras, port),
         tolerance=dict(options.tolerance),
     )

@@ -33,6 +33,7 @@ from parity.ladder.incomplete import (
     not_compared_of,
 )
 from parity.ladder.items import FAIL, PASS, SKIPPED, UNKNOWN_TARGETS, Item, Level, metric_of
+from parity.ladder.own_loop import left_to_loop
 from parity.ladder.result import Found, Result, verdict_of
 from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
@@ -71,10 +72,13 @@ def compared(spec: ProgramSpec, run: RunFolder, against: Recorded | None = None)
     trainings = KerasTrace(halves[0].training.path, source), PortTrace(halves[1].training.path)
     by_half: Mapping[str, KerasTrace | PortTrace] = dict(zip(HALVES, trainings, strict=True))
     open_ = incomplete_of(keras, port)
+    levels = compare_levels(OF_PROBE, keras, port)
+    if _is_right_by_loop(*trainings):
+        levels = left_to_loop(levels, port)
     result = Result(
         verdict=PASS,
         spec=spec.told(),
-        levels=compare_levels(OF_PROBE, keras, port),
+        levels=levels,
         environment={"keras": keras.environment, "torch": port.environment},
         mode=str(trainings[1].facts["mode"]),
         incomplete=(
@@ -101,6 +105,15 @@ def compared(spec: ProgramSpec, run: RunFolder, against: Recorded | None = None)
     schedule = keras.facts.get("schedule") or {}
     result = with_training(name_causes(result, keras, port), *trainings, drawn, schedule)
     return replace(result, verdict=verdict_of(result.levels, result.incomplete))
+
+
+def _is_right_by_loop(keras: KerasTrace, torch: PortTrace) -> bool:
+    """Whether the steps that a port's own loop makes, and their rates, are Keras's."""
+    if not torch.facts.get("has_own_loop"):
+        return False
+    comparers = OF_ANCHORED_TRAINING if "anchors" in keras.facts else OF_TRAINING
+    names = ("trajectory", "schedule")
+    return all(compare_level(name, comparers, keras, torch).status == PASS for name in names)
 
 
 def history_of(training: KerasTrace | PortTrace, spec: ProgramSpec) -> History:

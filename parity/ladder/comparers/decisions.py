@@ -212,6 +212,11 @@ def _between_steps(keras: KerasTrace, torch: PortTrace) -> Item:
 ENDS_WITH = "that the training ends with"
 
 
+def _sets_rates(keras: KerasTrace, torch: PortTrace) -> bool:
+    """Whether rates are set by a loop of the port's own, and by no rule that watches a number."""
+    return bool(torch.facts.get("has_own_loop")) and not keras.facts.get("watched")
+
+
 def decisions(keras: KerasTrace, torch: PortTrace) -> Outcome:
     """Compares what the rules of the port decide, given Keras's history, with what Keras did.
 
@@ -219,7 +224,9 @@ def decisions(keras: KerasTrace, torch: PortTrace) -> Outcome:
     compared with its own rules: those of the port must have decided in its own training as they do
     of its history.
     """
-    items = [*_of_history(keras, torch), *_of_port_history(torch, Rounding.of(keras))]
+    items = list(_of_history(keras, torch))
+    if not _sets_rates(keras, torch):
+        items += _of_port_history(torch, Rounding.of(keras))
     source = f"{EXACT}; the port's rules, given Keras's history, and each half by its rules"
     if in_float32(keras):
         source += "; rates within the rounding of float32"
@@ -258,7 +265,8 @@ def _parting(keras: KerasTrace, torch: PortTrace) -> int | None:
 
 def _of_history(keras: KerasTrace, torch: PortTrace) -> Iterator[Item]:
     ends = keras.facts["epoch_ends"]
-    theirs, ours = keras["training/rates"], torch["rules/keras/rates"]
+    theirs = keras["training/rates"]
+    ours = torch["training/rates" if _sets_rates(keras, torch) else "rules/keras/rates"]
     yield compare_rates(theirs, ours, ends, Rounding.of(keras))
     yield compare_exact("epochs", len(ends), int(torch["rules/keras/epochs"]))
     if int(torch["rules/keras/epochs"]) == len(ends):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from parity.halves.torch.program.masks import Masks, mask_states
 from parity.halves.torch.program.stepper import Runner
 from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.anchors import FLOAT32, Anchor, AnchorPlan
+from parity.traces.facts import known
 from parity.traces.trace import PortWriter
 from parity.traces.training_recorder import AnchoredSteps, moved
 from torch_impl.port import Port
@@ -31,6 +33,7 @@ from torch_impl.trainer import Callback
 # own state as if nothing had been.
 
 
+SUMS, COUNTER = "gradient_accumulator", "iterations"  # of Keras's optimizers
 _DO = "run it with `--dtype float64`, or use an optimizer of torch_impl.optim or torch.optim"
 
 
@@ -86,8 +89,27 @@ class Anchors(Callback):
         if step not in self._plan.steps:
             return
         anchor = self._folder.read(step)  # there is none if the reference has ended before
-        if anchor is not None:
+        if anchor is not None and (anchor := self._without_sums(anchor)) is not None:
             self._from(anchor)
+
+    def _without_sums(self, anchor: Anchor) -> Anchor | None:
+        """Returns an anchor without the gradients that Keras's optimizer adds up.
+
+        A loop of the port's own adds up its own: it can begin where Keras's sum is empty, and
+        nowhere else, for which this returns None.
+        """
+        optimizer = self._port.keras.facts["optimizer"]
+        period = (
+            known(optimizer)["config"].get("gradient_accumulation_steps") if optimizer else None
+        )
+        if self._built.train_epoch is None or not period:
+            return anchor
+        number, rest = divmod(int(anchor.others.get(COUNTER, 0)), int(period))
+        if rest:
+            return None
+        slots = {name: each for name, each in anchor.slots.items() if name != SUMS}
+        others = {**anchor.others, COUNTER: np.array(number)}  # Keras counts batches, it steps
+        return replace(anchor, slots=slots, others=others)
 
     def on_train_batch_end(self, step: int, logs: Mapping[str, float]) -> None:
         """Keeps the state after a step of the training."""
@@ -125,7 +147,8 @@ class Anchors(Callback):
                     self._writer.put_all(f"anchored/{anchor.step}/masks", by_layer)
                     stack.enter_context(self._masks.active())
                 if why is None and self._port.dtype == FLOAT32:
-                    self._rounded(anchor)
+                    with self._once():
+                        self._rounded(anchor)
                 stack.enter_context(in_float64(self._built, found))
                 stack.enter_context(self._port.computing("float64"))
                 with without_casts("float64"):  # as in Keras's steps
@@ -134,6 +157,11 @@ class Anchors(Callback):
             self._leave_out(*_error_entry(error))
         finally:
             self.are_made = False
+
+    def _once(self) -> AbstractContextManager[None]:
+        """Lets a loop of the port's own count in the block, and not behind it."""
+        is_own = self._built.train_epoch is not None or self._built.evaluate is not None
+        return kept(self._built) if is_own else nullcontext()
 
     def _leave_out(self, what: str, why: str, do: str) -> None:
         found = self._writer.facts.setdefault("incomplete", [])
@@ -156,7 +184,8 @@ class Anchors(Callback):
         runner, made = self._runner("float64"), AnchoredSteps(anchor.weights, len(anchor.rates))
         if anchor.step in self._plan.validated and (batches := runner.validation(self._nests)):
             self._load(anchor)
-            made.keep_validation(runner.evaluated(batches))
+            with self._once():
+                made.keep_validation(runner.evaluated(batches))
         if not is_whole:
             return made
         self._load(anchor)

@@ -72,6 +72,7 @@ def reached(port: Port) -> Reached:
             known |= {id(part) for part in value.modules()}
         elif isinstance(value, torch.optim.Optimizer):
             found.optimizers.append(value)
+            found.holders.append(value)
         elif isinstance(value, _CONTAINERS):
             found.containers.append(value)
             inner = list(value.values() if isinstance(value, dict) else value)
