@@ -15,7 +15,8 @@ from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match
 from parity.ladder.anchored_tolerance import RATE, SAME_RATE
 from parity.ladder.comparers.decisions import BETWEEN_STEPS
 from parity.ladder.comparers.flow import IMAGES, SAMPLES, SUMS
-from parity.ladder.own_loop import BATCH_OF_STEP, EVALUATED, STEPS_OF_BATCH, TRAINING
+from parity.ladder.own_loop import BATCH_OF_STEP, STEPS_OF_BATCH
+from parity.traces.anchors import TRIED
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -128,6 +129,7 @@ def gives(
 
 # A mean that follows from others, relative: a right port may differ by Keras's float32 constants.
 _SAME = 1e-6
+_SAME_MODE = 1e-4  # of steps in one mode, whose constants may differ; another mode moves a tenth
 _MOST_TRIED = 1000  # weights of losses
 
 
@@ -335,19 +337,31 @@ def _of_loop(evidence: TrainingEvidence) -> Found:
 
 
 def _mode(evidence: TrainingEvidence) -> Found:
-    """Recognises a loop whose module is in eval mode while it trains, or the reverse."""
-    torch, item = evidence.torch, evidence.item
-    key = EVALUATED if item.name.startswith("val_") or item.name == BETWEEN_STEPS else TRAINING
-    if key not in torch:
-        return
-    if key == EVALUATED and torch[key].any():
-        yield (
-            "C7",
-            Match(SETTINGS, "the module is in train mode while the port's loop evaluates it"),
+    """Recognises a loop whose module is in the wrong mode: in the other one, it gives Keras's."""
+    texts = {
+        "train": ("eval mode while the port's loop trains it", "train()  # before each epoch"),
+        "eval": ("train mode while the port's loop evaluates it", "eval()  # before evaluating"),
+    }
+    for (mode, said), step in itertools.product(texts.items(), evidence.torch.numbers(TRIED)):
+        keys = evidence.torch.below(f"{TRIED}/{step}/{mode}")
+        here = [key for key in keys if f"anchored/{step}/{key}" in evidence.keras]
+        theirs, ours, tried = (
+            [half[f"{place}/{key}"] for key in here]
+            for half, place in (
+                (evidence.keras, f"anchored/{step}"),
+                (evidence.torch, f"anchored/{step}"),
+                (evidence.torch, f"{TRIED}/{step}/{mode}"),
+            )
         )
-    elif key == TRAINING and not torch[key].all():
-        step = int(np.flatnonzero(~torch[key])[0]) + 1
-        yield "C7", Match(SETTINGS, f"from step {step} on, the module is in eval mode in training")
+        if _are_near(tried, theirs) and not _are_near(ours, theirs):
+            text = f"the module is in {said[0]}; in the other mode it gives Keras's numbers"
+            yield "C7", Match(NUMBERS, text, fix=f"module.{said[1]}")
+
+
+def _are_near(some: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:
+    """Whether arrays are the same together: a weight may have no gradient but rounding."""
+    apart = sum(float(np.square(a - b).sum()) for a, b in zip(some, others, strict=True))
+    return apart <= _SAME_MODE**2 * sum(float(np.square(b).sum()) for b in others)
 
 
 def _midway(evidence: TrainingEvidence) -> Found:

@@ -1,10 +1,8 @@
 """Loops of a port's own: what they may make good, and what they do in each step of a training.
 
-loop/batches            (steps,) the batch of its epoch, from 0, that the first pass of a step is
-of; -1 if it is none of them as they were given
+loop/batches            (steps,) the batch of its epoch, from 0, that the first pass of a step
+is of; -1 if it is none of them as they were given
 loop/optimizer_steps    (steps,) steps of the optimizer
-loop/training           (steps,) whether the module was in train mode in that pass
-loop/evaluated          (validations,) whether it was so in a pass of the loop that validates
 """
 
 from __future__ import annotations
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from parity.traces.trace import KerasTrace, PortTrace
 
 BATCHES, OPTIMIZER_STEPS = "loop/batches", "loop/optimizer_steps"
-TRAINING, EVALUATED = "loop/training", "loop/evaluated"
 UNKNOWN = -1
 _MOST_PERIOD = 16  # batches after which a loop with accumulated gradients steps
 _USUAL = 0.9  # share of the batches that show a habit

@@ -13,6 +13,7 @@ from parity.ladder.anchored_tolerance import RATE, SAME_RATE, Rounding, compare_
 from parity.ladder.compare import absolute_difference, compare_close, compare_exact
 from parity.ladder.initial_weights import drawn_tolerance
 from parity.ladder.items import PASS, Outcome, judged, skipped
+from parity.ladder.own_loop import of_loop
 from parity.ladder.rounding import EXACT, FLOAT64, NOISE_FACTOR, WHOLE_RUN
 from parity.programs.run_spec import RunSpec
 
@@ -53,7 +54,7 @@ def trajectory(keras: KerasTrace, torch: PortTrace) -> Outcome:
     source = _source(torch)
     if parted is not None:
         source += f"; not compared from epoch {parted + 1} on, where the learning rates differ"
-    items = list(_of_epochs(keras, torch, num_epochs))
+    items = [*_of_epochs(keras, torch, num_epochs), *of_loop(keras, torch)]
     return judged(source, items) if items else skipped(source)
 
 

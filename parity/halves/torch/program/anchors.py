@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -19,12 +19,12 @@ from parity.halves.torch.program.kept import in_float64, kept, reached
 from parity.halves.torch.program.masks import Masks, mask_states
 from parity.halves.torch.program.stepper import Runner
 from parity.traces.anchor_folder import AnchorFolder
-from parity.traces.anchors import FLOAT32, Anchor, AnchorPlan
+from parity.traces.anchors import FLOAT32, TRIED, Anchor, AnchorPlan
 from parity.traces.facts import known
 from parity.traces.trace import PortWriter
 from parity.traces.training_recorder import AnchoredSteps, moved
 from torch_impl.port import Port
-from torch_impl.trainer import Callback
+from torch_impl.trainer import Batch, Callback
 
 # --- Anchors: starts a port from recorded states of the reference, in its own training ------------
 #
@@ -72,6 +72,7 @@ class Anchors(Callback):
         self._runners: dict[str, Runner] = {}
         self._step_state: list[torch.Tensor] = []
         self._changed: list[int] = []
+        self._tried_in: set[bool] = set()
         self.are_made = False
         self.wall_s = 0.0
 
@@ -181,13 +182,25 @@ class Anchors(Callback):
     def _exact(self, anchor: Anchor, *, is_whole: bool) -> AnchoredSteps:
         """Makes all steps in float64, or, if the slots are not known, evaluates alone."""
         assert self._plan is not None
-        runner, made = self._runner("float64"), AnchoredSteps(anchor.weights, len(anchor.rates))
+        made = AnchoredSteps(anchor.weights, len(anchor.rates))
+        runner, module = self._runner("float64"), self._built.module
         if anchor.step in self._plan.validated and (batches := runner.validation(self._nests)):
-            self._load(anchor)
+            self._validate(anchor, batches, made)
+            if self._built.evaluate is not None and module.training:
+                self._try_in(anchor, False, lambda tried: self._validate(anchor, batches, tried))
+        if is_whole:
             with self._once():
-                made.keep_validation(runner.evaluated(batches))
-        if not is_whole:
-            return made
+                self._step(anchor, made)
+            if not runner.was_training:
+                self._try_in(anchor, True, lambda tried: self._step(anchor, tried))
+        return made
+
+    def _validate(self, anchor: Anchor, batches: Sequence[Batch], made: AnchoredSteps) -> None:
+        self._load(anchor)
+        with self._once():
+            made.keep_validation(self._runner("float64").evaluated(batches))
+
+    def _step(self, anchor: Anchor, made: AnchoredSteps) -> None:
         self._load(anchor)
 
         def keep(loss: float | None, numbers: Mapping[str, float]) -> None:
@@ -197,8 +210,22 @@ class Anchors(Callback):
                 rate = float(self._optimizer.param_groups[0]["lr"])
                 made.keep_state(self._port.weights(), slots_of(self._port, rate))
 
-        made.keep_running(runner.steps(anchor, len(anchor.rates), keep))
-        return made
+        made.keep_running(self._runner("float64").steps(anchor, len(anchor.rates), keep))
+
+    def _try_in(
+        self, anchor: Anchor, is_training: bool, make: Callable[[AnchoredSteps], None]
+    ) -> None:
+        """Does the same, once in a training, in the mode in which a loop should have the module."""
+        if is_training in self._tried_in:
+            return
+        self._tried_in.add(is_training)
+        tried = AnchoredSteps(anchor.weights, len(anchor.rates))
+        with self._once():
+            self._built.module.train(is_training)
+            make(tried)
+        self._writer.put_all(
+            f"{TRIED}/{anchor.step}/{'train' if is_training else 'eval'}", tried.arrays
+        )
 
     def _load(self, anchor: Anchor) -> None:
         """Puts the port into the state of an anchor; its settings stay its own."""

@@ -1,4 +1,4 @@
-"""What a loop of the port's own does in each step: its batch, its optimizer steps, its mode."""
+"""What a loop of the port's own does in each step: its batch, and how often the optimizer steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from parity.ladder.own_loop import BATCHES, EVALUATED, OPTIMIZER_STEPS, TRAINING, UNKNOWN
+from parity.ladder.own_loop import BATCHES, OPTIMIZER_STEPS, UNKNOWN
 from parity.traces.trace import PortWriter
 from torch_impl.port import Port
 from torch_impl.trainer import Callback
@@ -20,13 +20,13 @@ _MOST_ENTRIES = 65_536  # by which two batches are told apart
 
 
 class LoopNotes(Callback):
-    """Notes what the loops of a port do, which no step from a recorded state can show.
+    """Notes what the loop of a port does, which no step from a recorded state can show.
 
     Such a state is tried with a few batches, and so at the beginning of an epoch of few steps: what
     a loop does in one step late in its epoch is seen in the training alone.
 
     Args:
-        built: the port; its optimizer and its module are watched while its loops run.
+        built: the port; its optimizer and its module are watched while its loop runs.
         is_other: whether what is being made is none of the training.
     """
 
@@ -35,29 +35,18 @@ class LoopNotes(Callback):
         self._given: list[int] = []  # of the batches of the epoch so far
         self._batches: list[int] = []
         self._optimizer_steps: list[int] = []
-        self._training: list[bool] = []
-        self._evaluated: list[bool] = []
         self._is_first = False  # pass of a step
 
     def noted(self) -> Port:
-        """Returns the port with loops of which this is told."""
-        found: dict[str, Any] = {}
-        if (train_epoch := self._built.train_epoch) is not None:
+        """Returns the port with a loop of which this is told; one without a loop as it is."""
+        if (train_epoch := self._built.train_epoch) is None:
+            return self._built
 
-            def train(batches: Any) -> Any:
-                with self._watched(self._passed):
-                    return train_epoch(_Batches(batches, self._given_next))
+        def train(batches: Any) -> Any:
+            with self._watched():
+                return train_epoch(_Batches(batches, self._given_next))
 
-            found["train_epoch"] = train
-        if (evaluate := self._built.evaluate) is not None:
-
-            def validate(batches: Any) -> Any:
-                self._evaluated.append(False)
-                with self._watched(self._evaluates):
-                    return evaluate(batches)
-
-            found["evaluate"] = validate
-        return dataclasses.replace(self._built, **found)
+        return dataclasses.replace(self._built, train_epoch=train)
 
     def on_epoch_begin(self, epoch: int) -> None:
         """Before an epoch."""
@@ -69,25 +58,21 @@ class LoopNotes(Callback):
         self._number, self._is_first = step, True
         self._batches.append(UNKNOWN)
         self._optimizer_steps.append(0)
-        self._training.append(True)
 
     def write(self, writer: PortWriter) -> None:
-        """Writes what was noted of all steps and validations."""
+        """Writes what was noted of all steps."""
         if self._built.train_epoch is not None:
             writer.put(BATCHES, np.array(self._batches))
             writer.put(OPTIMIZER_STEPS, np.array(self._optimizer_steps))
-            writer.put(TRAINING, np.array(self._training))
-        if self._built.evaluate is not None:
-            writer.put(EVALUATED, np.array(self._evaluated))
 
     @contextmanager
-    def _watched(self, passed: Callable[[Any], None]) -> Iterator[None]:
+    def _watched(self) -> Iterator[None]:
         module, optimizer = self._built.module, self._built.optimizer
         assert optimizer is not None
 
         def after_pass(_: Any, arguments: Any, __: Any) -> None:
             if not self._is_other():
-                passed(arguments)
+                self._passed(arguments)
 
         def after_step(*_: Any) -> None:
             if not self._is_other() and self._optimizer_steps:
@@ -110,15 +95,11 @@ class LoopNotes(Callback):
         if not self._is_first or not torch.is_grad_enabled():
             return
         self._is_first = False
-        self._training[-1] = self._built.module.training
         digest = _digest(arguments)
         if self._number < len(self._given) and self._given[self._number] == digest:
             self._batches[-1] = self._number
         elif digest in self._given:
             self._batches[-1] = self._given.index(digest)
-
-    def _evaluates(self, _: Any) -> None:
-        self._evaluated[-1] |= self._built.module.training
 
 
 class _Batches:

@@ -175,6 +175,9 @@ class Runner:
         form: of its output.
         nests: what Keras's `fit` was fed.
         trained_in: the dtype of the training.
+
+    Attributes:
+        was_training: whether the module was in train mode in the last steps.
     """
 
     def __init__(
@@ -185,7 +188,7 @@ class Runner:
         nests: Mapping[str, Any],
         trained_in: str,
     ) -> None:
-        self._trained_in = trained_in
+        self._trained_in, self.was_training = trained_in, True
         dtype = getattr(torch, port.dtype)
         self._built = dataclasses.replace(
             built,
@@ -224,9 +227,10 @@ class Runner:
         self, batches: Sequence[Batch], rates: np.ndarray, number: int, keep: Callable[[], None]
     ) -> dict[str, float]:
         """Lets the loop of the port make steps, in the modes in which it has left the module."""
-        built, rate = self._built, ExitStack()
+        built, rate, self.was_training = self._built, ExitStack(), True
 
         def begin(step: int) -> None:
+            self.was_training &= built.module.training
             rate.enter_context(self._given_rate(float(rates[step])))
 
         def end(step: int) -> None:

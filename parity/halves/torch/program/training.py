@@ -250,6 +250,8 @@ def train(
         write_draws(port, fed[0], writer)
     else:
         begin(port, weights)
+    for module, is_training in port.modes:  # a loop of the port's own may rely on them
+        module.training = is_training
     if trained is not None:
         return _train_by_steps(port, trained, fed, writer, report)
     built = complete(port, writer)
