@@ -1,9 +1,12 @@
 """A port is afterwards what it was, whatever was done with it."""
 
+import random
+
+import numpy as np
 import torch
 from torch import nn
 
-from parity.halves.torch.program.anchors import in_float64, kept
+from parity.halves.torch.program.kept import in_float64, kept, reached
 from torch_impl import Port
 
 
@@ -109,3 +112,97 @@ def test_a_module_that_notes_its_dtype_has_the_old_one_again():
     with kept(given), in_float64(given):
         assert net(batch()[0]).dtype == torch.float64
     assert net(batch()[0]).dtype == torch.float32
+
+
+# --- what code of the user can reach --------------------------------------------------------------
+
+EVENTS = []  # a global that a loop changes
+
+
+class Smoothed:
+    """An average of weights by hand, as people write it."""
+
+    def __init__(self, net):
+        self.shadow = {name: p.detach().clone() for name, p in net.named_parameters()}
+        self.num = 0
+
+    def update(self, net):
+        self.num += 1
+        for name, p in net.named_parameters():
+            self.shadow[name].mul_(0.5).add_(p.detach(), alpha=0.5)
+
+
+class Counting(torch.optim.SGD):
+    def __init__(self, *given, **settings):
+        super().__init__(*given, **settings)
+        self.num = 0
+
+    def step(self, closure=None):
+        self.num += 1
+        return super().step(closure)
+
+
+def with_a_loop():
+    """A port whose loop has a scheduler, two averages, a list, and random numbers of its own."""
+    torch.manual_seed(3)
+    net, loss = nn.Linear(3, 1), nn.MSELoss()
+    optimizer = Counting(net.parameters(), lr=0.1)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2, gamma=0.5)
+    smoothed, average = Smoothed(net), torch.optim.swa_utils.AveragedModel(net)
+    losses, given = [], {"drawn": []}
+
+    def train_epoch(batches):
+        for x, y in batches:
+            optimizer.zero_grad()
+            value = loss(net(x), y)
+            value.backward()
+            optimizer.step()
+            scheduler.step()
+            smoothed.update(net)
+            average.update_parameters(net)
+            losses.append(value.item())
+            given["drawn"].append((random.random(), np.random.rand(), float(torch.rand(()))))
+            EVENTS.append(len(losses))
+        return {"loss": sum(losses)}
+
+    port = Port(net, loss, optimizer, train_epoch=train_epoch)
+    return port, lambda: (
+        {name: value.clone() for name, value in smoothed.shadow.items()},
+        (smoothed.num, int(average.n_averaged), optimizer.num, scheduler.last_epoch),
+        optimizer.param_groups[0]["lr"],
+        [p.detach().clone() for p in average.parameters()],
+        (list(losses), list(given["drawn"]), list(EVENTS)),
+    )
+
+
+def is_same(a, b):
+    if isinstance(a, torch.Tensor):
+        return a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(is_same(a[key], b[key]) for key in a)
+    if isinstance(a, tuple | list):
+        return len(a) == len(b) and all(map(is_same, a, b))
+    return a == b
+
+
+def test_all_that_a_loop_can_reach_is_put_back():
+    port, state = with_a_loop()
+    port.train_epoch([batch()] * 3)
+    before = state()
+    with kept(port):
+        port.train_epoch([batch()] * 2)
+        assert not is_same(state(), before)
+    assert is_same(state(), before)
+    with kept(port), in_float64(port):
+        port.optimizer.state.clear()
+        port.train_epoch([batch(torch.float64)])
+    assert is_same(state(), before)
+
+
+def test_data_that_a_loop_holds_is_not_copied():
+    data = torch.zeros(10_000, 3)
+    port = Port(nn.Linear(3, 1), train_epoch=lambda batches: {"loss": float(data.sum())})
+    assert any(each is data for each in reached(port).tensors)
+    with kept(port):
+        data += 1
+    assert data.sum() == 30_000
