@@ -20,14 +20,14 @@ class LoopBatches:
     Args:
         batches: ready to be used.
         number: of them; None: it is not known, and then there is no `len`.
-        asked: called before each batch, and in front of their end.
+        asked: called before each batch is given; returns whether it is.
     """
 
     def __init__(
         self,
         batches: Iterable[Batch],
         number: int | None,
-        asked: Callable[[], None] = lambda: None,
+        asked: Callable[[], bool] = lambda: True,
     ) -> None:
         self._batches, self._number, self._asked = iter(batches), number, asked
 
@@ -37,10 +37,8 @@ class LoopBatches:
         return self._number
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        while True:
-            self._asked()
-            batch = next(self._batches, None)
-            if batch is None:
+        for batch in self._batches:
+            if not self._asked():
                 return
             yield batch.parts()
 
@@ -48,31 +46,31 @@ class LoopBatches:
 class LoopSteps:
     """Tells where each step of a loop begins and ends, whatever it does between.
 
-    A step begins with the first pass of the module for whose batch the loop has asked, when nothing
-    has moved yet: weights, moving statistics and slots are those before the step. A loop that never
-    calls the module itself begins a step with that of its optimizer. A step ends where the loop
-    asks for another batch; or, if it asks early or has not stepped yet, where the next one begins;
-    the last one ends with the loop. Passes without gradients, as of an evaluation, begin no step,
-    and a second pass or a second step of the optimizer for one batch belongs to its step.
+    A step begins where the loop asks for its batch, when nothing of it has happened yet, and ends
+    where the loop asks for the next one; the last one ends with the loop. A loop may ask ahead: it
+    has not used the batch before, by a pass of the module with gradients or a step of the
+    optimizer. Then the next step begins with the first pass behind that which has used it. Further
+    passes and steps of the optimizer for a batch belong to its step.
 
     Args:
         module: that the loop trains.
         optimizer: whose steps move it.
         begin: called before a step with its number, from 0.
-        end: called after a step with its number.
+        end: called after a step with its number; returns whether the batches go on.
     """
 
     def __init__(
         self,
         module: nn.Module,
         optimizer: torch.optim.Optimizer,
-        begin: Callable[[int], None],
-        end: Callable[[int], None],
+        begin: Callable[[int], Any],
+        end: Callable[[int], bool],
     ) -> None:
         self._module, self._optimizer = module, optimizer
         self._begin, self._end = begin, end
-        self._num_asked = self._num_begun = self._num_ended = 0
-        self._is_moved = self._is_telling = False
+        self._number = -1  # of the present step
+        self._is_used = self._is_telling = False
+        self._num_ahead = 0  # batches that are asked for ahead
 
     def batches(self, batches: Iterable[Batch], number: int | None) -> LoopBatches:
         """Returns batches for the loop, which tell when it asks for them."""
@@ -90,42 +88,39 @@ class LoopSteps:
         finally:
             for hook in hooks:
                 hook.remove()
-        self._finish()
+        if self._is_used:
+            self._tell(self._end)
 
-    def _asked(self) -> None:
-        if self._is_moved:
-            self._finish()
-        self._num_asked += 1
+    def _asked(self) -> bool:
+        if self._number < 0 or self._is_used:
+            return self._next()
+        self._num_ahead += 1
+        return True
 
     def _passed(self, *_: Any) -> None:
-        if torch.is_grad_enabled() and self._num_begun < self._num_asked:
-            self._start()
+        if self._is_telling or not torch.is_grad_enabled():
+            return
+        if self._is_used and self._num_ahead:
+            self._num_ahead -= 1
+            self._next()
+        self._is_used = True
 
     def _stepped(self, *_: Any) -> None:
-        if self._is_telling:
-            return
-        if self._num_begun == self._num_ended:
-            self._start()
-        self._is_moved = True
+        self._is_used |= not self._is_telling
 
-    def _start(self) -> None:
-        if self._is_telling:  # what is told may call the module itself
-            return
-        self._finish()
-        self._num_begun += 1
-        self._is_moved = False
+    def _next(self) -> bool:
+        """Ends a step and begins the next, if there is to be one."""
+        is_used, self._is_used = self._is_used, False
+        if is_used and not self._tell(self._end):
+            return False
+        self._number += 1
         self._tell(self._begin)
+        return True
 
-    def _finish(self) -> None:
-        if self._num_ended < self._num_begun:
-            self._tell(self._end)
-            self._num_ended += 1
-            self._is_moved = False
-
-    def _tell(self, told: Callable[[int], None]) -> None:
-        self._is_telling = True
+    def _tell(self, told: Callable[[int], Any]) -> Any:
+        self._is_telling = True  # what is told may call the module itself
         try:
-            told(self._num_begun - 1)
+            return told(self._number)
         finally:
             self._is_telling = False
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -340,19 +340,14 @@ class Trainer:
             for callback in told:
                 callback.on_train_batch_begin(number)
 
-        def end(number: int) -> None:
+        def end(number: int) -> bool:
             for callback in told:
                 callback.on_train_batch_end(number, {"loss": math.nan})
-
-        def batches() -> Iterator[Batch]:
-            for batch in fed.epoch():
-                if self.stop_training:
-                    return
-                yield batch
+            return not self.stop_training
 
         steps = LoopSteps(self.port.module, self._stepper.optimizer, begin, end)
         with steps.watched():
-            return dict(self.port.train_epoch(steps.batches(batches(), fed.number)))
+            return dict(self.port.train_epoch(steps.batches(fed.epoch(), fed.number)))
 
     def _evaluated(self, fed: Epochs) -> dict[str, float]:
         """Returns loss and metrics of an epoch: by the port's own loop, or in eval mode."""

@@ -233,10 +233,11 @@ class Runner:
             self.was_training &= built.module.training
             rate.enter_context(self._given_rate(float(rates[step])))
 
-        def end(step: int) -> None:
+        def end(step: int) -> bool:
             rate.close()
             if step < number:
                 keep()
+            return True
 
         assert built.train_epoch is not None
         steps = LoopSteps(built.module, self._stepper.optimizer, begin, end)
@@ -288,17 +289,12 @@ class Runner:
     @contextmanager
     def _given_rate(self, rate: float) -> Iterator[None]:
         """Makes the steps of the block with a given rate, whatever schedule the port has."""
-        optimizer = self._stepper.optimizer
-        watch = StepRate(optimizer, rate)
-        hooks = [
-            optimizer.register_step_pre_hook(lambda *_: watch.begin()),
-            optimizer.register_step_post_hook(lambda *_: watch.end()),
-        ]
+        watch = StepRate(self._stepper.optimizer, rate)
+        watch.begin()
         try:
             yield
         finally:
-            for hook in hooks:
-                hook.remove()
+            watch.end()
 
 
 def _metric_in(dtype: torch.dtype, given: Any) -> Any:
