@@ -15,7 +15,7 @@ from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match
 from parity.ladder.anchored_tolerance import RATE, SAME_RATE
 from parity.ladder.comparers.decisions import BETWEEN_STEPS
 from parity.ladder.comparers.flow import IMAGES, SAMPLES, SUMS
-from parity.ladder.own_loop import BATCH_OF_STEP, STEPS_OF_BATCH
+from parity.ladder.own_loop import BATCH_OF_STEP, MODE_OF_STEP, STEPS_OF_BATCH
 from parity.traces.anchors import TRIED
 
 if TYPE_CHECKING:
@@ -159,8 +159,8 @@ class TrainingEvidence:
     @property
     def rates(self) -> np.ndarray:
         """The port's rates; in a training with anchors those that Keras's history makes of them."""
-        key = "rules/keras/rates"
-        return self.torch[key if key in self.torch else "training/rates"]
+        key, has_loop = "rules/keras/rates", self.torch.facts.get("has_own_loop")
+        return self.torch[key if key in self.torch and not has_loop else "training/rates"]
 
     @property
     def ends(self) -> list[int]:
@@ -238,7 +238,9 @@ def _validation_loss(evidence: TrainingEvidence) -> Found:
 
 
 def _metric(evidence: TrainingEvidence) -> Found:
-    yield "I1", Match(SETTINGS, f"weights and losses agree, {evidence.item.name} does not")
+    others = {item.name for item in evidence.failed}
+    if not others & {"loss", "val_loss"} and not any("." in name for name in others):
+        yield "I1", Match(SETTINGS, f"weights and losses agree, {evidence.item.name} does not")
 
 
 def _batch_means(evidence: TrainingEvidence) -> Found:
@@ -331,8 +333,12 @@ def _of_loop(evidence: TrainingEvidence) -> Found:
         text = (
             f"step {item.step} is of batch {item.torch} of its epoch, in the place of {item.keras}"
         )
-    else:
+    elif item.name == STEPS_OF_BATCH:
         text = f"in step {item.step} the optimizer steps {item.torch} times, elsewhere {item.keras}"
+    else:
+        text = f"in step {item.step} the module is in eval mode, where it gives something else"
+        yield "C7", Match(NUMBERS, text, fix="module.train()  # before each step of training")
+        return
     yield "I4", Match(NUMBERS, text)
 
 
@@ -423,7 +429,7 @@ _RULES: tuple[tuple[Callable[[str], bool], tuple[Rule, ...]], ...] = (
     # What a port draws from another seed, or in another order, has no name of its own.
     (lambda name: name.startswith(("order of the samples", "generator of ")), ()),
     (lambda name: name in (SAMPLES, *DRAWN), ()),
-    (lambda name: name in (BATCH_OF_STEP, STEPS_OF_BATCH), (_of_loop,)),
+    (lambda name: name in (BATCH_OF_STEP, STEPS_OF_BATCH, MODE_OF_STEP), (_of_loop,)),
     (lambda name: name == BETWEEN_STEPS, (_mode, _midway)),
     (lambda name: name in (IMAGES, SUMS), (_augmentation,)),
     (lambda name: name.endswith(("_range", "_flip")), (_range,)),

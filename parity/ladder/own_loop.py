@@ -17,27 +17,37 @@ from parity.ladder.items import FAIL, SKIPPED, Level
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
-    from parity.traces.trace import KerasTrace, PortTrace
+    from parity.traces.trace import PortTrace
 
 BATCHES, OPTIMIZER_STEPS = "loop/batches", "loop/optimizer_steps"
+PERIOD, TRAINING = "loop/period", "loop/training"
 UNKNOWN = -1
-_MOST_PERIOD = 16  # batches after which a loop with accumulated gradients steps
-_USUAL = 0.9  # share of the batches that show a habit
 BATCH_OF_STEP, STEPS_OF_BATCH = "batch of the step", "steps of the optimizer for the batch"
+MODE_OF_STEP = "train mode"
 
 
 # What plain steps of a probe compare, and a loop may do by itself: clip, accumulate, set rates.
-_OF_STEPS = ("optimizer", "trajectory", "schedule")
+OF_STEPS = ("optimizer", "trajectory", "schedule")
 OWN_LOOP = "the steps of the port's own loop"
 _WHY = "the port's own loop makes the steps, and may do what a plain step lacks"
 
 
-def left_to_loop(levels: Sequence[Level], port: PortTrace) -> tuple[Level, ...]:
-    """Returns levels without those of plain steps that differ, if the port has its own loop."""
-    if not port.facts["given"].get("train_epoch"):
+def left_to_loop(
+    levels: Sequence[Level], port: PortTrace, names: Sequence[str] = OF_STEPS
+) -> tuple[Level, ...]:
+    """Returns levels without those of plain steps that differ, if the port has its own loop.
+
+    Args:
+        levels: of a probe.
+        port: its trace.
+        names: of the levels that may be left out; that of the schedule is if the port gives none.
+    """
+    given = port.facts["given"]
+    if not given.get("train_epoch"):
         return tuple(levels)
+    left = {*names, *(() if given["scheduler"] else ("schedule",))}
     return tuple(
-        Level(each.id, SKIPPED, _WHY) if each.id in _OF_STEPS and each.status == FAIL else each
+        Level(each.id, SKIPPED, _WHY) if each.id in left and each.status == FAIL else each
         for each in levels
     )
 
@@ -49,7 +59,7 @@ def loop_left_open(levels: Sequence[Level]) -> Iterator[dict[str, str]]:
         yield {"what": OWN_LOOP, "why": why, "do": "`parity run` trains by the loop"}
 
 
-def of_loop(keras: KerasTrace, torch: PortTrace) -> Iterator[Item]:
+def of_loop(torch: PortTrace) -> Iterator[Item]:
     """Yields which batch each step is of, and how often the optimizer steps for it.
 
     Keras takes the batches in their order. How often an optimizer steps is a habit of the loop,
@@ -64,8 +74,10 @@ def of_loop(keras: KerasTrace, torch: PortTrace) -> Iterator[Item]:
     wrong = np.flatnonzero((found != UNKNOWN) & (found != expected[: len(found)]))
     yield _item(BATCH_OF_STEP, expected + 1, found + 1, wrong, ends)
     steps = torch[OPTIMIZER_STEPS][:number]
-    if (usual := _habit(steps, expected[: len(steps)])) is not None:
-        yield _item(STEPS_OF_BATCH, usual, steps, np.flatnonzero(steps != usual), ends)
+    usual = _habit(steps, int(torch[PERIOD]))
+    yield _item(STEPS_OF_BATCH, usual, steps, np.flatnonzero(steps != usual), ends)
+    modes = torch[TRAINING][:number]
+    yield _item(MODE_OF_STEP, np.ones_like(modes), modes, np.flatnonzero(~modes), ends)
 
 
 def _item(
@@ -78,22 +90,10 @@ def _item(
     return compare_exact(name, int(theirs[step]), int(ours[step]), **place)
 
 
-def _habit(steps: np.ndarray, places: np.ndarray) -> np.ndarray | None:
-    """Returns what is usual at each place, which repeats after some batches of an epoch.
-
-    Args:
-        steps: of the optimizer, by batch.
-        places: of the batches in their epochs.
-
-    Returns:
-        None if nothing is usual.
-    """
-    for period in range(1, _MOST_PERIOD + 1):
-        usual = np.zeros_like(steps)
-        for first in range(period):
-            of_it = places % period == first
-            values, counts = np.unique(steps[of_it], return_counts=True)
-            usual[of_it] = values[counts.argmax()] if len(values) else 0
-        if len(steps) and (steps == usual).mean() >= _USUAL:
-            return usual
-    return None
+def _habit(steps: np.ndarray, period: int) -> np.ndarray:
+    """Returns how often the optimizer usually steps, by the number of the batch in a period."""
+    usual = np.zeros_like(steps)
+    for first in range(min(period, len(steps))):
+        values, counts = np.unique(steps[first::period], return_counts=True)
+        usual[first::period] = values[counts.argmax()]
+    return usual

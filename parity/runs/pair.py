@@ -33,7 +33,7 @@ from parity.ladder.incomplete import (
     not_compared_of,
 )
 from parity.ladder.items import FAIL, PASS, SKIPPED, UNKNOWN_TARGETS, Item, Level, metric_of
-from parity.ladder.own_loop import left_to_loop
+from parity.ladder.own_loop import OF_STEPS, left_to_loop
 from parity.ladder.result import Found, Result, verdict_of
 from parity.programs.halves import HALVES
 from parity.programs.program_spec import ProgramSpec
@@ -73,8 +73,7 @@ def compared(spec: ProgramSpec, run: RunFolder, against: Recorded | None = None)
     by_half: Mapping[str, KerasTrace | PortTrace] = dict(zip(HALVES, trainings, strict=True))
     open_ = incomplete_of(keras, port)
     levels = compare_levels(OF_PROBE, keras, port)
-    if _is_right_by_loop(*trainings):
-        levels = left_to_loop(levels, port)
+    levels = left_to_loop(levels, port, OF_STEPS if _is_right_by_loop(*trainings) else ())
     result = Result(
         verdict=PASS,
         spec=spec.told(),

@@ -70,7 +70,7 @@ def from_states(keras: KerasTrace, torch: PortTrace) -> Outcome:
     steps = [step for step in tolerance.steps if torch.below(f"anchored/{step}")]
     rounds = in_float32(keras) and not torch.facts.get("incomplete")
     rounded = roundings(keras, torch, steps) if rounds else [{} for _ in steps]
-    items = [*_number_of_steps(keras, torch), _between_steps(keras, torch), *of_loop(keras, torch)]
+    items = [*_number_of_steps(keras, torch), _between_steps(keras, torch), *of_loop(torch)]
     not_compared: dict[str, str] = {}
     for step, by_weight in zip(steps, rounded, strict=True):
         place = {"epoch": int(np.searchsorted(ends, step, side="right")), "step": step}

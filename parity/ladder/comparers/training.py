@@ -54,7 +54,7 @@ def trajectory(keras: KerasTrace, torch: PortTrace) -> Outcome:
     source = _source(torch)
     if parted is not None:
         source += f"; not compared from epoch {parted + 1} on, where the learning rates differ"
-    items = [*_of_epochs(keras, torch, num_epochs), *of_loop(keras, torch)]
+    items = [*_of_epochs(keras, torch, num_epochs), *of_loop(torch)]
     return judged(source, items) if items else skipped(source)
 
 

@@ -2,15 +2,17 @@
 
 import numpy as np
 from rows import each_row
-from traces import anchored_parts
 
 from parity.ladder.items import FAIL, PASS, SKIPPED, Level
 from parity.ladder.own_loop import (
     BATCH_OF_STEP,
     BATCHES,
+    MODE_OF_STEP,
     OPTIMIZER_STEPS,
     OWN_LOOP,
+    PERIOD,
     STEPS_OF_BATCH,
+    TRAINING,
     left_to_loop,
     loop_left_open,
     of_loop,
@@ -27,9 +29,10 @@ class Trace(dict):
         self.facts = {"epoch_ends": [4, 8, 12], **facts}
 
 
-def items_of(batches, steps):
-    found = of_loop(anchored_parts(), Trace({BATCHES: batches, OPTIMIZER_STEPS: steps}))
-    return {item.name: item for item in found}
+def items_of(batches, steps, period=1, modes=()):
+    arrays = {BATCHES: batches, OPTIMIZER_STEPS: steps, PERIOD: period}
+    arrays[TRAINING] = [place not in modes for place in range(12)]
+    return {item.name: item for item in of_loop(Trace(arrays))}
 
 
 def put(values, place, value):
@@ -40,48 +43,59 @@ ONES, TWOS, EVERY_SECOND = [1] * 12, [2] * 12, [0, 1] * 6
 
 
 @each_row(
-    "batches, steps, name, expected",
+    "batches, steps, more, name, expected",
     [
-        (IN_ORDER, ONES, None, None),
-        (IN_ORDER, TWOS, None, None),
-        (IN_ORDER, EVERY_SECOND, None, None),
+        (IN_ORDER, ONES, {}, None, None),
+        (IN_ORDER, TWOS, {}, None, None),
+        (IN_ORDER, EVERY_SECOND, {"period": 2}, None, None),
         # Batches that are augmented before they are used are none that was given.
-        ([-1] * 12, ONES, None, None),
-        (put(IN_ORDER, 6, -1), ONES, None, None),
+        ([-1] * 12, ONES, {}, None, None),
+        (put(IN_ORDER, 6, -1), ONES, {}, None, None),
         # The third batch of the second epoch is the second one again, or of the next.
-        (put(IN_ORDER, 6, 1), ONES, BATCH_OF_STEP, (3, 2, 1, 7)),
-        (put(put(IN_ORDER, 9, 2), 10, 1), ONES, BATCH_OF_STEP, (2, 3, 2, 10)),
-        (IN_ORDER, put(ONES, 7, 2), STEPS_OF_BATCH, (1, 2, 1, 8)),
-        (IN_ORDER, put(ONES, 11, 0), STEPS_OF_BATCH, (1, 0, 2, 12)),
-        (IN_ORDER, put(EVERY_SECOND, 4, 1), STEPS_OF_BATCH, (0, 1, 1, 5)),
+        (put(IN_ORDER, 6, 1), ONES, {}, BATCH_OF_STEP, (3, 2, 1, 7)),
+        (put(put(IN_ORDER, 9, 2), 10, 1), ONES, {}, BATCH_OF_STEP, (2, 3, 2, 10)),
+        (IN_ORDER, put(ONES, 7, 2), {}, STEPS_OF_BATCH, (1, 2, 1, 8)),
+        (IN_ORDER, put(ONES, 11, 0), {}, STEPS_OF_BATCH, (1, 0, 2, 12)),
+        (IN_ORDER, put(EVERY_SECOND, 4, 1), {"period": 2}, STEPS_OF_BATCH, (0, 1, 1, 5)),
+        # The last batch of each epoch twice is a habit, but none of Keras's.
+        (IN_ORDER, [1, 1, 1, 2] * 3, {}, STEPS_OF_BATCH, (1, 2, 0, 4)),
+        (IN_ORDER, ONES, {"modes": (5, 6)}, MODE_OF_STEP, (1, 0, 1, 6)),
     ],
 )
 def test_another_batch_and_another_number_of_steps_are_told_at_the_first_place(
-    batches, steps, name, expected
+    batches, steps, more, name, expected
 ):
-    found = items_of(batches, steps)
+    found = items_of(batches, steps, **more)
     assert {each for each, item in found.items() if not item.agrees} == ({name} if name else set())
     if name:
         item = found[name]
         assert (item.keras, item.torch, item.epoch, item.step) == expected
 
 
-def test_where_nothing_is_usual_no_number_of_steps_is_a_difference():
-    assert set(items_of(IN_ORDER, [1, 0, 2, 0, 1, 2, 0, 2, 2, 1, 0, 0])) == {BATCH_OF_STEP}
-
-
 def test_a_port_without_a_loop_has_nothing_of_it():
-    assert list(of_loop(anchored_parts(), Trace({}))) == []
+    assert list(of_loop(Trace({}))) == []
 
 
-STATUSES = {"forward": FAIL, "optimizer": FAIL, "schedule": PASS}
+STATUSES = {"forward": FAIL, "optimizer": FAIL, "trajectory": PASS, "schedule": FAIL}
 LEVELS = [Level(name, status, "measured") for name, status in STATUSES.items()]
 
 
-@each_row("has_loop, statuses", [(True, [FAIL, SKIPPED, PASS]), (False, [FAIL, FAIL, PASS])])
-def test_plain_steps_that_differ_are_left_to_a_loop_and_told(has_loop, statuses):
-    levels = left_to_loop(LEVELS, Trace({}, given={"train_epoch": has_loop}))
-    assert [level.status for level in levels] == statuses
+@each_row(
+    "has_loop, has_scheduler, names, left",
+    [
+        (True, True, {}, ["optimizer", "schedule"]),
+        (True, True, {"names": ()}, []),
+        (True, False, {"names": ()}, ["schedule"]),
+        (False, False, {}, []),
+    ],
+)
+def test_plain_steps_that_differ_are_left_to_a_loop_and_told(has_loop, has_scheduler, names, left):
+    given = {"train_epoch": has_loop, "scheduler": has_scheduler}
+    levels = left_to_loop(LEVELS, Trace({}, given=given), **names)
+    assert [level.id for level in levels if level.status == SKIPPED] == left
+    assert [level.status for level in levels if level.id not in left] == [
+        STATUSES[name] for name in STATUSES if name not in left
+    ]
     told = [(each["what"], each["why"].partition(",")[0]) for each in loop_left_open(levels)]
-    text = "a plain step differs from Keras's (optimizer)"
-    assert told == ([(OWN_LOOP, text)] if has_loop else [])
+    text = f"a plain step differs from Keras's ({left[0]}" if left else ""
+    assert told == ([(OWN_LOOP, text + (")" if len(left) == 1 else ""))] if left else [])

@@ -87,13 +87,16 @@ class Float64Steps:
             made.keep_validation(_numbers(logs))
             self._load(anchor)  # a test may draw random numbers
         model.reset_metrics()
+        # The mean of an output's loss is one over batches in `fit`, whose graph does not know their
+        # size. This graph does, and weights them by it.
+        parts = {f"{name}_loss" for name in model.output_names or ()}
         for rate, batch in zip(anchor.rates, anchor.batches, strict=True):
             self._rate.assign(rate)
             if not has_schedule(model.optimizer):
                 model.optimizer.learning_rate = rate
             logs = _numbers(model.train_function(iter([self._restructured(batch)])))
             is_kept = made.next_is_kept
-            made.keep(logs["loss"], logs)
+            made.keep(logs["loss"], {name: v for name, v in logs.items() if name not in parts})
             if is_kept:
                 made.keep_state(get_weights(model), slots_of(model))
         return made

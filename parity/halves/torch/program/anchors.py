@@ -37,6 +37,13 @@ SUMS, COUNTER = "gradient_accumulator", "iterations"  # of Keras's optimizers
 _DO = "run it with `--dtype float64`, or use an optimizer of torch_impl.optim or torch.optim"
 
 
+def period_of(port: PortUnderTest) -> int:
+    """Returns after how many batches Keras's optimizer moves the weights."""
+    optimizer = port.keras.facts["optimizer"]
+    config = known(optimizer)["config"] if optimizer else {}
+    return int(config.get("gradient_accumulation_steps") or 1)
+
+
 class Anchors(Callback):
     """Makes the steps from anchors while a port trains: a callback of its training.
 
@@ -99,13 +106,10 @@ class Anchors(Callback):
         A loop of the port's own adds up its own: it can begin where Keras's sum is empty, and
         nowhere else, for which this returns None.
         """
-        optimizer = self._port.keras.facts["optimizer"]
-        period = (
-            known(optimizer)["config"].get("gradient_accumulation_steps") if optimizer else None
-        )
-        if self._built.train_epoch is None or not period:
+        period = period_of(self._port)
+        if self._built.train_epoch is None or period == 1:
             return anchor
-        number, rest = divmod(int(anchor.others.get(COUNTER, 0)), int(period))
+        number, rest = divmod(int(anchor.others.get(COUNTER, 0)), period)
         if rest:
             return None
         slots = {name: each for name, each in anchor.slots.items() if name != SUMS}

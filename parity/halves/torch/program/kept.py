@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import itertools
 import random
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +27,7 @@ from torch_impl.port import Port
 
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
+_COPIED = itertools.count  # it counts where it is, and a copy does so by itself
 _CONTAINERS = (dict, list, set, deque)
 _DEPTH = 6  # of what holds what
 _MOST_OBJECTS = 5_000
@@ -259,11 +261,11 @@ def _optimizer(optimizer: Any) -> Callable[[], None]:
 
 def _plain(holder: Any) -> Callable[[], None]:
     """Returns what puts the plain values back that an object or a function holds."""
-    values = {n: v for n, v in _attributes(holder).items() if isinstance(v, _PLAIN)}
+    values = {n: _copied(v) for n, v in _attributes(holder).items() if _is_plain(v)}
     cells: list[tuple[Any, Any]] = []
     if isinstance(holder, FunctionType):
         given = [(cell, _content(cell)) for cell in holder.__closure__ or ()]
-        cells = [(cell, content) for cell, content in given if isinstance(content, _PLAIN)]
+        cells = [(cell, _copied(content)) for cell, content in given if _is_plain(content)]
 
     def restore() -> None:
         if values:
@@ -272,3 +274,11 @@ def _plain(holder: Any) -> Callable[[], None]:
             cell.cell_contents = content
 
     return restore
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, (*_PLAIN, _COPIED))
+
+
+def _copied(value: Any) -> Any:
+    return copy.copy(value) if isinstance(value, _COPIED) else value

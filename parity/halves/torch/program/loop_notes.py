@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from parity.ladder.own_loop import BATCHES, OPTIMIZER_STEPS, UNKNOWN
+from parity.halves.torch.program.kept import kept
+from parity.ladder.own_loop import BATCHES, OPTIMIZER_STEPS, PERIOD, TRAINING, UNKNOWN
 from parity.traces.trace import PortWriter
 from torch_impl.port import Port
 from torch_impl.trainer import Callback
@@ -28,14 +29,17 @@ class LoopNotes(Callback):
     Args:
         built: the port; its optimizer and its module are watched while its loop runs.
         is_other: whether what is being made is none of the training.
+        period: after how many batches Keras's optimizer moves the weights.
     """
 
-    def __init__(self, built: Port, is_other: Callable[[], bool]) -> None:
-        self._built, self._is_other = built, is_other
+    def __init__(self, built: Port, is_other: Callable[[], bool], period: int) -> None:
+        self._built, self._is_other, self._period = built, is_other, period
         self._given: list[int] = []  # of the batches of the epoch so far
         self._batches: list[int] = []
         self._optimizer_steps: list[int] = []
-        self._is_first = False  # pass of a step
+        self._training: list[bool] = []
+        self._is_first = self._is_trying = False  # pass of a step
+        self._depends: bool | None = None  # whether the mode changes what the module gives
 
     def noted(self) -> Port:
         """Returns the port with a loop of which this is told; one without a loop as it is."""
@@ -58,12 +62,15 @@ class LoopNotes(Callback):
         self._number, self._is_first = step, True
         self._batches.append(UNKNOWN)
         self._optimizer_steps.append(0)
+        self._training.append(True)
 
     def write(self, writer: PortWriter) -> None:
         """Writes what was noted of all steps."""
         if self._built.train_epoch is not None:
             writer.put(BATCHES, np.array(self._batches))
             writer.put(OPTIMIZER_STEPS, np.array(self._optimizer_steps))
+            writer.put(TRAINING, np.array(self._training))
+            writer.put(PERIOD, np.array(self._period))
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
@@ -71,7 +78,7 @@ class LoopNotes(Callback):
         assert optimizer is not None
 
         def after_pass(_: Any, arguments: Any, __: Any) -> None:
-            if not self._is_other():
+            if not self._is_other() and not self._is_trying:
                 self._passed(arguments)
 
         def after_step(*_: Any) -> None:
@@ -95,11 +102,27 @@ class LoopNotes(Callback):
         if not self._is_first or not torch.is_grad_enabled():
             return
         self._is_first = False
+        if not self._built.module.training:
+            self._training[-1] = not self._depends_on_mode(arguments)
         digest = _digest(arguments)
         if self._number < len(self._given) and self._given[self._number] == digest:
             self._batches[-1] = self._number
         elif digest in self._given:
             self._batches[-1] = self._given.index(digest)
+
+    def _depends_on_mode(self, arguments: Any) -> bool:
+        """Whether the module gives something else in train mode; that is tried once."""
+        if self._depends is None:
+            module, outputs = self._built.module, []
+            self._is_trying = True
+            for is_training in (True, False):
+                with kept(self._built), torch.no_grad():
+                    module.train(is_training)
+                    outputs.append(list(leaves(module(*arguments))))
+            self._is_trying = False
+            pairs = zip(*outputs, strict=True)
+            self._depends = not all(torch.allclose(a, b) for a, b in pairs)
+        return self._depends
 
 
 class _Batches:

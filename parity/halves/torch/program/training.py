@@ -21,7 +21,7 @@ from parity.halves.torch.check.custom_training import StepData, given_draws, num
 from parity.halves.torch.port.carrying import source_tensors
 from parity.halves.torch.port.parts import as_written
 from parity.halves.torch.port.port_under_test import PortUnderTest
-from parity.halves.torch.program.anchors import Anchors
+from parity.halves.torch.program.anchors import Anchors, period_of
 from parity.halves.torch.program.loop_notes import LoopNotes
 from parity.halves.torch.program.masks import Masks, PhantomSteps, refuse_other_images, write_draws
 from parity.halves.torch.program.stepper import Evaluation, ReplayedStepper
@@ -266,7 +266,7 @@ def train(
         return anchors is not None and anchors.are_made
 
     stepper.note_rates(is_other)
-    notes = LoopNotes(built, is_other)
+    notes = LoopNotes(built, is_other, period_of(port))
     total = num_steps_of(port.keras.facts["fit"], fed[1])
     recording = _Recording(recorder, stepper, lambda step, loss: report(step, total, loss))
     evaluations = [] if evaluated is None else [Evaluation(stepper, evaluated, writer)]
