@@ -89,7 +89,7 @@ class Float64Steps:
         model.reset_metrics()
         # The mean of an output's loss is one over batches in `fit`, whose graph does not know their
         # size. This graph does, and weights them by it.
-        parts = {f"{name}_loss" for name in model.output_names or ()}
+        parts = {f"{name}_loss" for name in getattr(model, "output_names", ())}
         for rate, batch in zip(anchor.rates, anchor.batches, strict=True):
             self._rate.assign(rate)
             if not has_schedule(model.optimizer):
