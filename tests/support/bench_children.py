@@ -154,8 +154,8 @@ def collected(monkeypatch, owner, name):
     """The list of all that a function returns from now on."""
     found, right = [], getattr(owner, name)
 
-    def collect(*arguments):
-        found.append(right(*arguments))
+    def collect(*arguments, **options):
+        found.append(right(*arguments, **options))
         return found[-1]
 
     monkeypatch.setattr(owner, name, collect)

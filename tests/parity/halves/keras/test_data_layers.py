@@ -6,6 +6,7 @@ import tensorflow as tf
 from keras import layers as L
 from own_classes import own_class
 from rows import each_row
+from small_keras import net
 
 from parity.halves.keras import kernels
 
@@ -16,18 +17,20 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (2, 7, 6, 3))
 Inside = own_class(lambda self, x: self.resized(x), keras.Model, resized=lambda: L.Resizing(4, 5))
 
 
-def functional(dtype):
-    inputs = keras.Input((7, 6, 3), dtype=dtype)
-    return keras.Model(inputs, L.Resizing(4, 5)(inputs))
-
-
-def pipeline(dtype):
-    inputs = keras.Input((7, 6, 3), dtype=dtype)
-    return keras.Model(inputs, L.Pipeline([L.CenterCrop(5, 5), L.Resizing(4, 5)])(inputs))
+def around(layer):
+    """A model of a layer, by the dtype of its images."""
+    return lambda dtype: net(layer(), shape=IMAGES.shape[1:], dtype=dtype)
 
 
 @each_row("dtype", ["uint8", "int32", "bool"])
-@each_row("make", [functional, pipeline, lambda dtype: Inside()])
+@each_row(
+    "make",
+    [
+        around(lambda: L.Resizing(4, 5)),
+        around(lambda: L.Pipeline([L.CenterCrop(5, 5), L.Resizing(4, 5)])),
+        lambda dtype: Inside(),
+    ],
+)
 def test_a_model_called_eagerly_gives_what_its_graph_gives(make, dtype):
     model, images = make(dtype), tf.constant(IMAGES.astype(dtype))
     expected = tf.function(lambda x: model(x))(images)

@@ -40,25 +40,21 @@ WHOLE = {
 }
 
 
-@each_row("name", MAKERS)
-def test_real_numbers_are_float64_in_the_block(name):
+@each_row("maker", MAKERS.values(), ids=MAKERS)
+def test_real_numbers_are_float64_in_the_block(maker):
     with functions_in_float64():
-        assert MAKERS[name]().dtype == tf.float64
-    assert MAKERS[name]().dtype == tf.float32
+        inside = maker()
+    assert (inside.dtype, maker().dtype) == (tf.float64, tf.float32)
 
 
-@each_row("name", WHOLE)
-def test_whole_numbers_stay(name):
+@each_row("maker", WHOLE.values(), ids=WHOLE)
+def test_whole_numbers_stay(maker):
     with functions_in_float64():
-        assert WHOLE[name]().dtype == tf.int32
+        assert maker().dtype == tf.int32
 
 
-def in_graph():
-    return tf.function(lambda x: tf.cast(x, tf.float32) * tf.constant(0.3))(X)
-
-
-def mapped():
-    return tf.map_fn(lambda x: tf.cast(x, tf.float32), X, fn_output_signature=tf.float32)
+def single(x):
+    return tf.cast(x, tf.float32)
 
 
 def in_node():
@@ -67,14 +63,14 @@ def in_node():
 
 
 ASKED = {
-    "cast": (lambda: tf.cast(X, tf.float32), X),
+    "cast": (lambda: single(X), X),
     "cast of Keras": (lambda: keras.ops.cast(X, "float32"), X),
     "saturated": (lambda: tf.saturate_cast(X, tf.float32), X),
-    "softmax": (lambda: tf.nn.softmax(tf.cast(X, tf.float32)), tf.nn.softmax(X)),
-    "graph": (in_graph, X * 0.3),
-    "map": (mapped, X),
+    "softmax": (lambda: tf.nn.softmax(single(X)), tf.nn.softmax(X)),
+    "graph": (lambda: tf.function(lambda x: single(x) * tf.constant(0.3))(X), X * 0.3),
+    "map": (lambda: tf.map_fn(single, X, fn_output_signature=tf.float32), X),
     "node of a functional model": (in_node, X),
-    "scale": (lambda: X / tf.sqrt(tf.cast(tf.shape(X)[-1], tf.float32)), X / 2**0.5),
+    "scale": (lambda: X / tf.sqrt(single(tf.shape(X)[-1])), X / 2**0.5),
 }
 
 
@@ -110,12 +106,12 @@ def test_float32_that_meets_float64_is_cast_to_it(compute):
 def test_bits_are_those_of_the_width_that_is_asked_for():
     numbers = tf.constant([[1.5, -0.0]], tf.float64)
     with functions_in_float64():
-        bits = tf.bitcast(tf.cast(numbers, tf.float32), tf.int32)
-        wide = tf.bitcast(numbers, tf.int64)
-        first = keras.metrics.sparse_categorical_accuracy([1], [[-0.0, 0.0]])
-    assert bits.numpy().tolist() == numbers.numpy().astype(np.float32).view(np.int32).tolist()
-    assert wide.numpy().tolist() == numbers.numpy().view(np.int64).tolist()
-    assert first.numpy().tolist() == [1.0]  # Keras takes 0 for larger than -0, by their bits
+        found = [tf.bitcast(single(numbers), tf.int32), tf.bitcast(numbers, tf.int64)]
+        # Keras takes 0 for larger than -0, by their bits.
+        found.append(keras.metrics.sparse_categorical_accuracy([1], [[-0.0, 0.0]]))
+    wide = numbers.numpy()
+    expected = [wide.astype(np.float32).view(np.int32), wide.view(np.int64), np.ones(1)]
+    np.testing.assert_equal([each.numpy() for each in found], expected)
 
 
 def test_the_gradient_of_an_operation_without_a_kernel_goes_through_float32():
@@ -135,8 +131,7 @@ def test_a_pass_that_rounds_as_asked_is_off_by_units_of_float32_and_whole_number
         rounded = X * tf.cast(X, tf.float32)
         mask = X * tf.cast(X > 0.2, tf.float32)
         angle = X * 0 + tf.cos(100 * tf.range(2, dtype=tf.float32) ** 1.5)
-    off = np.abs(rounded / X**2 - 1)
-    assert 0 < off.max() <= 2 * 2.0**-24
+    assert 0 < np.abs(rounded / X**2 - 1).max() <= 2 * 2.0**-24
     np.testing.assert_array_equal(mask, np.where(X > 0.2, X, 0))
     assert 0 < abs(float(angle[0, 1]) - np.cos(100.0)) < 100 * 2.0**-23
 

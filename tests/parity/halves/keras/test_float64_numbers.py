@@ -5,38 +5,31 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
+from small_keras import net
 
 from parity.halves.keras import float64_numbers
 
 
 @pytest.fixture(autouse=True)
 def _installed():
-    before = keras.config.floatx()
     float64_numbers.install()
     float64_numbers.install()  # a second time changes nothing
-    yield
-    keras.config.set_floatx(before)
-
-
-def frequencies():
-    return ops.exp(ops.linspace(ops.log(1.0), ops.log(1000.0), 4))
 
 
 def test_numbers_are_not_rounded_to_float32_on_the_way():
     keras.config.set_floatx("float64")
-    np.testing.assert_allclose(frequencies(), [1, 10, 100, 1000], rtol=1e-14)
+    frequencies = ops.exp(ops.linspace(ops.log(1.0), ops.log(1000.0), 4))
+    np.testing.assert_allclose(frequencies, [1, 10, 100, 1000], rtol=1e-14)
     assert ops.log(ops.ones((2,), "float32")).dtype == "float32"
 
 
 def test_settings_that_are_scalars_of_numpy_become_numbers_of_python():
     layer = keras.layers.Dropout(np.float32(0.3), seed=1)
-    model = keras.Sequential([keras.Input((4,)), layer])
-    model.compile(keras.optimizers.Adam(0.1, beta_1=np.float32(0.5)))
+    model = net(layer, optimizer=keras.optimizers.Adam(0.1, beta_1=np.float32(0.5)))
     float64_numbers.with_numbers_of_python(model)
-    assert (type(layer.rate), layer.rate) == (float, float(np.float32(0.3)))
-    assert (type(model.optimizer.beta_1), model.optimizer.beta_1) == (float, 0.5)
-    assert layer.seed_generator is not None
-    assert model.layers == [layer]
+    found = [layer.rate, model.optimizer.beta_1]
+    assert (found, [*map(type, found)]) == ([float(np.float32(0.3)), 0.5], [float] * 2)
+    assert (model.layers, layer.seed_generator is None) == ([layer], False)
 
 
 def test_a_number_of_numpy_times_a_variable_is_computed_by_keras_in_a_graph_too():

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from bench_children import collected
 from rows import each_row
 
 from parity.halves.keras import versions
@@ -37,28 +38,6 @@ def passed(layer, x):
     return [output, *tape.gradient(loss, sources)]
 
 
-@pytest.fixture
-def traced(monkeypatch):
-    """How often TensorFlow's convolution is called, where code of Keras is traced or run."""
-    calls, own = [], tf.nn.convolution
-
-    def counted(*arguments, **keywords):
-        calls.append(arguments[0].shape)
-        return own(*arguments, **keywords)
-
-    monkeypatch.setattr(tf.nn, "convolution", counted)
-    return calls
-
-
-def built(name, dtype):
-    """A layer with its weights, and what it takes."""
-    versions.use_dtype(dtype)
-    layer = LAYERS[name]()
-    x = tf.constant(np.random.default_rng(0).normal(size=SHAPES[type(layer)]), dtype)
-    layer.build(x.shape)
-    return layer, x
-
-
 @each_row("name", LAYERS)
 def test_outputs_and_gradients_are_kerass_own(name):
     """In float64, sums are in another order: of at most 27 products, with the last bit of 1 each.
@@ -66,7 +45,9 @@ def test_outputs_and_gradients_are_kerass_own(name):
     In float32 they are the same bit by bit.
     """
     for dtype, bits in (("float32", 0), ("float64", 27 * 2**-52)):
-        layer, x = built(name, dtype)
+        versions.use_dtype(dtype)
+        layer = LAYERS[name]()
+        x = tf.constant(np.random.default_rng(0).normal(size=SHAPES[type(layer)]), dtype)
         expected = passed(layer, x)
         with quick_grouped_convolutions():
             found = [*passed(layer, x), *passed(layer, x)]
@@ -74,21 +55,21 @@ def test_outputs_and_gradients_are_kerass_own(name):
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=bits * np.abs(theirs).max())
 
 
-def test_in_float32_calls_of_the_same_settings_and_shapes_share_what_is_compiled(traced):
+def test_in_float32_calls_of_the_same_settings_and_shapes_share_what_is_compiled(monkeypatch):
+    """TensorFlow's convolution is called where code of Keras is traced or run."""
     versions.use_dtype("float32")
+    traced = collected(monkeypatch, tf.nn, "convolution")
     layers = [L.Conv2D(6, 3, padding="same", groups=6) for _ in range(3)]
     x = tf.constant(np.random.default_rng(0).normal(size=(2, 9, 8, 6)), "float32")
     with quick_grouped_convolutions():
-        for _ in range(2):
-            for layer in layers:
-                layer(x)
+        for layer in layers * 2:
+            layer(x)
         assert len(traced) == 1
         layers[0](x[:1])
-        assert len(traced) == 2
-    traced.clear()
+    assert len(traced) == 2
     for _ in range(2):
         layers[0](x)
-    assert len(traced) == 2
+    assert len(traced) == 4
 
 
 def test_an_empty_output_is_refused_as_in_keras():

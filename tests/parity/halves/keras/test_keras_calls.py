@@ -3,6 +3,7 @@
 Watching changes nothing that a model computes, and leaves nothing behind.
 """
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import keras
@@ -11,6 +12,7 @@ import pytest
 import tensorflow as tf
 from own_classes import own_class
 from rows import each_row
+from small_keras import graph
 
 from parity.halves.keras import versions
 from parity.halves.keras.calls import recorded_calls
@@ -20,14 +22,15 @@ L = keras.layers
 CLASS_CALLS = keras.Layer.__call__, keras.Operation.__call__
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+pytestmark = pytest.mark.usefixtures("in_float64")
 
 
 def draw(*shape):
     return tf.constant(np.random.default_rng(0).normal(size=shape))
+
+
+def as_arrays(tensors):
+    return [np.asarray(each) for each in tensors]
 
 
 IMAGES, STEPS = draw(3, 9, 7, 2), draw(4, 5, 6)
@@ -71,12 +74,11 @@ Subclassed = own_class(
 
 
 def attention(*, causal=False, **options):
-    def make():
-        x = keras.Input((5, 6))
+    def run(x):
         layer = L.MultiHeadAttention(2, 3, seed=1, name="attn", **options)
-        return keras.Model(x, layer(x, x, use_causal_mask=causal))
+        return layer(x, x, use_causal_mask=causal)
 
-    return make
+    return lambda: graph(run, (5, 6))
 
 
 PROJECTED = [(f"attn.{name}", "dense", [-1]) for name in ("query", "key", "value")]
@@ -187,14 +189,11 @@ def passed(name, *, training, is_watched):
     keras.utils.clear_session()
     keras.utils.set_random_seed(7)
     make, x, _ = MODELS[name]
-    model, found, calls = make(), [], []
+    model, found = make(), []
     model(x, training=False)
     for _ in range(2):
         with tf.GradientTape() as tape:
-            if is_watched:
-                with recorded_calls(x) as calls:
-                    outputs = keras.tree.flatten(model(x, training=training))
-            else:
+            with recorded_calls(x) if is_watched else nullcontext() as calls:
                 outputs = keras.tree.flatten(model(x, training=training))
             loss = sum(tf.reduce_sum(output**2) for output in outputs)
         found += [*outputs, *tape.gradient(loss, [v.value for v in model.trainable_variables])]
@@ -207,8 +206,7 @@ def test_calls_are_told_with_their_sources_and_masks_and_the_model_computes_the_
     for training in (False, True):
         plain, _ = passed(name, training=training, is_watched=False)
         watched, calls = passed(name, training=training, is_watched=True)
-        for ours, theirs in zip(watched, plain, strict=True):
-            np.testing.assert_array_equal(ours, theirs)
+        np.testing.assert_equal(as_arrays(watched), as_arrays(plain))
         assert [(call.name, call.kind, call.sources) for call in calls] == MODELS[name][-1]
         for call in (call for call in calls if call.kind == "dropout"):
             assert (call.mask is not None) == training
@@ -236,18 +234,16 @@ def test_the_weights_of_an_attention_are_those_that_keras_returns(rate, causal):
 
 def test_the_factor_of_an_attention_is_moved_towards_what_it_is_in_float64():
     layer = attention()().get_layer("attn")
-    exact, rounded = 3**-0.5, float(np.float32(3**-0.5))
-    before = layer(STEPS, STEPS)
+    before, rounded = layer(STEPS, STEPS), float(np.float32(3**-0.5))
     assert scale_of(layer) == rounded
     perturb_scale(layer)
-    assert 0 < (scale_of(layer) - rounded) / (exact - rounded) < 0.1
+    assert 0 < (scale_of(layer) - rounded) / (3**-0.5 - rounded) < 0.1
     assert (layer(STEPS, STEPS) != before).numpy().any()
 
 
 def test_first_states_go_to_their_cells():
     layer = L.RNN([L.LSTMCell(4), L.GRUCell(3)])
-    states = [[tf.ones((4, 4)), -tf.ones((4, 4))], [tf.ones((4, 3))]]
-    states = keras.tree.map_structure(lambda x: tf.cast(x, tf.float64), states)
+    states = [[draw(4, 4), -draw(4, 4)], [draw(4, 3)]]
     expected = layer(STEPS, initial_state=states)
     with recorded_calls(STEPS):
         np.testing.assert_array_equal(layer(STEPS, initial_state=states), expected)
@@ -266,33 +262,27 @@ def test_nothing_stays_patched_whatever_is_raised():
 
 
 SEPARABLE = {
-    "valid": (lambda **s: L.SeparableConv2D(5, 3, **s), draw(2, 9, 7, 2)),
+    "valid": (L.SeparableConv2D, (5, 3), {}, draw(2, 9, 7, 2)),
     "same_stride": (
-        lambda **s: L.SeparableConv2D(5, (3, 4), strides=2, padding="same", **s),
-        draw(2, 9, 8, 2),
+        *(L.SeparableConv2D, (5, (3, 4)), {"strides": 2, "padding": "same"}, draw(2, 9, 8, 2)),
     ),
     "dilation": (
-        lambda **s: L.SeparableConv2D(5, 3, dilation_rate=2, padding="same", **s),
-        draw(2, 9, 7, 2),
+        *(L.SeparableConv2D, (5, 3), {"dilation_rate": 2, "padding": "same"}, draw(2, 9, 7, 2)),
     ),
     "multiplier": (
-        lambda **s: L.SeparableConv2D(7, 3, depth_multiplier=3, use_bias=False, **s),
+        *(L.SeparableConv2D, (7, 3), {"depth_multiplier": 3, "use_bias": False}),
         draw(2, 9, 7, 2),
     ),
     "signal_same": (
-        lambda **s: L.SeparableConv1D(4, 4, strides=3, padding="same", **s),
-        draw(2, 13, 3),
+        *(L.SeparableConv1D, (4, 4), {"strides": 3, "padding": "same"}, draw(2, 13, 3)),
     ),
-    "signal_dilation": (
-        lambda **s: L.SeparableConv1D(4, 3, dilation_rate=2, **s),
-        draw(2, 13, 3),
-    ),
+    "signal_dilation": (L.SeparableConv1D, (4, 3), {"dilation_rate": 2}, draw(2, 13, 3)),
 }
 
 
-@each_row("make, x", SEPARABLE.values(), ids=SEPARABLE)
-def test_a_separable_convolution_is_two_calls_that_make_its_output(make, x):
-    layer = make(name="sep", activation="tanh")
+@each_row("kind, sizes, settings, x", SEPARABLE.values(), ids=SEPARABLE)
+def test_a_separable_convolution_is_two_calls_that_make_its_output(kind, sizes, settings, x):
+    layer = kind(*sizes, name="sep", activation="tanh", **settings)
     layer.build(x.shape)
     if layer.use_bias:
         layer.bias.assign(np.arange(1.0, layer.filters + 1))
@@ -305,16 +295,14 @@ def test_a_separable_convolution_is_two_calls_that_make_its_output(make, x):
         ("sep.pointwise", "conv", [0]),
         ("sep.activation", "activation:tanh", [1]),
     ]
-    assert depthwise.inputs[0] is x
-    assert pointwise.inputs[0] is depthwise.output
-    assert depthwise.weights == [layer.depthwise_kernel]
-    biases = [layer.bias] if layer.use_bias else []
-    assert pointwise.weights == [layer.pointwise_kernel, *biases]
-    assert (depthwise.config["strides"], depthwise.config["padding"]) == (
-        *(layer.strides, layer.padding),
-    )
-    names = ("kernel_size", "strides", "dilation_rate", "padding")
-    ones = [1] * (x.ndim - 2)
+    given = [*map(id, depthwise.inputs), *map(id, pointwise.inputs)]
+    assert given == [id(x), id(depthwise.output)]
+    weights = [layer.depthwise_kernel, layer.pointwise_kernel]
+    weights += [layer.bias] if layer.use_bias else []
+    assert ([*depthwise.weights, *pointwise.weights], len(depthwise.weights)) == (weights, 1)
+    told = depthwise.config["strides"], depthwise.config["padding"]
+    assert told == (layer.strides, layer.padding)
+    names, ones = ("kernel_size", "strides", "dilation_rate", "padding"), [1] * (x.ndim - 2)
     assert [pointwise.config[name] for name in names] == [ones, ones, ones, "valid"]
     # A pointwise convolution is a product with its kernel, whose other axes have length 1. It has
     # as many columns as rows, at least, so that one depthwise output only gives the layer's.
@@ -328,19 +316,9 @@ def test_a_separable_convolution_is_two_calls_that_make_its_output(make, x):
 def test_a_causal_first_part_sees_the_past_only():
     """By hand. Of separable layers Keras 2 has this padding, Keras 3 refuses it."""
     kernel = np.random.default_rng(2).normal(size=(3, 2, 2))  # 3 steps, 2 channels, multiplier 2
-    layer = SimpleNamespace(
-        depthwise_kernel=tf.constant(kernel),
-        kernel_size=(3,),
-        strides=(1,),
-        dilation_rate=(2,),
-        padding="causal",
-    )
-    x = draw(2, 9, 2).numpy()
-    found = versions.depthwise(layer, tf.constant(x)).numpy()
-    expected = np.zeros((2, 9, 2, 2))
-    for step in range(9):
-        for place in range(3):
-            before = step - 2 * (2 - place)
-            if before >= 0:
-                expected[:, step] += x[:, before, :, None] * kernel[place]
+    settings = {"strides": (1,), "dilation_rate": (2,), "padding": "causal"}
+    layer = SimpleNamespace(depthwise_kernel=tf.constant(kernel), kernel_size=(3,), **settings)
+    found, x = versions.depthwise(layer, draw(2, 9, 2)).numpy(), draw(2, 9, 2).numpy()
+    past = np.pad(x, ((0, 0), (4, 0), (0, 0)))[..., None]  # two steps lie between two of a kernel
+    expected = sum(past[:, 2 * place : 2 * place + 9] * kernel[place] for place in range(3))
     np.testing.assert_allclose(found, expected.reshape(2, 9, 4), rtol=0, atol=1e-14)

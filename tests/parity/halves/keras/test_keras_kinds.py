@@ -34,10 +34,15 @@ def test_a_kind_is_the_word_of_both_halves(layer, kind):
     assert kind_of(layer()) == kind
 
 
-def test_an_activation_is_that_of_the_partial_or_the_layer_that_is_given():
-    leaky = partial(partial(keras.activations.leaky_relu, negative_slope=0.1))
-    assert activation_kind(leaky) == "activation:leaky_relu"
-    assert activation_kind(L.LeakyReLU()) == "activation:leaky_relu"
-    assert activation_kind(L.ReLU(6.0)) == "activation:relu6"
-    assert activation_kind(type("Own", (L.Layer,), {})()) == "activation:Own"
-    assert activation_kind(type("Callable", (), {"__call__": abs})()) == "activation:Callable"
+@each_row(
+    "given, kind",
+    [
+        (partial(partial(keras.activations.leaky_relu, negative_slope=0.1)), "leaky_relu"),
+        (L.LeakyReLU(), "leaky_relu"),
+        (L.ReLU(6.0), "relu6"),
+        (type("Own", (L.Layer,), {})(), "Own"),
+        (type("Callable", (), {"__call__": abs})(), "Callable"),
+    ],
+)
+def test_an_activation_is_that_of_the_partial_or_the_layer_that_is_given(given, kind):
+    assert activation_kind(given) == f"activation:{kind}"

@@ -15,10 +15,9 @@ class Own(keras.layers.Dropout):
 
 
 def test_a_subclass_is_the_users_and_keras_own_is_not():
-    assert is_custom_dropout(Own(0.5))
-    assert not is_custom_dropout(keras.layers.Dropout(0.5))
-    assert not is_custom_dropout(keras.layers.SpatialDropout1D(0.5))
-    assert not is_custom_dropout(keras.layers.GaussianDropout(0.5))
+    layers = keras.layers
+    kinds = [Own, layers.Dropout, layers.SpatialDropout1D, layers.GaussianDropout]
+    assert [is_custom_dropout(kind(0.5)) for kind in kinds] == [True, False, False, False]
 
 
 @each_row(
@@ -38,8 +37,8 @@ def test_a_subclass_is_the_users_and_keras_own_is_not():
 )
 def test_what_only_drops_is_a_dropout(output, rate, kept):
     is_dropout, found = kept_entries(X, output, rate)
-    assert is_dropout == (kept is not None)
-    assert (None if found is None else found.tolist()) == (kept if kept != "off" else None)
+    entries = None if found is None else found.tolist()
+    assert (is_dropout, entries) == (kept is not None, kept if kept != "off" else None)
 
 
 class Drawing(keras.layers.Layer):
@@ -62,7 +61,6 @@ def test_the_rate_is_that_of_a_subclass_or_of_what_a_layer_drops(layer, output, 
 
 
 def test_a_layer_that_drops_in_eval_mode_is_a_dropout_from_then_on():
-    layer = Drawing()
-    assert rate_of(layer, X, DROPPED, draws_in_eval=False) is None
-    assert rate_of(layer, X, DROPPED, draws_in_eval=True) == pytest.approx(0.4)
-    assert rate_of(layer, X, X, draws_in_eval=False) == pytest.approx(0.4)
+    layer, passes = Drawing(), [(DROPPED, False), (DROPPED, True), (X, False)]
+    rates = [rate_of(layer, X, output, draws_in_eval=draws) for output, draws in passes]
+    assert rates == [None, pytest.approx(0.4), pytest.approx(0.4)]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from rows import each_row
+from small_keras import net
 
 from parity.halves.keras.factories import call_factory
 
@@ -42,9 +43,7 @@ class Exact(Schedule):
 
 def optimizer_of(schedule, dtype="float64"):
     def build():
-        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-        model.compile(keras.optimizers.SGD(schedule), "mse")
-        return model
+        return net(keras.layers.Dense(1), optimizer=keras.optimizers.SGD(schedule))
 
     return call_factory(build, 0, dtype).model.optimizer
 
@@ -60,18 +59,14 @@ def test_code_in_float32_runs_whether_it_mixes_that_with_float64_or_not(schedule
     found = optimizer_of(schedule)._learning_rate
     for step in (0, 1, 7, 100):
         made = found(tf.Variable(step, dtype=tf.int64))
-        assert made.dtype == dtype
-        assert float(made) == pytest.approx(rate(step), rel=5e-7)  # four units of float32
+        near = pytest.approx(rate(step), rel=5e-7)  # four units of float32
+        assert (made.dtype, float(made)) == (dtype, near)
         assert float(made) == float(np.float32(made))
     assert keras.config.floatx() == "float64"
 
 
-def test_code_that_does_not_mix_keeps_its_precision():
-    rate = float(optimizer_of(Exact())._learning_rate(0))
-    assert rate == 1 / 3 != float(np.float32(1 / 3))
-
-
-def test_a_float32_program_is_left_as_it_is():
+def test_code_that_does_not_mix_keeps_its_precision_and_a_float32_program_is_left_as_it_is():
+    assert float(optimizer_of(Exact())._learning_rate(0)) == 1 / 3 != float(np.float32(1 / 3))
     assert optimizer_of(Powers(), "float32")._learning_rate(1).dtype == tf.float32
 
 
@@ -81,11 +76,7 @@ def test_a_config_is_that_of_the_user_or_the_plain_attributes():
     assert (told["class_name"], told["config"]) == ("Warm", {"warmup": 4})
 
 
-class Broken(Schedule):
-    def __call__(self, step):
-        raise ValueError("no rate for you")
-
-
 def test_what_else_goes_wrong_in_a_schedule_is_raised_as_it_is():
-    with pytest.raises(ValueError, match="no rate for you"):
-        optimizer_of(Broken())._learning_rate(0)
+    broken = type("Broken", (Schedule,), {"__call__": lambda self, step: 1 / 0})
+    with pytest.raises(ZeroDivisionError):
+        optimizer_of(broken())._learning_rate(0)

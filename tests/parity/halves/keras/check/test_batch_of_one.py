@@ -9,16 +9,15 @@ from parity.data.samples import Samples
 from parity.halves.keras.check.run import has_batch_of_one
 from parity.programs.check_spec import CheckSpec
 
-
-def of_rows(number, only=None, **settings):
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    x = None if number is None else np.zeros((number, 2))
-    return has_batch_of_one(Reference(model, x=x, **settings), Samples(CheckSpec(), [], only))
+BATCHES = ((np.zeros((1, 2)), np.zeros((1, 1))) for _ in range(2))
 
 
+# A model that takes batches of one gets nothing else, and batches of a generator are not counted.
 @each_row(
     "number, settings, expected",
     [
+        (None, {"only": 1}, True),
+        (None, {"x": BATCHES}, False),
         (33, {}, True),
         (32, {}, False),
         (34, {}, False),
@@ -32,14 +31,7 @@ def of_rows(number, only=None, **settings):
     ],
 )
 def test_rows_of_training_by_the_size_of_a_batch(number, settings, expected):
-    assert of_rows(number, **settings) is expected
-
-
-def test_a_model_that_takes_batches_of_one_gets_nothing_else():
-    assert of_rows(None, only=1) is True
-
-
-def test_batches_that_come_from_a_generator_are_not_counted():
+    given = {"x": None if number is None else np.zeros((number, 2)), **settings}
+    samples = Samples(CheckSpec(), [], given.pop("only", None))
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    batches = ((np.zeros((1, 2)), np.zeros((1, 1))) for _ in range(2))
-    assert not has_batch_of_one(Reference(model, x=batches), Samples(CheckSpec(), []))
+    assert has_batch_of_one(Reference(model, **given), samples) is expected

@@ -12,6 +12,11 @@ from parity.halves.keras.check import sequence_masks
 pytestmark = pytest.mark.long
 
 FAULTS = ("padding", "padding_and_detached", "frozen_without_optimizer", "five_at_once")
+# What reaches the model, and parts with small outputs.
+ENDS = {
+    *("output", "conv_a/input/0", "hidden/output", "head/input/0", "head/output"),
+    *(f"{name}.activation/{end}" for name in ("hidden", "head") for end in ("input/0", "output")),
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,18 +39,7 @@ def keys(trace):
 
 def test_large_arrays_of_layers_are_left_out_and_ends_are_kept(whole, left_out):
     assert left_out.facts["brief"]
-    for kept in keys(left_out):
-        assert kept == {
-            "output",
-            "conv_a/input/0",  # what reaches the model
-            "hidden/output",  # (4, 5)
-            "hidden.activation/input/0",
-            "hidden.activation/output",
-            "head/input/0",
-            "head/output",
-            "head.activation/input/0",
-            "head.activation/output",
-        }
+    assert keys(left_out) == (ENDS, ENDS)
     assert len(keys(whole)[0]) == 10 * 2 + 1  # calls with an input and an output each
     assert left_out.names("output_gradient") == []
 
@@ -53,10 +47,9 @@ def test_large_arrays_of_layers_are_left_out_and_ends_are_kept(whole, left_out):
 def test_all_that_is_kept_is_what_a_whole_probe_has(whole, left_out):
     kept, all_keys = (set(read_json(t.directory / "trace.json")["keys"]) for t in (left_out, whole))
     assert {key.partition("/")[0] for key in all_keys - kept} == {"forward", "output_gradient"}
-    for key in kept:
-        np.testing.assert_array_equal(left_out[key], whole[key])
-    noise, own = whole.facts["noise"], left_out.facts["noise"]
-    assert own == {key: value for key, value in noise.items() if key in kept}
+    np.testing.assert_equal(*({key: trace[key] for key in kept} for trace in (left_out, whole)))
+    noise = whole.facts["noise"].items()
+    assert left_out.facts["noise"] == {key: value for key, value in noise if key in kept}
 
 
 def test_a_small_model_is_recorded_whole_even_if_it_may_be_brief(whole, tmp_path):
@@ -66,14 +59,10 @@ def test_a_small_model_is_recorded_whole_even_if_it_may_be_brief(whole, tmp_path
 
 
 def test_a_right_port_passes_at_the_same_levels(whole, left_out, tmp_path):
-    short, long = (
-        levels(trace, ports.right, tmp_path / name)
-        for name, trace in (("brief", left_out), ("whole", whole))
-    )
-    assert {name: level.status for name, level in short.items()} == {
-        name: level.status for name, level in long.items()
-    }
-    assert all(item.agrees for level in short.values() for item in level.items)
+    short = levels(left_out, ports.right, tmp_path / "brief").values()
+    long = levels(whole, ports.right, tmp_path / "whole").values()
+    assert [(level.id, level.status) for level in short] == [(n.id, n.status) for n in long]
+    assert all(item.agrees for level in short for item in level.items)
 
 
 @each_row("name", FAULTS)

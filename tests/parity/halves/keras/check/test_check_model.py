@@ -6,6 +6,7 @@ import odd_nets as nets
 import pytest
 from own_classes import own_class
 from rows import each_row
+from small_keras import graph
 
 from keras_impl import Reference
 from parity.data.samples import Samples
@@ -36,24 +37,18 @@ Cell = own_class(cell, state_size=lambda: 3, dense=lambda: L.Dense(3))
 
 
 def of_cells():
-    inputs = keras.Input((5, 2))
-    model = keras.Model(inputs, L.RNN(Cell(name="cell"), name="rnn")(inputs))
-    model.compile("sgd", "mse")
-    return model
+    return graph(lambda x: L.RNN(Cell(name="cell"), name="rnn")(x), (5, 2))
 
 
 @pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer:UserWarning")
 def test_a_cell_without_a_build_has_the_weights_of_its_layers():
     """Keras makes them at the first call with numbers, and `built` is true before."""
     fresh = call_factory(of_cells, 0)
-    assert fresh.model.built
-    assert not is_built(fresh.model)
-    assert get_weights(fresh.model) == {}
-    _, samples = prepared(of_cells)
-    build(fresh, samples)
-    assert is_built(fresh.model)
-    names = list(get_weights(fresh.model))
-    assert [name.rpartition("/")[2] for name in names] == ["kernel", "bias"]
+    before = fresh.model.built, is_built(fresh.model), get_weights(fresh.model)
+    assert before == (True, False, {})
+    build(fresh, prepared(of_cells)[1])
+    names = [name.rpartition("/")[2] for name in get_weights(fresh.model)]
+    assert (is_built(fresh.model), names) == (True, ["kernel", "bias"])
     set_weights(fresh.model, get_weights(fresh.model))
 
 
@@ -85,12 +80,10 @@ def tokens():
     ids=["model", "layer", "blocks"],
 )
 def test_every_weight_has_a_name_by_which_it_is_set_and_trained(factory, names):
-    reference, _ = prepared(factory)
-    model = reference.model
+    model = prepared(factory)[0].model
     found = get_weights(model)
     assert set(found) == names == set(trainable(model))
     assert sum(array.size for array in found.values()) == model.count_params()
     given = {name: np.full(array.shape, n + 0.5) for n, (name, array) in enumerate(found.items())}
     set_weights(model, given)
-    for name, array in get_weights(model).items():
-        np.testing.assert_array_equal(array, given[name])
+    np.testing.assert_equal(get_weights(model), given)

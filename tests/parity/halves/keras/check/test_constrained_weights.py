@@ -12,15 +12,8 @@ from parity.halves.keras.check.noise import (
 )
 
 C = keras.constraints
-
-
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-
-
-def weight():
-    return np.random.default_rng(0).normal(scale=0.1, size=(6, 8))
+WEIGHT = np.random.default_rng(0).normal(scale=0.1, size=(6, 8))
+pytestmark = pytest.mark.usefixtures("in_float64")
 
 
 def norms(weight):
@@ -28,8 +21,8 @@ def norms(weight):
 
 
 def test_a_weight_is_enlarged_until_its_constraint_changes_it():
-    begun = constrained("kernel", weight(), {"kernel": C.MaxNorm(2)})
-    assert norms(weight()).max() < 2 < norms(begun).max()
+    begun = constrained("kernel", WEIGHT.copy(), {"kernel": C.MaxNorm(2)})
+    assert norms(WEIGHT).max() < 2 < norms(begun).max()
     # By no more than is needed: the next smaller one would be changed by less than a tenth.
     assert norms(begun / 1.25).max() < 2 * 1.5
     np.testing.assert_array_equal(begun, begun.astype(np.float32))
@@ -37,8 +30,8 @@ def test_a_weight_is_enlarged_until_its_constraint_changes_it():
 
 @each_row("constraint", [C.NonNeg(), C.UnitNorm(), C.MaxNorm(0.01)])
 def test_a_weight_that_is_changed_as_it_is_stays(constraint):
-    begun = constrained("kernel", weight(), {"kernel": constraint})
-    np.testing.assert_array_equal(begun, weight().astype(np.float32))
+    begun = constrained("kernel", WEIGHT.copy(), {"kernel": constraint})
+    np.testing.assert_array_equal(begun, WEIGHT.astype(np.float32))
 
 
 def model():
@@ -47,17 +40,15 @@ def model():
 
 
 def test_constraints_are_known_by_the_names_of_weights():
-    found = constraints_of(model())
-    assert [type(each).__name__ for each in found.values()] == ["MaxNorm", "function"]
-    assert [name.rpartition(".")[2] for name in found] == ["kernel", "bias"]
+    found = {n.rpartition(".")[2]: type(c).__name__ for n, c in constraints_of(model()).items()}
+    assert found == {"kernel": "MaxNorm", "bias": "function"}
 
 
 def test_a_perturbed_model_adds_nothing_to_the_norm():
-    net = model()
-    kernel, before = net.layers[0].kernel, C.MaxNorm(2)
+    net, before = model(), C.MaxNorm(2)
     perturb_constants(net)
-    w = weight()
-    shrunk, kept = (np.asarray(each(w)) for each in (before, kernel.constraint))
-    np.testing.assert_allclose(kept, w, rtol=1e-15)
-    np.testing.assert_allclose(shrunk / w, 1 - 1e-7 / norms(w) * np.ones_like(w), rtol=1e-12)
-    assert kernel.constraint.get_config() == before.get_config()
+    after = net.layers[0].kernel.constraint
+    np.testing.assert_allclose(after(WEIGHT), WEIGHT, rtol=1e-15)
+    shrunk = np.broadcast_to(1 - 1e-7 / norms(WEIGHT), WEIGHT.shape)
+    np.testing.assert_allclose(before(WEIGHT) / WEIGHT, shrunk, rtol=1e-12)
+    assert after.get_config() == before.get_config()

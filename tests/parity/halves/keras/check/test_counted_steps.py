@@ -29,11 +29,10 @@ def test_masked_steps_are_free_where_nothing_uses_them():
     )
     counts = arrays["input/probe/0"] != 0
     assert not counts.all()
-    for mode in ("eval", "train"):
-        for key in ("words/output", "lstm/input/0", "lstm/output", "out/input/0", "output"):
-            np.testing.assert_array_equal(arrays[f"counted/{mode}/{key}"], counts)
-    tokens = arrays["input/step1/0"]
-    np.testing.assert_array_equal(arrays["counted/step1/output"], tokens != 0)
+    ends = ("words/output", "lstm/input/0", "lstm/output", "out/input/0", "output")
+    for key in (f"{mode}/{end}" for mode in ("eval", "train") for end in ends):
+        np.testing.assert_array_equal(arrays[f"counted/{key}"], counts)
+    np.testing.assert_array_equal(arrays["counted/step1/output"], arrays["input/step1/0"] != 0)
 
 
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
@@ -43,11 +42,11 @@ def test_masked_steps_count_where_something_uses_them():
 
 
 def test_class_0_is_the_target_of_masked_steps_alone():
-    y = np.array([[0, 2, 1], [1, 0, 2]])
-    assert targets_of(y, "classes", COUNTS, 3).tolist() == [[1, 2, 0], [1, 0, 0]]
+    y, expected = np.array([[0, 2, 1], [1, 0, 2]]), np.array([[1, 2, 0], [1, 0, 0]])
+    np.testing.assert_array_equal(targets_of(y, "classes", COUNTS, 3), expected)
     one_hot = targets_of(np.eye(3)[y], "one_hot", COUNTS, 3)
-    assert one_hot.argmax(-1).tolist() == [[1, 2, 0], [1, 0, 0]]
-    assert (one_hot.sum(-1) == 1).all()
+    np.testing.assert_array_equal(one_hot.argmax(-1), expected)
+    np.testing.assert_array_equal(one_hot.sum(-1), np.ones((2, 3)))
 
 
 @each_row(
@@ -64,17 +63,15 @@ def test_confident_outputs_for_a_masked_batch_keep_how_right_they_are():
     linear, y = draw.normal(size=(8, 3, 4)), draw.integers(0, 4, size=(8, 3))
     made, labels = confident_of(linear, y, "classes", COUNTS, 2)
     assert made.shape == (2, 3, 4)
-    assert (labels[~COUNTS] == 0).all()
-    assert (labels[COUNTS] > 0).all()
-    for row, source in enumerate((3, 4)):  # the surest one is the fourth
-        for step in np.flatnonzero(COUNTS[row]):
-            assert made[row, step, labels[row, step]] == linear[source, step, y[source, step]]
-            assert sorted(made[row, step]) == sorted(linear[source, step])
+    np.testing.assert_array_equal(labels > 0, COUNTS)
+    for row, step in zip(*np.nonzero(COUNTS), strict=True):
+        source, at = linear[row + 3, step], y[row + 3, step]  # the surest one is the fourth
+        assert made[row, step, labels[row, step]] == source[at]
+        assert sorted(made[row, step]) == sorted(source)
 
 
 def test_a_masked_loss_keeps_its_mask_behind_an_activation():
     arrays = probed(lambda: L.Dense(2, activation="softmax", name="out"))
-    np.testing.assert_array_equal(arrays["counted/train/output"], arrays["input/probe/0"] != 0)
-    slope = arrays["output_gradient/out.activation"]
-    assert not slope[arrays["input/probe/0"] == 0].any()
-    assert slope[arrays["input/probe/0"] != 0].any()
+    counts, slope = arrays["input/probe/0"] != 0, arrays["output_gradient/out.activation"]
+    np.testing.assert_array_equal(arrays["counted/train/output"], counts)
+    assert (slope[~counts].any(), slope[counts].any()) == (False, True)

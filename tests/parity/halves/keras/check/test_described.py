@@ -2,7 +2,9 @@
 
 import keras
 import numpy as np
+from own_classes import own_class
 from rows import each_row
+from small_keras import net
 
 from keras_impl import Reference
 from parity.halves.keras.check.described import described
@@ -11,69 +13,52 @@ from parity.programs.check_spec import CheckSpec
 L = keras.layers
 
 
-def sequential(x=None):
+def told(factory):
+    return described(factory, CheckSpec())[1]
+
+
+def layers_of(**given):
+    """What is told of the layers of a model without an input, and of its `fit`."""
+
     def build():
         model = keras.Sequential([L.Dense(2), L.Dense(1)])
         model.compile("sgd", "mse")
-        return Reference(model) if x is None else Reference(model, x=x, y=np.ones(len(x)))
+        return Reference(model, **given)
 
-    return build
+    found = told(build)
+    return found["model"]["config"]["layers"], found["fit"]
 
 
 @each_row("shape", [(8, 3), (8, 5, 3)])
 def test_a_sequential_without_an_input_is_built_for_the_samples_of_fit(shape):
-    _, found, _ = described(sequential(np.ones(shape, "float32")), CheckSpec())
-    first = found["model"]["config"]["layers"][0]
-    assert first["class_name"] == "InputLayer"
-    assert first["config"]["batch_shape"] == [None, *shape[1:]]
+    (first, *_), _ = layers_of(x=np.ones(shape, "float32"), y=np.ones(8))
+    shape = [None, *shape[1:]]
+    assert (first["class_name"], first["config"]["batch_shape"]) == ("InputLayer", shape)
 
 
 def test_without_samples_it_stays_as_it_is():
-    _, found, _ = described(sequential(), CheckSpec())
-    assert [each["class_name"] for each in found["model"]["config"]["layers"]] == ["Dense", "Dense"]
+    assert [each["class_name"] for each in layers_of()[0]] == ["Dense", "Dense"]
 
 
 def test_arguments_of_fit_that_no_port_has_are_told_and_usual_ones_are_not():
-    def build():
-        return Reference(
-            sequential(np.ones((8, 3)))().model, x=np.ones((8, 3)), steps_per_epoch=2, epochs=3
-        )
-
-    _, found, _ = described(build, CheckSpec())
-    assert found["fit"]["epochs"] == 3
-    assert found["fit"]["others"] == {"steps_per_epoch": 2}
+    _, fit = layers_of(x=np.ones((8, 3)), steps_per_epoch=2, epochs=3)
+    assert (fit["epochs"], fit["others"]) == (3, {"steps_per_epoch": 2})
 
 
 def test_an_input_is_no_layer_that_two_models_share_and_a_dense_is_one():
     """As in an autoencoder, whose encoder begins with the input of the whole model."""
-    shared = L.Dense(3, name="shared")
-
-    def build():
-        x = keras.Input((4,), name="x")
-        encoder = keras.Model(x, shared(L.Dense(4)(x)), name="encoder")
-        z = keras.Input((3,), name="z")
-        decoder = keras.Model(z, L.Dense(4)(z), name="decoder")
-        return keras.Model(x, decoder(encoder(x)))
-
-    assert described(build, CheckSpec())[1]["shared"] == []
-
-    def twice():
-        x = keras.Input((4,), name="x")
-        one = keras.Model(x, shared(x), name="one")
-        return keras.Model(x, L.Add()([one(x), shared(x)]))
-
-    assert described(twice, CheckSpec())[1]["shared"] == ["shared"]
+    shared, x, z = L.Dense(3, name="shared"), keras.Input((4,)), keras.Input((3,))
+    encoder = keras.Model(x, shared(L.Dense(4)(x)), name="encoder")
+    decoder = keras.Model(z, L.Dense(4)(z), name="decoder")
+    assert told(lambda: keras.Model(x, decoder(encoder(x))))["shared"] == []
+    one = keras.Model(x, shared(x), name="one")
+    assert told(lambda: keras.Model(x, L.Add()([one(x), shared(x)])))["shared"] == ["shared"]
 
 
 def test_a_subclassed_model_that_bears_no_batch_of_any_size_is_a_problem_in_one_line():
-    class Counting(keras.Model):
-        def call(self, x):
-            return x * np.ones((len(np.asarray(x)), 1))
-
-    _, found, _ = described(lambda: Reference(Counting(), input_shapes=[(5,)]), CheckSpec())
-    assert found["model"] is None
-    assert found["problem"]
-    assert "\n" not in found["problem"]
+    counting = own_class(lambda self, x: x * np.ones((len(np.asarray(x)), 1)), keras.Model)
+    found = told(lambda: Reference(counting(), input_shapes=[(5,)]))
+    assert (found["model"], len(found["problem"].splitlines())) == (None, 1)
 
 
 @each_row("inside", [False, True])
@@ -95,13 +80,11 @@ def test_a_weight_that_a_graph_computes_with_itself_is_told(inside):
 @each_row("seed, told", [(None, None), (7, 7)])
 def test_a_random_crop_tells_the_seed_of_its_generator_and_none_that_keras_draws(seed, told):
     def factory():
-        crop = keras.layers.RandomCrop(4, 4, seed=seed, name="crop")
-        model = keras.Sequential([keras.Input((6, 6, 1)), crop, keras.layers.Flatten()])
-        model.compile("sgd", "mse")
-        return model
+        return net(L.RandomCrop(4, 4, seed=seed, name="crop"), L.Flatten(), shape=(6, 6, 1))
 
     reference, found, _ = described(factory, CheckSpec())
-    assert found["model"]["config"]["layers"][1]["config"]["seed"] == told
-    assert any(name.endswith("crop/seed") for name, _ in found["draws"]) == (seed is None)
-    layer = reference.model.get_layer("crop")
-    assert layer.seed == seed or (seed is None and isinstance(layer.seed, int))
+    draws = any(name.endswith("crop/seed") for name, _ in found["draws"])
+    config = found["model"]["config"]["layers"][1]["config"]
+    assert (config["seed"], draws) == (told, seed is None)
+    kept = reference.model.get_layer("crop").seed
+    assert kept == seed or (seed is None and isinstance(kept, int))

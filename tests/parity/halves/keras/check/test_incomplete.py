@@ -6,6 +6,7 @@ import odd_nets as nets
 import pytest
 import tensorflow as tf
 from rows import each_row
+from small_keras import graph
 
 from keras_impl import Reference
 from parity.errors import InputError
@@ -39,8 +40,7 @@ def test_outputs_with_nan_are_told_by_mode_with_what_to_do():
         "forward/train/output": np.array([np.inf, -np.inf]),  # their sum is NaN, and they are not
         "forward/train/dense/output": np.array([np.nan]),
     }
-    (drawn,) = not_a_number(arrays, has_data=False)
-    (given,) = not_a_number(arrays, has_data=True)
+    ((drawn,), (given,)) = (not_a_number(arrays, has_data=has) for has in (False, True))
     assert drawn["what"] == "the output (eval)"
     assert drawn["why"].startswith("3 of its 4 numbers are NaN in Keras, for inputs that were")
     assert "range=(low, high)" in drawn["do"]
@@ -50,10 +50,7 @@ def test_outputs_with_nan_are_told_by_mode_with_what_to_do():
 
 def test_a_model_that_makes_nan_is_incomplete():
     def build():
-        x = keras.Input((3,))
-        model = keras.Model(x, L.Dense(2)(keras.ops.sqrt(-1.0 - keras.ops.square(x))))
-        model.compile("sgd", "mse")
-        return model
+        return graph(lambda x: L.Dense(2)(keras.ops.sqrt(-1.0 - keras.ops.square(x))), (3,))
 
     told = [entry["what"] for entry in probed(build).facts["incomplete"]]
     assert told == ["the output (eval)", "the output (train)"]
@@ -61,13 +58,9 @@ def test_a_model_that_makes_nan_is_incomplete():
 
 def test_a_model_that_tensorflow_cannot_compute_is_bad_input():
     """Keras builds it, and `fit` would end with the same error."""
-
-    def build():
-        x = keras.Input((4, 4, 1), dtype="uint8")
-        return keras.Model(x, L.Rescaling(0.1)(L.AveragePooling2D(2)(x)))
-
+    layers = [lambda: L.AveragePooling2D(2), lambda: L.Rescaling(0.1)]
     with pytest.raises(InputError, match=r"cannot be computed: .*uint8.*in AveragePooling2D"):
-        probed(build)
+        probed(nets.chain(*layers, shape=(4, 4, 1), dtype="uint8"))
 
 
 def both(x):
@@ -103,9 +96,9 @@ def test_what_draws_is_named_with_all_that_it_draws_which_is_the_same_in_both_pa
 ):
     writer = probed(build)
     assert named(writer) == [name]
-    for mode in ("train", "step2"):
-        found = [key for key in writer.arrays if key.startswith(f"draw/{mode}/")]
-        assert found == [f"draw/{mode}/{n}/{each}" for n, each in enumerate(drawn)]
+    found = [key for key in writer.arrays if key.startswith(("draw/train/", "draw/step2/"))]
+    modes = ("train", "step2")
+    assert found == [f"draw/{mode}/{n}/{each}" for mode in modes for n, each in enumerate(drawn)]
     assert "draws random numbers" in writer.facts["incomplete"][0]["why"]
     assert max(writer.facts["noise"].values()) < 1e-9
 
@@ -114,17 +107,12 @@ def test_what_keeps_whole_samples_has_masks_and_its_factor():
     build = nets.chain(lambda: L.Dense(4), lambda: nets.DropPath(0.2), lambda: L.Dense(2))
     writer = probed(build, seed=1)
     ((name, factor),) = writer.facts["replayable"].items()
-    assert factor == pytest.approx(1.25, abs=1e-12)
-    assert named(writer) == [name]
-    for mode in ("train", "step1", "step2"):
-        mask = writer.arrays[f"mask/{mode}/{name}"]
-        assert (mask == mask[:, :1]).all()
-    mask = writer.arrays[f"mask/train/{name}"]
-    assert 0 < mask.mean() < 1
-    given = writer.arrays[f"forward/train/{name}/input/0"]
-    np.testing.assert_allclose(
-        writer.arrays[f"forward/train/{name}/output"], np.where(mask, given * factor, 0), rtol=1e-6
-    )
+    assert (factor, named(writer)) == (pytest.approx(1.25, abs=1e-12), [name])
+    masks = [writer.arrays[f"mask/{mode}/{name}"] for mode in ("train", "step1", "step2")]
+    assert all((mask == mask[:, :1]).all() for mask in masks)
+    assert 0 < masks[0].mean() < 1
+    given, made = (writer.arrays[f"forward/train/{name}/{end}"] for end in ("input/0", "output"))
+    np.testing.assert_allclose(made, np.where(masks[0], given * factor, 0), rtol=1e-6)
 
 
 X = np.arange(1.0, 13).reshape(4, 3)
@@ -147,11 +135,9 @@ ROWS = np.array([[1.0], [0], [1], [0]])
 )
 def test_samples_are_kept_times_one_factor_or_it_is_something_else(made, rows, factor):
     mask, found = kept_samples(tf.constant(X), tf.constant(made))
-    assert found == pytest.approx(factor)
-    if rows is None:
-        assert mask is None
-    else:
-        np.testing.assert_array_equal(mask, np.repeat(np.array(rows)[:, None], 3, 1))
+    kept = None if mask is None else np.asarray(mask).tolist()
+    expected = None if rows is None else [[is_kept] * 3 for is_kept in rows]
+    assert (found, kept) == (pytest.approx(factor), expected)
 
 
 WORDS = {"shape": (7,), "dtype": "int32"}
@@ -174,9 +160,8 @@ def embedding():
 @pytest.mark.filterwarnings("ignore:Layer 'flatten'")
 def test_a_mask_with_masked_steps_leaves_nothing_open(layers, is_at_end):
     writer = probed(nets.chain(*layers, **WORDS))
-    assert named(writer) == []
     is_word = writer.arrays["input/probe/0"] != 0
-    assert is_word.sum(1)[:2].tolist() == [7, 1]
+    assert (named(writer), is_word.sum(1)[:2].tolist()) == ([], [7, 1])
     # A recurrent layer gets padding at the end alone: that of cuDNN takes no other.
     ends_with_it = (np.diff(is_word.astype(int), axis=1) <= 0).all()
     assert ends_with_it == is_at_end
@@ -212,8 +197,8 @@ def test_what_a_layer_of_noise_drew_explains_its_output(layer, apply):
         np.testing.assert_allclose(y, apply(x, drawn), rtol=0, atol=1e-13 * np.abs(y).max())
         assert abs(drawn.std() - 1) < 0.2
         return
-    assert drawn.dtype == np.bool_
-    assert len(np.unique(np.round(y[~drawn], 12))) == 1  # all that is dropped becomes one number
+    # All that is dropped becomes one number.
+    assert (drawn.dtype, len(np.unique(np.round(y[~drawn], 12)))) == (np.bool_, 1)
     assert np.corrcoef(x[drawn], y[drawn])[0, 1] > 1 - 1e-12
     assert 0.1 < 1 - drawn.mean() < 0.45
 

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from keras import layers as L
 from keras import ops
+from own_classes import own_class
 from rows import each_row
+from small_keras import graph, net
 
 from parity.halves.keras import versions
 from parity.halves.keras.casts import initializers_noted
@@ -30,8 +32,7 @@ class Block(L.Layer):
 
 def graph_of(layer, shape=(6,), **options):
     """A functional model around a layer, and what is written out of it."""
-    inputs = keras.Input(shape, **options)
-    model = keras.Model(inputs, L.Dense(2, name="end")(layer(inputs)))
+    model = graph(lambda x: L.Dense(2, name="end")(layer(x)), shape, **options)
     return model, inlined(model, None)
 
 
@@ -39,13 +40,18 @@ def own_of(graph):
     return [layer for layer in in_graph(graph) if is_custom(layer)]
 
 
+def assert_written_out(found, model, x=X, rounding=0.0):
+    """A graph has no layer of one's own, and the outputs of the model."""
+    assert own_of(found.model) == []
+    np.testing.assert_allclose(found.model(x), model(x), rtol=rounding)
+
+
 def test_a_layer_is_replaced_by_what_its_code_calls():
     before = versions.Layer.__call__, keras.Variable.value
     model, found = graph_of(Block(6, name="block"))
-    assert own_of(found.model) == []
+    assert_written_out(found, model)
     names = {layer.name for layer in found.model.layers}
     assert {"block_dense", "block_parts_0", "block_parts_1"} <= names
-    np.testing.assert_array_equal(found.model(X), model(X))
     found.restore()
     assert not any(layer.name.startswith("block_") for layer in model._flatten_layers())
     assert (versions.Layer.__call__, keras.Variable.value) == before
@@ -53,43 +59,34 @@ def test_a_layer_is_replaced_by_what_its_code_calls():
 
 def test_a_layer_in_a_sequential_is_written_out_and_in_one_without_an_input_it_stays():
     model = keras.Sequential([L.Input((6,)), Block(6), L.Dense(2)])
-    found = inlined(model, None)
-    assert own_of(found.model) == []
-    np.testing.assert_array_equal(found.model(X), model(X))
-    found.restore()
+    assert_written_out(inlined(model, None), model)
     assert inlined(keras.Sequential([Block(6), L.Dense(2)]), None) is None
     assert graph_of(L.Dense(3))[1] is None  # without code of one's own
 
 
-class Nested(L.Layer):
-    """Calls a model with a layer of ones own, and one without."""
-
-    def __init__(self, inner, **options):
-        super().__init__(**options)
-        self.net = keras.Sequential([L.Dense(6, name="first"), inner], name="net")
-        self.plain = keras.Sequential([L.Dense(6, name="first"), L.Dense(6)])
-
-    def call(self, x, training=None):
-        return self.plain(self.net(x, training=training))
+# Calls a model with a layer of ones own, and one without.
+Nested = own_class(
+    lambda self, x, training=None: self.plain(self.net(x, training=training)),
+    net=lambda: keras.Sequential([L.Dense(6, name="first"), Block(6, name="block")], name="net"),
+    plain=lambda: keras.Sequential([L.Dense(6, name="first"), L.Dense(6)]),
+)
 
 
 def test_a_model_inside_that_has_a_layer_of_ones_own_is_replaced_by_its_layers():
-    layer = Nested(Block(6, name="block"), name="nested")
-    inputs = keras.Input((6,))
     outer = keras.Sequential([L.Dense(6, name="first"), Block(6, name="other")], name="outer")
-    model = keras.Model(inputs, outer(layer(inputs)))
+    layer = Nested(name="nested")
+    model = graph(lambda x: outer(layer(x)), (6,))
     found = inlined(model, None)
-    assert own_of(found.model) == []
+    assert_written_out(found, model, rounding=1e-6)
     names = {each.name for each in found.model.layers}
     assert {"first", "first_2", "block_dense", "other_dense", "nested_plain"} <= names
     assert not {"net", "nested_net", "outer"} & names
     kernel = layer.net.layers[0].kernel
     held = next(x for x in found.model.layers if any(v is kernel for v in x.weights))
     assert found.paths()[id(kernel)] == f"{held.name}/kernel"
-    np.testing.assert_allclose(found.model(X), model(X), rtol=1e-6)
     found.restore()
-    assert [each.name for each in layer.net.layers] == ["first", "block"]
-    assert [each.name for each in outer.layers] == ["first", "other"]
+    names = [[each.name for each in holder.layers] for holder in (layer.net, outer)]
+    assert names == [["first", "block"], ["first", "other"]]
 
 
 class Scaled(L.Layer):
@@ -125,11 +122,10 @@ class Token(L.Layer):
 def test_a_weight_for_each_sample_has_the_size_of_the_batch():
     with initializers_noted():
         model, found = graph_of(Token(name="token"), (3, 6))
-    assert own_of(found.model) == []
     assert sum(isinstance(x, EachSample) for x in found.model.operations) == 4
     for size in (1, 5):
         x = np.random.default_rng(size).normal(size=(size, 3, 6)).astype("float32")
-        np.testing.assert_array_equal(found.model(x), model(x))
+        assert_written_out(found, model, x)
 
 
 class Holding(L.Layer):
@@ -219,26 +215,24 @@ KEPT = {
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_code_that_does_more_stays_whole_and_its_neighbour_is_written_out(does):
     layer = KEPT[does](name="kept")
-    inputs = keras.Input((6,))
     with initializers_noted():
-        model = keras.Model(inputs, Block(6)(layer(inputs)))
+        model = graph(lambda x: Block(6)(layer(x)), (6,))
     before = [v.numpy() for v in model.variables if versions.is_weight(v)]
     found = inlined(model, None)
     assert own_of(found.model) == [layer]
     assert {id(v) for v in model.variables} == {id(v) for v in found.model.variables}
     found.restore()
-    for variable, value in zip(filter(versions.is_weight, model.variables), before, strict=True):
-        np.testing.assert_array_equal(variable.numpy(), value)
+    np.testing.assert_equal(
+        [v.numpy() for v in filter(versions.is_weight, model.variables)], before
+    )
 
 
 @each_row("name", ["mean", "end"])
 def test_an_operation_may_have_the_name_of_a_layer(name):
     """Keras counts its own names alone, and refuses a graph that has one twice."""
     keras.backend.clear_session()
-    inputs = keras.Input((6,))
-    x = L.Lambda(lambda x: x - ops.mean(x, axis=1, keepdims=True))(inputs)
-    model = keras.Model(inputs, L.Dense(2, name=name)(x))
+    centred = L.Lambda(lambda x: x - ops.mean(x, axis=1, keepdims=True))
+    model = net(centred, L.Dense(2, name=name), shape=(6,))
     found = inlined(model, None)
-    assert [layer.name for layer in in_graph(found.model) if layer.name == name] == [name]
-    assert own_of(found.model) == []
-    np.testing.assert_array_equal(found.model(X), model(X))
+    assert [layer.name for layer in in_graph(found.model)].count(name) == 1
+    assert_written_out(found, model)

@@ -18,21 +18,12 @@ def heads(self, x):
 Heads = own_class(heads, step=lambda: L.Dense(3), joined=L.Concatenate, drop=lambda: L.Dropout(0.5))
 
 
-class Strict(L.Layer):
-    """Cannot be called without numbers."""
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.inner = L.Dense(2)
-
-    def build(self, shape):
-        self.inner.build(shape)
-
-    def compute_output_shape(self, shape):
-        return (*shape[:-1], 2)
-
-    def call(self, x):
-        return self.inner(x) * float(np.asarray(x).sum())
+# Cannot be called without numbers.
+Strict = own_class(
+    lambda self, x: self.inner(x) * float(np.asarray(x).sum()), inner=lambda: L.Dense(2)
+)
+Strict.build = lambda self, shape: self.inner.build(shape)
+Strict.compute_output_shape = lambda self, shape: (*shape[:-1], 2)
 
 
 def called(layer, shape):
@@ -44,22 +35,20 @@ def called(layer, shape):
 def test_each_different_call_is_told_with_shapes_and_dtypes():
     layer = Heads()
     found = called(layer, (2, 4))
-    assert found[id(layer.step)] == [
-        {"inputs": [[None, 4]], "outputs": [[None, 3]], "dtypes": ["float32"]}
-    ]
-    assert found[id(layer.joined)][0]["inputs"] == [[None, 3], [None, 3]]
-    assert found[id(layer.joined)][0]["outputs"] == [[None, 6]]
+    step = {"inputs": [[None, 4]], "outputs": [[None, 3]], "dtypes": ["float32"]}
+    (joined,) = found[id(layer.joined)]
+    sides = [[None, 3], [None, 3]], [[None, 6]]
+    assert (found[id(layer.step)], joined["inputs"], joined["outputs"]) == ([step], *sides)
 
 
 def test_nothing_is_drawn_and_later_calls_are_not_told():
     layer = Heads()
     layer(np.ones((5, 2, 4)))
-    before = ops.convert_to_numpy(layer.drop.seed_generator.state)
+    before = layer.drop.seed_generator.state.numpy()
     found = called(layer, (2, 4))
     layer.step(np.ones((5, 4)))
     assert len(found[id(layer.step)]) == 1
-    after = ops.convert_to_numpy(layer.drop.seed_generator.state)
-    np.testing.assert_array_equal(after, before)
+    np.testing.assert_array_equal(layer.drop.seed_generator.state, before)
 
 
 def test_code_that_needs_numbers_tells_what_it_called_before_it_failed():

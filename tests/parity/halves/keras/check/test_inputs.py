@@ -17,11 +17,14 @@ from parity.halves.keras.factories import call_factory
 L = keras.layers
 
 
-def found(factory, **settings):
-    """What is found out of the inputs of a model, by name."""
+def found_of(factory):
     versions.use_dtype("float64")
-    inputs = inputs_of(call_factory(factory, 0), 4)
-    return {each.name: each for each in inputs.each}
+    return inputs_of(call_factory(factory, 0), 4)
+
+
+def found(factory):
+    """What is found out of the inputs of a model, by name."""
+    return {each.name: each for each in found_of(factory).each}
 
 
 def tokens_of(factory):
@@ -53,15 +56,11 @@ def test_tokens_are_what_reaches_a_table(factory, tokens):
 
 
 def test_an_input_has_the_kind_of_its_dtype():
-    given = {kind: keras.Input((3,), dtype=kind, name=kind) for kind in ("uint8", "int64", "bool")}
-    cast = [keras.ops.cast(x, "float64") for x in given.values()]
-
-    kinds = found(lambda: inputs_keras.compiled(list(given.values()), L.Concatenate()(cast)))
-    assert {name: (each.kind, each.is_whole) for name, each in kinds.items()} == {
-        "uint8": ("image", True),
-        "int64": ("numbers", True),
-        "bool": ("booleans", False),
-    }
+    expected = {"uint8": ("image", True), "int64": ("numbers", True), "bool": ("booleans", False)}
+    given = [keras.Input((3,), dtype=dtype, name=dtype) for dtype in expected]
+    cast = [keras.ops.cast(x, "float64") for x in given]
+    kinds = found(lambda: inputs_keras.compiled(given, L.Concatenate()(cast)))
+    assert {name: (each.kind, each.is_whole) for name, each in kinds.items()} == expected
 
 
 def through(*layers, **settings):
@@ -110,10 +109,11 @@ def test_tokens_are_followed_through_what_moves_them(layers, settings, expected)
 
 
 def test_a_table_of_columns_and_of_known_words_counts_too():
-    encoded = nets.chain(lambda: L.CategoryEncoding(4, output_mode="multi_hot"), dtype="int32")
-    assert [*tokens_of(encoded).values()] == [(Tokens(0, 3),)]
-    looked_up = nets.chain(lambda: L.IntegerLookup(vocabulary=[12, 36, 7]), dtype="int64")
-    assert [*tokens_of(looked_up).values()] == [(Tokens(7, 37, known=(12, 36, 7, 37)),)]
+    for layer, tokens in (
+        (lambda: L.CategoryEncoding(4, output_mode="multi_hot"), Tokens(0, 3)),
+        (lambda: L.IntegerLookup(vocabulary=[12, 36, 7]), Tokens(7, 37, known=(12, 36, 7, 37))),
+    ):
+        assert [*tokens_of(nets.chain(layer, dtype="int64")).values()] == [(tokens,)]
 
 
 def both():
@@ -123,30 +123,24 @@ def both():
 
 
 def test_what_is_not_drawn_is_said():
-    versions.use_dtype("float64")
-    (told,) = inputs_of(call_factory(both, 0), 4).left_out
-    assert told["what"] == "other numbers in the input x"
-    assert told["why"] == "it chooses rows of a table, too, and is drawn from 0 to 8"
-    assert inputs_of(call_factory(inputs_keras.columns, 0), 4).left_out == ()
+    (told,) = found_of(both).left_out
+    why = "it chooses rows of a table, too, and is drawn from 0 to 8"
+    assert (told["what"], told["why"]) == ("other numbers in the input x", why)
+    assert found_of(inputs_keras.columns).left_out == ()
 
 
-def recurrent(**told):
-    def build():
-        x = keras.Input((6,), dtype="int32", name="text")
-        y = L.GRU(3)(L.Embedding(90, 4, mask_zero=True)(x))
-        return model_of(x, y, inputs=Input(**told) if told else None)
-
-    return build
-
-
-def test_padding_is_at_the_end_for_recurrent_layers_unless_the_user_says_more():
-    versions.use_dtype("float64")
-    plain = inputs_of(call_factory(recurrent(), 0), 4)
-    assert plain.each[0].tokens == (Tokens(0, 89, "post"),)
-    assert plain.left_out[0]["what"] == "padding at the beginning of text"
-    more = inputs_of(call_factory(recurrent(padding="any"), 0), 4)
-    assert more.each[0].tokens == (Tokens(0, 89, "any"),)
-    assert more.left_out == ()
+@each_row(
+    "inputs, padding, left_out",
+    [(None, "post", ["padding at the beginning of text"]), (Input(padding="any"), "any", [])],
+)
+def test_padding_is_at_the_end_for_recurrent_layers_unless_the_user_says_more(
+    inputs, padding, left_out
+):
+    x = keras.Input((6,), dtype="int32", name="text")
+    y = L.GRU(3)(L.Embedding(90, 4, mask_zero=True)(x))
+    told = found_of(lambda: model_of(x, y, inputs=inputs))
+    assert told.each[0].tokens == (Tokens(0, 89, padding),)
+    assert [entry["what"] for entry in told.left_out] == left_out
 
 
 def test_steps_that_masking_leaves_out_are_drawn():
@@ -154,30 +148,30 @@ def test_steps_that_masking_leaves_out_are_drawn():
     assert given == ModelInput(given.name, (5, 3), filler=-1.0, padding="post")
 
 
-def test_what_the_user_says_counts():
-    def build(inputs):
-        words, x = keras.Input((4,), dtype="int32", name="words"), keras.Input((3,), name="x")
-        y = L.Concatenate()([L.Flatten()(L.Embedding(9, 2)(words)), x])
-        return lambda: model_of([words, x], y, inputs=inputs)
-
-    given = found(build([Input(kind="tokens", count=5), Input(kind="numbers", range=(0, 1))]))
-    assert given["words"].tokens == (Tokens(0, 4),)
-    assert given["x"].limits == (0, 1)
-    given = found(build({"x": Input(kind="image")}))
-    assert given["words"].tokens == (Tokens(0, 8),)
-    assert given["x"].kind == "image"
-    given = found(build((None, Input(kind="booleans"))))
-    assert given["x"].kind == "booleans"
+@each_row(
+    "inputs, largest, limits, kind",
+    [
+        (
+            [Input(kind="tokens", count=5), Input(kind="numbers", range=(0, 1))],
+            4,
+            (0, 1),
+            "numbers",
+        ),
+        ({"x": Input(kind="image")}, 8, None, "image"),
+        ((None, Input(kind="booleans")), 8, None, "booleans"),
+    ],
+)
+def test_what_the_user_says_counts(inputs, largest, limits, kind):
+    words, x = keras.Input((4,), dtype="int32", name="words"), keras.Input((3,), name="x")
+    y = L.Concatenate()([L.Flatten()(L.Embedding(9, 2)(words)), x])
+    given = found(lambda: model_of([words, x], y, inputs=inputs))
+    assert given["words"].tokens == (Tokens(0, largest),)
+    assert (given["x"].limits, given["x"].kind) == (limits, kind)
 
 
 def test_a_subclassed_model_is_known_by_the_arrays_of_fit():
-    def build():
-        model = inputs_keras.Rated()
-        model.compile("sgd", "mse")
-        x = {"user": np.zeros(5, np.int32), "age": np.zeros((5, 4), np.int16)}
-        return Reference(model, x=x, y=np.zeros((5, 2)))
-
-    given = found(build)
+    x = {"user": np.zeros(5, np.int32), "age": np.zeros((5, 4), np.int16)}
+    given = found(lambda: Reference(inputs_keras.Rated(), x=x, y=np.zeros((5, 2))))
     assert given["user"].tokens == (Tokens(0, 7),)
     assert given["age"] == ModelInput("age", (4,), is_whole=True)
 
@@ -193,21 +187,20 @@ def test_a_subclassed_model_is_known_by_the_arrays_of_fit():
     ids=["number", "name", "shapes", "type"],
 )
 def test_inputs_that_are_not_those_of_the_model_are_refused(inputs, told):
-    def build():
-        return Reference(inputs_keras.text_and_numbers(), inputs=inputs)
-
     with pytest.raises(InputError, match=told):
-        found(build)
+        found(lambda: Reference(inputs_keras.text_and_numbers(), inputs=inputs))
 
 
-def test_a_subclassed_model_needs_shapes():
-    def build(**told):
-        return lambda: Reference(inputs_keras.Rated(), **told)
-
-    with pytest.raises(InputError, match=r"return keras_impl.Reference\(model, inputs=keras_impl"):
-        found(build())
-    with pytest.raises(InputError, match="input 'age' is Input"):
-        found(build(inputs={"user": Input(()), "age": Input()}))
+@each_row(
+    "given, told",
+    [
+        ({}, r"return keras_impl.Reference\(model, inputs=keras_impl"),
+        ({"inputs": {"user": Input(()), "age": Input()}}, "input 'age' is Input"),
+    ],
+)
+def test_a_subclassed_model_needs_shapes(given, told):
+    with pytest.raises(InputError, match=told):
+        found(lambda: Reference(inputs_keras.Rated(), **given))
 
 
 def test_text_is_refused_in_one_line():

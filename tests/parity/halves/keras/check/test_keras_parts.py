@@ -4,6 +4,9 @@ import keras
 import pytest
 import steps_keras
 import tensorflow as tf
+from own_classes import own_class
+from rows import each_row
+from small_keras import net
 
 from keras_impl import Input, Reference
 from parity.errors import InputError
@@ -21,73 +24,55 @@ def planned(factory):
 
 def test_a_gan_is_called_network_by_network():
     plan = planned(steps_keras.gan)
-    assert list(plan.parts) == ["discriminator", "generator"]
     assert plan.optimizers == ("d_optimizer", "g_optimizer")
-    reference = plan.factory(steps_keras.gan)()
-    model = reference.model
+    model = plan.factory(steps_keras.gan)().model
     made = model({"discriminator": tf.ones((3, 6, 8, 2)), "generator": tf.ones((4, 5))})
-    assert [tuple(made[name].shape) for name in plan.parts] == [(3, 1), (4, 6, 8, 2)]
+    shapes = [(name, tuple(made[name].shape)) for name in plan.parts]
+    assert shapes == [("discriminator", (3, 1)), ("generator", (4, 6, 8, 2))]
     # `compile` got no optimizer, so Keras made one that no step uses.
     assert getattr(model, "optimizer", None) is None
 
 
 def test_a_random_output_of_a_network_is_left_out():
     plan = planned(steps_keras.autoencoder)
-    assert (plan.parts["encoder"].kept, plan.parts["encoder"].num_outputs) == ((0, 1), 3)
-    assert plan.parts["decoder"].kept is None
+    told = {name: (part.kept, part.num_outputs) for name, part in plan.parts.items()}
+    assert (told["encoder"], told["decoder"][0]) == (((0, 1), 3), None)
     assert plan.optimizers == ("optimizer",)
 
 
-def test_a_model_whose_call_reaches_all_weights_is_called_itself():
-    assert planned(steps_keras.plain).parts is None
-
-
-def test_a_teacher_that_no_call_reaches_makes_parts():
+def test_a_model_has_parts_where_it_has_a_step_of_its_own_and_its_call_leaves_weights_out():
     assert list(planned(steps_keras.distiller).parts) == ["student", "teacher"]
-
-
-def test_a_model_without_a_step_of_its_own_has_no_plan():
-    def build():
-        model = keras.Sequential([keras.Input((3,)), L.Dense(1)])
-        model.compile("sgd", "mse")
-        return model
-
-    assert planned(build) is None
+    assert planned(steps_keras.plain).parts is None
+    assert planned(lambda: net(L.Dense(1))) is None
 
 
 def test_networks_have_the_names_of_their_attributes():
-    class Holder(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.first, self.others = L.Dense(1), [L.Dense(2), L.Dense(3)]
-
-    assert list(parts_in(Holder())) == ["first", "others_0", "others_1"]
+    held = {"first": lambda: L.Dense(1), "others": lambda: [L.Dense(2), L.Dense(3)]}
+    holder = own_class(lambda self, x: x, keras.Model, **held)
+    assert list(parts_in(holder())) == ["first", "others_0", "others_1"]
 
 
-class Two(keras.Model):
-    def __init__(self):
-        super().__init__()
-        self.net = keras.Sequential([keras.Input((3,)), L.Dense(1)])
-
-    def train_step(self, data):
-        x, _ = data
-        return {"loss": self.net(x)}
+def step(self, data):
+    x, _ = data
+    return {"loss": self.net(x)}
 
 
-def two(**settings):
+Two = own_class(lambda self, x: x, keras.Model, name="Two", net=lambda: net(L.Dense(1)))
+Two.train_step = step
+
+
+@each_row(
+    "settings, told",
+    [
+        ({"inputs": Input((3,))}, r"train_step of Two raises .*x alone.*y=\.\.\."),
+        ({}, "does not know the shape of its input"),
+    ],
+)
+def test_a_step_that_raises_or_gets_what_is_not_known_is_refused(settings, told):
     def build():
         model = Two()
         model.compile("sgd")
         return Reference(model, **settings)
 
-    return build
-
-
-def test_a_step_that_raises_is_told_with_what_it_got():
-    with pytest.raises(InputError, match=r"train_step of Two raises .*x alone.*y=\.\.\."):
-        planned(two(inputs=Input((3,))))
-
-
-def test_a_step_whose_inputs_are_not_known_is_refused():
-    with pytest.raises(InputError, match="does not know the shape of its input"):
-        planned(two())
+    with pytest.raises(InputError, match=told):
+        planned(build)
