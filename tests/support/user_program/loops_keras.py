@@ -1,0 +1,35 @@
+"""Programs whose ports have training loops of their own."""
+
+import keras
+import numpy as np
+from keras import layers as L
+
+from keras_impl import Reference
+
+draw = np.random.default_rng(5)
+X = draw.normal(size=(90, 6)).astype("float32")
+Y = (X[:, 0] > 0) * 1 + (X[:, 1] > 1)
+BATCH = 16  # six batches an epoch, the last one smaller
+
+
+def normalised():
+    inputs = keras.Input((6,))
+    x = L.BatchNormalization()(L.Dense(8)(inputs))
+    x = L.Dropout(0.2)(L.ReLU()(x))
+    rate = keras.optimizers.schedules.ExponentialDecay(0.01, 5, 0.8)
+    return program(inputs, x, keras.optimizers.Adam(rate), validation_data=(X[:40], Y[:40]))
+
+
+def summed():
+    """Gradients of two batches are added up, over the ends of epochs, and clipped together."""
+    inputs = keras.Input((6,))
+    x = L.Dense(8, activation="tanh")(inputs)
+    optimizer = keras.optimizers.SGD(0.125, momentum=0.5, gradient_accumulation_steps=2)
+    return program(inputs, x, optimizer)
+
+
+def program(inputs, x, optimizer, **fit):
+    model = keras.Model(inputs, L.Dense(3)(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, metrics=["accuracy"])
+    return Reference(model, x=X, y=Y, batch_size=BATCH, epochs=3, **fit)
