@@ -147,19 +147,21 @@ def test_every_precision_is_judged_by_itself_and_against_keras_in_fp32(judge):
 
 
 @pytest.mark.parametrize(
-    ("rows", "seeds"),
+    ("rows", "seeds", "parity"),
     [
-        (measured("keras", "torch-own", part="input"), 8),
-        (measured("keras", "torch-own", part="augment"), 8),
-        ([row("keras", 1.0), row("torch-own", status=FAILED, reason="why")], 8),
-        ([row("keras", 1.0), row("torch-own", status=REFUSED, reason="why")], 8),
-        (measured("keras", "torch", "torch-own"), 0),
+        (measured("keras", "torch-own", part="input"), 8, "unchecked"),
+        (measured("keras", "torch-own", part="augment"), 8, "unchecked"),
+        ([row("keras", 1.0), row("torch-own", status=FAILED, reason="why")], 8, "pass"),
+        ([row("keras", 1.0), row("torch-own", status=REFUSED, reason="why")], 8, "pass"),
+        (measured("keras", "torch", "torch-own"), 0, "unchecked"),
     ],
     ids=["input", "augment", FAILED, REFUSED, "nobody asks"],
 )
-def test_what_trains_nothing_was_not_measured_or_is_not_asked_for_is_left_alone(judge, rows, seeds):
-    (_, *others), stub = judge(rows, gate_seeds=seeds)
-    assert (others, stub.events()) == (rows[1:], [])
+def test_what_trains_nothing_was_not_measured_or_is_not_asked_for_is_left_alone(
+    judge, rows, seeds, parity
+):
+    (keras, *others), stub = judge(rows, gate_seeds=seeds)
+    assert (keras.parity, others, stub.events()) == (parity, rows[1:], [])
 
 
 def test_a_variant_that_cannot_be_trained_is_unchecked_and_leaves_the_others(judge):

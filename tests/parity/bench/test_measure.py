@@ -24,10 +24,13 @@ THREE = {**SMALL, "variants": ("keras", "torch-eager", "torch")}
 
 @pytest.fixture(autouse=True)
 def _small_data(monkeypatch):
-    """To read the embedded data takes longer than all else here."""
+    """As many as the spec says: to read the embedded data takes longer than all else here."""
 
-    data = make_data((4, 4, 1), num_classes=2, num_train=64, num_val=16)
-    monkeypatch.setattr(measure, "run_data", lambda spec: data)
+    def data(spec):
+        sizes = {"num_train": spec.train_size, "num_val": spec.val_size}
+        return make_data((4, 4, 1), num_classes=2, seed=spec.seed, **sizes)
+
+    monkeypatch.setattr(measure, "run_data", data)
 
 
 def no_progress(text):

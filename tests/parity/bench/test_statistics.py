@@ -1,6 +1,7 @@
 """Ratios of rounds that took turns: their interval holds what it says, and pairs are pairs."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -185,7 +186,11 @@ def test_rows_are_compared_with_their_baseline(rows, options, expected):
             "unit='images': expected one of 'images/s', 'samples/s', 's'",
         ),
         *(
-            (median_interval, ([1.0], confidence), r"confidence=.*: expected a number in \(0, 1\)")
+            (
+                partial(paired_ratio, confidence=confidence),
+                ([1.0], [1.0], "s"),
+                r"confidence=.*: expected a number in \(0, 1\)",
+            )
             for confidence in (0.0, 1.0, 95, math.nan)
         ),
         (with_ratios, ([SLOW, SLOW], "keras"), "stands twice"),

@@ -162,7 +162,7 @@ def test_without_a_plan_the_mode_is_that_of_the_ports_if_all_have_the_same(
         (("half",), "torch", "it is of another run: half is 'torch'; expected 'keras'"),
         (("spec", "seed"), 7, "it is of another run: seed is 7; expected 0"),
         (("spec", "batch_size"), 16, "it is of another run: batch_size is 16; expected 32"),
-        (("history", "loss"), REMOVED, "history has no 'loss'"),
+        (("history", "loss"), REMOVED, ".*history has no 'loss'"),
     ],
 )
 def test_a_damaged_record_or_that_of_another_run_under_a_key_of_the_plan_does_not_count(
@@ -172,8 +172,7 @@ def test_a_damaged_record_or_that_of_another_run_under_a_key_of_the_plan_does_no
     edit(record_of(tmp_path, 0), place, value)
     result, (problem,) = sweep_of_store(tmp_path)
     assert [(row["seed"], row["half"]) for row in result.failures] == [(0, "keras")]
-    assert problem.startswith("results/00/000000000000...json cannot be used (")
-    assert problem.endswith(f"{told})")
+    assert re.fullmatch(rf"results/00/0{{12}}\.\.\.json cannot be used \({told}\)", problem)
 
 
 def test_a_plan_of_an_earlier_version_binds_half_and_seed_alone(tmp_path):
