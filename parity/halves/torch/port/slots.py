@@ -272,7 +272,8 @@ def _set(
         if item.name not in slots.get(slot, {}) or variable.is_computed:
             continue
         scale = _FORMS[form](rate)
-        parts = variable.to_torch(torch.from_numpy(np.array(slots[slot][item.name]) * scale))
+        value = np.array(slots[slot][item.name], np.float64) * scale  # no rounding by float32
+        parts = variable.to_torch(torch.from_numpy(value))
         if variable.gradient_of is not None:
             parts = (parts[0],) * len(parts)  # two biases, each with the gradient of their sum
         for tensor, part in zip(variable.tensors, parts, strict=True):
