@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.data.image_changes import DRAWN
+from parity.data.probe_inputs import AVERAGE
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match
 from parity.ladder.anchored_tolerance import RATE, SAME_RATE
-from parity.ladder.comparers.decisions import BETWEEN_STEPS
+from parity.ladder.comparers.decisions import BETWEEN_STEPS, FINAL_WEIGHTS
 from parity.ladder.comparers.flow import IMAGES, SAMPLES, SUMS
 from parity.ladder.own_loop import BATCH_OF_STEP, MODE_OF_STEP, STEPS_OF_BATCH
 from parity.traces.anchors import TRIED
@@ -213,6 +214,17 @@ def _rates(evidence: TrainingEvidence) -> Found:
 def _stop(evidence: TrainingEvidence) -> Found:
     keras, torch = evidence.item.keras, evidence.item.torch
     yield "G8", Match(SETTINGS, f"Keras trains {keras} epochs, the port {torch}")
+
+
+def _ends_as(evidence: TrainingEvidence) -> Found:
+    """Says what the final weights of each half are, such as an average that a loop keeps."""
+    theirs, ours = evidence.item.keras, evidence.item.torch
+    if theirs == AVERAGE:
+        text = f"Keras ends with the averages of its weights, the port with {ours}"
+        fix = "put the averages in the place of the weights behind the last epoch"
+        yield "F14", Match(NUMBERS, text, fix=fix)
+    else:
+        yield "G16", Match(PLACE, f"Keras's are {theirs}, the port's {ours}")
 
 
 def _final(evidence: TrainingEvidence) -> Found:
@@ -436,6 +448,7 @@ _RULES: tuple[tuple[Callable[[str], bool], tuple[Rule, ...]], ...] = (
     (lambda name: name == "number of steps", (_dropped_batch,)),
     (lambda name: name == RATE, (_rates,)),
     (lambda name: name == "epochs", (_stop,)),
+    (lambda name: name == FINAL_WEIGHTS, (_ends_as,)),
     (lambda name: name.endswith("that the training ends with"), (_final,)),
     (lambda name: name == "val_loss", (_mode, _validation_loss)),
     (lambda name: name == "loss", (_mode, _batch_means, _midway)),

@@ -73,7 +73,7 @@ def compared(spec: ProgramSpec, run: RunFolder, against: Recorded | None = None)
     by_half: Mapping[str, KerasTrace | PortTrace] = dict(zip(HALVES, trainings, strict=True))
     open_ = incomplete_of(keras, port)
     levels = compare_levels(OF_PROBE, keras, port)
-    levels = left_to_loop(levels, port, OF_STEPS if _is_right_by_loop(*trainings) else ())
+    levels = left_to_loop(levels, port, OF_STEPS if _is_of_loop(*trainings) else ())
     result = Result(
         verdict=PASS,
         spec=spec.told(),
@@ -106,10 +106,12 @@ def compared(spec: ProgramSpec, run: RunFolder, against: Recorded | None = None)
     return replace(result, verdict=verdict_of(result.levels, result.incomplete))
 
 
-def _is_right_by_loop(keras: KerasTrace, torch: PortTrace) -> bool:
-    """Whether the steps that a port's own loop makes, and their rates, are Keras's."""
+def _is_of_loop(keras: KerasTrace, torch: PortTrace) -> bool:
+    """Whether plain steps say nothing of a port: its own loop makes others, or Keras's."""
     if not torch.facts.get("has_own_loop"):
         return False
+    if not torch.facts.get("loop_is_plain", True):
+        return True
     comparers = OF_ANCHORED_TRAINING if "anchors" in keras.facts else OF_TRAINING
     names = ("trajectory", "schedule")
     return all(compare_level(name, comparers, keras, torch).status == PASS for name in names)

@@ -249,11 +249,13 @@ class TrainingFacts(TypedDict):
 
     `epoch_ends`: number of steps after each epoch. `anchors`: steps before which the state was
     recorded; `anchors_measured` and `anchors_with_constants`: those from which rounding and
-    constants were measured.
+    constants were measured. `ends_as`: what the final weights are, see
+    `parity.traces.training_recorder.ends_as`.
     """
 
     first_losses: dict[str, float]
     epoch_ends: Annotated[list[Steps], length(1)]
+    ends_as: NotRequired[str]
     has_schedule: bool
     written_flows: dict[str, str]
     num_train: int | None

@@ -158,6 +158,9 @@ class PortFacts(LeftOver):
     first_losses: dict[str, float]
     epoch_ends: list[int]
     has_own_loop: bool
+    loop_sets_rates: NotRequired[bool]  # and no scheduler that the port gives
+    ends_as: NotRequired[str]
+    loop_is_plain: NotRequired[bool]  # makes what steps without a loop make
     left_open: NotRequired[float]
     augment: NotRequired[Config]
     augment_explained: NotRequired[Config | None]

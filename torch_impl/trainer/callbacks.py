@@ -72,6 +72,8 @@ class Callback:
 class Scheduling(Callback):
     """Steps a scheduler of torch or a rule of `torch_impl.schedule`.
 
+    One that a loop of the port's own has stepped in an epoch is not stepped behind it.
+
     Args:
         scheduler: has `step()`, or `step(value)` if it watches a metric.
         interval: when `step` is called: after every "epoch" or after every "step".
@@ -81,6 +83,7 @@ class Scheduling(Callback):
     def __init__(self, scheduler: Any, interval: str = "epoch", monitor: str | None = None) -> None:
         self.scheduler, self.interval = scheduler, interval
         self.monitor = monitor_of(scheduler, monitor)
+        self._at_begin: dict[str, Any] = {}  # of the epoch
 
     def on_train_begin(self) -> None:
         """Forgets earlier trainings, as Keras's rules do."""
@@ -89,6 +92,7 @@ class Scheduling(Callback):
     def on_epoch_begin(self, epoch: int) -> None:
         """Steps a scheduler that acts at the beginning of an epoch."""
         begin_epoch(self.scheduler, epoch)
+        self._at_begin = _numbers(self.scheduler)
 
     @property
     def watches_steps(self) -> bool:
@@ -103,6 +107,9 @@ class Scheduling(Callback):
         """Notes the rate of the epoch, and steps a scheduler that acts at its end."""
         logs["learning_rate"] = self.trainer.learning_rate
         if self.interval == "step" or acts_at_the_beginning(self.scheduler):
+            return
+        has_loop = self.trainer.port.train_epoch is not None
+        if has_loop and _numbers(self.scheduler) != self._at_begin:
             return
         if not takes_value(self.scheduler):
             self.scheduler.step()
@@ -205,6 +212,12 @@ def _monitored(rule: Any, monitor: str, logs: Mapping[str, float]) -> float | No
 def _reset(rule: Any) -> None:
     if isinstance(rule, ReduceLROnPlateau | EarlyStopping):
         rule.reset()
+
+
+def _numbers(scheduler: Any) -> dict[str, Any]:
+    """Returns the numbers that a scheduler keeps, one of which changes in each of its steps."""
+    found = getattr(scheduler, "__dict__", {})
+    return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
 
 def _state_of(rule: Any) -> dict[str, Any]:

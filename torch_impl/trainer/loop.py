@@ -21,6 +21,7 @@ class LoopBatches:
         batches: ready to be used.
         number: of them; None: it is not known, and then there is no `len`.
         asked: called before each batch is given; returns whether it is.
+        ended: called when a batch is asked for, and there is none left.
     """
 
     def __init__(
@@ -28,8 +29,10 @@ class LoopBatches:
         batches: Iterable[Batch],
         number: int | None,
         asked: Callable[[], bool] = lambda: True,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
-        self._batches, self._number, self._asked = iter(batches), number, asked
+        self._batches, self._number = iter(batches), number
+        self._asked, self._ended = asked, ended
 
     def __len__(self) -> int:
         if self._number is None:
@@ -41,16 +44,19 @@ class LoopBatches:
             if not self._asked():
                 return
             yield batch.parts()
+        self._ended()
 
 
 class LoopSteps:
     """Tells where each step of a loop begins and ends, whatever it does between.
 
     A step begins where the loop asks for its batch, when nothing of it has happened yet, and ends
-    where the loop asks for the next one; the last one ends with the loop. A loop may ask ahead: it
-    has not used the batch before, by a pass of the module with gradients or a step of the
-    optimizer. Then the next step begins with the first pass behind that which has used it. Further
-    passes and steps of the optimizer for a batch belong to its step.
+    where the loop asks for the next one, also if there is none: what comes behind the batches, such
+    as averages put in the place of weights, is of no step. Where the optimizer is still to make use
+    of a pass by then, the last step ends with the loop. A loop may ask ahead: it has not used the
+    batch before, by a pass of the module with gradients or a step of the optimizer. Then the next
+    step begins with the first pass behind that which has used it. Further passes and steps of the
+    optimizer for a batch belong to its step.
 
     Args:
         module: that the loop trains.
@@ -70,26 +76,32 @@ class LoopSteps:
         self._begin, self._end = begin, end
         self._number = -1  # of the present step
         self._is_used = self._is_telling = False
+        self._is_due = False  # a step of the optimizer, since there was a pass
+        self._is_over = False
         self._num_ahead = 0  # batches that are asked for ahead
 
     def batches(self, batches: Iterable[Batch], number: int | None) -> LoopBatches:
         """Returns batches for the loop, which tell when it asks for them."""
-        return LoopBatches(batches, number, self._asked)
+        return LoopBatches(batches, number, self._asked, self._ended)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Watches the loop that runs in the block."""
+
+        def passed(module: nn.Module, *_: Any) -> None:
+            if module is self._module:  # and no copy, which the loop may make, hooks and all
+                self._passed()
+
         hooks = [
-            self._module.register_forward_pre_hook(self._passed),
-            self._optimizer.register_step_pre_hook(self._stepped),
+            self._module.register_forward_pre_hook(passed),
+            self._optimizer.register_step_pre_hook(lambda *_: self._stepped()),
         ]
         try:
             yield
         finally:
             for hook in hooks:
                 hook.remove()
-        if self._is_used:
-            self._tell(self._end)
+        self._end_last()
 
     def _asked(self) -> bool:
         if self._number < 0 or self._is_used:
@@ -97,16 +109,26 @@ class LoopSteps:
         self._num_ahead += 1
         return True
 
-    def _passed(self, *_: Any) -> None:
+    def _ended(self) -> None:
+        if not self._is_due and not self._num_ahead:
+            self._end_last()
+
+    def _end_last(self) -> None:
+        if self._is_used and not self._is_over:
+            self._is_over = True
+            self._tell(self._end)
+
+    def _passed(self) -> None:
         if self._is_telling or not torch.is_grad_enabled():
             return
         if self._is_used and self._num_ahead:
             self._num_ahead -= 1
             self._next()
-        self._is_used = True
+        self._is_used = self._is_due = True
 
-    def _stepped(self, *_: Any) -> None:
-        self._is_used |= not self._is_telling
+    def _stepped(self) -> None:
+        if not self._is_telling:
+            self._is_used, self._is_due = True, False
 
     def _next(self) -> bool:
         """Ends a step and begins the next, if there is to be one."""

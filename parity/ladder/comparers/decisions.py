@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 STEPS = "number of steps"
 BETWEEN_STEPS = "weights and slots changed between two steps"
+FINAL_WEIGHTS = "weights that the training ends with"
 # Kinds of arrays, in the order in which a step computes them, and what their items are called.
 _KINDS = {
     "validation": "val_{}",
@@ -71,6 +72,7 @@ def from_states(keras: KerasTrace, torch: PortTrace) -> Outcome:
     rounds = in_float32(keras) and not torch.facts.get("incomplete")
     rounded = roundings(keras, torch, steps) if rounds else [{} for _ in steps]
     items = [*_number_of_steps(keras, torch), _between_steps(keras, torch), *of_loop(torch)]
+    items += _ends_as(keras, torch)
     not_compared: dict[str, str] = {}
     for step, by_weight in zip(steps, rounded, strict=True):
         place = {"epoch": int(np.searchsorted(ends, step, side="right")), "step": step}
@@ -204,17 +206,22 @@ def _between_steps(keras: KerasTrace, torch: PortTrace) -> Item:
     return compare_exact(BETWEEN_STEPS, False, True, epoch=epoch, step=step)
 
 
+def _ends_as(keras: KerasTrace, torch: PortTrace) -> Iterator[Item]:
+    """Compares what the final weights are, unless a rule chooses them: it may choose otherwise."""
+    name = "ends_as"
+    if not keras.facts.get("watched") and name in keras.facts and name in torch.facts:
+        ours = str(torch.facts[name])
+        yield compare_exact(
+            FINAL_WEIGHTS, str(keras.facts[name]), ours, step=keras.facts["epoch_ends"][-1]
+        )
+
+
 # --------------------------------------------------------------------------------------------------
 #
 # Decisions of a training that is compared from recorded states: cuts of the rate, and its end.
 
 
 ENDS_WITH = "that the training ends with"
-
-
-def _sets_rates(keras: KerasTrace, torch: PortTrace) -> bool:
-    """Whether rates are set by a loop of the port's own, and by no rule that watches a number."""
-    return bool(torch.facts.get("has_own_loop")) and not keras.facts.get("watched")
 
 
 def decisions(keras: KerasTrace, torch: PortTrace) -> Outcome:
@@ -224,9 +231,10 @@ def decisions(keras: KerasTrace, torch: PortTrace) -> Outcome:
     compared with its own rules: those of the port must have decided in its own training as they do
     of its history.
     """
-    items = list(_of_history(keras, torch))
-    if not _sets_rates(keras, torch):
-        items += _of_port_history(torch, Rounding.of(keras))
+    if torch.facts.get("loop_sets_rates"):
+        items = list(_of_loop(keras, torch))
+    else:
+        items = [*_of_history(keras, torch), *_of_port_history(torch, Rounding.of(keras))]
     source = f"{EXACT}; the port's rules, given Keras's history, and each half by its rules"
     if in_float32(keras):
         source += "; rates within the rounding of float32"
@@ -240,17 +248,28 @@ def _parted(keras: KerasTrace, torch: PortTrace) -> str | None:
     epoch = _parting(keras, torch)
     if not epoch:  # what differs from the start was not decided
         return None
-    texts = []
+    texts = [close_call_text(*call) for call in _closest_calls(keras, torch, epoch)]
+    text = f"from epoch {epoch + 1} on the halves decide otherwise"
+    return f"{text}: {'; '.join(texts)}" if texts else None
+
+
+def _closest_calls(
+    keras: KerasTrace, torch: PortTrace, epoch: int
+) -> Iterator[tuple[str, float, int, float]]:
+    """Yields, of each rule, its column, how far the halves are apart in it, and Keras's closest.
+
+    Args:
+        keras: trace of the reference.
+        torch: trace of the port.
+        epoch: before which it is looked for, from 0.
+    """
     for rule in keras.facts.get("watched", ()):
         key, sign = rule["monitor"], -1.0 if rule["is_max"] else 1.0
         columns = [sign * np.array(half.history.get(key, ())[:epoch]) for half in (keras, torch)]
-        if not all(len(column) == epoch for column in columns):  # of some epochs only
-            continue
-        apart = float(np.abs(columns[0] - columns[1]).max())
-        call = closest_call(columns[0].tolist(), rule["min_delta"], rule["start"])
-        texts.append(close_call_text(key, apart, *call))
-    text = f"from epoch {epoch + 1} on the halves decide otherwise"
-    return f"{text}: {'; '.join(texts)}" if texts else None
+        if epoch and all(len(column) == epoch for column in columns):  # else of some epochs only
+            apart = float(np.abs(columns[0] - columns[1]).max())
+            call = closest_call(columns[0].tolist(), rule["min_delta"], rule["start"])
+            yield key, apart, *call
 
 
 def _parting(keras: KerasTrace, torch: PortTrace) -> int | None:
@@ -263,10 +282,34 @@ def _parting(keras: KerasTrace, torch: PortTrace) -> int | None:
     return epoch
 
 
+def _of_loop(keras: KerasTrace, torch: PortTrace) -> Iterator[Item]:
+    """Compares what a loop that has its rules itself does in its own training, with Keras's.
+
+    Two right halves may decide otherwise where Keras's decision was as close as they are.
+    """
+    ends, rounding = keras.facts["epoch_ends"], Rounding.of(keras)
+    theirs, ours = (half["training/rates"] for half in (keras, torch))
+    epoch = _parting(keras, torch)
+    if epoch is not None and any(
+        margin <= 2 * apart for _, apart, _, margin in _closest_calls(keras, torch, epoch)
+    ):
+        last = [0, *ends][epoch]
+        if last:
+            yield compare_rates(theirs[:last], ours[:last], ends, rounding)
+        return
+    yield compare_rates(theirs, ours, ends, rounding)
+    yield compare_exact("epochs", len(ends), len(torch.facts["epoch_ends"]))
+    for name in torch.below("training/final"):
+        final = [_epochs_of_final(half, name) for half in (keras, torch)]
+        if all(final):  # else they are of no epoch, such as averages
+            same = [epoch for epoch in final[0] if epoch in final[1]]
+            said = [f"of epoch {(same or epochs)[-1]}" for epochs in final]
+            yield compare_exact(f"{name} {ENDS_WITH}", *said, step=ends[-1])
+
+
 def _of_history(keras: KerasTrace, torch: PortTrace) -> Iterator[Item]:
     ends = keras.facts["epoch_ends"]
-    theirs = keras["training/rates"]
-    ours = torch["training/rates" if _sets_rates(keras, torch) else "rules/keras/rates"]
+    theirs, ours = keras["training/rates"], torch["rules/keras/rates"]
     yield compare_rates(theirs, ours, ends, Rounding.of(keras))
     yield compare_exact("epochs", len(ends), int(torch["rules/keras/epochs"]))
     if int(torch["rules/keras/epochs"]) == len(ends):
@@ -285,15 +328,7 @@ def _endings(whose: str, half: Trace, torch: PortTrace, history: str) -> Iterato
     """Compares the epoch whose weights a half ends with, by weight, with what the rules say."""
     ends = half.facts["epoch_ends"]
     for name in torch.below(f"rules/{history}/ends"):
-        key = f"training/final/{name}"
-        if key not in half:
-            continue
-        final = of_step(half[key])
-        epochs = [
-            number
-            for number, step in enumerate([0, *ends])
-            if np.array_equal(half[f"training/weights/{step}/{name}"], final)
-        ]
+        epochs = _epochs_of_final(half, name)
         by_rules = int(torch[f"rules/{history}/ends/{name}"])
         if epochs:  # else they are of no epoch, such as averages
             yield compare_exact(
@@ -302,3 +337,16 @@ def _endings(whose: str, half: Trace, torch: PortTrace, history: str) -> Iterato
                 f"of epoch {by_rules}",
                 step=ends[-1],
             )
+
+
+def _epochs_of_final(half: Trace, name: str) -> list[int]:
+    """Returns the epochs, from 1, after which a weight was what it is at the end; 0: before all."""
+    key = f"training/final/{name}"
+    if key not in half:
+        return []
+    final = of_step(half[key])
+    return [
+        number
+        for number, step in enumerate([0, *half.facts["epoch_ends"]])
+        if np.array_equal(half[f"training/weights/{step}/{name}"], final)
+    ]

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.behaviour.rules import judge, judge_run
-from parity.ladder.anchored_tolerance import RATE, SAME_RATE, Rounding, compare_rates, parting
+from parity.ladder.anchored_tolerance import (
+    RATE,
+    SAME_RATE,
+    Rounding,
+    compare_rates,
+    compared_steps,
+    parting,
+)
 from parity.ladder.compare import absolute_difference, compare_close, compare_exact
 from parity.ladder.initial_weights import drawn_tolerance
 from parity.ladder.items import PASS, Outcome, judged, skipped
@@ -82,7 +89,7 @@ def _source(torch: PortTrace) -> str:
 def _of_epochs(keras: KerasTrace, torch: PortTrace, num_epochs: int) -> Iterator[Item]:
     """Compares the first epochs."""
     ends = [0, *keras.facts["epoch_ends"][:num_epochs]]
-    for step in keras.numbers("training/weights"):
+    for step in compared_steps(keras, torch):
         if step <= ends[-1] and (items := _weights(keras, torch, step, _epoch(ends, step))):
             yield max(items, key=lambda item: item.ratio)
     for epoch, (first, end) in enumerate(itertools.pairwise(ends)):

@@ -47,7 +47,7 @@ from parity.traces.anchors import (
     spread,
 )
 from parity.traces.trace import KerasWriter
-from parity.traces.training_recorder import AnchoredSteps, is_recorded_step, moved
+from parity.traces.training_recorder import AnchoredSteps, ends_as, is_recorded_step, moved
 
 
 class _Needed(Written):
@@ -72,7 +72,7 @@ class Anchors(keras.callbacks.Callback):
     Args:
         reference: what is trained.
         writer: receives `anchored/…`, `anchor_noise/…`, `anchor_constants/…`, `between_steps` and
-            the facts `anchors`, `anchors_measured` and `anchors_with_constants`.
+            the facts `anchors`, `anchors_measured`, `anchors_with_constants` and `ends_as`.
         folder: receives the anchors.
         dtype: of the training.
 
@@ -166,6 +166,9 @@ class Anchors(keras.callbacks.Callback):
         """Writes the last anchors, and the plan if that could not be known before."""
         self._forget_unmade()
         self._close(len(self._rates))
+        changed = num_changed(self._after_last_step, self._values.read())
+        found = ends_as(changed, get_weights(self.model), slots_of(self.model))
+        self._writer.facts["ends_as"] = found
         if self._plan is None:
             first = [step for step in self._epoch_starts if step in self._written]
             self._plan = AnchorPlan.among(self._written, first)

@@ -130,8 +130,9 @@ def slots_of(port: PortUnderTest, rate: float) -> dict[str, dict[str, np.ndarray
     """
     found: dict[str, dict[str, np.ndarray]] = {}
     keys = _keys(port) or {}
+    state: Any = port.built.optimizer.state  # type: ignore[union-attr]
     for item in port.carried:
-        for slot, value in _slots(port.built.optimizer, keys, item, rate).items():
+        for slot, value in slots_in(state, keys, item, rate).items():
             found.setdefault(slot, {})[item.name] = value
     return found
 
@@ -237,7 +238,7 @@ def set_slots(
         if _PRODUCT in group:
             group[_PRODUCT] = float(others.get(_PRODUCT, 1.0))
     for item in port.carried:
-        _set(optimizer, keys, item, slots, rate, optimized)
+        set_in(optimizer.state, keys, item, slots, rate, optimized)
     if _known_keys(optimizer) is None:
         _count(optimizer, keys, count)
         return
@@ -258,15 +259,24 @@ def _count(optimizer: Any, keys: Keys, count: int) -> None:
             holder[key] = torch.tensor(float(count)) if form == _TENSOR else count
 
 
-def _set(
-    optimizer: Any,
+def set_in(
+    state: Any,
     keys: Keys,
     item: Carried,
     slots: Mapping[str, Mapping[str, np.ndarray]],
     rate: float,
     optimized: Collection[int],
 ) -> None:
-    """Sets the slots of one weight, in those tensors that the optimizer has, by their ids."""
+    """Sets the slots of one weight in what is kept of its tensors.
+
+    Args:
+        state: tensor of the port -> key -> what is kept of it, as optimizers have it.
+        keys: which slots they are, and in which form.
+        item: the weight.
+        slots: Keras's: name -> weight -> value.
+        rate: of the next step.
+        optimized: ids of the tensors that have a state.
+    """
     variable = item.variable
     for key, (slot, form) in keys.items():
         if item.name not in slots.get(slot, {}) or variable.is_computed:
@@ -279,24 +289,24 @@ def _set(
         for tensor, part in zip(variable.tensors, parts, strict=True):
             if id(tensor) not in optimized:
                 continue
-            state = optimizer.state[tensor]
-            if key not in state:
-                state[key] = torch.zeros_like(tensor, requires_grad=False)
-            put(variable, state[key], part.to(state[key]))
+            kept = state[tensor]
+            if key not in kept:
+                kept[key] = torch.zeros_like(tensor, requires_grad=False)
+            put(variable, kept[key], part.to(kept[key]))
 
 
-def _slots(optimizer: Any, keys: Keys, item: Carried, rate: float) -> dict[str, np.ndarray]:
-    """Returns the slots of a weight by Keras's names."""
+def slots_in(state: Any, keys: Keys, item: Carried, rate: float) -> dict[str, np.ndarray]:
+    """Returns the slots of a weight by Keras's names; the arguments are those of `set_in`."""
     variable = item.variable
     if variable.is_computed:
         return {}
-    states = [optimizer.state.get(tensor, {}) for tensor in variable.tensors]
+    states = [state.get(tensor, {}) for tensor in variable.tensors]
     shapes = [tensor.shape for tensor in variable.tensors]
     found = {}
     for key, (slot, form) in keys.items():
-        if slot == _COUNTER or any(key not in state for state in states):
+        if slot == _COUNTER or any(key not in kept for kept in states):
             continue
-        values = tuple(state[key] for state in states)
+        values = tuple(kept[key] for kept in states)
         if [value.shape for value in values] != shapes:
             continue
         if variable.gradient_of is not None:

@@ -15,14 +15,16 @@ import torch
 from parity.halves.torch.casts import without_casts
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.port.slots import counters_of, set_slots, slots_of, why_not_carried
+from parity.halves.torch.program.elsewhere import Elsewhere
 from parity.halves.torch.program.kept import in_float64, kept, reached
 from parity.halves.torch.program.masks import Masks, mask_states
 from parity.halves.torch.program.stepper import Runner
+from parity.ladder.compare import relative_differences
 from parity.traces.anchor_folder import AnchorFolder
-from parity.traces.anchors import FLOAT32, TRIED, Anchor, AnchorPlan
+from parity.traces.anchors import FLOAT32, MOVED, TRIED, Anchor, AnchorPlan
 from parity.traces.facts import known
 from parity.traces.trace import PortWriter
-from parity.traces.training_recorder import AnchoredSteps, moved
+from parity.traces.training_recorder import AnchoredSteps, ends_as, moved
 from torch_impl.port import Port
 from torch_impl.trainer import Batch, Callback
 
@@ -34,6 +36,8 @@ from torch_impl.trainer import Batch, Callback
 
 
 SUMS, COUNTER = "gradient_accumulator", "iterations"  # of Keras's optimizers
+_SAME = 1e-9  # relative, of two ways to make the same steps in float64
+_NUM_PLAIN = 3  # states: a loop that averages shows it when there is a first average
 _DO = "run it with `--dtype float64`, or use an optimizer of torch_impl.optim or torch.optim"
 
 
@@ -54,7 +58,7 @@ class Anchors(Callback):
         masks: of its dropouts.
         folder: has the anchors of the Keras half, as soon as it has made them.
         nests: what Keras's `fit` was fed.
-        writer: receives `anchored/…` and `between_steps`.
+        writer: receives `anchored/…`, `between_steps` and the fact `ends_as`.
 
     Attributes:
         are_made: whether steps are being made that do not belong to the training.
@@ -76,10 +80,13 @@ class Anchors(Callback):
         self._plan: AnchorPlan | None = None
         self._trained_in = port.dtype
         self._initial = copy.deepcopy(dict(built.optimizer.state.items()))  # type: ignore[union-attr]
+        self._elsewhere = Elsewhere(port, built)
         self._runners: dict[str, Runner] = {}
         self._step_state: list[torch.Tensor] = []
         self._changed: list[int] = []
+        self._slots: Mapping[str, Any] = {}  # of the anchor, that the port's optimizer keeps
         self._tried_in: set[bool] = set()
+        self._num_plain = 0  # states from which plain steps were made beside those of a loop
         self.are_made = False
         self.wall_s = 0.0
 
@@ -123,8 +130,11 @@ class Anchors(Callback):
         self.wall_s += time.perf_counter() - started
 
     def finish(self) -> None:
-        """Writes what changed between the steps of the training."""
+        """Writes what changed between the steps of the training, and with what it ends."""
         self._writer.put("between_steps", np.array(self._changed))
+        changed = num_changed(self._step_state, self._values())
+        slots = slots_of(self._port, rate=1.0) | self._elsewhere.read()
+        self._writer.facts["ends_as"] = ends_as(changed, self._port.weights(), slots)
 
     def _values(self) -> list[torch.Tensor]:
         """Returns weights with a place in Keras, slots and counters, as they are now."""
@@ -138,13 +148,16 @@ class Anchors(Callback):
 
     def _from(self, anchor: Anchor) -> None:
         """Makes the steps from an anchor, and writes what they compute."""
-        why = why_not_carried(self._port, anchor.slots, anchor.others)
+        found = reached(self._built)
+        own = slots_of(self._port, rate=1.0)
+        elsewhere = self._elsewhere.find(anchor.slots, [*own], found)
+        self._slots = {name: each for name, each in anchor.slots.items() if name not in elsewhere}
+        why = why_not_carried(self._port, self._slots, anchor.others)
         if why is not None:
             self._leave_out("optimizer steps from recorded states", why, _DO)
         self.are_made = True
         try:
             with ExitStack() as stack:
-                found = reached(self._built)
                 stack.enter_context(kept(self._built, found))
                 stack.enter_context(self._masks.kept())
                 if self._built.seeds is not None:  # elsewhere it draws its masks by itself
@@ -195,6 +208,8 @@ class Anchors(Callback):
         if is_whole:
             with self._once():
                 self._step(anchor, made)
+            if self._built.train_epoch is not None and self._num_plain < _NUM_PLAIN:
+                self._step_plainly(anchor, made)
             if not runner.was_training:
                 self._try_in(anchor, True, lambda tried: self._step(anchor, tried))
         return made
@@ -204,7 +219,7 @@ class Anchors(Callback):
         with self._once():
             made.keep_validation(self._runner("float64").evaluated(batches))
 
-    def _step(self, anchor: Anchor, made: AnchoredSteps) -> None:
+    def _step(self, anchor: Anchor, made: AnchoredSteps, *, plainly: bool = False) -> None:
         self._load(anchor)
 
         def keep(loss: float | None, numbers: Mapping[str, float]) -> None:
@@ -212,9 +227,24 @@ class Anchors(Callback):
             made.keep(loss, numbers)
             if is_kept:
                 rate = float(self._optimizer.param_groups[0]["lr"])
-                made.keep_state(self._port.weights(), slots_of(self._port, rate))
+                slots = slots_of(self._port, rate) | self._elsewhere.read()
+                made.keep_state(self._port.weights(), slots)
 
-        made.keep_running(self._runner("float64").steps(anchor, len(anchor.rates), keep))
+        runner = self._runner("float64")
+        make = runner.plain_steps if plainly else runner.steps
+        made.keep_running(make(anchor, len(anchor.rates), keep))
+
+    def _step_plainly(self, anchor: Anchor, made: AnchoredSteps) -> None:
+        """Notes whether the loop makes what plain steps make, of which the probes tell."""
+        plain = AnchoredSteps(anchor.weights, len(anchor.rates))
+        with self._once():
+            self._step(anchor, plain, plainly=True)
+        shown = {k: v for k, v in made.arrays.items() if k.startswith((f"{MOVED}/", "slots/"))}
+        is_plain = all(apart < _SAME for _, apart in relative_differences(shown, plain.arrays))
+        self._writer.facts["loop_is_plain"] = (
+            self._writer.facts.get("loop_is_plain", True) and is_plain
+        )
+        self._num_plain += 1
 
     def _try_in(
         self, anchor: Anchor, is_training: bool, make: Callable[[AnchoredSteps], None]
@@ -245,7 +275,8 @@ class Anchors(Callback):
                     else copy.deepcopy(value)
                     for key, value in state.items()
                 }
-        set_slots(self._port, anchor.slots, anchor.others, float(anchor.rates[0]))
+        set_slots(self._port, self._slots, anchor.others, float(anchor.rates[0]))
+        self._elsewhere.set(anchor.slots)
         self._masks.set_states(anchor.masks)
 
     @property

@@ -34,6 +34,10 @@ _MOST_OBJECTS = 5_000
 _SMALL = 4_096  # entries of a tensor that is kept, whatever it is
 
 
+# Where something is: the number of each step on the way there, the same as long as that stays.
+Place = tuple[int, ...]
+
+
 @dataclass
 class Reached:
     """What the functions of a port can reach, each once.
@@ -43,32 +47,46 @@ class Reached:
         optimizers: all.
         holders: objects and functions with attributes.
         containers: that can be changed.
-        tensors: that belong to no module and no optimizer.
+        tensors: that belong to no module and no optimizer, by their places.
+        in_modules: parameters and buffers of the modules, by their places.
     """
 
     modules: list[nn.Module] = field(default_factory=list)
     optimizers: list[torch.optim.Optimizer] = field(default_factory=list)
     holders: list[Any] = field(default_factory=list)
     containers: list[Any] = field(default_factory=list)
-    tensors: list[torch.Tensor] = field(default_factory=list)
+    tensors: dict[Place, torch.Tensor] = field(default_factory=dict)
+    in_modules: dict[Place, torch.Tensor] = field(default_factory=dict)
+
+    @property
+    def state(self) -> list[torch.Tensor]:
+        """Tensors that may change in a step: they are no data, which would be large."""
+        shapes = {tuple(tensor.shape) for tensor in self.in_modules.values()}
+        return [
+            each
+            for each in self.tensors.values()
+            if each.numel() <= _SMALL or tuple(each.shape) in shapes
+        ]
 
 
 def reached(port: Port) -> Reached:
     """Returns what a port has and its functions can reach."""
     found = Reached()
     known: set[int] = {id(port)}
-    waiting: deque[tuple[Any, int]] = deque((each, 0) for each in vars(port).values())
+    waiting = deque(((number,), each) for number, each in enumerate(vars(port).values()))
     while waiting and len(known) < _MOST_OBJECTS:
-        value, depth = waiting.popleft()
+        place, value = waiting.popleft()
         if id(value) in known or isinstance(value, (*_PLAIN, type, ModuleType, np.ndarray)):
             continue
         known.add(id(value))
         inner: list[Any] = []
         if isinstance(value, torch.Tensor):
-            found.tensors.append(value)
+            found.tensors[place] = value
         elif isinstance(value, nn.Module):
             found.modules.append(value)
-            known |= {id(tensor) for tensor in _tensors_of(value)}
+            inside = {(*place, number): each for number, each in enumerate(_tensors_of(value))}
+            found.in_modules |= inside
+            known |= {id(tensor) for tensor in inside.values()}
             inner = [v for part in value.modules() for v in _attributes(part).values()]
             found.holders += list(value.modules())
             known |= {id(part) for part in value.modules()}
@@ -83,8 +101,8 @@ def reached(port: Port) -> Reached:
         elif callable(value) or hasattr(value, "__dict__"):
             found.holders.append(value)
             inner = [*_held(value), *_attributes(value).values()]
-        if depth < _DEPTH:
-            waiting += ((each, depth + 1) for each in inner)
+        if len(place) <= _DEPTH:
+            waiting += (((*place, number), each) for number, each in enumerate(inner))
     return found
 
 
@@ -155,13 +173,12 @@ def kept(port: Port, found: Reached | None = None) -> Iterator[None]:
         found: what it can reach; None: it is looked for.
     """
     found = found or reached(port)
-    shapes = {tuple(tensor.shape) for each in found.modules for tensor in _tensors_of(each)}
     restore = [
         _tensors(found.modules),
         *map(_optimizer, found.optimizers),
         *map(_plain, found.holders),
         *map(_container, found.containers),
-        *(_tensor(each) for each in found.tensors if _is_state(each, shapes)),
+        *map(_tensor, found.state),
     ]
     drawn = torch.get_rng_state(), np.random.get_state(), random.getstate()
     try:
@@ -176,20 +193,23 @@ def kept(port: Port, found: Reached | None = None) -> Iterator[None]:
 
 @contextmanager
 def in_float64(port: Port, found: Reached | None = None) -> Iterator[None]:
-    """Makes all modules float64 in the block; `kept` around it makes them what they were."""
+    """Makes what computes float64 in the block; `kept` around it makes modules what they were."""
+    found = found or reached(port)
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
-    for module in (found or reached(port)).modules:
+    for module in found.modules:
         module.double()
+    # Such as averages of weights in a list, to which float64 weights are added in place.
+    rounded = [each for each in found.state if each.dtype == torch.float32 and each.grad_fn is None]
+    data = [each.data for each in rounded]
+    for each in rounded:
+        each.data = each.data.double()
     try:
         yield
     finally:
+        for each, value in zip(rounded, data, strict=True):
+            each.data = value
         torch.set_default_dtype(before)
-
-
-def _is_state(tensor: torch.Tensor, shapes: set[tuple[int, ...]]) -> bool:
-    """Whether a tensor may change in a step: it is no data, which would be large."""
-    return tensor.numel() <= _SMALL or tuple(tensor.shape) in shapes
 
 
 def _tensor(tensor: torch.Tensor) -> Callable[[], None]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from parity.halves.torch.program.kept import kept
 from parity.ladder.own_loop import BATCHES, OPTIMIZER_STEPS, PERIOD, TRAINING, UNKNOWN
@@ -77,8 +78,9 @@ class LoopNotes(Callback):
         module, optimizer = self._built.module, self._built.optimizer
         assert optimizer is not None
 
-        def after_pass(_: Any, arguments: Any, __: Any) -> None:
-            if not self._is_other() and not self._is_trying:
+        def after_pass(each: nn.Module, arguments: Any, _: Any) -> None:
+            is_module = each is module  # and no copy of it, which has this hook as well
+            if is_module and not self._is_other() and not self._is_trying:
                 self._passed(arguments)
 
         def after_step(*_: Any) -> None:

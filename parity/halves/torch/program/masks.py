@@ -140,7 +140,8 @@ class Masks:
         with ExitStack() as stack:
             network = self._port.built.network
             root = self._module if network is None else network
-            stack.callback(root.register_forward_pre_hook(self._begin_pass).remove)
+            # A function, since a copy of the module would copy what its hooks are bound to.
+            stack.callback(root.register_forward_pre_hook(lambda *_: self._begin_pass()).remove)
             inside: list[nn.Module] = []  # watched modules that are being called
             for module in self._module.modules():
                 if module in self._drawing_dropouts.values():
@@ -151,7 +152,7 @@ class Masks:
                 stack.enter_context(_Functions(self.dropped_next, inside))
             yield
 
-    def _begin_pass(self, *_: Any) -> None:
+    def _begin_pass(self) -> None:
         self._number = 0
 
     def dropped_next(self, x: torch.Tensor, rate: float) -> torch.Tensor:

@@ -211,13 +211,18 @@ class Runner:
             number: of steps after which `keep` is called.
             keep: called after each of them.
         """
-        stepper, built = self._stepper, self._built
-        batches = [self._batch(nest) for nest in anchor.batches]
-        if built.train_epoch is not None:
+        if self._built.train_epoch is not None:
+            batches = [self._batch(nest) for nest in anchor.batches]
             return self._steps_of_loop(batches, anchor.rates, number, lambda: keep(None, {}))
-        built.called.train()
+        return self.plain_steps(anchor, number, keep)
+
+    def plain_steps(self, anchor: Anchor, number: int, keep: Keep) -> dict[str, float]:
+        """Makes steps as `steps` does, and none of them by a loop of the port's own."""
+        stepper = self._stepper
+        self._built.called.train()
         stepper.measures.reset()
-        for batch, rate in zip(batches[:number], anchor.rates, strict=False):
+        batches = map(self._batch, anchor.batches[:number])
+        for batch, rate in zip(batches, anchor.rates, strict=False):
             with self._given_rate(float(rate)):
                 stepper.measures.update(*stepper.step(batch), batch)
             keep(stepper.measures["loss"], dict(stepper.measures))

@@ -289,6 +289,7 @@ def train(
         anchors.finish()
     notes.write(writer)
     writer.facts["has_own_loop"] = built.train_epoch is not None
+    writer.facts["loop_sets_rates"] = built.train_epoch is not None and not built.schedulers
     return RunResult(history.history, {}, wall_s)
 
 
