@@ -42,7 +42,8 @@ class Port:
         added_loss: called with the module after each pass; returns a scalar that is added to
             `loss`: what Keras's layers give to `add_loss`, such as `lambda net: net.kl`. It has no
             weights of samples.
-        optimizer: holds the parameters of the module.
+        optimizer: holds the parameters of the module. One that wraps an optimizer of torch, as
+            Accelerate's does, stands for that.
         average: the average of the weights that stands in their place after the training, as with
             `use_ema` of a Keras optimizer: `torch.optim.swa_utils.AveragedModel(module,
             multi_avg_fn=get_ema_multi_avg_fn(0.99))`. The Port updates it after each step of
@@ -142,6 +143,7 @@ class Port:
             raise PortError(
                 f"scheduler_interval={self.scheduler_interval!r}: expected 'epoch' or 'step'"
             )
+        object.__setattr__(self, "optimizer", _of_torch(self.optimizer))
         if self.average is not None:
             update_after_steps(self.average, self.module, self.optimizer)
 
@@ -228,3 +230,11 @@ class Port:
             return ()
         is_many = isinstance(self.scheduler, list | tuple)
         return tuple(self.scheduler) if is_many else (self.scheduler,)
+
+
+def _of_torch(optimizer: Any) -> Any:
+    """Returns the optimizer that another one wraps, which has none of what torch gives all."""
+    if optimizer is None or hasattr(optimizer, "_optimizer_step_pre_hooks"):
+        return optimizer
+    inner = (each for each in vars(optimizer).values() if isinstance(each, torch.optim.Optimizer))
+    return next(inner, optimizer)

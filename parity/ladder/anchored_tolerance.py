@@ -85,8 +85,8 @@ class AnchoredTolerance:
         return max(floor, NOISE_FACTOR * self._noise.near(step, key), self._by_constants(step, key))
 
     def _by_constants(self, step: int, key: str) -> float:
-        if self._constants.largest(key) <= RELATIVE:
-            return 0.0
+        if (largest := self._constants.largest(key)) <= RELATIVE:  # at the states that are measured
+            return CONSTANTS_FACTOR * largest
         changed = CONSTANTS_FACTOR * self._constants.near(step, key)
         is_large = changed > KERAS_CONSTANTS and not self._has_keras_constants(key)
         return changed if is_large else KERAS_CONSTANTS

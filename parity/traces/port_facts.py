@@ -152,7 +152,6 @@ class PortFacts(LeftOver):
     no_fixes: list[FixPlace]
     ended: NotRequired[dict[str, list[str]]]
     own_training: NotRequired[PortSteps]
-    own_slots: NotRequired[dict[str, tuple[str, str]]]
     # Of a training.
     mode: Literal["seeded", "replayed"]
     first_losses: dict[str, float]

@@ -8,6 +8,7 @@ is what the program computes apart from how it rounds, as in Keras's half.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 from parity.halves.torch.factories import is_by_image_layers, is_by_user, where
 
 _CASTS = frozenset(("float", "half", "bfloat16", "to", "type", "type_as"))
+_TOOLS = ("torch.amp", "torch.optim")  # of a training, which refuse other dtypes than theirs
 _LOWER = frozenset((torch.float32, torch.float16, torch.bfloat16))
 
 
@@ -63,6 +65,8 @@ class _WithoutCasts(TorchFunctionMode):
         self, function: Any, types: Any, arguments: Any = (), keywords: Any = None
     ) -> Any:
         keywords, name = keywords or {}, getattr(function, "__name__", "")
+        if sys._getframe(1).f_globals.get("__name__", "").startswith(_TOOLS):
+            return function(*arguments, **keywords)
         if self._is_asked(name, [*arguments, *keywords.values()]):
             arguments = [_wider(each) for each in arguments]
             keywords = {key: _wider(each) for key, each in keywords.items()}

@@ -10,6 +10,7 @@ from parity.ladder.anchored_tolerance import MOST
 from parity.ladder.comparers.decisions import from_states
 from parity.ladder.items import FAIL, PASS, SKIPPED
 from parity.ladder.rounding import NOISE_FACTOR
+from parity.traces.training_recorder import LAST_STEP, OTHERS
 
 BETWEEN = "weights and slots changed between two steps"
 MOMENTUM = f"slots/2/momentum/{KERNEL}"
@@ -75,6 +76,11 @@ AGREEING = [
     *((change, None) for step in ANCHORS for change, _, _ in by_share(step, 0.98e-9)),
     (rounds(0.98 * ROUNDING_FACTOR), None),
     (at_anchors(gone, "masks/dropout"), None),  # they are replayed
+    *((fact(end, "ends_as"), fact(end, "ends_as")) for end in (LAST_STEP, "average", OTHERS)),
+    # A rule may choose weights of another epoch by other losses.
+    (fact(OTHERS, "ends_as"), both(fact(LAST_STEP, "ends_as"), fact([{}], "watched"))),
+    # A loop may put the averages in place behind the last batch.
+    (both(fact(True, "has_own_loop"), added(f"training/weights/6/{KERNEL}", 1)), None),
     # The moment at which both halves change something may hang on the weights.
     *((cleared(*steps), cleared(4)) for steps in ((4,), (2, 4), (3,))),
 ]
@@ -104,6 +110,9 @@ FIRST = [
         for steps, epoch in (((5,), 2), ((1, 4), 0), ((2,), 1))
     ),
     (None, cleared(2), (BETWEEN, None, None), {"keras": True, "torch": False}, ""),
+    (fact(LAST_STEP, "ends_as"), fact("average", "ends_as"),
+     ("weights that the training ends with", None, 6),
+     {"keras": "average", "torch": LAST_STEP}, ""),
 ]  # fmt: skip
 
 

@@ -58,6 +58,28 @@ def test_halves_that_decide_otherwise_are_told_with_the_margin(
     assert ("otherwise" in outcome.tolerance_source) == is_told
 
 
+# Of a port whose loop sets the rates itself: its own are compared, and no rules.
+BY_LOOP = fact(True, "loop_sets_rates")
+
+
+@pytest.mark.parametrize(
+    ("rates", "min_delta", "fails"),
+    [
+        (CUT_LATE, 0.0, []),
+        (CUT_EARLY, 0.0, []),
+        # Keras's improvement of 0.0002 is decided by 0.0005, and so not by rounding.
+        (CUT_EARLY, -3e-4, [("learning_rate", 2, 5)]),
+        ([0.5, 0.5, 0.1, 0.1], 0.0, [("learning_rate", 0, 1)]),
+    ],
+)
+def test_a_loop_that_cuts_by_itself_may_decide_otherwise_if_it_was_close(
+    anchored, rates, min_delta, fails
+):
+    keras = both(trained(CUT_LATE, KERAS), fact([{**WATCHED, "min_delta": min_delta}], "watched"))
+    outcome = decisions(*anchored(both(trained(rates, TORCH), BY_LOOP), keras, epochs=4))
+    assert (failed(outcome), outcome.status) == (fails, FAIL if fails else PASS)
+
+
 # What the rules of the port say of Keras's history, and what each half did, with weights; of
 # trainings of three epochs of two steps.
 ENDS_WITH = "that the training ends with"
@@ -150,6 +172,22 @@ FAILING = {
                        [(f"{KERNEL} {ENDS_WITH} {BY_ITS_RULES}", None, 6)]),
     "frozen": (FROZEN, FROZEN, []),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "failing"),
+    [
+        (best_of(1), best_of(1), []),
+        (FROZEN, FROZEN, []),
+        (best_of(2), best_of(1), [(f"{name} {ENDS_WITH}", None, 6) for name in (KERNEL, BIAS)]),
+        (STOPPED_IN_KERAS, None, [("epochs", None, None)]),
+    ],
+)
+def test_a_loop_that_restores_weights_itself_is_compared_by_their_epoch(
+    anchored, ours, theirs, failing
+):
+    outcome = decisions(*anchored(both(ours, BY_LOOP), theirs))
+    assert failed(outcome) == failing
 
 
 @pytest.mark.parametrize(("port", "keras", "failing"), FAILING.values(), ids=FAILING)

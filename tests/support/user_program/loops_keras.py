@@ -28,6 +28,25 @@ def summed():
     return program(inputs, x, optimizer)
 
 
+def averaged():
+    """The averages of the weights stand in their place at the end; the rate is cut on the way."""
+    inputs = keras.Input((6,))
+    x = L.Dense(8, activation="tanh")(inputs)
+    optimizer = keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.75)
+    return program(inputs, x, optimizer, callbacks=[cut()])
+
+
+def cut_with_momentum():
+    inputs = keras.Input((6,))
+    x = L.Dense(8, activation="tanh")(inputs)
+    return program(inputs, x, keras.optimizers.SGD(0.125, momentum=0.5), callbacks=[cut()])
+
+
+def cut():
+    """Behind each epoch but the first, since no loss is smaller by half a nat."""
+    return keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=0.5)
+
+
 def program(inputs, x, optimizer, **fit):
     model = keras.Model(inputs, L.Dense(3)(x))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -2,12 +2,14 @@
 
 import itertools
 import math
+from functools import partial
 
 import torch
 from torch import nn
 
 from torch_impl import Port
 from torch_impl.layers import BatchNormalization
+from torch_impl.optim import SGD
 
 
 class Net(nn.Module):
@@ -128,6 +130,62 @@ def summed(is_counted_anew=False):
         return mean(measured)
 
     return Port(net, criterion, optimizer, metrics=["accuracy"], train_epoch=train_epoch)
+
+
+def averaged(mistake="", decay=0.75, optimizer=Adam):
+    net = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
+    initialise(net)
+    criterion, epochs = nn.CrossEntropyLoss(), itertools.count(1)
+    optimizer = optimizer(net.parameters())
+    averages, best = {}, [math.inf]
+
+    def train_epoch(batches):
+        measured = []
+        for x, y in batches:
+            optimizer.zero_grad()
+            output = net(x)
+            loss = criterion(output, y)
+            loss.backward()
+            optimizer.step()
+            for name, p in net.named_parameters():
+                before = averages.get(name, p.detach())
+                averages[name] = decay * before + (1 - decay) * p.detach()
+            measured.append(numbers(output, loss, y))
+        told, epoch = mean(measured), next(epochs)
+        if told["loss"] < best[0] - 0.5:
+            best[0] = told["loss"]
+        elif mistake != "no_cut":
+            optimizer.param_groups[0]["lr"] *= 0.5
+        if epoch == (2 if mistake == "too_early" else 3) and mistake != "not_applied":
+            net.load_state_dict(averages)
+        return told
+
+    return Port(net, criterion, optimizer, metrics=["accuracy"], train_epoch=train_epoch)
+
+
+def not_applied():
+    return averaged("not_applied")
+
+
+def too_early():
+    return averaged("too_early")
+
+
+def no_cut():
+    return averaged("no_cut")
+
+
+def cut_with_momentum():
+    return averaged("not_applied", optimizer=partial(SGD, learning_rate=0.125, momentum=0.5))
+
+
+def momentum_of_torch():
+    sgd = partial(torch.optim.SGD, lr=0.125, momentum=0.5)
+    return averaged("not_applied", optimizer=sgd)
+
+
+def other_average():
+    return averaged(decay=0.5)
 
 
 def no_train():

@@ -1,5 +1,7 @@
 """Where each step of a loop begins and ends, however it is written, and in which modes it runs."""
 
+import copy
+
 import pytest
 import torch
 from rows import each_row
@@ -107,6 +109,29 @@ def every_second(net, optimizer, batches):
             optimizer.step()
 
 
+def with_the_rest_at_the_end(net, optimizer, batches):
+    """The last step makes use of the pass of the last batch, behind all batches."""
+    every_second(net, optimizer, batches)
+    optimizer.step()
+
+
+def with_more_behind(net, optimizer, batches):
+    """As of statistics that are moved, and a best state that is loaded, behind the batches."""
+    plain(net, optimizer, batches)
+    net(torch.ones(4, 2))
+    optimizer.step()
+
+
+def beside_a_copy(net, optimizer, batches):
+    """The copy has the hooks of the module, and its passes are none of the module's."""
+    other = copy.deepcopy(net)
+    assert other._forward_pre_hooks
+    for x, y in batches:
+        other(x)
+        step(net, optimizer, x, y)
+        other(x)
+
+
 def told(passes, steps):
     """Begin and end of each step, with (passes, steps) at both."""
     rows = zip(range(NUM), passes, steps, strict=True)
@@ -131,6 +156,9 @@ ONE_BY_ONE = told([(0, 1), (1, 2), (2, 3)], [(0, 1), (1, 2), (2, 3)])
         (with_a_look_aside, told([(0, 2), (2, 4), (4, 6)], [(0, 1), (1, 2), (2, 3)])),
         (twice, told([(0, 2), (2, 4), (4, 6)], [(0, 2), (2, 4), (4, 6)])),
         (every_second, told([(0, 1), (1, 2), (2, 3)], [(0, 0), (0, 1), (1, 1)])),
+        (with_the_rest_at_the_end, told([(0, 1), (1, 2), (2, 3)], [(0, 0), (0, 1), (1, 2)])),
+        (with_more_behind, ONE_BY_ONE),
+        (beside_a_copy, ONE_BY_ONE),
     ],
 )
 def test_a_step_begins_before_anything_moves_and_ends_before_the_next(loop, expected):

@@ -17,7 +17,7 @@ from parity.data.probe_inputs import AVERAGE
 from parity.halves.torch.check.loss import Loss
 from parity.halves.torch.port.carried import LOAD, Carried
 from parity.halves.torch.port.port_under_test import PortUnderTest
-from parity.halves.torch.port.slots import STOCK_SLOTS, found_counters, found_slots
+from parity.halves.torch.port.slots import STOCK_SLOTS
 from parity.halves.torch.step_rate import step_of
 from parity.traces.facts import known
 from parity.traces.trace import KerasTrace, PortWriter
@@ -162,14 +162,11 @@ def _write_steps(
     given = given_rates(keras, "optimizer/learning_rate")
     begin_training(port)
     rates: list[float] = []
-    own: dict[str, tuple[str, str]] = {}
     for step in range(1, probe_inputs.NUM_OPTIMIZER_STEPS + 1):
         if step == probe_inputs.CUT_BEFORE:
             cut(port)
         port.set_gradients(trained, partial(_gradient, trained, made, seed, step))
         rates.append(make_step(port, given[step - 1] if given else None))
-        if step == probe_inputs.SLOT_STEPS[0]:
-            own = found_slots(port, rates[0])
         if step in probe_inputs.OPTIMIZER_STEPS:
             found = {item.name: item for item in port.carried}
             for name in trained:
@@ -182,8 +179,6 @@ def _write_steps(
                 if item.name in trained:
                     writer.put(f"optimizer/{step}/{AVERAGE}/{item.name}", item.of_step(value))
     writer.put("optimizer/learning_rate", np.array(rates, dtype=np.float64))
-    own |= found_counters(port.built.optimizer, probe_inputs.NUM_OPTIMIZER_STEPS)
-    writer.facts |= {"own_slots": own} if own else {}
 
 
 def _gradient(

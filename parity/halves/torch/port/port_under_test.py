@@ -148,7 +148,6 @@ class PortUnderTest(PortFeed, PortWeights):
         # In which order the axes of what the module returns are Keras's; None: its shape tells.
         self.returned: Axes | None = None
         # What of Keras's an optimizer of the user's own keeps, as a check has found: see `slots`.
-        self.own_slots: dict[str, tuple[str, str]] | None = None
         self.agrees = False  # whether the output in eval mode is Keras's, within rounding
         self.last_activation_agrees = (
             True  # whether its last activation gets what Keras's gets, there

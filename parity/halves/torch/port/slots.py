@@ -1,7 +1,7 @@
 """The slots of a port's optimizer by Keras's names: read, and set from a state of Keras's.
 
 What cannot be carried is told, and never guessed. An optimizer of the user's own may keep anything:
-which of it is a slot of Keras's is found by values, after steps with the same gradients.
+see `parity.halves.torch.program.elsewhere`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from parity.data.probe_inputs import SLOT_STEPS
 from torch_impl.optim.base import KerasOptimizer
 from torch_impl.weights import put, to_array
 
@@ -44,81 +43,13 @@ _COUNTERS = ("step", "mu_product", _PRODUCT)  # and torch's names of the same
 
 
 # An optimizer of the user's own may keep Keras's value times one of these, by the rate of its step.
-_FORMS: dict[str, Callable[[float], float]] = {
+FORMS: dict[str, Callable[[float], float]] = {
     "same": lambda rate: 1.0,
     "negative": lambda rate: -1.0,
     "by rate": lambda rate: 1 / rate if rate else 0.0,
     "negative, by rate": lambda rate: -1 / rate if rate else 0.0,
 }
-_CLOSE = 1e-6  # relative: Keras has some constants in float32, and a port may not
-_TENSOR = "tensor"  # form of a counter
 Keys = Mapping[str, tuple[str, str]]  # key of the state -> (Keras's slot, form)
-
-
-def found_slots(port: PortUnderTest, rate: float) -> dict[str, tuple[str, str]]:
-    """Returns which of Keras's slots an optimizer of the user's own keeps, by values.
-
-    Args:
-        port: after the first step with the gradients of Keras's probe.
-        rate: of that step.
-
-    Returns:
-        Key of the state -> (Keras's slot, form); nothing of an optimizer of torch or of
-        `torch_impl.optim`, which are known.
-    """
-    optimizer: Any = port.built.optimizer
-    if _known_keys(optimizer) is not None:
-        return {}
-    found: dict[str, tuple[str, str]] = {}
-    items = [item for item in port.carried if len(item.variable.tensors) == 1]
-    states = {item.name: optimizer.state.get(item.variable.tensors[0], {}) for item in items}
-    for key in dict.fromkeys(key for state in states.values() for key in state):
-        kept = {
-            item.name: item.of_step(states[item.name][key])
-            for item in items
-            if _is_of(item, states[item.name].get(key))
-        }
-        if (slot := _slot_with(port.keras, kept, rate)) is not None:
-            found[key] = slot
-    return found
-
-
-def found_counters(optimizer: Any, number: int) -> dict[str, tuple[str, str]]:
-    """Returns with what an optimizer of the user's own counts its steps, as `found_slots` does.
-
-    Args:
-        optimizer: after some steps.
-        number: of the steps.
-    """
-    found: dict[str, tuple[str, str]] = {}
-    if _known_keys(optimizer) is not None:
-        return found
-    for holder in (vars(optimizer), *optimizer.param_groups, *optimizer.state.values()):
-        for key, value in holder.items():
-            if _is_number(value) and not isinstance(value, bool) and float(value) == number:
-                found[key] = _COUNTER, _TENSOR if isinstance(value, torch.Tensor) else ""
-    return found
-
-
-def _is_of(item: Carried, value: Any) -> bool:
-    """Whether a value is one number for each entry of a weight."""
-    variable = item.variable
-    is_tensor = isinstance(value, torch.Tensor) and not variable.is_computed
-    return is_tensor and value.shape == variable.tensors[0].shape
-
-
-def _slot_with(keras: Any, kept: Mapping[str, np.ndarray], rate: float) -> tuple[str, str] | None:
-    """Returns the slot of Keras's, and the form, that gives the arrays of all weights, or None."""
-    prefix = f"optimizer/{SLOT_STEPS[0]}"
-    for slot in sorted({key.split("/")[0] for key in keras.below(prefix)} - {"weights"}):
-        keys = {name: f"{prefix}/{slot}/{name}" for name in kept}
-        if not kept or any(key not in keras for key in keys.values()):
-            continue
-        for form, factor in _FORMS.items():
-            pairs = [(kept[name], factor(rate) * keras[key]) for name, key in keys.items()]
-            if all(np.abs(a - b).max() <= _CLOSE * (np.abs(b).max() or 1.0) for a, b in pairs):
-                return slot, form
-    return None
 
 
 def slots_of(port: PortUnderTest, rate: float) -> dict[str, dict[str, np.ndarray]]:
@@ -129,7 +60,7 @@ def slots_of(port: PortUnderTest, rate: float) -> dict[str, dict[str, np.ndarray
         rate: of that step.
     """
     found: dict[str, dict[str, np.ndarray]] = {}
-    keys = _keys(port) or {}
+    keys = known_keys(port.built.optimizer) or {}
     state: Any = port.built.optimizer.state  # type: ignore[union-attr]
     for item in port.carried:
         for slot, value in slots_in(state, keys, item, rate).items():
@@ -185,12 +116,11 @@ def why_not_carried(port: PortUnderTest, slots: Mapping[str, Any], others: Any) 
     """
     optimizer: Any = port.built.optimizer
     kind = type(optimizer).__name__
-    known = _keys(port)
+    known = known_keys(optimizer)
     if known is None:
-        has_state = any(map(bool, optimizer.state.values()))
-        if not slots and not has_state:
+        if not slots:
             return None
-        return f"{kind} is an optimizer of your own, and parity does not know what it keeps"
+        return f"{kind} is an optimizer of your own, and nothing in it is near {', '.join(slots)}"
     names = {name for name, _ in known.values()}
     if missing := sorted(set(slots) - names):
         return f"Keras's optimizer keeps {', '.join(missing)}, for which {kind} has no place"
@@ -208,7 +138,7 @@ def why_not_carried(port: PortUnderTest, slots: Mapping[str, Any], others: Any) 
 
 def divides_by_rate(port: PortUnderTest, slots: Mapping[str, Any]) -> bool:
     """Whether the optimizer of a port keeps one of some slots of Keras divided by the rate."""
-    known = (_keys(port) or {}).values()
+    known = (known_keys(port.built.optimizer) or {}).values()
     return any(form.endswith("by rate") and slot in slots for slot, form in known)
 
 
@@ -219,7 +149,7 @@ def set_slots(
     others: Mapping[str, np.ndarray],
     rate: float,
 ) -> None:
-    """Puts the state of Keras's optimizer into that of the port, which has none before.
+    """Puts the state of Keras's optimizer into a known one of the port, which has none before.
 
     Args:
         port: for which `why_not_carried` says nothing.
@@ -228,7 +158,9 @@ def set_slots(
         rate: of the next step.
     """
     optimizer: Any = port.built.optimizer
-    count, keys = int(others.get(_COUNTER, 0)), _keys(port) or {}
+    count, keys = int(others.get(_COUNTER, 0)), known_keys(optimizer)
+    if keys is None:
+        return
     # State of a parameter that it does not have, such as a frozen one, cannot be saved.
     optimized = {id(p) for group in optimizer.param_groups for p in group["params"]}
     is_keras = isinstance(optimizer, KerasOptimizer)
@@ -239,24 +171,11 @@ def set_slots(
             group[_PRODUCT] = float(others.get(_PRODUCT, 1.0))
     for item in port.carried:
         set_in(optimizer.state, keys, item, slots, rate, optimized)
-    if _known_keys(optimizer) is None:
-        _count(optimizer, keys, count)
-        return
     for state in () if is_keras else optimizer.state.values():
         if type(optimizer).__name__ != "SGD":
             state["step"] = torch.tensor(float(count))
         if type(optimizer).__name__ == "NAdam":
             state["mu_product"] = torch.tensor(float(others.get(_PRODUCT, 1.0)))
-
-
-def _count(optimizer: Any, keys: Keys, count: int) -> None:
-    """Sets what an optimizer of the user's own counts its steps with."""
-    for key, (slot, form) in keys.items():
-        if slot != _COUNTER:
-            continue
-        holders = [each for each in (vars(optimizer), *optimizer.param_groups) if key in each]
-        for holder in holders or optimizer.state.values():
-            holder[key] = torch.tensor(float(count)) if form == _TENSOR else count
 
 
 def set_in(
@@ -281,7 +200,7 @@ def set_in(
     for key, (slot, form) in keys.items():
         if item.name not in slots.get(slot, {}) or variable.is_computed:
             continue
-        scale = _FORMS[form](rate)
+        scale = FORMS[form](rate)
         value = np.array(slots[slot][item.name], np.float64) * scale  # no rounding by float32
         parts = variable.to_torch(torch.from_numpy(value))
         if variable.gradient_of is not None:
@@ -304,7 +223,7 @@ def slots_in(state: Any, keys: Keys, item: Carried, rate: float) -> dict[str, np
     shapes = [tensor.shape for tensor in variable.tensors]
     found = {}
     for key, (slot, form) in keys.items():
-        if slot == _COUNTER or any(key not in kept for kept in states):
+        if any(key not in kept for kept in states):
             continue
         values = tuple(kept[key] for kept in states)
         if [value.shape for value in values] != shapes:
@@ -313,17 +232,11 @@ def slots_in(state: Any, keys: Keys, item: Carried, rate: float) -> dict[str, np
             value = values[variable.attributes.index(variable.gradient_of)]
         else:
             value = variable.to_keras(values)
-        found[slot] = to_array(value / (_FORMS[form](rate) or 1.0))
+        found[slot] = to_array(value / (FORMS[form](rate) or 1.0))
     return found
 
 
-def _keys(port: PortUnderTest) -> Keys | None:
-    """Returns key of the state -> (Keras's slot, form); None if it is not known."""
-    known = _known_keys(port.built.optimizer)
-    return getattr(port, "own_slots", None) if known is None else known
-
-
-def _known_keys(optimizer: Any) -> dict[str, tuple[str, str]] | None:
+def known_keys(optimizer: Any) -> dict[str, tuple[str, str]] | None:
     """Returns the same of an optimizer of torch or of `torch_impl.optim`; None of any other."""
     kind = type(optimizer)
     if isinstance(optimizer, KerasOptimizer):

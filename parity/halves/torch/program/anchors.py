@@ -14,7 +14,13 @@ import torch
 
 from parity.halves.torch.casts import without_casts
 from parity.halves.torch.port.port_under_test import PortUnderTest
-from parity.halves.torch.port.slots import counters_of, set_slots, slots_of, why_not_carried
+from parity.halves.torch.port.slots import (
+    counters_of,
+    known_keys,
+    set_slots,
+    slots_of,
+    why_not_carried,
+)
 from parity.halves.torch.program.elsewhere import Elsewhere
 from parity.halves.torch.program.kept import in_float64, kept, reached
 from parity.halves.torch.program.masks import Masks, mask_states
@@ -81,10 +87,12 @@ class Anchors(Callback):
         self._trained_in = port.dtype
         self._initial = copy.deepcopy(dict(built.optimizer.state.items()))  # type: ignore[union-attr]
         self._elsewhere = Elsewhere(port, built)
+        self._rates: dict[int, float] = {}  # of Keras's steps, as far as they are known
         self._runners: dict[str, Runner] = {}
         self._step_state: list[torch.Tensor] = []
         self._changed: list[int] = []
-        self._slots: Mapping[str, Any] = {}  # of the anchor, that the port's optimizer keeps
+        self._slots: Mapping[str, Any] = {}  # of the anchor, that are known to be in the optimizer
+        self._rate = 0.0  # of the step before the anchor
         self._tried_in: set[bool] = set()
         self._num_plain = 0  # states from which plain steps were made beside those of a loop
         self.are_made = False
@@ -133,7 +141,7 @@ class Anchors(Callback):
         """Writes what changed between the steps of the training, and with what it ends."""
         self._writer.put("between_steps", np.array(self._changed))
         changed = num_changed(self._step_state, self._values())
-        slots = slots_of(self._port, rate=1.0) | self._elsewhere.read()
+        slots = slots_of(self._port, rate=1.0) | self._elsewhere.read(rate=1.0)
         self._writer.facts["ends_as"] = ends_as(changed, self._port.weights(), slots)
 
     def _values(self) -> list[torch.Tensor]:
@@ -149,10 +157,13 @@ class Anchors(Callback):
     def _from(self, anchor: Anchor) -> None:
         """Makes the steps from an anchor, and writes what they compute."""
         found = reached(self._built)
+        # A momentum that is kept without the rate is the present one by the rate of its last step.
+        self._rate = self._rates.get(anchor.step - 1, float(anchor.rates[0]))
         own = slots_of(self._port, rate=1.0)
-        elsewhere = self._elsewhere.find(anchor.slots, [*own], found)
+        elsewhere = self._elsewhere.find(anchor.slots, [*own], self._rate, found)
         self._slots = {name: each for name, each in anchor.slots.items() if name not in elsewhere}
         why = why_not_carried(self._port, self._slots, anchor.others)
+        self._rates |= {anchor.step + n: float(rate) for n, rate in enumerate(anchor.rates)}
         if why is not None:
             self._leave_out("optimizer steps from recorded states", why, _DO)
         self.are_made = True
@@ -177,9 +188,10 @@ class Anchors(Callback):
             self.are_made = False
 
     def _once(self) -> AbstractContextManager[None]:
-        """Lets a loop of the port's own count in the block, and not behind it."""
-        is_own = self._built.train_epoch is not None or self._built.evaluate is not None
-        return kept(self._built) if is_own else nullcontext()
+        """Lets a loop or an optimizer of the port's own count in the block, and not behind it."""
+        built = self._built
+        is_own = built.train_epoch is not None or built.evaluate is not None
+        return kept(built) if is_own or known_keys(self._optimizer) is None else nullcontext()
 
     def _leave_out(self, what: str, why: str, do: str) -> None:
         found = self._writer.facts.setdefault("incomplete", [])
@@ -227,7 +239,7 @@ class Anchors(Callback):
             made.keep(loss, numbers)
             if is_kept:
                 rate = float(self._optimizer.param_groups[0]["lr"])
-                slots = slots_of(self._port, rate) | self._elsewhere.read()
+                slots = slots_of(self._port, rate) | self._elsewhere.read(rate)
                 made.keep_state(self._port.weights(), slots)
 
         runner = self._runner("float64")
@@ -264,7 +276,8 @@ class Anchors(Callback):
     def _load(self, anchor: Anchor) -> None:
         """Puts the port into the state of an anchor; its settings stay its own."""
         optimizer = self._optimizer
-        optimizer.state.clear()
+        if known_keys(optimizer) is not None:  # else it goes on with what it counts
+            optimizer.state.clear()
         for item in self._port.carried:
             item.set(anchor.weights[item.name])
         if not anchor.slots:  # the reference has made no step yet, or keeps nothing
@@ -275,8 +288,8 @@ class Anchors(Callback):
                     else copy.deepcopy(value)
                     for key, value in state.items()
                 }
-        set_slots(self._port, self._slots, anchor.others, float(anchor.rates[0]))
-        self._elsewhere.set(anchor.slots)
+        set_slots(self._port, self._slots, anchor.others, self._rate)
+        self._elsewhere.set(anchor.slots, self._rate)
         self._masks.set_states(anchor.masks)
 
     @property

@@ -1,7 +1,8 @@
-"""Slots of Keras's optimizer that a port keeps elsewhere, such as averages of weights in its loop.
+"""Slots of Keras's optimizer that a port keeps where only its author knows, found by values.
 
-They are among the tensors that its functions can reach. Which they are is found by values, at a
-recorded state: in the middle of its own training, the port has nearly what Keras has.
+Such as averages of weights in its loop, or what an optimizer of its own keeps. They are among the
+tensors that its functions can reach, and at a recorded state, in the middle of its own training,
+the port has nearly what Keras has.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 
 from parity.halves.torch.port.port_under_test import PortUnderTest
-from parity.halves.torch.port.slots import set_in, slots_in
+from parity.halves.torch.port.slots import FORMS, set_in, slots_in
 from parity.halves.torch.program.kept import Place, Reached, reached
 from torch_impl.port import Port
 
@@ -27,7 +28,7 @@ _State = dict[torch.Tensor, dict[str, torch.Tensor]]
 
 
 class Elsewhere:
-    """Finds, sets and reads the slots of Keras's optimizer that a port keeps outside of its own.
+    """Finds, sets and reads the slots of Keras's optimizer that a port keeps where it likes.
 
     Args:
         port: in its training.
@@ -37,80 +38,90 @@ class Elsewhere:
     def __init__(self, port: PortUnderTest, built: Port) -> None:
         self._port, self._built = port, built
         self._parameters = [p for p in built.module.parameters() if p.requires_grad]
-        self._places: dict[str, list[Place]] = {}  # slot -> of each parameter
+        self._found: dict[str, tuple[str, list[Place]]] = {}  # slot -> form, place of each
 
-    def find(self, slots: Slots, kept: Sequence[str], found: Reached) -> set[str]:
-        """Returns the slots that are kept elsewhere, of a state at which the port is as well.
+    def find(self, slots: Slots, kept: Sequence[str], rate: float, found: Reached) -> set[str]:
+        """Returns the slots that were found, of a state at which the port is as well.
 
         Args:
             slots: of Keras's optimizer.
-            kept: names of those that the port's optimizer keeps.
+            kept: names of those that are known to be kept by the port's optimizer.
+            rate: of the last step; a momentum may be kept divided by it.
             found: what the port can reach.
         """
-        for slot in {*slots} - {*kept, *self._places}:
-            if (places := self._nearest(slots[slot], found)) is not None:
-                self._places[slot] = places
-        return {*slots} & {*self._places}
+        for slot in {*slots} - {*kept, *self._found}:
+            if (nearest := self._nearest(slots[slot], rate, found)) is not None:
+                self._found[slot] = nearest
+        return {*slots} & {*self._found}
 
-    def set(self, slots: Slots) -> None:
+    def set(self, slots: Slots, rate: float) -> None:
         """Sets the slots that were found."""
         state = self._state()
         ids = {id(parameter) for parameter in state}
         for item in self._port.carried:
-            set_in(state, self._keys, item, slots, 1.0, ids)
+            set_in(state, self._keys, item, slots, rate, ids)
 
-    def read(self) -> dict[str, dict[str, np.ndarray]]:
+    def read(self, rate: float) -> dict[str, dict[str, np.ndarray]]:
         """Returns the slots that were found: slot -> weight -> value."""
         state = self._state()
-        read = {item.name: slots_in(state, self._keys, item, 1.0) for item in self._port.carried}
+        read = {item.name: slots_in(state, self._keys, item, rate) for item in self._port.carried}
         return {
             slot: {name: values[slot] for name, values in read.items() if slot in values}
-            for slot in self._places
+            for slot in self._found
         }
 
     @property
     def _keys(self) -> dict[str, tuple[str, str]]:
-        return {slot: (slot, "same") for slot in self._places}
+        return {slot: (slot, form) for slot, (form, _) in self._found.items()}
 
     def _state(self) -> _State:
         """Returns what is kept of each parameter, as optimizers have it."""
         state: _State = defaultdict(dict)
-        if self._places:  # else all that the port can reach need not be looked for
-            found = reached(self._built)
-            tensors = found.tensors | found.in_modules
-            for slot, places in self._places.items():
+        if self._found:  # else all that the port can reach need not be looked for
+            tensors = _tensors(reached(self._built))
+            for slot, (_, places) in self._found.items():
                 for parameter, place in zip(self._parameters, places, strict=True):
                     if place in tensors and tensors[place].shape == parameter.shape:
                         state[parameter][slot] = tensors[place].detach()
         return state
 
-    def _nearest(self, values: Mapping[str, np.ndarray], found: Reached) -> list[Place] | None:
-        """Returns where a slot is kept; None if nothing is near, or several are as near."""
+    def _nearest(
+        self, values: Mapping[str, np.ndarray], rate: float, found: Reached
+    ) -> tuple[str, list[Place]] | None:
+        """Returns how and where a slot is kept; None if nothing is near, or several are as near."""
+        apart: list[tuple[float, str, list[Place]]] = []
+        for form in FORMS:
+            theirs = self._expected(values, form, rate)
+            if not theirs or not (size := sum(float(each.square().sum()) for each in theirs)):
+                return None
+            for places, ours in self._groups(found):
+                pairs = zip(ours, theirs, strict=True)
+                distance = sum(float((a.double() - b).square().sum()) for a, b in pairs)
+                apart.append((distance / size, form, places))
+        apart.sort()
+        if not apart or not apart[0][0] <= _NEAR**2:
+            return None
+        best, form, where = apart[0]
+        if any(each <= _CLEARLY**2 * best for each, _, places in apart if places != where):
+            return None
+        return form, where
+
+    def _expected(
+        self, values: Mapping[str, np.ndarray], form: str, rate: float
+    ) -> list[torch.Tensor]:
+        """Returns a slot as the port would keep it of each parameter; empty if one has none."""
         expected: Any = defaultdict(dict)
         ids = {id(parameter) for parameter in self._parameters}
         for item in self._port.carried:
-            set_in(expected, {"": ("", "same")}, item, {"": values}, 1.0, ids)
-        theirs = [expected[p].get("") for p in self._parameters]
-        if any(each is None for each in theirs):
-            return None
-        size = sum(float(each.square().sum()) for each in theirs)
-        apart = sorted(
-            (sum(float((a - b).square().sum()) for a, b in zip(ours, theirs, strict=True)), places)
-            for places, ours in self._groups(found)
-        )
-        if not apart or not apart[0][0] <= _NEAR**2 * size:
-            return None
-        if len(apart) > 1 and apart[1][0] <= _CLEARLY**2 * apart[0][0]:
-            return None
-        return apart[0][1]
+            set_in(expected, {"": ("", form)}, item, {"": values}, rate, ids)
+        found = [expected[p].get("") for p in self._parameters]
+        return [] if any(each is None for each in found) else [each.double() for each in found]
 
     def _groups(self, found: Reached) -> Iterator[tuple[list[Place], list[torch.Tensor]]]:
         """Yields what holds a tensor for each parameter, in their order: places and tensors."""
-        of_module = {
-            id(tensor) for tensor in self._built.module.state_dict(keep_vars=True).values()
-        }
+        of_module = {id(each) for each in self._built.module.state_dict(keep_vars=True).values()}
         groups: dict[Place, list[tuple[Place, torch.Tensor]]] = defaultdict(list)
-        for place, tensor in (found.tensors | found.in_modules).items():
+        for place, tensor in _tensors(found).items():
             if id(tensor) not in of_module:
                 groups[place[:-1]].append((place, tensor.detach()))
         for group in groups.values():
@@ -122,3 +133,7 @@ class Elsewhere:
             whole = [each for each in chosen if each is not None]
             if len(whole) == len(self._parameters):
                 yield [place for place, _ in whole], [tensor for _, tensor in whole]
+
+
+def _tensors(found: Reached) -> dict[Place, torch.Tensor]:
+    return found.tensors | found.in_modules | found.in_optimizers

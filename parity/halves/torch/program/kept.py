@@ -27,6 +27,7 @@ from torch_impl.port import Port
 
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
+_UNSET = None, "is unset"
 _COPIED = itertools.count  # it counts where it is, and a copy does so by itself
 _CONTAINERS = (dict, list, set, deque)
 _DEPTH = 6  # of what holds what
@@ -49,6 +50,7 @@ class Reached:
         containers: that can be changed.
         tensors: that belong to no module and no optimizer, by their places.
         in_modules: parameters and buffers of the modules, by their places.
+        in_optimizers: what optimizers keep of parameters, by places that end with the parameter.
     """
 
     modules: list[nn.Module] = field(default_factory=list)
@@ -57,16 +59,20 @@ class Reached:
     containers: list[Any] = field(default_factory=list)
     tensors: dict[Place, torch.Tensor] = field(default_factory=dict)
     in_modules: dict[Place, torch.Tensor] = field(default_factory=dict)
+    in_optimizers: dict[Place, torch.Tensor] = field(default_factory=dict)
+
+    @property
+    def averages(self) -> list[torch.Tensor]:
+        """Tensors with the shape of a weight, such as averages; single numbers are none."""
+        shapes = {tensor.shape for tensor in self.in_modules.values() if tensor.ndim}
+        is_such = (each.shape in shapes and each.is_leaf for each in self.tensors.values())
+        return list(itertools.compress(self.tensors.values(), is_such))
 
     @property
     def state(self) -> list[torch.Tensor]:
         """Tensors that may change in a step: they are no data, which would be large."""
-        shapes = {tuple(tensor.shape) for tensor in self.in_modules.values()}
-        return [
-            each
-            for each in self.tensors.values()
-            if each.numel() <= _SMALL or tuple(each.shape) in shapes
-        ]
+        small = [each for each in self.tensors.values() if each.numel() <= _SMALL]
+        return [*small, *(each for each in self.averages if each.numel() > _SMALL)]
 
 
 def reached(port: Port) -> Reached:
@@ -92,6 +98,12 @@ def reached(port: Port) -> Reached:
             known |= {id(part) for part in value.modules()}
         elif isinstance(value, torch.optim.Optimizer):
             found.optimizers.append(value)
+            found.in_optimizers |= {
+                (*place, key, number): tensor
+                for number, state in enumerate(value.state.values())
+                for key, tensor in enumerate(state.values())
+                if isinstance(tensor, torch.Tensor) and tensor.ndim
+            }
             found.holders.append(value)
         elif isinstance(value, _CONTAINERS):
             found.containers.append(value)
@@ -152,11 +164,11 @@ def _is_of_user(named: Any, function: FunctionType) -> bool:
 
 
 def _content(cell: Any) -> Any:
-    """Returns what a variable of an outer function holds; None if it is unset."""
+    """Returns what a variable of an outer function holds."""
     try:
         return cell.cell_contents
     except ValueError:
-        return None
+        return _UNSET
 
 
 # --- kept -----------------------------------------------------------------------------------------
@@ -176,7 +188,7 @@ def kept(port: Port, found: Reached | None = None) -> Iterator[None]:
     restore = [
         _tensors(found.modules),
         *map(_optimizer, found.optimizers),
-        *map(_plain, found.holders),
+        *map(_holder, found.holders),
         *map(_container, found.containers),
         *map(_tensor, found.state),
     ]
@@ -193,17 +205,22 @@ def kept(port: Port, found: Reached | None = None) -> Iterator[None]:
 
 @contextmanager
 def in_float64(port: Port, found: Reached | None = None) -> Iterator[None]:
-    """Makes what computes float64 in the block; `kept` around it makes modules what they were."""
+    """Makes what computes float64 in the block; `kept` around it puts all of it back."""
     found = found or reached(port)
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     for module in found.modules:
         module.double()
     # Such as averages of weights in a list, to which float64 weights are added in place.
-    rounded = [each for each in found.state if each.dtype == torch.float32 and each.grad_fn is None]
+    rounded = [each for each in found.averages if each.dtype == torch.float32]
     data = [each.data for each in rounded]
     for each in rounded:
         each.data = each.data.double()
+    for optimizer in found.optimizers:
+        for state in optimizer.state.values():
+            for key, value in state.items():
+                if isinstance(value, torch.Tensor) and value.ndim and value.is_floating_point():
+                    state[key] = value.double()
     try:
         yield
     finally:
@@ -279,25 +296,29 @@ def _optimizer(optimizer: Any) -> Callable[[], None]:
     return restore
 
 
-def _plain(holder: Any) -> Callable[[], None]:
-    """Returns what puts the plain values back that an object or a function holds."""
-    values = {n: _copied(v) for n, v in _attributes(holder).items() if _is_plain(v)}
+def _holder(holder: Any) -> Callable[[], None]:
+    """Returns what puts back what an object or a function holds: numbers, and the same objects."""
+    found = _attributes(holder)
+    values = {name: _copied(value) for name, value in found.items()}
     cells: list[tuple[Any, Any]] = []
+    names: dict[str, Any] = {}
     if isinstance(holder, FunctionType):
-        given = [(cell, _content(cell)) for cell in holder.__closure__ or ()]
-        cells = [(cell, _copied(content)) for cell, content in given if _is_plain(content)]
+        given = ((cell, _content(cell)) for cell in holder.__closure__ or ())
+        cells = [(cell, _copied(content)) for cell, content in given if content is not _UNSET]
+        known = holder.__globals__
+        names = {name: _copied(known[name]) for name in _names(holder.__code__) if name in known}
 
     def restore() -> None:
+        for name in _attributes(holder).keys() - values.keys():
+            del vars(holder)[name]
         if values:
             vars(holder).update(values)
         for cell, content in cells:
             cell.cell_contents = content
+        if names:
+            holder.__globals__.update(names)
 
     return restore
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, (*_PLAIN, _COPIED))
 
 
 def _copied(value: Any) -> Any:

@@ -162,7 +162,6 @@ def run_program(task: ProgramTask) -> RunResult:
 
     def fresh() -> PortUnderTest:
         port = PortUnderTest(factory, spec.seed, keras, spec.device, spec.dtype)
-        port.own_slots = task.probes.facts.get("own_slots")
         if keras.facts["loss"] is not None:
             see_targets(port, Loss(port, form))
         return port

@@ -10,8 +10,6 @@ from torch import nn
 from parity.halves.torch.port.carried import PAIRING, Carried
 from parity.halves.torch.port.slots import (
     counters_of,
-    found_counters,
-    found_slots,
     set_slots,
     slots_of,
     why_not_carried,
@@ -125,88 +123,6 @@ def test_an_optimizer_of_ones_own_that_keeps_nothing_is_no_problem():
     assert why_not_carried(port(Plain), {}, COUNT) is None
 
 
-# --- an optimizer of the user's own, by values ----------------------------------------------------
-
-
-class Probe(dict):
-    """Keras's slots after the first step of the probe."""
-
-    def below(self, prefix):
-        return [key.removeprefix(f"{prefix}/") for key in self if key.startswith(f"{prefix}/")]
-
-
-KERAS = Probe({f"optimizer/1/weights/dense.{name}": np.zeros(1) for name in ("kernel", "bias")})
-for slot, scale in (("momentum", -RATE), ("velocity", 0.001)):
-    KERAS[f"optimizer/1/{slot}/dense.kernel"] = KERNEL * scale
-    KERAS[f"optimizer/1/{slot}/dense.bias"] = BIAS * scale
-
-
-class Own(torch.optim.Optimizer):
-    """Keeps what its settings say, times Keras's gradient of the probe."""
-
-    def __init__(self, parameters, **kept):
-        super().__init__(parameters, {"lr": RATE, "count": 0})
-        self.kept, self.num_steps = kept, 0
-
-    def step(self, closure=None):
-        self.num_steps += 1
-        for group in self.param_groups:
-            group["count"] += 1
-            for parameter, value in zip(group["params"], (KERNEL.T, BIAS), strict=True):
-                state = self.state[parameter]
-                state["t"] = state.get("t", torch.tensor(0.0)) + 1
-                state |= {key: torch.tensor(value * by) for key, by in self.kept.items()}
-
-
-def found(number, **kept):
-    given = port(Own, **kept)
-    given.keras, given.own_slots = KERAS, None
-    for _ in range(number):
-        given.built.optimizer.step()
-    return given
-
-
-@each_row(
-    "by, expected",
-    [
-        (-RATE, ("momentum", "same")),
-        (RATE, ("momentum", "negative")),
-        (1.0, ("momentum", "negative, by rate")),
-        (-1.0, ("momentum", "by rate")),
-        (0.001, ("velocity", "same")),
-        (0.7, None),  # of nothing that Keras keeps
-    ],
-)
-def test_a_slot_of_an_optimizer_of_ones_own_is_found_by_its_values(by, expected):
-    assert found_slots(found(1, buffer=by), RATE) == (
-        {} if expected is None else {"buffer": expected}
-    )
-
-
-def test_what_counts_the_steps_of_an_optimizer_of_ones_own_is_found_by_its_number():
-    optimizer = found(12).built.optimizer
-    counters = {"num_steps": ("iterations", ""), "count": ("iterations", "")}
-    assert found_counters(optimizer, 12) == {**counters, "t": ("iterations", "tensor")}
-    assert found_counters(optimizer, 11) == {}
-    assert found_counters(port(torch.optim.Adam).built.optimizer, 0) == {}
-
-
-def test_the_state_of_an_optimizer_of_ones_own_is_set_and_read_back():
-    given = found(2, m=1.0, v=0.001)
-    given.own_slots = found_slots(given, RATE) | found_counters(given.built.optimizer, 2)
-    values = slots("momentum", "velocity")
-    assert why_not_carried(given, values, COUNT) is None
-    set_slots(given, values, COUNT, RATE)
-    optimizer = given.built.optimizer
-    state = optimizer.state[given.built.optimizer.param_groups[0]["params"][1]]
-    np.testing.assert_array_equal(state["m"], -BIAS / RATE)
-    assert (optimizer.num_steps, optimizer.param_groups[0]["count"]) == (7, 7)
-    assert (float(state["t"]), state["t"].dtype) == (7.0, torch.float32)
-    read = slots_of(given, RATE)
-    np.testing.assert_allclose(read["momentum"]["dense.kernel"], KERNEL, rtol=1e-15)
-    assert set(read) == {"momentum", "velocity"}
-
-
 def test_a_class_derived_from_one_of_torch_is_one_of_ones_own():
     """It may keep something else under the same name."""
 
@@ -214,5 +130,4 @@ def test_a_class_derived_from_one_of_torch_is_one_of_ones_own():
         pass
 
     given = port(Derived, lr=RATE, momentum=0.9)
-    given.own_slots = None
     assert "of your own" in why_not_carried(given, slots("momentum"), COUNT)

@@ -199,10 +199,24 @@ def test_all_that_a_loop_can_reach_is_put_back():
     assert is_same(state(), before)
 
 
+def test_an_average_in_a_list_is_computed_in_float64_and_is_afterwards_what_it_was():
+    net = nn.Linear(3, 1)
+    averages = [p.detach().clone() for p in net.parameters()]
+    port = Port(net, train_epoch=lambda batches: averages)
+    before = [(each, each.data_ptr(), each.clone()) for each in averages]
+    with kept(port), in_float64(port):
+        for each, p in zip(averages, net.parameters(), strict=True):
+            each.mul_(1 / 3).add_(p.detach(), alpha=2 / 3)
+            torch.testing.assert_close(each, p.detach(), rtol=1e-15, atol=0)  # and no float32
+    for each, place, value in before:
+        assert (each.dtype, each.data_ptr()) == (torch.float32, place)
+        assert torch.equal(each, value)
+
+
 def test_data_that_a_loop_holds_is_not_copied():
     data = torch.zeros(10_000, 3)
     port = Port(nn.Linear(3, 1), train_epoch=lambda batches: {"loss": float(data.sum())})
-    assert any(each is data for each in reached(port).tensors)
+    assert any(each is data for each in reached(port).tensors.values())
     with kept(port):
         data += 1
     assert data.sum() == 30_000
