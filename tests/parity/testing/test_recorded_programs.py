@@ -58,7 +58,7 @@ def project(bundle, tmp_path):
     entries = entries_of(bundle)
     check = archived({name: entries[name] for name in (FACTS, ARRAYS)})
     (folder / "check.parity").write_bytes(check)
-    with settings(Settings(root=folder, folder=folder, seed=42)):
+    with settings(Settings(root=folder, folder=folder)):
         yield folder
 
 
@@ -110,6 +110,13 @@ WRONG = {
         {"level": "run", "against": "run.parity", "dtype": "float32"},
         "recorded with dtype float64, and dtype float32",
     ),
+    "batch_size": (
+        {"level": "run", "against": "run.parity", "batch_size": 8},
+        "the program's own batch size, and batch size 8 is asked",
+    ),
+    "seed_of_a_check": ({"against": "run.parity", "seed": 0}, "seed 42, and seed 0 is asked for"),
+    "dtype_of_a_check": ({"against": "run.parity", "dtype": "float32"}, "and dtype float32 is"),
+    "batch_of_a_check": ({"against": "check.parity", "batch_size": 8}, "and batch size 8 is asked"),
     "sweep": ({"level": "sweep", "against": "run.parity"}, "a sweep has no bundle"),
     "other": ({"program": "other", "level": "run", "against": "run.parity"}, "of keras_side.py:bu"),
     "other_check": ({"program": "other", "against": "check.parity"}, "is of keras_side.py:build"),
@@ -126,9 +133,9 @@ def test_a_bundle_of_something_else_is_an_error_of_the_test(changes, message, pr
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ([], "there is no bundle of a run of 'small'; record it with `parity record --run`"),
-        (["check.parity"], "record it with `parity record --run`; .* it holds a check alone"),
-        (["a.parity", "b.parity"], "several bundles are of a run of 'small': .*; keep one of them"),
+        ([], "is no bundle of a run of keras_side.py:build; record one with `parity record --run`"),
+        (["check.parity"], "with `parity record --run` where .*; .* it holds a check alone"),
+        (["a.parity", "b.parity"], "several bundles are of a run of keras_.*; keep or name one"),
     ],
 )
 def test_a_folder_without_the_bundle_says_what_is_there(files, message, project, done, tmp_path):
@@ -153,6 +160,23 @@ def test_a_folder_without_the_bundle_says_what_is_there(files, message, project,
 )
 def test_an_item_takes_the_bundle_that_its_program_names(program, expected, project, done):
     assert_program(program)
+    assert [each[:2] for each in done] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("place", "program", "expected"),
+    [
+        ("run.parity", "checked", ("run", "run.parity")),
+        ("check.parity", "small", ("check", "check.parity")),
+        ("runs", "checked", ("run", "small.parity")),
+    ],
+)
+def test_an_item_takes_the_bundle_of_the_option_before_it(place, program, expected, project, done):
+    """At the level that the bundle is of, as the table's."""
+    (project / "runs").mkdir()
+    shutil.copy(project / "run.parity", project / "runs" / "small.parity")
+    with settings(Settings(root=project, folder=project, against=project / place)):
+        assert_program(program)
     assert [each[:2] for each in done] == [expected]
 
 
