@@ -116,8 +116,8 @@ def _found(
     if best:
         shown = ", ".join(str(path) for path, *_ in best[:5])
         raise InputError(f"{place}: several bundles are of {wanted}: {shown}; keep or name one")
-    why = "".join(f"; {line}" for line in problems[:5])
-    raise InputError(f"{place}: there is no bundle of {wanted}; {_record(spec)}{why}")
+    why = "; ".join(problems[:5]) or _record(spec)
+    raise InputError(f"{place}: there is no bundle of {wanted}; {why}")
 
 
 def _taken(

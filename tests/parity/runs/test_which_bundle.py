@@ -3,6 +3,8 @@
 import json
 import os
 import re
+from contextlib import nullcontext
+from pathlib import Path
 
 import check_pairs
 import pytest
@@ -56,11 +58,12 @@ def wanted(tmp_path, kind=CheckSpec, **settings):
     return kind(torch="port.py:build", folder=str(folder), **settings)
 
 
-def found(place, spec, asked=(), root=None, name=""):
-    """The path of the bundle that is taken."""
+def against(spec, place, asked=(), root=None, name=""):
+    """The bundle that is taken, and the spec of what is compared with it."""
     if isinstance(spec, ProgramSpec):
-        return run_against(spec, place, asked, root, name)[0]
-    return type(place)(check_against(spec, place, asked, root, name).against)
+        return run_against(spec, place, asked, root, name)
+    answered = check_against(spec, place, asked, root, name)
+    return Path(answered.against), answered
 
 
 # --- by its factory ------------------------------------------------------------------------------
@@ -92,9 +95,8 @@ def test_a_bundle_of_any_name_is_found_by_the_factory_it_was_recorded_from(
     runs("other.parity", keras="shop.models:other")
     path = runs("deep/er/my model.parity", keras=recorded.format(root=tmp_path))
     (tmp_path / "deep" / "broken.parity").write_text("no bundle")
-    spec = wanted(tmp_path, kind, keras=asked)
-    assert found(tmp_path, spec, root=tmp_path) == path
-    assert found(path, spec, root=tmp_path) == path
+    for place in (tmp_path, path):
+        assert against(wanted(tmp_path, kind, keras=asked), place, root=tmp_path)[0] == path
 
 
 @pytest.mark.parametrize(
@@ -112,16 +114,16 @@ def test_a_bundle_of_another_factory_is_not_taken(kind, recorded, asked, runs, t
     path = runs("a.parity", keras=recorded)
     spec = wanted(tmp_path, kind, keras=asked)
     with pytest.raises(InputError, match=f"it is of {recorded}, and {asked} is asked for; name"):
-        found(path, spec, root=tmp_path)
+        against(spec, path, root=tmp_path)
     with pytest.raises(InputError, match=rf"no bundle of a \w+ of {asked}; record one with `pari"):
-        found(tmp_path, spec, root=tmp_path)
+        against(spec, tmp_path, root=tmp_path)
 
 
 def test_of_several_bundles_the_nearest_is_taken(bundles, tmp_path):
     spec = wanted(tmp_path, keras="models.py:build")
 
     def taken(name=""):
-        return found(tmp_path, spec, root=tmp_path, name=name)
+        return against(spec, tmp_path, root=tmp_path, name=name)[0]
 
     for name in ("a.parity", "b.parity"):
         bundles(name, keras="models.py:build", seed=3)
@@ -141,114 +143,98 @@ def test_of_several_bundles_the_nearest_is_taken(bundles, tmp_path):
 def test_a_file_that_is_no_bundle_is_told(tmp_path):
     (tmp_path / "a.parity").write_text("no bundle")
     with pytest.raises(InputError, match=r"no bundle of a check of k:f; .*it is no zip archive"):
-        found(tmp_path, wanted(tmp_path, keras="k:f"))
+        against(wanted(tmp_path, keras="k:f"), tmp_path)
 
 
 def test_a_bundle_that_was_recorded_anew_is_read_anew(bundles, tmp_path):
     path = bundles("a.parity", keras="k:f", seed=1)
     spec = wanted(tmp_path, keras="k:f")
     with pytest.raises(InputError, match="with seed 1"):
-        found(path, spec, {"seed"})
+        against(spec, path, {"seed"})
     bundles("a.parity", keras="k:f")
     os.utime(path, ns=(1, 1))
-    assert found(path, spec, {"seed"}) == path
+    assert against(spec, path, {"seed"})[0] == path
 
 
 # --- by its settings -----------------------------------------------------------------------------
 
-# What was recorded with --run, and what a check asks for of it.
+# What was recorded of a run, what is asked for of it, and why it is refused.
+SCRIPT = {"keras": "train.py", "arguments": ["3"]}
 CHECKED = {
     "nothing": ({}, {}, ""),
     "seed": ({}, {"seed": 42}, ""),
     "another_seed": ({"seed": 7}, {}, ""),
-    "training": ({"batch_size": 6, "epochs": 3, "train_size": 8}, {"batch_size": 4}, ""),
+    "training": ({"batch_size": 6, "epochs": 3, "data": "d.npz"}, {"batch_size": 4}, ""),
     "float32": ({"dtype": "float32"}, {}, ""),
     "float32_asked": ({"dtype": "float32"}, {"dtype": "float32"}, ""),
-    "arguments": ({"keras": "train.py", "arguments": ["3"]}, {"arguments": ["3"]}, ""),
+    "arguments": (SCRIPT, {"arguments": ["3"]}, ""),
+    "port_alone": ({"seed": 7}, {"keras": None}, ""),
     "wrong_seed": ({}, {"seed": 0}, "recorded with seed 42, and seed 0 is asked for"),
     "wrong_batch": ({"batch_size": 6}, {"batch_size": 6}, "batch size 4, and batch size 6 is"),
     "wrong_steps": ({}, {"steps": 6}, "recorded with steps 2, and steps 6 is asked for"),
     "wrong_dtype": ({"dtype": "float32"}, {"dtype": "float64"}, "dtype float32, and dtype float64"),
     "wrong_data": ({}, {"data": "d.npz"}, "the program's own data, and data d.npz is asked for"),
-    "wrong_arguments": (
-        {"keras": "train.py", "arguments": ["3"]},
-        {"arguments": ["4"]},
-        "recorded with arguments 3, and arguments 4 is asked for",
-    ),
+    "wrong_arguments": (SCRIPT, {"arguments": ["4"]}, "recorded with arguments 3, and arguments 4"),
+    "wrong_seed_of_port": ({}, {"keras": None, "seed": 0}, "with seed 42, and seed 0 is asked for"),
 }
-
-
-@pytest.mark.parametrize(("recorded", "asked", "message"), CHECKED.values(), ids=CHECKED)
-def test_a_check_is_answered_by_a_run_unless_it_asks_for_something_else(
-    recorded, asked, message, runs, tmp_path
-):
-    recorded = {"keras": "k.py:f", **recorded}
-    path = runs("a.parity", **recorded)
-    for keras in (recorded["keras"], None):  # a program of the table, and a port alone
-        spec = wanted(tmp_path, keras=keras, **asked)
-        for place in (path, tmp_path):
-            if message:
-                with pytest.raises(InputError, match=re.escape(message)) as caught:
-                    check_against(spec, place, asked)
-                assert "\n" not in str(caught.value)
-                continue
-            answered = check_against(spec, place, asked)
-            assert (answered.keras, answered.against) == (None, str(path))
-            assert answered.seed == recorded.get("seed", 42)
-            assert (answered.torch, answered.batch_size) == (spec.torch, 4)
-
-
-def test_a_bundle_of_a_check_is_no_run(bundles, tmp_path):
-    path = bundles("a.parity", keras="k:f")
-    spec = wanted(tmp_path, ProgramSpec, keras="k:f")
-    for place in (path, tmp_path):
-        with pytest.raises(InputError, match="it holds a check alone, and no whole run; record"):
-            run_against(spec, place)
-
-
-# What was recorded, what a run asks for, and why it is refused.
 TRAINED = {
     "epochs": ({"epochs": 2}, {"epochs": 2}, ""),
     "data": ({"data": "a/d.npz"}, {"data": "b/d.npz"}, ""),
-    "own_seed": ({"keras": "train.py"}, {}, ""),
-    "set_seed": ({"keras": "train.py", "sets_seed": True, "seed": 5}, {"seed": 5}, ""),
+    "own_seed": (SCRIPT, {}, ""),
+    "set_seed": ({**SCRIPT, "sets_seed": True, "seed": 5}, {"seed": 5}, ""),
     "wrong_epochs": ({}, {"epochs": 3}, "with the program's own epochs, and epochs 3 is asked for"),
     "wrong_batch": ({}, {"batch_size": 8}, "own batch size, and batch size 8 is asked for"),
     "wrong_train": ({}, {"train_size": 8}, "own train size, and train size 8 is asked for"),
     "wrong_data": ({}, {"data": "d.npz"}, "the program's own data, and data d.npz is asked for"),
     "wrong_dtype": ({}, {"dtype": "float32"}, "dtype float64, and dtype float32 is asked for"),
     "wrong_seed": ({}, {"seed": 7}, "recorded with seed 42, and seed 7 is asked for"),
-    "script_seed": ({"keras": "train.py"}, {"seed": 42}, "own seed, and seed 42 is asked for"),
+    "script_seed": (SCRIPT, {"seed": 42}, "own seed, and seed 42 is asked for"),
     "no_port": ({}, {"torch": None}, "--torch is missing: expected the factory of the port"),
     "no_file": ({}, {"torch": "no.py:build"}, "--torch no.py:build: there is no file no.py"),
 }
 
 
-@pytest.mark.parametrize(("recorded", "asked", "message"), TRAINED.values(), ids=TRAINED)
-def test_a_run_is_answered_unless_it_asks_for_something_else(
-    recorded, asked, message, runs, tmp_path
+@pytest.mark.parametrize(
+    ("kind", "recorded", "asked", "message"),
+    [
+        *(pytest.param(CheckSpec, *row, id=f"check_{name}") for name, row in CHECKED.items()),
+        *(pytest.param(ProgramSpec, *row, id=f"run_{name}") for name, row in TRAINED.items()),
+    ],
+)
+def test_a_run_answers_a_check_and_a_run_unless_something_else_is_asked_for(
+    kind, recorded, asked, message, runs, tmp_path
 ):
-    recorded = {"keras": "k.py:f", **recorded}
+    recorded = {"keras": "k.py:f", "seed": 42, **recorded}
     path = runs("a.parity", **recorded)
-    spec = wanted(tmp_path, ProgramSpec, keras=recorded["keras"]).replace(**asked)
-    if message:
-        with pytest.raises(InputError, match=re.escape(message)):
-            run_against(spec, path, asked)
-        return
-    (place, answered) = run_against(spec, tmp_path, asked)
-    assert (place, answered.torch) == (path, "port.py:build")
-    told = {**recorded, **asked}
-    assert {name: getattr(answered, name) for name in told} == told
+    spec = wanted(tmp_path, kind, keras=recorded["keras"]).replace(**asked)
+    for place in (path, tmp_path):
+        with pytest.raises(InputError, match=re.escape(message)) if message else nullcontext():
+            taken, answered = against(spec, place, asked)
+            assert (taken, answered.seed, answered.torch) == (path, recorded["seed"], spec.torch)
+            assert answered.keras == (recorded["keras"] if kind is ProgramSpec else None)
 
 
-def test_a_scenario_is_found_by_its_name_and_takes_what_was_recorded(runs, tmp_path):
+def test_a_bundle_of_a_check_is_no_run(bundles, tmp_path):
+    path = bundles("a.parity", keras="k:f")
+    for place in (path, tmp_path):
+        with pytest.raises(InputError, match="it holds a check alone, and no whole run; record"):
+            against(wanted(tmp_path, ProgramSpec, keras="k:f"), place)
+
+
+@pytest.mark.parametrize(
+    ("spec", "asked", "message"),
+    [
+        (of_run(scenario("dropout")), {"epochs"}, "with epochs 2, and epochs 20 is asked for"),
+        (of_run(scenario("capacity")), (), "it is of dropout, and capacity is asked for"),
+        (ProgramSpec(torch="port:build"), (), "it is of dropout, and any program is asked for"),
+    ],
+)
+def test_a_scenario_is_found_by_its_name_and_takes_what_was_recorded(
+    spec, asked, message, runs, tmp_path
+):
     run = scenario("dropout").replace(epochs=2)
     path = runs("a.parity", of_run(run))
-    asked = of_run(scenario("dropout").replace(threads=2))
-    assert run_against(asked, tmp_path) == (path, of_run(run.replace(threads=2)))
-    with pytest.raises(InputError, match="it was recorded with epochs 2, and epochs 20 is asked"):
-        run_against(of_run(scenario("dropout").replace(epochs=20)), path, {"epochs"})
-    with pytest.raises(InputError, match="it is of dropout, and capacity is asked for"):
-        run_against(of_run(scenario("capacity")), path)
-    with pytest.raises(InputError, match="it is of dropout, and any program is asked for"):
-        run_against(wanted(tmp_path, ProgramSpec), path)
+    same = of_run(scenario("dropout").replace(threads=2))
+    assert against(same, tmp_path) == (path, of_run(run.replace(threads=2)))
+    with pytest.raises(InputError, match=message):
+        against(spec, path, asked)

@@ -134,7 +134,7 @@ def test_a_bundle_of_something_else_is_an_error_of_the_test(changes, message, pr
     ("files", "message"),
     [
         ([], "is no bundle of a run of keras_side.py:build; record one with `parity record --run`"),
-        (["check.parity"], "with `parity record --run` where .*; .* it holds a check alone"),
+        (["check.parity"], "a run of keras_side.py:build; .* it holds a check alone, and no whole"),
         (["a.parity", "b.parity"], "several bundles are of a run of keras_.*; keep or name one"),
     ],
 )
