@@ -3,17 +3,13 @@
 import os
 
 import pytest
-from programs_here import FOLDER, result_of, spec_of, trained
-from recorded_runs import forged, shared
+from programs_here import FOLDER, result_of, spec_of
+from recorded_runs import against, forged, shared, told
 
-import parity.halves.torch
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.user_files import user_files
-from parity.runs.against import changed_files, run_against
-from parity.runs.pair import compared
-from parity.runs.steps import Recorded
-from parity.traces.bundle_run import pack_run, unpack_run
-from parity.traces.folder import RunFolder
+from parity.runs.against import changed_files
+from parity.traces.bundle_run import pack_run
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("user_program")]
 
@@ -24,19 +20,8 @@ def runs(tmp_path_factory, user_program):
     return lambda dtype: shared(tmp_path_factory, dtype=dtype)
 
 
-def told(result):
-    """A result without seconds and versions."""
-    return {k: v for k, v in result.to_json().items() if k not in ("environment", "wall_s")}
-
-
-def against(bundle, port, folder, dtype):
-    """The result of a port against a bundle."""
-    run = RunFolder(folder)
-    unpack_run(bundle, run.half("keras"))
-    asked = ProgramSpec(torch=f"torch_side.py:{port}", folder=str(FOLDER), dtype=dtype)
-    _, spec = run_against(asked, bundle)
-    trained(parity.halves.torch, spec, run.path)
-    return compared(spec, run, Recorded(bundle, unpack_run))
+def asked(port, dtype):
+    return ProgramSpec(torch=f"torch_side.py:{port}", folder=str(FOLDER), dtype=dtype)
 
 
 # What a whole training alone shows.
@@ -60,7 +45,7 @@ def test_the_result_is_that_of_both_halves(port, dtype, runs, tmp_path):
     both = result_of(
         spec_of(torch=f"torch_side.py:{port}", dtype=dtype), tmp_path / "both", reference.path
     )
-    result = against(bundle, port, tmp_path / "against", dtype)
+    result = against(bundle, asked(port, dtype), tmp_path / "against")
     assert told(result) == told(both)
     if port in FAULTS:
         assert result.verdict == "fail"
@@ -80,7 +65,7 @@ def test_another_training_does_not_pass(dtype, place, runs, tmp_path):
 
     path = tmp_path / "other.parity"
     path.write_bytes(forged(runs(dtype)[1], change))
-    result = against(path, "build", tmp_path / "run", dtype)
+    result = against(path, asked("build", dtype), tmp_path / "run")
     assert result.verdict == "fail"
 
 

@@ -2,16 +2,11 @@
 
 import pytest
 from pairs import compared_with, shared_run
-from programs_here import trained
-from recorded_runs import forged
+from recorded_runs import against, forged, told
 
-import parity.halves.torch
 from parity.errors import InputError
 from parity.programs.scenario_spec import of_run
 from parity.programs.scenarios import scenario
-from parity.runs.against import run_against
-from parity.runs.pair import compared
-from parity.runs.steps import Recorded
 from parity.traces.bundle_run import pack_run, unpack_run
 from parity.traces.bundle_spec import read_run
 from parity.traces.folder import RunFolder
@@ -43,20 +38,11 @@ def recorded(tmp_path_factory):
     return get
 
 
-def told(result):
-    """A result without seconds and versions."""
-    return {k: v for k, v in result.to_json().items() if k not in ("environment", "wall_s")}
-
-
 @pytest.mark.parametrize("name", RUNS)
 def test_the_result_is_that_of_both_halves(recorded, tmp_path, name):
     folder, bundle = recorded(name)
     both = compared_with(folder, tmp_path / "both")
-    run = RunFolder(tmp_path / "against")
-    unpack_run(bundle, run.half("keras"))
-    _, spec = run_against(of_run(scenario(name)), bundle)
-    trained(parity.halves.torch, spec, run.path)
-    result = compared(spec, run, Recorded(bundle, unpack_run))
+    result = against(bundle, of_run(scenario(name)), tmp_path / "against")
     assert told(result) == told(both)
     assert (result.verdict, result.incomplete) == ("pass", ())
     assert result.spec == RUNS[name].to_dict()

@@ -80,25 +80,24 @@ def done(monkeypatch):
     return done
 
 
-def test_a_port_is_trained_against_the_bundle_that_is_given(project, done):
-    assert_parity(program="small", level="run", against="run.parity")
-    ((kind, name, (spec,)),) = done
-    assert (kind, name) == ("run", "run.parity")
+TAKEN = [
+    (None, {"level": "run", "against": "run.parity"}, ("run", "run.parity")),
+    (None, {"against": "run.parity"}, ("check", "run.parity")),
+    (None, {"against": "check.parity"}, ("check", "check.parity")),
+    (".", {"level": "run"}, ("run", "run.parity")),
+]
+
+
+@pytest.mark.parametrize(("option", "call", "expected"), TAKEN)
+def test_a_port_is_compared_with_the_bundle_of_the_call_or_of_the_option(
+    option, call, expected, project, done
+):
+    with settings(Settings(root=project, folder=project, against=option and project / option)):
+        assert_parity(program="small", **call)
+    ((*taken, (spec,)),) = done
+    assert tuple(taken) == expected
     assert (spec.torch, spec.seed, spec.dtype) == ("torch_side.py:build", 42, "float64")
-
-
-@pytest.mark.parametrize("name", ["run.parity", "check.parity"])
-def test_a_port_is_checked_against_a_bundle_of_either_kind(name, project, done):
-    assert_parity(program="small", against=name)
-    ((kind, taken, (spec,)),) = done
-    assert (kind, taken) == ("check", name)
-    assert (spec.keras, spec.torch, spec.dtype) == (None, "torch_side.py:build", "float64")
-
-
-def test_the_option_finds_the_bundle_of_a_run_among_others(project, done):
-    with settings(Settings(root=project, folder=project, against=project)):
-        assert_parity(program="small", level="run")
-    assert [each[:2] for each in done] == [("run", "run.parity")]
+    assert (spec.keras is None) == (expected[0] == "check")
 
 
 WRONG = {
@@ -131,51 +130,22 @@ def test_a_bundle_of_something_else_is_an_error_of_the_test(changes, message, pr
 
 
 @pytest.mark.parametrize(
-    ("files", "message"),
+    ("option", "program", "expected"),
     [
-        ([], "is no bundle of a run of keras_side.py:build; record one with `parity record --run`"),
-        (["check.parity"], "a run of keras_side.py:build; .* it holds a check alone, and no whole"),
-        (["a.parity", "b.parity"], "several bundles are of a run of keras_.*; keep or name one"),
-    ],
-)
-def test_a_folder_without_the_bundle_says_what_is_there(files, message, project, done, tmp_path):
-    folder = tmp_path / "bundles"
-    folder.mkdir()
-    for name in files:
-        shutil.copy(project / ("check.parity" if "check" in name else "run.parity"), folder / name)
-    with (
-        settings(Settings(root=project, folder=project, against=folder)),
-        pytest.raises(InputError, match=message),
-    ):
-        assert_parity(program="small", level="run")
-
-
-@pytest.mark.parametrize(
-    ("program", "expected"),
-    [
-        ("small", ("run", "run.parity")),
-        ("checked", ("check", "check.parity")),
-        ("other", ("check", None)),
-    ],
-)
-def test_an_item_takes_the_bundle_that_its_program_names(program, expected, project, done):
-    assert_program(program)
-    assert [each[:2] for each in done] == [expected]
-
-
-@pytest.mark.parametrize(
-    ("place", "program", "expected"),
-    [
+        (None, "small", ("run", "run.parity")),
+        (None, "checked", ("check", "check.parity")),
+        (None, "other", ("check", None)),
         ("run.parity", "checked", ("run", "run.parity")),
         ("check.parity", "small", ("check", "check.parity")),
-        ("runs", "checked", ("run", "small.parity")),
+        (".", "checked", ("run", "checked.parity")),
     ],
 )
-def test_an_item_takes_the_bundle_of_the_option_before_it(place, program, expected, project, done):
-    """At the level that the bundle is of, as the table's."""
-    (project / "runs").mkdir()
-    shutil.copy(project / "run.parity", project / "runs" / "small.parity")
-    with settings(Settings(root=project, folder=project, against=project / place)):
+def test_an_item_takes_the_bundle_of_the_option_or_of_its_program(
+    option, program, expected, project, done
+):
+    """And is of the level that the bundle is of."""
+    shutil.copy(project / "run.parity", project / "checked.parity")
+    with settings(Settings(root=project, folder=project, against=option and project / option)):
         assert_program(program)
     assert [each[:2] for each in done] == [expected]
 
