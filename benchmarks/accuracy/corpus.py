@@ -56,7 +56,7 @@ from parity.ladder.rounding import LIMITS
 from parity.programs.check_spec import CheckSpec
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.settings import DTYPES
-from parity.runs.against import recorded_spec
+from parity.runs.against import run_against
 from parity.runs.check import check_all
 from parity.runs.check_halves import CheckOptions
 from parity.runs.record import record_run
@@ -224,7 +224,7 @@ def _trained(
                 record_run(spec, bundle, children)
             against = Recorded(bundle, unpack_run)
             options = RunOptions(out=root / port.name, children=children, against=against)
-            [result] = run_all([recorded_spec(spec, bundle)], options)
+            [result] = run_all([run_against(spec, bundle)[1]], options)
             shutil.rmtree(root / port.name)
             yield Row.of(result)
 

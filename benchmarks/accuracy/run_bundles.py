@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.accuracy.corpus import written
 from parity.halves.job import ChildOptions
 from parity.programs.program_spec import ProgramSpec
-from parity.runs.against import recorded_spec
+from parity.runs.against import run_against
 from parity.runs.record import record_run
 from parity.runs.run import run_all
 from parity.runs.steps import Recorded, RunOptions
@@ -56,7 +56,7 @@ def measure(name: str, dtype: str, folder: Path) -> tuple[str, bool]:
     results, seconds = [], []
     for out, against in (("both", None), ("against", Recorded(bundle, unpack_run))):
         options = RunOptions(out=folder / out, children=children, against=against)
-        asked = spec if against is None else recorded_spec(spec, bundle)
+        asked = spec if against is None else run_against(spec, bundle)[1]
         began = time.perf_counter()
         results.append(run_all([asked], options)[0].to_json())
         seconds.append(time.perf_counter() - began)

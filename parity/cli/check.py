@@ -15,6 +15,7 @@ from parity.cli.options import (
     divergence_names,
     exit_code,
     files,
+    given,
     levels,
     out_option,
     parse_tolerance,
@@ -78,8 +79,7 @@ OUT = out_option("Folder for the traces, logs and report.  [default: nothing is 
 )
 @click.option(
     "--device",
-    default="cpu",
-    help="Device of the torch half: cpu, cuda or cuda:N.",
+    help="Device of the torch half: cpu, cuda or cuda:N.  [default: cpu]",
 )
 @OUT
 @with_children()
@@ -111,6 +111,7 @@ def check(
     from parity.report.read import FoundRun
     from parity.report.text.page import main_lines, page_lines, print_lines
     from parity.report.write import attempt_reports
+    from parity.runs.against import check_against
     from parity.runs.check import check_all
     from parity.runs.check_halves import CheckOptions, allowed_by_user, folders_of
 
@@ -132,6 +133,8 @@ def check(
         pair = {"keras": keras, "torch": torch, "arguments": words(arguments)}
         bundle = None if against is None else str(against)
         specs = [spec_of(**pair, against=bundle, **settings)]
+        if against is not None and keras is None:
+            specs = [check_against(specs[0], against, given(settings))]
     options = CheckOptions(out=out, children=children, levels=separated(levels), **allowed)
     results = check_all(specs, options)
     if json_file is not None:

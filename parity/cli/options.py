@@ -418,14 +418,12 @@ PROBES: list[Decorator] = [
     click.option(
         "--dtype",
         type=click.Choice(DTYPES),
-        default="float64",
-        help="dtype of the port; float32 for one that has no float64.",
+        help="dtype of the port; float32 for one that has no float64.  [default: float64]",
     ),
     click.option(
         "--seed",
         type=int,
-        default=0,
-        help="Seed for weights and probe samples.",
+        help="Seed for weights and probe samples.  [default: 0]",
     ),
     click.option(
         "--steps",
@@ -435,18 +433,16 @@ PROBES: list[Decorator] = [
     click.option(
         "--batch-size",
         type=int,
-        default=4,
-        help="Number of samples in a probe batch.",
+        help="Number of samples in a probe batch.  [default: 4]",
     ),
     click.option(
         "--threads",
         type=int,
-        default=1,
-        help="Intra-op threads of each half.",
+        help="Intra-op threads of each half.  [default: 1]",
     ),
 ]
 
 
 def spec_of(**settings: Any) -> CheckSpec:
-    """Returns the spec of a check in the current folder."""
-    return CheckSpec(folder=str(Path.cwd()), **settings)
+    """Returns the spec of a check in the current folder; None: not given."""
+    return CheckSpec(folder=str(Path.cwd()), **given(settings))

@@ -139,7 +139,7 @@ def check_specs_of(
 
     Args:
         names: of programs of the table, and of scenarios.
-        settings: of the checks.
+        settings: of the command line; None: not given.
         against: a bundle, or a folder with that of each program, in the place of the Keras halves:
             NAME.parity, or else the one of its factory and its settings in or below the folder.
 
@@ -151,9 +151,10 @@ def check_specs_of(
     """
     from parity.programs.scenarios import SCENARIOS
     from parity.programs.tool_table import of_scenario
-    from parity.traces.bundle_spec import SUFFIX, find_bundle
+    from parity.runs.against import check_against
+    from parity.traces.bundle_spec import SUFFIX
 
-    table = user_programs()
+    table, settings = user_programs(), given(dict(settings))
     specs = {}
     for name in dict.fromkeys(names or table.programs):
         if name in SCENARIOS and name not in table.programs:
@@ -163,19 +164,14 @@ def check_specs_of(
             specs[name] = program.check_spec(table.folder, **settings)
     if against is None:
         return specs
-    if not against.exists():
-        raise InputError(
-            f"--against {against}: expected a bundle, or a folder with one for each program"
-        )
     for name, spec in specs.items():
-        named = against / f"{name}{SUFFIX}"  # programs may share a Keras half
-        try:
-            path = find_bundle(named if named.is_file() else against, spec, table.folder)
+        asked = {"dtype", *settings}
+        try:  # programs may share a Keras half: the name of one comes first
+            specs[name] = check_against(
+                spec, against, asked, root=table.folder, name=f"{name}{SUFFIX}"
+            )
         except InputError as error:
             raise InputError(f"--against, program {name!r}: {error}") from error
-        # The bundle has the dtype.
-        found = {"keras": None, "arguments": (), "dtype": "float64", "against": str(path.resolve())}
-        specs[name] = spec.replace(**found)
     return specs
 
 
@@ -233,32 +229,28 @@ def recorded_run_spec(
     Raises:
         InputError: the name is unknown, or a setting cannot be used.
     """
-    from parity.programs.program_spec import ProgramSpec
     from parity.programs.scenarios import SCENARIOS
 
     changes = dict(settings)
     if "arguments" in changes:
         changes["arguments"] = words(changes["arguments"])
-    if name in SCENARIOS:
-        return _scenario_of(name, changes)
-    changes |= {"sets_seed": True} if "seed" in changes else {}
-    if name is not None:
-        return _user_program(name, changes)
-    return ProgramSpec.from_dict({"keras": keras, "folder": str(Path.cwd()), **changes})
+    if name not in SCENARIOS and "seed" in changes:
+        changes["sets_seed"] = True
+    return _spec_of(name, {"keras": keras}, changes)
 
 
 def spec_against(
-    bundle: Path,
+    place: Path,
     names: Sequence[str],
     pair: Mapping[str, Any],
     seeds: Sequence[int],
     full: bool,
     settings: Mapping[str, Any],
-) -> ProgramSpec:
-    """Returns the spec of the training of a port against a recorded run.
+) -> tuple[Path, ProgramSpec]:
+    """Returns the bundle of a recorded run, and the spec of the training of a port against it.
 
     Args:
-        bundle: of the run.
+        place: the bundle, or a folder in and below which it is searched.
         names: of the command line: one program of the project's table, or none.
         pair: keras, torch and arguments of the command line; None: not given.
         seeds: that were given.
@@ -268,9 +260,9 @@ def spec_against(
     Raises:
         InputError: the bundle is none of this training, or cannot be used.
     """
-    from parity.programs.program_spec import ProgramSpec
     from parity.programs.scenarios import SCENARIOS, find
-    from parity.runs.against import recorded_scenario, recorded_spec
+    from parity.runs.against import run_against
+    from parity.traces.bundle_spec import SUFFIX
 
     if pair["keras"] is not None:
         raise InputError("--keras and --against: the bundle stands for the Keras half; leave one")
@@ -281,31 +273,36 @@ def spec_against(
         raise InputError(
             "--against: expected either the name of a program or --torch, the port that is trained"
         )
-    is_scenario = bool(names) and names[0] in SCENARIOS
-    if is_scenario:
-        changes = {**(find(names[0]).full if full else {}), **given(dict(settings))}
+    name = names[0] if names else None
+    if name in SCENARIOS:
+        changes = {**(find(name).full if full else {}), **given(dict(settings))}
     else:
-        changes = _settings_of(names[0] if names else "custom", full, settings)
-    if pair["arguments"]:
-        changes["arguments"] = pair["arguments"]
-    asked = {"seed"} if seeds else set()
-    if seeds:
-        changes["seed"] = seeds[0]
-    if is_scenario:
-        return recorded_scenario(_scenario_of(names[0], changes), bundle, changes)
-    if names:
-        return recorded_spec(_user_program(names[0], changes), bundle, asked | {"dtype"})
-    asked |= {"dtype"} & changes.keys()
-    spec = {"torch": pair["torch"], "folder": str(Path.cwd()), **changes}
-    return recorded_spec(ProgramSpec.from_dict(spec), bundle, asked)
+        changes = _settings_of(name or "custom", full, settings)
+    changes |= {"arguments": pair["arguments"]} if pair["arguments"] else {}
+    changes |= {"seed": seeds[0]} if seeds else {}
+    spec = _spec_of(name, {"torch": pair["torch"]}, changes)
+    asked = {*changes} if name is None or name in SCENARIOS else {"dtype", *changes}
+    return run_against(spec, place, asked, name=f"{name}{SUFFIX}")
 
 
-def _user_program(name: str, changes: Mapping[str, Any]) -> ProgramSpec:
-    """Returns the spec of a program of the project's table.
+def _spec_of(name: str | None, pair: Mapping[str, Any], changes: Mapping[str, Any]) -> ProgramSpec:
+    """Returns the spec of one training.
+
+    Args:
+        name: of a scenario, or of a program of the project's table; None: `pair` gives one.
+        pair: keras or torch of a program without a name.
+        changes: settings of the training.
 
     Raises:
-        InputError: there is none of this name, or a setting cannot be used.
+        InputError: the name is unknown, or a setting cannot be used.
     """
+    from parity.programs.program_spec import ProgramSpec
+    from parity.programs.scenarios import SCENARIOS
+
+    if name is None:
+        return ProgramSpec.from_dict({**pair, "folder": str(Path.cwd()), **changes})
+    if name in SCENARIOS:
+        return _scenario_of(name, changes)
     table = user_programs()
     program = table.program(name, f"unknown program {name!r} (see `parity list`)")
     return program.spec(name, table.folder, **changes)

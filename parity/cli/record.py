@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from parity.cli import options
 from parity.cli.options import (
     MAX_FEED,
     PROBES,
     files,
+    given,
     number_option,
     spec_of,
     with_children,
@@ -22,9 +22,8 @@ from parity.cli.program_specs import check_specs_of, recorded_run_spec
 from parity.cli.streams import say
 from parity.halves.job import ChildOptions
 
-# Options of a whole training; those of PROBES but --steps are, too.
+# Options of a whole training alone.
 _OF_RUN = ("arguments", "epochs", "train_size", "val_size", "max_feed")
-_OF_BOTH = ("data", "dtype", "seed", "batch_size", "threads")
 
 
 @click.command()
@@ -58,10 +57,7 @@ _OF_BOTH = ("data", "dtype", "seed", "batch_size", "threads")
 )
 @with_children()
 @click.option("--quiet", is_flag=True, help="Print errors only.")
-@click.pass_context
 def record(
-    context: click.Context,
-    /,
     bundle: Path,
     program: str | None,
     keras: str | None,
@@ -79,15 +75,8 @@ def record(
     """
     if (program is None) == (keras is None):
         raise click.UsageError("expected either a PROGRAM or --keras")
-    default = ParameterSource.DEFAULT
-    given = {n: v for n, v in settings.items() if context.get_parameter_source(n) != default}
-    if is_run:
-        message = _run(bundle, program, keras, given, children)
-    else:
-        if wrong := [name for name in _OF_RUN if name in given]:
-            raise click.UsageError(f"--{wrong[0].replace('_', '-')} needs --run")
-        shared = {name: value for name, value in settings.items() if name not in _OF_RUN}
-        message = _check(bundle, program, keras, shared, children)
+    asked = given(settings)
+    message = (_run if is_run else _check)(bundle, program, keras, asked, children)
     if not children.quiet:
         say(message)
     return 0
@@ -103,6 +92,8 @@ def _check(
     from parity.runs.check_halves import CheckOptions
     from parity.runs.record import record_spec
 
+    if wrong := [name for name in _OF_RUN if name in settings]:
+        raise click.UsageError(f"--{wrong[0].replace('_', '-')} needs --run")
     if program is None:
         spec = spec_of(keras=keras, **settings)
     else:
@@ -120,14 +111,13 @@ def _run(
     bundle: Path,
     program: str | None,
     keras: str | None,
-    given: dict[str, Any],
+    settings: dict[str, Any],
     children: ChildOptions,
 ) -> str:
     from parity.runs.record import record_run
 
-    if "steps" in given:
+    if "steps" in settings:
         raise click.UsageError("--steps is of a check; --run trains all steps of the program")
-    settings = {name: given[name] for name in (*_OF_RUN, *_OF_BOTH) if name in given}
     size = record_run(recorded_run_spec(program, keras, settings), bundle, children)
     parts = f"{size.probes / 1e6:.1f} MB probes, {size.training / 1e6:.1f} MB training"
     contents = f"what `fit` was fed, {size.fed / 1e6:.1f} MB"

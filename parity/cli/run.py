@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 @path_option(
     "--against",
     metavar="BUNDLE",
-    help="File from `parity record --run`, instead of --keras; needs no TensorFlow.",
+    help="File from `parity record --run`, or a folder with it, instead of --keras; needs no "
+    "TensorFlow.",
 )
 @click.option("--seed", type=int, help="Seed of every run.  [default: 42]")
 @click.option(
@@ -106,8 +107,8 @@ def run(
     specs: list[Any]
     recorded = None
     if against is not None:
-        specs = [spec_against(against, programs, pair, numbers, full, settings)]
-        recorded = _recorded(specs[0], against)
+        bundle, spec = spec_against(against, programs, pair, numbers, full, settings)
+        specs, recorded = [spec], _recorded(spec, bundle)
     elif keras is None and torch is None and arguments is None:
         specs = specs_of(programs or PROGRAMS, numbers, full, settings)
     elif programs:

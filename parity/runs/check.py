@@ -18,6 +18,7 @@ from parity.ladder.result import Result, verdict_of
 from parity.ladder.rounding import dtype_of
 from parity.programs.check_spec import CheckSpec, num_steps
 from parity.programs.factories import Factory, check_keras, check_reference, reference_of
+from parity.runs.against import check_against
 from parity.runs.check_halves import (
     CheckOptions,
     Plan,
@@ -103,8 +104,8 @@ def check(
     against: Path | str | None = None,
     data: Path | str | None = None,
     levels: Sequence[str] = (),
-    dtype: str = "float64",
-    seed: int = 0,
+    dtype: str | None = None,
+    seed: int | None = None,
     steps: int | None = None,
     out: Path | str | None = None,
     tolerance: float | Mapping[str, float] | None = None,
@@ -116,12 +117,14 @@ def check(
         keras: factory of a compiled Keras model, or its name "module:function"; or the path of a
             training script, "train.py".
         torch: factory of a torch module or a `torch_impl.Port`, or its name.
-        against: a bundle instead of `keras`.
+        against: a bundle, of a check or of a run, instead of `keras`; or a folder that has one.
         data: .npz with the user's x and y, instead of random samples.
         levels: levels that decide the verdict; all by default.
-        dtype: of the port: "float64", which shows more, or "float32", as it stands.
-        seed: seed for weights, inputs and masks.
-        steps: number of training steps of the trajectory; None: 6, or 3 from a million weights on.
+        dtype: of the port: "float64", which shows more, or "float32", as it stands; None: float64,
+            or as the bundle was recorded.
+        seed: seed for weights, inputs and masks; None: 0, or as recorded.
+        steps: number of training steps of the trajectory; None: 6, or 3 from a million weights on,
+            or as recorded.
         out: folder for traces and logs.
         tolerance: allowed instead of what follows from rounding, for all levels or by level; by
             default, what [tool.parity] in pyproject.toml says.
@@ -132,19 +135,23 @@ def check(
         causes.
 
     Raises:
-        InputError: a factory, the bundle or the data cannot be used.
+        InputError: a factory, the bundle or the data cannot be used, or the bundle was recorded
+            with other settings than those that are given.
         RunError: a half crashed.
     """
+    settings = {
+        "data": None if data is None else os.path.abspath(data),
+        **{"dtype": dtype, "seed": seed, "steps": steps},
+    }
+    given = {name: value for name, value in settings.items() if value is not None}
     spec = CheckSpec(
         keras=reference_of("keras", keras),
         torch=reference_of("torch", torch),
         against=None if against is None else os.fspath(against),
-        data=None if data is None else os.path.abspath(data),
-        dtype=dtype,
-        seed=seed,
-        steps=steps,
         folder=os.getcwd(),
-    )
+    ).replace(**given)
+    if against is not None and keras is None:
+        spec = check_against(spec, Path(against), given)
     allowed = allowed_by_user(Path.cwd(), tolerance, accept)
     options = CheckOptions(out=None if out is None else Path(out), levels=levels, **allowed)
     return check_all([spec], options)[0]
@@ -250,13 +257,6 @@ def _check_spec(spec: CheckSpec) -> None:
         check_model_file(spec)
     elif spec.keras is not None:
         check_keras(spec.keras, spec.folder, spec.arguments)
-    elif spec.data is not None:
-        raise InputError("--data works only with --keras: a bundle has its own samples")
-    elif spec.dtype != CheckSpec().dtype:
-        raise InputError(
-            f"--dtype {spec.dtype} works only with --keras: a bundle has its own dtype; record it "
-            f"with `parity record --dtype {spec.dtype}`"
-        )
     check_reference("--torch", spec.torch, spec.folder)
     check_data(spec)
 

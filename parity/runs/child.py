@@ -6,7 +6,8 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) 
     paths = [RunFolder(directory).spec for directory in directories]
     specs = [CheckSpec.from_dict(read_json(path)) for path in paths]
     started = time.perf_counter()
-    with kept_for_good():
+    with kept_for_good(), told(directories):
         half.configure(specs[0])
         run_check = half.run_check  # imports the framework
     import_s = time.perf_counter() - started + protocol.imported_s
@@ -62,6 +63,21 @@ def run_checks(name: str, half: Half, directories: Sequence[Path], parent: int) 
             free_memory()  # modules and calls refer to each other
 
     run_each(directories, run, parent)
+
+
+@contextmanager
+def told(directories: Sequence[Path]) -> Iterator[None]:
+    """Writes down in every directory what the block raises, such as that a device is missing.
+
+    Raises:
+        ParityError: what the block has raised.
+    """
+    try:
+        yield
+    except ParityError as error:
+        for directory in directories:
+            failed(directory, error)
+        raise
 
 
 def run_each(directories: Sequence[Path], run: Callable[[int], None], parent: int) -> None:
@@ -233,7 +249,7 @@ def run_programs(
     # A script runs in the folder of its program, and not in that of the command.
     directories = [directory.absolute() for directory in directories]
     specs = [_read_spec(RunFolder(directory).spec) for directory in directories]
-    with kept_for_good():
+    with kept_for_good(), told(directories):
         half.configure(specs[0])
         _ = half.run_program  # imports the framework
 
@@ -313,7 +329,7 @@ def run_conversion(
         ParityError: it failed; the directory has `failure.json`.
     """
     spec = CheckSpec.from_dict(read_json(RunFolder(directory).spec))
-    with kept_for_good():
+    with kept_for_good(), told([directory]):
         half.configure(spec)
 
     def run(_: int) -> None:
@@ -342,10 +358,8 @@ def run_port(write_port: Callable[..., dict[str, Any]], directory: Path) -> None
         InputError: the program cannot be ported, with all reasons; `failure.json` has them.
     """
     spec = read_json(RunFolder(directory).spec)
-    try:
+    with told([directory]):
         report = write_port(KerasTrace(Path(spec["trace"])), Path(spec["out"]), plain=spec["plain"])
-    except InputError as error:
-        raise failed(directory, error) from error
     write_json(directory / WRITTEN, report)
     RunFolder(directory).complete()
 
@@ -364,8 +378,6 @@ def save_old_model(half: Any, directory: Path) -> None:
         InputError: Keras cannot load the folder or write the file; `failure.json` says why.
     """
     spec = read_json(RunFolder(directory).spec)
-    try:
+    with told([directory]):
         half.save_as_h5(Path(spec["source"]), Path(spec["target"]))
-    except InputError as error:
-        raise failed(directory, error) from error
     RunFolder(directory).complete()

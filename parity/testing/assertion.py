@@ -21,18 +21,21 @@ from typing import TYPE_CHECKING, Any
 from parity.errors import InputError, ParityError
 from parity.files.atomic import private_folder
 from parity.files.log_text import log_text
+from parity.runs.against import check_against
 from parity.testing.program_assertion import (
     RUN,
     SWEEP,
     bundle_of,
     check_spec_of,
+    of_check,
     sweep,
     train,
 )
-from parity.traces.bundle_spec import bundle_name, find_bundle
+from parity.traces.bundle_spec import bundle_name
 
 if TYPE_CHECKING:
     from parity.ladder.result import Result
+    from parity.programs.check_spec import CheckSpec
     from parity.programs.factories import Factory
     from parity.sweeps.result import SweepResult
 
@@ -45,7 +48,7 @@ class Settings:
         folder: folder of the test, in which relative names are searched first, before the working
             directory.
         root: folder of the project; bundles are named by their path from here.
-        seed: see `parity.check`.
+        seed: see `parity.check`; None: the test names none.
         steps: see `parity.check`.
         levels: see `parity.check`.
         tolerance: see `parity.check`; None = what [tool.parity] of the project says.
@@ -53,7 +56,7 @@ class Settings:
         keras_python: interpreter of the Keras half.
         torch_python: interpreter of the torch half.
         against: a bundle, or a folder with bundles, that replace the Keras models, see
-            `parity.traces.bundle_spec`.
+            `parity.runs.against`.
         record: folder to which bundles are written.
         out: returns a folder for traces and logs of one check; None = nothing is kept.
         tell: called with the number of the check and the properties of its result.
@@ -61,7 +64,7 @@ class Settings:
 
     folder: Path | None = None
     root: Path | None = None
-    seed: int = 0
+    seed: int | None = None
     steps: int | None = None
     levels: Sequence[str] = ()
     tolerance: float | Mapping[str, float] | None = None
@@ -106,7 +109,7 @@ def assert_parity(
     seed: int | None = None,
     steps: int | None = None,
     dtype: str | None = None,
-    batch_size: int = 4,
+    batch_size: int | None = None,
     device: str = "cpu",
     tolerance: float | Mapping[str, float] | None = None,
     accept: Sequence[str] | None = None,
@@ -125,12 +128,14 @@ def assert_parity(
         keras: factory of a compiled Keras model.
         torch: factory of a torch module or a `torch_impl.Port`.
         data: .npz with the user's x and y, instead of random samples.
-        against: a bundle instead of `keras`, or instead of the Keras half of a program.
+        against: a bundle instead of `keras`, or instead of the Keras half of a program; or a folder
+            with bundles. What is not asked for is as it was recorded.
         levels: levels that decide the verdict; all by default.
         seed: seed for weights, inputs and masks; 0 by default.
         steps: number of training steps of the trajectory; see `parity.check`.
-        dtype: see `parity.check`; None: of a program, what its table says, else "float64".
-        batch_size: number of samples in a probe batch.
+        dtype: see `parity.check`; None: of a program, what its table says.
+        batch_size: number of samples in a probe batch, 4 by default; in a training, samples per
+            step, by default the program's.
         device: device of the torch half: cpu, cuda or cuda:N.
         tolerance: allowed relative difference, for all levels or by level, instead of what follows
             from rounding; by default, what [tool.parity] in pyproject.toml says.
@@ -162,22 +167,30 @@ def assert_parity(
         accept=given.accept if accept is None else accept,
         out=given.out if out is None else lambda: Path(out),
     )
-    arguments: dict[str, Any] = {
-        "data": data,
-        "against": against,
-        "dtype": dtype or "float64",
-        "batch_size": batch_size,
-        "device": device,
+    folder = given.folder or Path.cwd()
+    asked: dict[str, Any] = {
+        "data": None if data is None else os.fspath(_located(data, folder)),
+        **{"dtype": dtype, "batch_size": batch_size, "device": device},
     }
+    asked = {name: value for name, value in asked.items() if value is not None}
+    place = given.against if against is None else _located(against, folder)
     kept: Path | None = None
     try:
         kept = given.out()
-        if program is not None and level == SWEEP and against is None:
+        if program is not None and level == SWEEP:
+            if against is not None:
+                raise InputError(f"against={against}: a sweep has no bundle; expected level='run'")
             return _checked_sweep(sweep(program, seeds, given, kept), given, kept)
-        if program is None:
-            results = [_check(given, kept, keras=keras, torch=torch, **arguments)]
+        if program is not None and level == RUN:
+            from parity.traces.bundle_run import unpack_run
+
+            results = train(program, seeds, asked, given, kept, place, unpack_run)
+        elif program is not None:
+            spec = check_spec_of(program, level, seeds, asked, given, place)
+            results = [_check(spec, given, kept)]
         else:
-            results = _program_results(program, level, seeds, dtype, given, kept, against)
+            spec = _spec_of_pair(keras, torch, against, place, asked | of_check(given), given)
+            results = [_check(spec, given, kept, import_paths())]
     except ParityError as error:
         given.tell({"verdict": "error", "error": str(error)})
         # Without the frames in between, which show nothing useful.
@@ -192,8 +205,8 @@ def assert_parity(
 def assert_program(name: str) -> Any:
     """Asserts that a program of the table is right, as `pytest --parity` does.
 
-    A program that names a bundle is compared with it: trained whole if the bundle is of a run. The
-    option `--parity-against` comes first.
+    A program that has a bundle is compared with it: trained whole if the bundle is of a run. It is
+    that of the option `--parity-against`, or else the one that the table names.
 
     Args:
         name: of the program.
@@ -206,8 +219,6 @@ def assert_program(name: str) -> Any:
     """
     __tracebackhide__ = True
     given = _in_force()
-    if given.against is not None:
-        return assert_parity(program=name)
     bundle, level = bundle_of(name, given)
     return assert_parity(program=name, level=level, against=bundle)
 
@@ -274,92 +285,78 @@ def properties(result: Result) -> dict[str, Any]:
     return found
 
 
-def _check(
-    given: Settings,
-    out: Path | None,
-    *,
+def _spec_of_pair(
     keras: Factory | str | None,
     torch: Factory | str | None,
-    data: Path | str | None,
     against: Path | str | None,
-    dtype: str,
-    batch_size: int,
-    device: str,
-) -> Result:
-    from parity.halves.job import ChildOptions
+    place: Path | None,
+    asked: Mapping[str, Any],
+    given: Settings,
+) -> CheckSpec:
+    """Returns the spec of a check of a pair that a test names.
+
+    Args:
+        keras: see `assert_parity`.
+        torch: likewise.
+        against: likewise; the test names it.
+        place: the same, or that of the settings of the test; None: the Keras half runs.
+        asked: settings that are asked for.
+        given: settings of the test.
+
+    Raises:
+        InputError: a factory or a setting cannot be used, or no bundle is of this check.
+    """
     from parity.programs.check_spec import CheckSpec
     from parity.programs.factories import reference_of
-    from parity.runs.check import check_all
-    from parity.runs.check_halves import CheckOptions, allowed_by_user
-    from parity.traces.bundle import pack
-    from parity.traces.folder import RunFolder
 
     folder = given.folder or Path.cwd()
     spec = CheckSpec(
         keras=_located_factory(reference_of("keras", keras), folder),
         torch=_located_factory(reference_of("torch", torch), folder),
-        against=None if against is None else os.fspath(_located(against, folder)),
-        data=None if data is None else os.fspath(_located(data, folder)),
-        dtype=dtype,
-        seed=given.seed,
-        steps=given.steps,
-        batch_size=batch_size,
-        device=device,
+        against=None if against is None else os.fspath(against),
         folder=os.fspath(folder),
+        **asked,
     )
-    is_named = spec.keras is not None and spec.against is None
+    if place is None or (keras is not None and against is not None):
+        return spec
     root = given.root or Path.cwd()
-    if is_named and given.against is not None:
-        path = find_bundle(given.against, spec, root)
-        # The bundle has the data and the dtype.
-        spec = replace(spec, keras=None, data=None, dtype=CheckSpec.dtype, against=os.fspath(path))
+    return check_against(spec, place, asked, root=root, name=bundle_name(spec, root))
+
+
+def _check(
+    spec: CheckSpec, given: Settings, out: Path | None, paths: Sequence[Path] = ()
+) -> Result:
+    """Returns the result of a check, whose Keras half is recorded if the test is to do so.
+
+    Args:
+        spec: of the check.
+        given: settings of the test.
+        out: folder for traces and logs; None: nothing is kept.
+        paths: folders in which modules of factories are found, beside that of the spec.
+    """
+    from parity.halves.job import ChildOptions
+    from parity.runs.check import check_all
+    from parity.runs.check_halves import CheckOptions, allowed_by_user
+    from parity.traces.bundle import pack
+    from parity.traces.folder import RunFolder
+
+    root = given.root or Path.cwd()
     options = CheckOptions(
+        out=out,
         children=ChildOptions(given.keras_python, given.torch_python),
         levels=given.levels,
-        paths=import_paths(),
+        paths=paths,
         **allowed_by_user(root, given.tolerance, given.accept),
     )
-    name = bundle_name(spec, root)
-    if not is_named or given.record is None:
-        return check_all([spec], replace(options, out=out))[0]
+    if spec.keras is None or given.record is None:
+        return check_all([spec], options)[0]
     with private_folder("record") as temporary:
         kept = temporary / "check" if out is None else out
         try:
             return check_all([spec], replace(options, out=kept, whole=True))[0]
         finally:  # Keras is recorded even if the port fails or cannot be run
             if (half := RunFolder(kept).half("keras")).is_complete:
-                pack(half.path, given.record / name)
-
-
-def _program_results(
-    name: str,
-    level: str,
-    seeds: int | Sequence[int] | None,
-    dtype: str | None,
-    given: Settings,
-    out: Path | None,
-    against: Path | str | None,
-) -> list[Result]:
-    """Returns the result of a program's check, or one for each of its trainings."""
-    from parity.halves.job import ChildOptions
-    from parity.runs.check import check_all
-    from parity.runs.check_halves import CheckOptions, allowed_by_user
-
-    bundle = None if against is None else _located(against, given.folder or Path.cwd())
-    if level == RUN:
-        from parity.traces.bundle_run import unpack_run
-
-        return train(name, seeds, dtype, given, out, bundle, unpack_run)
-    if level == SWEEP:
-        raise InputError(f"against={bundle}: a sweep has no bundle; expected level='run'")
-    spec = check_spec_of(name, level, seeds, dtype, given, bundle)
-    options = CheckOptions(
-        out=out,
-        children=ChildOptions(given.keras_python, given.torch_python),
-        levels=given.levels,
-        **allowed_by_user(given.root or Path.cwd(), given.tolerance, given.accept),
-    )
-    return check_all([spec], options)
+                pack(half.path, given.record / bundle_name(spec, root))
 
 
 def _located_factory(reference: str | None, folder: Path) -> str | None:

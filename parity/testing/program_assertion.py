@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from parity.errors import InputError
 from parity.files.atomic import private_folder
 from parity.programs.program_spec import NUM_SEEDS
 from parity.programs.tool_table import read_tool_table
-from parity.traces.bundle_spec import SUFFIX, are_same_factory, check_archive, find_bundle
+from parity.runs.against import changed_files, check_against, run_against
+from parity.traces.bundle_spec import SUFFIX, check_archive
 
 if TYPE_CHECKING:
     from parity.ladder.result import Result
     from parity.programs.check_spec import CheckSpec
-    from parity.programs.program_spec import ProgramSpec
     from parity.programs.tool_table import Program
     from parity.runs.steps import Unpack
     from parity.sweeps.result import SweepResult
@@ -25,13 +24,19 @@ if TYPE_CHECKING:
 CHECK, RUN, SWEEP = "check", "run", "sweep"
 
 
+def of_check(given: Settings) -> dict[str, int]:
+    """Returns the settings of a check that a test, or pytest's command line, asks for."""
+    found = {"seed": given.seed, "steps": given.steps}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def check_spec_of(
     name: str,
     level: str,
     seeds: int | Sequence[int] | None,
-    dtype: str | None,
+    asked: Mapping[str, Any],
     given: Settings,
-    against: Path | None = None,
+    place: Path | None,
 ) -> CheckSpec:
     """Returns what is checked of a program.
 
@@ -39,9 +44,9 @@ def check_spec_of(
         name: of the program.
         level: "check".
         seeds: None; a check has the seed of the test's settings.
-        dtype: None: as the table says.
-        given: defaults of the test; its `against` holds bundles that replace the Keras half.
-        against: the bundle that replaces it.
+        asked: settings that the test asks for; the others are as the table or the bundle says.
+        given: defaults of the test.
+        place: a bundle that replaces the Keras half, or a folder with bundles.
 
     Raises:
         InputError: there is no such program or level, seeds are given, or no bundle is of this
@@ -53,42 +58,35 @@ def check_spec_of(
             "without, or level='check'"
         )
     program, folder = _of_table(name, given)
-    spec = program.check_spec(folder, seed=given.seed, steps=given.steps, **_given(dtype))
-    if against is not None:
-        from parity.traces.bundle_spec import read_spec
+    asked = {**asked, **of_check(given)}
+    spec = program.check_spec(folder, **asked)
+    return spec if place is None else check_against(spec, place, *_sought(name, asked, given))
 
-        recorded = read_spec(against).keras or ""
-        if not are_same_factory(str(program.keras), recorded):
-            raise InputError(
-                f"{against}: it is of {recorded}, and program={name!r} has {program.keras}"
-            )
-    elif given.against is not None:
-        against = find_bundle(given.against, spec, given.root or Path.cwd())
-    if against is None:
-        return spec
-    # The bundle has the dtype.
-    return spec.replace(keras=None, arguments=(), dtype="float64", against=os.fspath(against))
+
+def _sought(name: str, asked: Collection[str], given: Settings) -> tuple[set[str], Path, str]:
+    """Returns what is asked for of a program's bundle, the folder of the project, and a name."""
+    return {"dtype", *asked}, given.root or Path.cwd(), f"{name}{SUFFIX}"
 
 
 def train(
     name: str,
     seeds: int | Sequence[int] | None,
-    dtype: str | None,
+    asked: Mapping[str, Any],
     given: Settings,
     out: Path | None,
-    against: Path | None = None,
-    unpack: Unpack | None = None,
+    place: Path | None,
+    unpack: Unpack,
 ) -> list[Result]:
     """Trains a program with each seed.
 
     Args:
         name: of the program.
         seeds: how many from 0 on, or which; None: the one of the program.
-        dtype: of the training; None: as the table says.
-        given: defaults of the test; its `against` holds bundles that replace the Keras half.
+        asked: settings that the test asks for; the others are as the table or the bundle says.
+        given: defaults of the test.
         out: folder for traces and logs; None: nothing is kept.
-        against: the bundle of a run that replaces it.
-        unpack: `parity.traces.bundle_run.unpack_run`, if there may be one.
+        place: the bundle of a run that replaces the Keras half, or a folder with bundles.
+        unpack: `parity.traces.bundle_run.unpack_run`.
 
     Returns:
         A result for each training.
@@ -99,7 +97,6 @@ def train(
     """
     from parity.halves.job import ChildOptions
     from parity.programs.tool_table import with_seeds
-    from parity.runs.against import changed_files
     from parity.runs.run import run_all
     from parity.runs.steps import Recorded, RunOptions
 
@@ -107,13 +104,14 @@ def train(
     numbers = list(range(seeds) if isinstance(seeds, int) else seeds or ())
     if seeds is not None and not numbers:
         raise InputError(f"seeds={seeds!r}: expected at least one seed")
-    spec = program.spec(name, folder, **_given(dtype))
-    known = None
-    if (place := against or given.against) is None:
-        specs = with_seeds(spec, numbers)
+    if place is None:
+        specs, known = with_seeds(program.spec(name, folder, **asked), numbers), None
     else:
-        assert unpack is not None
-        path, recorded = _recorded(spec, numbers, place)
+        if len(numbers) > 1:
+            raise InputError(f"seeds={numbers}: a bundle is of one training; give one seed")
+        asked = {**asked, **({"seed": numbers[0]} if numbers else {})}
+        spec = program.spec(name, folder, **asked)
+        path, recorded = run_against(spec, place, *_sought(name, asked, given))
         specs, known = [recorded], Recorded(path, unpack, tuple(changed_files(recorded, path)))
     children = ChildOptions(given.keras_python, given.torch_python)
     with private_folder("run") as temporary:
@@ -121,53 +119,19 @@ def train(
         return run_all(specs, RunOptions(out=kept, children=children, against=known))
 
 
-def _recorded(spec: ProgramSpec, seeds: Sequence[int], place: Path) -> tuple[Path, ProgramSpec]:
-    """Returns the bundle of a run, and the spec of the training against it.
-
-    Args:
-        spec: of the training.
-        seeds: that are asked for; empty: as recorded.
-        place: the bundle, or a folder in and below which it is searched.
-
-    Raises:
-        InputError: none is of this training, or several are.
-    """
-    from parity.runs.against import recorded_spec
-
-    if len(seeds) > 1:
-        raise InputError(f"seeds={list(seeds)}: a bundle is of one training; give one seed")
-    asked = {"dtype"}
-    if seeds:
-        spec, asked = spec.replace(seed=seeds[0]), asked | {"seed"}
-    if not place.is_dir():
-        return place, recorded_spec(spec, place, asked)
-    found, problems = [], []
-    for path in sorted(place.rglob(f"*{SUFFIX}")):
-        try:
-            found.append((path, recorded_spec(spec, path, asked)))
-        except InputError as error:
-            problems.append(str(error))
-    if len(found) == 1:
-        return found[0]
-    shown = ", ".join(str(path) for path, _ in found[:5])
-    raise InputError(
-        f"{place}: several bundles are of a run of {spec.program!r}: {shown}; keep one of them"
-        if found
-        else f"{place}: there is no bundle of a run of {spec.program!r}; record it with `parity "
-        "record --run`" + "".join(f"; {line}" for line in problems[:5])
-    )
-
-
 def bundle_of(name: str, given: Settings) -> tuple[Path | None, str]:
-    """Returns the bundle that a program of the table names, and the level that it is of.
+    """Returns the bundle that stands for the Keras half of a program, and the level that it is of.
+
+    It is that of the settings of the test, or else the one that the table names.
 
     Raises:
         InputError: there is no such program, or its bundle cannot be used.
     """
     program, folder = _of_table(name, given)
-    if program.bundle is None:
+    named = None if program.bundle is None else folder / program.bundle
+    if (place := given.against or named) is None:
         return None, CHECK
-    path = folder / program.bundle
+    path = Path(check_spec_of(name, CHECK, None, {}, given, place).against or "")
     return path, RUN if check_archive(path) else CHECK
 
 
@@ -212,10 +176,6 @@ def sweep(
         )
         found = run_sweep(specs, options, local.run)
     return result_of(found, mode="independent", terms=terms)
-
-
-def _given(dtype: str | None) -> dict[str, str]:
-    return {} if dtype is None else {"dtype": dtype}
 
 
 def _of_table(name: str, given: Settings) -> tuple[Program, Path]:

@@ -67,3 +67,8 @@ def result_of(spec, run, reference=None):
         shutil.copytree(RunFolder(reference).half("keras").path, RunFolder(run).half("keras").path)
     trained(parity.halves.torch, spec, run)
     return compared(spec, RunFolder(run))
+
+
+def left_out(result):
+    """What a result does not compare, with the reason."""
+    return {each["what"]: each["why"] for each in result.not_compared}

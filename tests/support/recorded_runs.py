@@ -12,10 +12,14 @@ from programs_here import spec_of, trained
 from safetensors.numpy import load, save
 
 import parity.halves.keras
+import parity.halves.torch
 from parity.files.json_io import read_json, write_json
+from parity.runs.against import run_against
 from parity.runs.child import in_order
+from parity.runs.pair import compared
+from parity.runs.steps import Recorded
 from parity.traces.bundle_coding import RunArrays, planes
-from parity.traces.bundle_run import pack_run
+from parity.traces.bundle_run import pack_run, unpack_run
 from parity.traces.bundle_spec import RUN_ARRAYS, RUN_FACTS
 from parity.traces.folder import RunFolder
 
@@ -44,6 +48,20 @@ def shared(tmp_path_factory, **settings):
         if not (folder / "run.parity").exists():
             recorded(folder, **settings)
     return RunFolder(folder / "reference"), folder / "run.parity"
+
+
+def against(bundle, asked, folder):
+    """The result of a port that is trained against a bundle; `asked` is the spec."""
+    run = RunFolder(folder)
+    unpack_run(bundle, run.half("keras"))
+    _, spec = run_against(asked, bundle)
+    trained(parity.halves.torch, spec, run.path)
+    return compared(spec, run, Recorded(bundle, unpack_run))
+
+
+def told(result):
+    """A result without seconds and versions."""
+    return {k: v for k, v in result.to_json().items() if k not in ("environment", "wall_s")}
 
 
 def entries_of(bundle):

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("warm_halves")
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path):
     """Calls `parity` in this process, in a folder that holds a bundle and a module."""
-    check_pairs.recorded().pack(tmp_path / "a.parity")
+    check_pairs.recorded(seed=7).pack(tmp_path / "a.parity")
     (tmp_path / "nets.py").write_text("def build():\n    return None\n")
     return calling(monkeypatch, capsys, tmp_path)
 
@@ -57,7 +57,18 @@ WRONG = {
     "no_level": ((*KERAS, *TORCH, "--tolerance", "lossy=1e-6"), "tolerance of 'lossy': expected"),
     "accept": ((*KERAS, *TORCH, "--accept", "C3,Z9"), "accept='Z9': there is no such divergence"),
     "no_data": ((*KERAS, *TORCH, "--data", "d.npz"), "--data d.npz: there is no such file"),
-    "data_of_a_bundle": ((*TORCH, *AGAINST, "--data", "nets.py"), "--data works only with --keras"),
+    "data_of_a_bundle": (
+        (*TORCH, *AGAINST, "--data", "nets.py"),
+        "with the program's own data, and data nets.py is asked for",
+    ),
+    "dtype_of_a_bundle": (
+        (*TORCH, *AGAINST, "--dtype", "float32"),
+        "recorded with dtype float64, and dtype float32 is asked for; record one with `parity reco",
+    ),
+    "seed_of_a_bundle": (
+        (*TORCH, *AGAINST, "--seed", "0"),
+        "a.parity: it was recorded with seed 7, and seed 0 is asked for",
+    ),
     "out": ((*KERAS, *TORCH, "--out", "."), "--out .: expected an empty folder"),
     "out_is_a_file": ((*KERAS, *TORCH, "--out", "nets.py"), "is a file"),
     "out_below_a_file": ((*KERAS, *TORCH, "--out", "nets.py/x"), "cannot be written"),
@@ -164,9 +175,12 @@ torch = "nets.py:build"
     [
         (("one", "--torch", "nets.py:build"), "--keras and --torch are for a pair without a name"),
         (("three",), "unknown program 'three'"),
-        (("--against", "no"), "--against no: expected a bundle, or a folder with one for each"),
-        (("one", "--against", "."), "program 'one': .: there is no bundle of nets.py:build with"),
-        (AGAINST, "program 'one': a.parity: there is no bundle of nets.py:build"),
+        (("--against", "no"), "program 'one': no: there is no such bundle; write one with"),
+        (
+            ("two", "--against", "."),
+            "program 'two': .: there is no bundle of a check of more.py",
+        ),
+        (AGAINST, "program 'two': a.parity: it is of nets.py:build, and more.py:build is asked"),
     ],
     ids=["both", "unknown", "no_folder", "no_bundle", "another_bundle"],
 )

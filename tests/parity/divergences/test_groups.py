@@ -13,11 +13,6 @@ MODES = ("eval", "train")
 WEIGHTS = list(check_pairs.SHAPES)
 
 
-@pytest.fixture(scope="module")
-def recorded():
-    return check_pairs.recorded()
-
-
 @pytest.fixture
 def groups(recorded, tmp_path):
     """The groups of a port with some changes, and what follows from them, by level."""

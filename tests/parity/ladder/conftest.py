@@ -51,11 +51,6 @@ def compared(anchored):
     return lambda *changes, **settings: levels_of(*anchored(*changes, **settings))
 
 
-@pytest.fixture(scope="module")
-def recorded():
-    return check_pairs.recorded()
-
-
 @pytest.fixture
 def traces(recorded, tmp_path):
     """Both traces of probes, with a change of the port's, and of Keras's."""

@@ -11,7 +11,9 @@ from parity.errors import InputError
 from parity.files.json_io import read_json, write_json
 from parity.programs.check_spec import CheckSpec
 from parity.programs.factories import load_factory
-from parity.runs.child import run_checks
+from parity.programs.program_spec import ProgramSpec
+from parity.runs.child import run_checks, run_programs
+from parity.runs.steps import error_of
 from parity.traces.folder import FAILURE, SUCCESS, RunFolder
 from parity.traces.trace import Trace
 
@@ -119,6 +121,22 @@ def test_what_fails_is_written_down_and_the_next_goes_on(folder, capsys):
     assert [line.split()[1:3] for line in log.out.splitlines()] == [
         [f"keras{n}", f"{n}/5"] for n in range(5)
     ]
+
+
+@pytest.mark.parametrize(("run", "kind"), [(run_checks, CheckSpec), (run_programs, ProgramSpec)])
+def test_a_device_that_is_missing_is_bad_input_of_every_directory(run, kind, folder, monkeypatch):
+    def configure(self, spec):
+        raise InputError(f"device={spec.device}: there is none")
+
+    monkeypatch.setattr(Half, "configure", configure)
+    found = directories(folder, "torch", ["build", "build"])
+    for directory in found:
+        write_json(directory / "spec.json", kind(device="cuda").to_dict())
+    with pytest.raises(InputError, match="cuda: there is none"):
+        run("torch", Half(), found, os.getppid())
+    for directory in found:
+        told = error_of(RunFolder(directory), "torch half: it ended")
+        assert (type(told), str(told)) == (InputError, "device=cuda: there is none")
 
 
 def test_a_framework_that_is_missing_ends_the_child(folder):

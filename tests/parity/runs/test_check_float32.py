@@ -6,6 +6,7 @@ from paths import SUPPORT
 from parity.errors import InputError
 from parity.programs.check_spec import CheckSpec
 from parity.report.sentences import settings
+from parity.runs.against import check_against
 from parity.runs.check import check_all
 from parity.runs.check_halves import CheckOptions
 from parity.runs.record import record_spec
@@ -69,8 +70,8 @@ def test_a_bundle_has_its_dtype(tmp_path):
     bundle = tmp_path / "model.parity"
     given = spec_of("keras_net", "torch_net", "float32")
     record_spec(given.replace(torch=None), bundle, CheckOptions())
-    against = CheckSpec(torch=given.torch, against=str(bundle), folder=str(SUPPORT))
-    (result,) = check_all([against], CheckOptions())
+    asked = CheckSpec(torch=given.torch, folder=str(SUPPORT))
+    (result,) = check_all([check_against(asked, bundle)], CheckOptions())
     assert (result.verdict, result.spec["dtype"]) == ("pass", "float32")
-    with pytest.raises(InputError, match="record it with `parity record --dtype float32`"):
-        check_all([against.replace(dtype="float32")], CheckOptions())
+    with pytest.raises(InputError, match="with dtype float32, and dtype float64 is asked for"):
+        check_against(asked, bundle, {"dtype"})

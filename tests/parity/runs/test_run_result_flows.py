@@ -1,7 +1,7 @@
 """Programs on flows of ImageDataGenerator: made again from what was drawn, and compared."""
 
 import pytest
-from programs_here import keras_half, result_of, spec_of
+from programs_here import keras_half, left_out, result_of, spec_of
 
 from parity.errors import InputError, RunError
 
@@ -30,10 +30,6 @@ def assert_same_training(result):
     assert result.verdict == "pass"
     for key, column in result.history["keras"].items():
         assert result.history["torch"][key] == pytest.approx(column, abs=1e-13), key
-
-
-def left_out(result):
-    return {each["what"]: each["why"] for each in result.not_compared}
 
 
 @pytest.mark.parametrize("port", ["build", "composed"])

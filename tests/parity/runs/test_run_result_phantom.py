@@ -1,7 +1,7 @@
 """Streams of unknown length, at whose end Keras makes a step without a batch."""
 
 import pytest
-from programs_here import keras_half, result_of, spec_of
+from programs_here import keras_half, left_out, result_of, spec_of
 
 from parity.runs.pair import PHANTOM_STEP
 
@@ -22,10 +22,6 @@ def compared(tmp_path, tmp_path_factory):
         return result_of(spec, run, keras_half(tmp_path_factory, spec))
 
     return made
-
-
-def left_out(result):
-    return {each["what"]: each["why"] for each in result.not_compared}
 
 
 # Adam counts its steps; decay changes weights; Nadam has a product; a schedule counts, too.

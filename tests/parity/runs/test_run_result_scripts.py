@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from programs_here import FOLDER, result_of, spec_of
+from programs_here import FOLDER, left_out, result_of, spec_of
 
 from parity.errors import InputError
 from parity.traces.folder import RunFolder
@@ -32,10 +32,6 @@ def trained(tmp_path, monkeypatch):
 
 def start_of(trace):
     return {name: trace[f"start/{name}"].tolist() for name in trace.below("start")}
-
-
-def left_out(result):
-    return {each["what"]: each["why"] for each in result.not_compared}
 
 
 @pytest.mark.long

@@ -2,16 +2,11 @@
 
 import pytest
 from pairs import compared_with, shared_run
-from programs_here import trained
-from recorded_runs import forged
+from recorded_runs import against, forged, told
 
-import parity.halves.torch
 from parity.errors import InputError
 from parity.programs.scenario_spec import of_run
 from parity.programs.scenarios import scenario
-from parity.runs.against import recorded_scenario
-from parity.runs.pair import compared
-from parity.runs.steps import Recorded
 from parity.traces.bundle_run import pack_run, unpack_run
 from parity.traces.bundle_spec import read_run
 from parity.traces.folder import RunFolder
@@ -43,49 +38,15 @@ def recorded(tmp_path_factory):
     return get
 
 
-def told(result):
-    """A result without seconds and versions."""
-    return {k: v for k, v in result.to_json().items() if k not in ("environment", "wall_s")}
-
-
 @pytest.mark.parametrize("name", RUNS)
 def test_the_result_is_that_of_both_halves(recorded, tmp_path, name):
     folder, bundle = recorded(name)
     both = compared_with(folder, tmp_path / "both")
-    run = RunFolder(tmp_path / "against")
-    unpack_run(bundle, run.half("keras"))
-    spec = recorded_scenario(of_run(scenario(name)), bundle, ())
-    trained(parity.halves.torch, spec, run.path)
-    result = compared(spec, run, Recorded(bundle, unpack_run))
+    result = against(bundle, of_run(scenario(name)), tmp_path / "against")
     assert told(result) == told(both)
     assert (result.verdict, result.incomplete) == ("pass", ())
     assert result.spec == RUNS[name].to_dict()
     assert {"eval_accuracy", "val_accuracy"} <= result.history["torch"].keys()
-
-
-def test_settings_that_are_not_asked_for_are_as_recorded(recorded):
-    _, bundle = recorded("dropout")
-    asked = of_run(scenario("dropout").replace(epochs=2, threads=2))
-    spec = recorded_scenario(asked, bundle, ("epochs", "threads"))
-    assert spec.run == RUNS["dropout"].replace(threads=2)
-
-
-@pytest.mark.parametrize(
-    ("name", "settings", "message"),
-    [
-        ("dropout", {"epochs": 3}, "it was recorded with epochs=2, and 3 is asked for"),
-        ("dropout", {"dtype": "float32"}, "recorded with dtype='float64', and 'float32' is asked"),
-        ("dropout", {"seed": 7}, "it was recorded with seed=42, and 7 is asked for"),
-        ("augmentation", {}, "it is of dropout, and augmentation is asked for"),
-    ],
-)
-def test_a_bundle_of_another_training_is_refused_in_one_line(recorded, name, settings, message):
-    _, bundle = recorded("dropout")
-    asked = of_run(scenario(name).replace(**settings))
-    with pytest.raises(InputError) as caught:
-        recorded_scenario(asked, bundle, settings)
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -148,9 +148,6 @@ CALLS = {
     "a function is named by its file": (
         {"folder": Path(__file__).parent}, {"keras": build}, {"keras": "test_assertion.py:build"},
         {}),
-    "a bundle of the call comes before the folder": (
-        {"against": Path("/bundles")}, {"keras": None, "against": Path("/mine.parity")},
-        {"against": "/mine.parity"}, {}),
 }  # fmt: skip
 
 
@@ -186,8 +183,13 @@ def test_a_folder_of_bundles_stands_for_keras(check_all, tmp_path):
     with settings(Settings(against=tmp_path)):
         # The data need not be there.
         assert_parity(keras="k:f", torch="m:f", data="digits.npz", steps=check_pairs.STEPS)
-    (spec,) = check_all.specs
-    assert (spec.keras, spec.data, spec.against) == (None, None, str(bundle))
+        (spec,) = check_all.specs
+        assert (spec.keras, spec.data, spec.against) == (None, None, str(bundle))
+        with pytest.raises(InputError, match="recorded with seed 0, and seed 5 is asked for"):
+            assert_parity(keras="k:f", torch="m:f", seed=5)
+    with settings(Settings(against=Path("/bundles"))):  # a bundle of the call comes first
+        assert_parity(torch="m:f", against=bundle)
+    assert check_all.specs[0].against == str(bundle)
 
 
 def test_a_bundle_is_recorded_whatever_becomes_of_the_port(check_all, tmp_path, monkeypatch):

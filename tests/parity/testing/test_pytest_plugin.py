@@ -11,6 +11,7 @@ import textwrap
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import check_pairs
 import pytest
 from checked import level, result_of
 from pytest_calls import pytest_called
@@ -227,9 +228,8 @@ def test_a_check_that_cannot_be_made_is_told_in_one_paragraph(project, offline):
     text = failure_of(offline, "test_other_steps")
     (line,) = told(text)
     assert line.startswith("parity.errors.InputError: ")
-    assert f"{project / 'bundles'}: there is no bundle of " in line
-    assert "steps 9, batch size 4; record it where TensorFlow is installed, with parity rec" in line
-    assert line.endswith("build-seed0.parity is of this factory, but with steps by default")
+    assert f"{project / 'bundles'}: there is no bundle of a check of " in line
+    assert "it was recorded with the program's own steps, and steps 9 is asked for; record" in line
 
 
 @pytest.mark.long
@@ -363,7 +363,7 @@ BODY = """
         (
             "",
             "parity_check",
-            "parity_check(torch='m.py:f', against='b')",
+            "parity_check(torch='m.py:f', keras='k:f')",
             "*there is no file *m.py",
         ),
         (
@@ -372,7 +372,7 @@ BODY = """
             "parity_check(torch='m:f', steps=0)",
             "*steps=0: expected an integer*",
         ),
-        ("", "parity_check", "parity_check(torch='m:f', against='b', levels=['all'])", "*['all']*"),
+        ("", "parity_check", "parity_check(torch='m:f', keras='k:f', levels=['all'])", "*['all']*"),
     ],
     ids=[
         *["mark_without_fixture", "by_position", "unknown_in_mark", "unknown_in_call", "no_port"],
@@ -394,8 +394,9 @@ def escaped(pattern):
 
 
 @pytest.fixture
-def calls(monkeypatch):
+def calls(monkeypatch, pytester):
     """What `assert_parity` asks for, in the place of running it."""
+    check_pairs.recorded(seed=4).pack(pytester.path / "b")
     found = []
 
     def check_all(specs, options):
@@ -415,7 +416,7 @@ PLAIN = """
 
         def test_fixture(self, parity_check):
             parity_check()
-            parity_check(seed=4, against="b")
+            parity_check(seed=4, steps=2, against="b")
 
     def test_function():
         assert_parity(keras="k:f", torch="m:f", steps=2)
@@ -426,7 +427,7 @@ def test_the_call_comes_before_the_marker_and_the_marker_before_the_options(run,
     options = ["--parity-seed=7", "--parity-steps=9", "--parity-levels=init, loss"]
     run(PLAIN, *options).assert_outcomes(passed=2)
     specs = [spec for spec, _, _ in calls]
-    assert [(spec.seed, spec.steps) for spec in specs] == [(3, 9), (4, 9), (7, 2)]
+    assert [(spec.seed, spec.steps) for spec in specs] == [(3, 9), (4, 2), (7, 2)]
     assert [options.levels for _, options, _ in calls] == [["init", "loss"]] * 3
     assert [(spec.keras, spec.against is None) for spec in specs] == [
         ("k:f", True),

@@ -58,7 +58,7 @@ def project(bundle, tmp_path):
     entries = entries_of(bundle)
     check = archived({name: entries[name] for name in (FACTS, ARRAYS)})
     (folder / "check.parity").write_bytes(check)
-    with settings(Settings(root=folder, folder=folder, seed=42)):
+    with settings(Settings(root=folder, folder=folder)):
         yield folder
 
 
@@ -80,25 +80,24 @@ def done(monkeypatch):
     return done
 
 
-def test_a_port_is_trained_against_the_bundle_that_is_given(project, done):
-    assert_parity(program="small", level="run", against="run.parity")
-    ((kind, name, (spec,)),) = done
-    assert (kind, name) == ("run", "run.parity")
+TAKEN = [
+    (None, {"level": "run", "against": "run.parity"}, ("run", "run.parity")),
+    (None, {"against": "run.parity"}, ("check", "run.parity")),
+    (None, {"against": "check.parity"}, ("check", "check.parity")),
+    (".", {"level": "run"}, ("run", "run.parity")),
+]
+
+
+@pytest.mark.parametrize(("option", "call", "expected"), TAKEN)
+def test_a_port_is_compared_with_the_bundle_of_the_call_or_of_the_option(
+    option, call, expected, project, done
+):
+    with settings(Settings(root=project, folder=project, against=option and project / option)):
+        assert_parity(program="small", **call)
+    ((*taken, (spec,)),) = done
+    assert tuple(taken) == expected
     assert (spec.torch, spec.seed, spec.dtype) == ("torch_side.py:build", 42, "float64")
-
-
-@pytest.mark.parametrize("name", ["run.parity", "check.parity"])
-def test_a_port_is_checked_against_a_bundle_of_either_kind(name, project, done):
-    assert_parity(program="small", against=name)
-    ((kind, taken, (spec,)),) = done
-    assert (kind, taken) == ("check", name)
-    assert (spec.keras, spec.torch, spec.dtype) == (None, "torch_side.py:build", "float64")
-
-
-def test_the_option_finds_the_bundle_of_a_run_among_others(project, done):
-    with settings(Settings(root=project, folder=project, against=project)):
-        assert_parity(program="small", level="run")
-    assert [each[:2] for each in done] == [("run", "run.parity")]
+    assert (spec.keras is None) == (expected[0] == "check")
 
 
 WRONG = {
@@ -110,6 +109,13 @@ WRONG = {
         {"level": "run", "against": "run.parity", "dtype": "float32"},
         "recorded with dtype float64, and dtype float32",
     ),
+    "batch_size": (
+        {"level": "run", "against": "run.parity", "batch_size": 8},
+        "the program's own batch size, and batch size 8 is asked",
+    ),
+    "seed_of_a_check": ({"against": "run.parity", "seed": 0}, "seed 42, and seed 0 is asked for"),
+    "dtype_of_a_check": ({"against": "run.parity", "dtype": "float32"}, "and dtype float32 is"),
+    "batch_of_a_check": ({"against": "check.parity", "batch_size": 8}, "and batch size 8 is asked"),
     "sweep": ({"level": "sweep", "against": "run.parity"}, "a sweep has no bundle"),
     "other": ({"program": "other", "level": "run", "against": "run.parity"}, "of keras_side.py:bu"),
     "other_check": ({"program": "other", "against": "check.parity"}, "is of keras_side.py:build"),
@@ -124,35 +130,23 @@ def test_a_bundle_of_something_else_is_an_error_of_the_test(changes, message, pr
 
 
 @pytest.mark.parametrize(
-    ("files", "message"),
+    ("option", "program", "expected"),
     [
-        ([], "there is no bundle of a run of 'small'; record it with `parity record --run`"),
-        (["check.parity"], "record it with `parity record --run`; .* it holds a check alone"),
-        (["a.parity", "b.parity"], "several bundles are of a run of 'small': .*; keep one of them"),
+        (None, "small", ("run", "run.parity")),
+        (None, "checked", ("check", "check.parity")),
+        (None, "other", ("check", None)),
+        ("run.parity", "checked", ("run", "run.parity")),
+        ("check.parity", "small", ("check", "check.parity")),
+        (".", "checked", ("run", "checked.parity")),
     ],
 )
-def test_a_folder_without_the_bundle_says_what_is_there(files, message, project, done, tmp_path):
-    folder = tmp_path / "bundles"
-    folder.mkdir()
-    for name in files:
-        shutil.copy(project / ("check.parity" if "check" in name else "run.parity"), folder / name)
-    with (
-        settings(Settings(root=project, folder=project, against=folder)),
-        pytest.raises(InputError, match=message),
-    ):
-        assert_parity(program="small", level="run")
-
-
-@pytest.mark.parametrize(
-    ("program", "expected"),
-    [
-        ("small", ("run", "run.parity")),
-        ("checked", ("check", "check.parity")),
-        ("other", ("check", None)),
-    ],
-)
-def test_an_item_takes_the_bundle_that_its_program_names(program, expected, project, done):
-    assert_program(program)
+def test_an_item_takes_the_bundle_of_the_option_or_of_its_program(
+    option, program, expected, project, done
+):
+    """And is of the level that the bundle is of."""
+    shutil.copy(project / "run.parity", project / "checked.parity")
+    with settings(Settings(root=project, folder=project, against=option and project / option)):
+        assert_program(program)
     assert [each[:2] for each in done] == [expected]
 
 

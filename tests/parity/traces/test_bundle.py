@@ -28,11 +28,6 @@ from parity.traces.trace import Trace
 
 
 @pytest.fixture(scope="module")
-def recorded():
-    return check_pairs.recorded()
-
-
-@pytest.fixture(scope="module")
 def whole(recorded, tmp_path_factory):
     return recorded.pack(tmp_path_factory.mktemp("whole") / "a.parity").read_bytes()
 

@@ -1,4 +1,4 @@
-"""What tests of the torch half of a check share."""
+"""What a check of the small network leaves, for all tests that read it and change nothing in it."""
 
 import check_pairs
 import pytest
