@@ -47,6 +47,7 @@ from parity.halves.torch.port.feeding import (
     unwrapped,
 )
 from parity.halves.torch.port.given_images import given_images, passed_images
+from parity.halves.torch.port.loop_modes import modes_of_loop
 from parity.halves.torch.port.modules_by_hand import (
     CarriedState,
     Fused,
@@ -122,6 +123,7 @@ class PortUnderTest(PortFeed, PortWeights):
         self.step_feed = self.built.feed  # of the data of a step
         self.choose: Callable[[Any], Any] = lambda returned: returned  # the outputs of a module
         self.modes = [(module, module.training) for module in self.module.modules()]  # as built
+        self.loop_modes: list[tuple[nn.Module, bool]] = []  # in which its own loop trains
         self.built = called_by_parts(self.built, self.module, keras.facts)
         self.outputs.leave_out(parts_left_out(self.module))
         keep_gradients(self.module)
@@ -145,9 +147,10 @@ class PortUnderTest(PortFeed, PortWeights):
             if self._is_turned or not self._is_right():
                 self._pair_up()
         take_apart(self)
+        if self.built.train_epoch is not None:
+            self.loop_modes = modes_of_loop(self.built, self.module, self.arguments("probe"))
         # In which order the axes of what the module returns are Keras's; None: its shape tells.
         self.returned: Axes | None = None
-        # What of Keras's an optimizer of the user's own keeps, as a check has found: see `slots`.
         self.agrees = False  # whether the output in eval mode is Keras's, within rounding
         self.last_activation_agrees = (
             True  # whether its last activation gets what Keras's gets, there
@@ -327,6 +330,8 @@ class PortUnderTest(PortFeed, PortWeights):
     ) -> tuple[list[Call], Any]:
         """Calls the module; returns its calls and its output. See `recorded_calls` for the rest."""
         self.module.train(training)
+        for module, is_training in self.loop_modes if training else ():
+            module.training = is_training
         forget_gradients(self.module)
         self.forget_states(purpose)
         arguments, whole = self.arguments(purpose), self.layers.values()

@@ -22,7 +22,7 @@ from parity.halves.torch.port.slots import (
     why_not_carried,
 )
 from parity.halves.torch.program.elsewhere import Elsewhere
-from parity.halves.torch.program.kept import in_float64, kept, reached
+from parity.halves.torch.kept import in_float64, kept, reached
 from parity.halves.torch.program.masks import Masks, mask_states
 from parity.halves.torch.program.stepper import Runner
 from parity.ladder.compare import relative_differences

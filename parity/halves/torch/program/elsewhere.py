@@ -16,7 +16,7 @@ import torch
 
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.port.slots import FORMS, set_in, slots_in
-from parity.halves.torch.program.kept import Place, Reached, reached
+from parity.halves.torch.kept import Place, Reached, reached
 from torch_impl.port import Port
 
 # How far what is taken for a slot may be from it, by their sizes. A port that averages otherwise is

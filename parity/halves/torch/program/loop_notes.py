@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from parity.halves.torch.program.kept import kept
+from parity.halves.torch.kept import kept
 from parity.ladder.own_loop import BATCHES, OPTIMIZER_STEPS, PERIOD, TRAINING, UNKNOWN
 from parity.traces.trace import PortWriter
 from torch_impl.port import Port

@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from parity.halves.torch.port.carried import PAIRING, Carried
 from parity.halves.torch.program.elsewhere import Elsewhere
-from parity.halves.torch.program.kept import reached
+from parity.halves.torch.kept import reached
 from torch_impl import Port
 from torch_impl.layouts import variables
 

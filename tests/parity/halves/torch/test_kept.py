@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from parity.halves.torch.program.kept import in_float64, kept, reached
+from parity.halves.torch.kept import in_float64, kept, reached
 from torch_impl import Port
 
 
