@@ -16,7 +16,7 @@ ANY = "any"  # level of a mistake of which nobody said where it shows
 FENCE = "```"
 _HEADING = re.compile(r"## (?:(keras|right|wrong)|(right|wrong) ([a-z]\w*)|(file) (\w[\w.]*))")
 _KEYS = {
-    "keras": ("command", "without"),
+    "keras": ("command", "needs", "without"),
     "right": ("of", "expected"),
     "wrong": ("of", "expected", "wanted"),
     "file": (),
@@ -61,6 +61,7 @@ class Case:
         without: levels that are not asked for.
         ports: the right ones first.
         files: that the modules read, by name.
+        needs: a package that the ports import, which is no requirement of the project; "" for none.
     """
 
     family: str
@@ -72,6 +73,7 @@ class Case:
     ports: tuple[Port, ...]
     files: dict[str, str]
     without: tuple[str, ...] = ()
+    needs: str = ""
 
     @property
     def key(self) -> str:
@@ -178,7 +180,8 @@ def read(path: Path) -> Case:
     keras = sections[0].block
     without = tuple(" ".join(values(sections[0], "without")).split())
     named = path.parent.name, path.stem
-    return Case(*named, title, words, keras, command, tuple(ports), files, without)
+    needs = " ".join(values(sections[0], "needs"))
+    return Case(*named, title, words, keras, command, tuple(ports), files, without, needs)
 
 
 def _sections(lines: list[str], refused) -> tuple[str, list[str], list[_Section]]:
