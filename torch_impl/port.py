@@ -91,9 +91,9 @@ class Port:
         train_epoch: the port's own loop over an epoch: called with an iterable of batches
             (arguments of the module, targets), or with the weights of the samples as a third;
             returns the numbers of the epoch by Keras's names, such as {"loss": 0.3}. It makes the
-            steps, and steps a scheduler with the interval "step"; another one is not stepped again
-            if the loop has done so. It gets the module in the modes in which it has left it. None:
-            the loop of Trainer.
+            steps, and steps a scheduler with the interval "step"; another one is not stepped any
+            more when the loop has done so. It gets the module in the modes in which it has left it.
+            None: the loop of Trainer.
         evaluate: its own loop over the validation, called and answered likewise.
         train_step: the port's own step, for a Keras model with a `train_step` of its own: called
             with what Keras's gets, in tensors: x alone, (x, y) or (x, y, weights), where x is what

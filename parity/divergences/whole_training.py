@@ -14,10 +14,15 @@ from parity.data.image_changes import DRAWN
 from parity.data.probe_inputs import AVERAGE
 from parity.divergences.divergence import NUMBERS, PLACE, SETTINGS, Match
 from parity.ladder.anchored_tolerance import RATE, SAME_RATE
-from parity.ladder.comparers.decisions import BETWEEN_STEPS, FINAL_WEIGHTS
+from parity.ladder.comparers.decisions import (
+    BETWEEN_STEPS,
+    FINAL_WEIGHTS,
+    RATES_BY_RULES,
+)
 from parity.ladder.comparers.flow import IMAGES, SAMPLES, SUMS
-from parity.ladder.own_loop import BATCH_OF_STEP, MODE_OF_STEP, STEPS_OF_BATCH
-from parity.traces.anchors import TRIED
+from parity.ladder.own_loop import BATCH_OF_STEP, MODE_OF_STEP, PASSES_OF_BATCH, STEPS_OF_BATCH
+from parity.traces.anchors import MOVED, NUM_STEPS, TRIED
+from parity.traces.training_recorder import LAST_STEP
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -211,6 +216,10 @@ def _rates(evidence: TrainingEvidence) -> Found:
     yield "G13", Match(PLACE)
 
 
+def _by_rules(evidence: TrainingEvidence) -> Found:
+    yield "G13", Match(PLACE, "the port has not trained with the rates that its schedulers give")
+
+
 def _stop(evidence: TrainingEvidence) -> Found:
     keras, torch = evidence.item.keras, evidence.item.torch
     yield "G8", Match(SETTINGS, f"Keras trains {keras} epochs, the port {torch}")
@@ -222,7 +231,7 @@ def _ends_as(evidence: TrainingEvidence) -> Found:
     if theirs == AVERAGE:
         text = f"Keras ends with the averages of its weights, the port with {ours}"
         fix = "put the averages in the place of the weights behind the last epoch"
-        yield "F14", Match(NUMBERS, text, fix=fix)
+        yield "F14", Match(NUMBERS, text, fix=fix if ours == LAST_STEP else "")
     else:
         yield "G16", Match(PLACE, f"Keras's are {theirs}, the port's {ours}")
 
@@ -251,7 +260,16 @@ def _validation_loss(evidence: TrainingEvidence) -> Found:
 
 def _metric(evidence: TrainingEvidence) -> Found:
     others = {item.name for item in evidence.failed}
-    if not others & {"loss", "val_loss"} and not any("." in name for name in others):
+    if others & {"loss", "val_loss"} or any("." in name for name in others):
+        return
+    # Of each kind of number, a recorded state tells the worst alone.
+    kind, name = "running", evidence.item.name
+    if name.startswith("val_"):
+        kind, name = "validation", name.removeprefix("val_")
+    keys = [f"anchored/{n}/{kind}" for n in evidence.torch.numbers("anchored")]
+    told = [f"{key}/{n}" for key in keys for n in evidence.torch.below(key) if n != name]
+    pairs = [(evidence.torch[key], evidence.keras[key]) for key in told if key in evidence.keras]
+    if not pairs or _are_near(*zip(*pairs, strict=True)):
         yield "I1", Match(SETTINGS, f"weights and losses agree, {evidence.item.name} does not")
 
 
@@ -345,6 +363,8 @@ def _of_loop(evidence: TrainingEvidence) -> Found:
         text = (
             f"step {item.step} is of batch {item.torch} of its epoch, in the place of {item.keras}"
         )
+    elif item.name == PASSES_OF_BATCH:
+        text = f"in step {item.step} {item.torch} passes move statistics, elsewhere {item.keras}"
     elif item.name == STEPS_OF_BATCH:
         text = f"in step {item.step} the optimizer steps {item.torch} times, elsewhere {item.keras}"
     else:
@@ -384,8 +404,39 @@ def _are_near(some: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:
 
 def _midway(evidence: TrainingEvidence) -> Found:
     step = evidence.item.step
-    if step is not None and step > 1:
-        yield "I4", Match(PLACE, f"up to step {step - 1} all that was compared agrees")
+    if step is None:
+        return
+    first = _change_of_step(evidence, step)
+    texts = [f"up to step {step - 1} all that was compared agrees"] if step > 1 else []
+    if first is None and evidence.item.note.endswith(f"after {NUM_STEPS} steps"):
+        texts.append("the first step from there agrees, and a later one of the three does not")
+    if texts:
+        confidence = NUMBERS if first and step > 1 else PLACE
+        yield "I4", Match(confidence, "; ".join([*texts, *([first] if first else [])]))
+
+
+def _change_of_step(evidence: TrainingEvidence, step: int) -> str | None:
+    """Says what the first step from a recorded state does otherwise; "" if no number shows it.
+
+    None: nothing, or there is no such state.
+    """
+    prefix = f"anchored/{step}/{MOVED}/1"
+    names = evidence.torch.below(prefix)
+    pairs = [(evidence.keras[f"{prefix}/{n}"], evidence.torch[f"{prefix}/{n}"]) for n in names]
+    moving = [(n, t, o) for n, (t, o) in zip(names, pairs, strict=True) if t.any()]
+    if not moving or _are_near([o for *_, o in moving], [t for _, t, _ in moving]):
+        return None
+    still = [name for name, _, ours in moving if not ours.any()]
+    if len(still) == len(moving):
+        return "no weight moves in that step"
+    if still and _are_near(*zip(*((o, t) for n, t, o in moving if n not in still), strict=True)):
+        others = " and others" if len(still) > 3 else ""
+        return f"{', '.join(still[:3])}{others} do not move in that step"
+    factor = sum(float((t * o).sum()) for _, t, o in moving)
+    factor /= sum(float(np.square(t).sum()) for _, t, _ in moving)
+    if factor and _are_near([o / factor for *_, o in moving], [t for _, t, _ in moving]):
+        return f"each weight moves {factor:.4g} times as far in that step"
+    return ""
 
 
 def _augmentation(evidence: TrainingEvidence) -> Found:
@@ -441,13 +492,17 @@ _RULES: tuple[tuple[Callable[[str], bool], tuple[Rule, ...]], ...] = (
     # What a port draws from another seed, or in another order, has no name of its own.
     (lambda name: name.startswith(("order of the samples", "generator of ")), ()),
     (lambda name: name in (SAMPLES, *DRAWN), ()),
-    (lambda name: name in (BATCH_OF_STEP, STEPS_OF_BATCH, MODE_OF_STEP), (_of_loop,)),
+    (
+        lambda name: name in (BATCH_OF_STEP, STEPS_OF_BATCH, PASSES_OF_BATCH, MODE_OF_STEP),
+        (_of_loop,),
+    ),
     (lambda name: name == BETWEEN_STEPS, (_mode, _midway)),
     (lambda name: name in (IMAGES, SUMS), (_augmentation,)),
     (lambda name: name.endswith(("_range", "_flip")), (_range,)),
     (lambda name: name == "number of steps", (_dropped_batch,)),
     (lambda name: name == RATE, (_rates,)),
     (lambda name: name == "epochs", (_stop,)),
+    (lambda name: name == RATES_BY_RULES, (_by_rules,)),
     (lambda name: name == FINAL_WEIGHTS, (_ends_as,)),
     (lambda name: name.endswith("that the training ends with"), (_final,)),
     (lambda name: name == "val_loss", (_mode, _validation_loss)),

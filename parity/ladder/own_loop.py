@@ -3,6 +3,7 @@
 loop/batches            (steps,) the batch of its epoch, from 0, that the first pass of a step
 is of; -1 if it is none of them as they were given
 loop/optimizer_steps    (steps,) steps of the optimizer
+loop/passes             (steps,) passes in train mode, if they move statistics
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from parity.data.probe_inputs import AVERAGE
 from parity.ladder.compare import compare_exact
 from parity.ladder.items import FAIL, SKIPPED, Level
 
@@ -20,9 +22,10 @@ if TYPE_CHECKING:
     from parity.traces.trace import PortTrace
 
 BATCHES, OPTIMIZER_STEPS = "loop/batches", "loop/optimizer_steps"
-PERIOD, TRAINING = "loop/period", "loop/training"
+PASSES, PERIOD, TRAINING = "loop/passes", "loop/period", "loop/training"
 UNKNOWN = -1
 BATCH_OF_STEP, STEPS_OF_BATCH = "batch of the step", "steps of the optimizer for the batch"
+PASSES_OF_BATCH = "passes in train mode for the batch"
 MODE_OF_STEP = "train mode"
 
 
@@ -47,9 +50,16 @@ def left_to_loop(
         return tuple(levels)
     left = {*names, *(() if given["scheduler"] else ("schedule",))}
     return tuple(
-        Level(each.id, SKIPPED, _WHY) if each.id in left and each.status == FAIL else each
+        Level(each.id, SKIPPED, _WHY)
+        if each.status == FAIL and (each.id in left or _is_of_averages(each))
+        else each
         for each in levels
     )
+
+
+def _is_of_averages(level: Level) -> bool:
+    """Whether averages alone differ, which a loop may keep."""
+    return all(item.agrees or item.name.endswith(f".{AVERAGE}") for item in level.items)
 
 
 def loop_left_open(levels: Sequence[Level]) -> Iterator[dict[str, str]]:
@@ -60,10 +70,10 @@ def loop_left_open(levels: Sequence[Level]) -> Iterator[dict[str, str]]:
 
 
 def of_loop(torch: PortTrace) -> Iterator[Item]:
-    """Yields which batch each step is of, and how often the optimizer steps for it.
+    """Yields which batch each step is of, and how often optimizer and module are called for it.
 
-    Keras takes the batches in their order. How often an optimizer steps is a habit of the loop,
-    such as twice, or for every second batch: one that it leaves in single steps is a difference.
+    Keras takes the batches in their order. How often they are called is a habit of the loop, such
+    as twice, or for every second batch: one that it leaves in single steps is a difference.
     """
     if BATCHES not in torch:
         return
@@ -73,9 +83,11 @@ def of_loop(torch: PortTrace) -> Iterator[Item]:
     expected = np.concatenate([[], *map(np.arange, np.diff([0, *ends]))]).astype(int)
     wrong = np.flatnonzero((found != UNKNOWN) & (found != expected[: len(found)]))
     yield _item(BATCH_OF_STEP, expected + 1, found + 1, wrong, ends)
-    steps = torch[OPTIMIZER_STEPS][:number]
-    usual = _habit(steps, int(torch[PERIOD]))
-    yield _item(STEPS_OF_BATCH, usual, steps, np.flatnonzero(steps != usual), ends)
+    for name, key in ((STEPS_OF_BATCH, OPTIMIZER_STEPS), (PASSES_OF_BATCH, PASSES)):
+        if key in torch:
+            counts = torch[key][:number]
+            usual = _habit(counts, int(torch[PERIOD]))
+            yield _item(name, usual, counts, np.flatnonzero(counts != usual), ends)
     modes = torch[TRAINING][:number]
     yield _item(MODE_OF_STEP, np.ones_like(modes), modes, np.flatnonzero(~modes), ends)
 

@@ -86,7 +86,7 @@ class AnchorPlan:
     validated: Sequence[int]
 
     @classmethod
-    def of(cls, steps_per_epoch: int, epochs: int, state_bytes: int) -> AnchorPlan:
+    def of(cls, steps_per_epoch: int, epochs: int, state_bytes: int, period: int = 1) -> AnchorPlan:
         """Plans the anchors of a run.
 
         They are the first two steps, and in every epoch its first step, one in the middle, and the
@@ -97,6 +97,7 @@ class AnchorPlan:
             steps_per_epoch: number of batches of an epoch.
             epochs: number of epochs.
             state_bytes: size of one anchor.
+            period: after how many batches the optimizer moves the weights.
         """
         last = max(0, steps_per_epoch - NUM_STEPS)
         wanted = max(PER_EPOCH, -(-LEAST // epochs))
@@ -106,23 +107,33 @@ class AnchorPlan:
         found = {1} | {e * steps_per_epoch + offset for e in chosen for offset in offsets}
         steps = sorted(step for step in found if step < epochs * steps_per_epoch)
         first = [step for step in steps if step % steps_per_epoch == 0]
-        return cls.among(steps, first)
+        return cls.among(steps, first, period)
 
     @classmethod
-    def among(cls, steps: Sequence[int], first: Sequence[int]) -> AnchorPlan:
+    def among(cls, steps: Sequence[int], first: Sequence[int], period: int = 1) -> AnchorPlan:
         """Returns the plan with these anchors.
 
         Args:
             steps: numbers of steps before them.
             first: those that begin an epoch.
+            period: as for `of`.
         """
-        return cls(steps, spread(steps, NUM_MEASURED), spread(first, NUM_VALIDATED))
+        return cls(steps, spread(steps, NUM_MEASURED, period), spread(first, NUM_VALIDATED))
 
 
-def spread(values: Sequence[int], most: int) -> list[int]:
-    """Returns the values, or `most` of them, evenly spread, the first and the last among them."""
+def spread(values: Sequence[int], most: int, period: int = 1) -> list[int]:
+    """Returns the values, or `most` of them, evenly spread, the first and the last among them.
+
+    Args:
+        values: in order.
+        most: at least 1.
+        period: half of them are in front of a step that ends a period, if there are such values.
+    """
     if len(values) <= most:
         return list(values)
+    if period > 1:
+        ends = [value for value in values if (value + 1) % period == 0]
+        return sorted({*spread(ends, most // 2), *spread(values, most - most // 2)})
     return [values[round(n * (len(values) - 1) / max(1, most - 1))] for n in range(most)]
 
 

@@ -72,7 +72,7 @@ class Callback:
 class Scheduling(Callback):
     """Steps a scheduler of torch or a rule of `torch_impl.schedule`.
 
-    One that a loop of the port's own has stepped in an epoch is not stepped behind it.
+    One that a loop of the port's own has stepped in an epoch is not stepped from then on.
 
     Args:
         scheduler: has `step()`, or `step(value)` if it watches a metric.
@@ -84,6 +84,7 @@ class Scheduling(Callback):
         self.scheduler, self.interval = scheduler, interval
         self.monitor = monitor_of(scheduler, monitor)
         self._at_begin: dict[str, Any] = {}  # of the epoch
+        self._is_of_loop = False
 
     def on_train_begin(self) -> None:
         """Forgets earlier trainings, as Keras's rules do."""
@@ -109,7 +110,8 @@ class Scheduling(Callback):
         if self.interval == "step" or acts_at_the_beginning(self.scheduler):
             return
         has_loop = self.trainer.port.train_epoch is not None
-        if has_loop and _numbers(self.scheduler) != self._at_begin:
+        self._is_of_loop |= has_loop and _numbers(self.scheduler) != self._at_begin
+        if self._is_of_loop:
             return
         if not takes_value(self.scheduler):
             self.scheduler.step()

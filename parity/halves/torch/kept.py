@@ -79,7 +79,8 @@ def reached(port: Port) -> Reached:
     """Returns what a port has and its functions can reach."""
     found = Reached()
     known: set[int] = {id(port)}
-    waiting = deque(((number,), each) for number, each in enumerate(vars(port).values()))
+    waiting: deque[tuple[Place, Any]] = deque()
+    waiting += (((number,), each) for number, each in enumerate(vars(port).values()))
     while waiting and len(known) < _MOST_OBJECTS:
         place, value = waiting.popleft()
         if id(value) in known or isinstance(value, (*_PLAIN, type, ModuleType, np.ndarray)):
@@ -90,7 +91,9 @@ def reached(port: Port) -> Reached:
             found.tensors[place] = value
         elif isinstance(value, nn.Module):
             found.modules.append(value)
-            inside = {(*place, number): each for number, each in enumerate(_tensors_of(value))}
+            inside: dict[Place, torch.Tensor] = {
+                (*place, number): each for number, each in enumerate(_tensors_of(value))
+            }
             found.in_modules |= inside
             known |= {id(tensor) for tensor in inside.values()}
             inner = [v for part in value.modules() for v in _attributes(part).values()]
@@ -277,16 +280,20 @@ def _tensors(modules: list[nn.Module]) -> Callable[[], None]:
 
 def _optimizer(optimizer: Any) -> Callable[[], None]:
     state = {parameter: copy.deepcopy(slots) for parameter, slots in optimizer.state.items()}
-    groups = [
+    groups = list(optimizer.param_groups)
+    values = [
         {name: copy.deepcopy(value) for name, value in group.items() if name != "params"}
-        for group in optimizer.param_groups
+        for group in groups
     ]
+    trained = [list(group["params"]) for group in groups]
     schedule = getattr(optimizer, "schedule", None)
 
     def restore() -> None:
         optimizer.state.clear()
         optimizer.state.update(state)
-        for group, before in zip(optimizer.param_groups, groups, strict=True):
+        optimizer.param_groups[:] = groups
+        for group, before, parameters in zip(groups, values, trained, strict=True):
+            group["params"][:] = parameters
             for name in [name for name in group if name not in before and name != "params"]:
                 del group[name]
             group.update(before)

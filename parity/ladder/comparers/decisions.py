@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 STEPS = "number of steps"
 BETWEEN_STEPS = "weights and slots changed between two steps"
+RATES_BY_RULES = "learning rates of torch by its rules"
 FINAL_WEIGHTS = "weights that the training ends with"
 # Kinds of arrays, in the order in which a step computes them, and what their items are called.
 _KINDS = {
@@ -320,7 +321,7 @@ def _of_history(keras: KerasTrace, torch: PortTrace) -> Iterator[Item]:
 def _of_port_history(torch: PortTrace, rounding: Rounding) -> Iterator[Item]:
     ends = torch.facts["epoch_ends"]
     item = compare_rates(torch["rules/torch/rates"], torch["training/rates"], ends, rounding)
-    yield replace(item, name="learning rates of torch by its rules")
+    yield replace(item, name=RATES_BY_RULES)
     yield compare_exact("epochs of torch by its rules", int(torch["rules/torch/epochs"]), len(ends))
     yield from _endings(" of torch by its rules", torch, torch, "torch")
 

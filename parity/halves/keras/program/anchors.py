@@ -109,7 +109,7 @@ class Anchors(keras.callbacks.Callback):
         self._epoch_starts.append(number)
         if number and self._plan is None and len(self._epoch_starts) == 2:
             left = self._epochs() - 1
-            plan = AnchorPlan.of(number, left, self._state_bytes())
+            plan = AnchorPlan.of(number, left, self._state_bytes(), self._period())
             self._wish({number + step for step in plan.steps})
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
@@ -152,7 +152,8 @@ class Anchors(keras.callbacks.Callback):
                 by = moved(anchor.weights, get_weights(self.model))
                 self._writer.put_all(f"anchored/{step}/{FLOAT32}", by)
         if step == 0 and (steps_per_epoch := self.params.get("steps")):
-            self._plan = AnchorPlan.of(steps_per_epoch, self._epochs(), self._state_bytes())
+            known = (steps_per_epoch, self._epochs(), self._state_bytes(), self._period())
+            self._plan = AnchorPlan.of(*known)
             self._wish(self._plan.steps)
             self._folder.begin(self._plan)
         self._close(step + 1 - NUM_STEPS)
@@ -171,9 +172,13 @@ class Anchors(keras.callbacks.Callback):
         self._writer.facts["ends_as"] = found
         if self._plan is None:
             first = [step for step in self._epoch_starts if step in self._written]
-            self._plan = AnchorPlan.among(self._written, first)
+            self._plan = AnchorPlan.among(self._written, first, self._period())
             self._folder.begin(self._plan)
         self._folder.end()
+
+    def _period(self) -> int:
+        optimizer: Any = self._reference.model.optimizer
+        return int(getattr(optimizer, "gradient_accumulation_steps", None) or 1)
 
     def _epochs(self) -> int:
         return int(self.params.get("epochs") or 1) - self._reference.initial_epoch
@@ -216,7 +221,7 @@ class Anchors(keras.callbacks.Callback):
         """
         assert self._plan is not None
         measured = [step for step in self._plan.measured if step in self._written]
-        with_constants = spread(measured, NUM_CONSTANTS)
+        with_constants = spread(measured, NUM_CONSTANTS, self._period())
         self._writer.facts |= {
             "anchors": self._written,
             "anchors_measured": measured,

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from parity.errors import InputError
 from parity.halves.memory import free_memory

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from parity.halves.torch.casts import without_casts
+from parity.halves.torch.kept import Reached, in_float64, kept, reached
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.port.slots import (
     counters_of,
@@ -21,8 +22,7 @@ from parity.halves.torch.port.slots import (
     slots_of,
     why_not_carried,
 )
-from parity.halves.torch.program.elsewhere import Elsewhere
-from parity.halves.torch.kept import in_float64, kept, reached
+from parity.halves.torch.program.elsewhere import SUMS, Elsewhere
 from parity.halves.torch.program.masks import Masks, mask_states
 from parity.halves.torch.program.stepper import Runner
 from parity.ladder.compare import relative_differences
@@ -41,7 +41,7 @@ from torch_impl.trainer import Batch, Callback
 # own state as if nothing had been.
 
 
-SUMS, COUNTER = "gradient_accumulator", "iterations"  # of Keras's optimizers
+COUNTER = "iterations"  # of Keras's optimizers
 _SAME = 1e-9  # relative, of two ways to make the same steps in float64
 _NUM_PLAIN = 3  # states: a loop that averages shows it when there is a first average
 _DO = "run it with `--dtype float64`, or use an optimizer of torch_impl.optim or torch.optim"
@@ -86,7 +86,7 @@ class Anchors(Callback):
         self._plan: AnchorPlan | None = None
         self._trained_in = port.dtype
         self._initial = copy.deepcopy(dict(built.optimizer.state.items()))  # type: ignore[union-attr]
-        self._elsewhere = Elsewhere(port, built)
+        self._elsewhere = Elsewhere(port, built, period_of(port))
         self._rates: dict[int, float] = {}  # of Keras's steps, as far as they are known
         self._runners: dict[str, Runner] = {}
         self._step_state: list[torch.Tensor] = []
@@ -112,24 +112,30 @@ class Anchors(Callback):
         if step not in self._plan.steps:
             return
         anchor = self._folder.read(step)  # there is none if the reference has ended before
-        if anchor is not None and (anchor := self._without_sums(anchor)) is not None:
-            self._from(anchor)
+        if anchor is not None:
+            found = reached(self._built)
+            if (placed := self._placed(anchor, found)) is not None:
+                self._from(placed, found)
 
-    def _without_sums(self, anchor: Anchor) -> Anchor | None:
-        """Returns an anchor without the gradients that Keras's optimizer adds up.
+    def _placed(self, anchor: Anchor, found: Reached) -> Anchor | None:
+        """Finds where the port keeps the slots of an anchor; returns it as the port counts.
 
-        A loop of the port's own adds up its own: it can begin where Keras's sum is empty, and
-        nowhere else, for which this returns None.
+        A loop of the port's own may add gradients up, where Keras's optimizer does. It can begin
+        where Keras's sum is empty, or if it is found where the port keeps it, and nowhere else, for
+        which this returns None.
         """
-        period = period_of(self._port)
-        if self._built.train_epoch is None or period == 1:
-            return anchor
-        number, rest = divmod(int(anchor.others.get(COUNTER, 0)), period)
-        if rest:
-            return None
-        slots = {name: each for name, each in anchor.slots.items() if name != SUMS}
-        others = {**anchor.others, COUNTER: np.array(number)}  # Keras counts batches, it steps
-        return replace(anchor, slots=slots, others=others)
+        # A momentum that is kept without the rate is the present one by the rate of its last step.
+        self._rate = self._rates.get(anchor.step - 1, float(anchor.rates[0]))
+        self._rates |= {anchor.step + n: float(rate) for n, rate in enumerate(anchor.rates)}
+        own, period, rest = slots_of(self._port, rate=1.0), period_of(self._port), 0
+        if self._built.train_epoch is not None and period > 1 and SUMS not in own:
+            number, rest = divmod(int(anchor.others.get(COUNTER, 0)), period)
+            slots = {name: each for name, each in anchor.slots.items() if rest or name != SUMS}
+            others = {**anchor.others, COUNTER: np.array(number)}  # Keras counts batches, it steps
+            anchor = replace(anchor, slots=slots, others=others)
+        elsewhere = self._elsewhere.find(anchor.slots, [*own], self._rate, found)
+        self._slots = {name: each for name, each in anchor.slots.items() if name not in elsewhere}
+        return None if rest and SUMS in self._slots else anchor
 
     def on_train_batch_end(self, step: int, logs: Mapping[str, float]) -> None:
         """Keeps the state after a step of the training."""
@@ -154,16 +160,9 @@ class Anchors(Callback):
         counters = torch.tensor(counters_of(self._optimizer), dtype=torch.float64)
         return [*(tensor.detach() for tensor in weights.values()), *found, counters]
 
-    def _from(self, anchor: Anchor) -> None:
+    def _from(self, anchor: Anchor, found: Reached) -> None:
         """Makes the steps from an anchor, and writes what they compute."""
-        found = reached(self._built)
-        # A momentum that is kept without the rate is the present one by the rate of its last step.
-        self._rate = self._rates.get(anchor.step - 1, float(anchor.rates[0]))
-        own = slots_of(self._port, rate=1.0)
-        elsewhere = self._elsewhere.find(anchor.slots, [*own], self._rate, found)
-        self._slots = {name: each for name, each in anchor.slots.items() if name not in elsewhere}
         why = why_not_carried(self._port, self._slots, anchor.others)
-        self._rates |= {anchor.step + n: float(rate) for n, rate in enumerate(anchor.rates)}
         if why is not None:
             self._leave_out("optimizer steps from recorded states", why, _DO)
         self.are_made = True

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from parity.halves.torch.kept import Place, Reached, reached
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.port.slots import FORMS, set_in, slots_in
-from parity.halves.torch.kept import Place, Reached, reached
 from torch_impl.port import Port
 
 # How far what is taken for a slot may be from it, by their sizes. A port that averages otherwise is
 # to be compared, too; what is no average of the weights is as far as their size.
 _NEAR = 0.5
 _CLEARLY = 10.0  # the next one is so many times as far
+SUMS = "gradient_accumulator"  # slot of Keras's optimizers
 Slots = Mapping[str, Mapping[str, np.ndarray]]  # slot -> weight -> value
 _State = dict[torch.Tensor, dict[str, torch.Tensor]]
 
@@ -33,15 +34,20 @@ class Elsewhere:
     Args:
         port: in its training.
         built: the same port, complete.
+        period: over how many batches Keras's optimizer adds up gradients. In the gradients of the
+            port, they may be divided by it.
     """
 
-    def __init__(self, port: PortUnderTest, built: Port) -> None:
-        self._port, self._built = port, built
+    def __init__(self, port: PortUnderTest, built: Port, period: int = 1) -> None:
+        self._port, self._built, self._period = port, built, period
         self._parameters = [p for p in built.module.parameters() if p.requires_grad]
         self._found: dict[str, tuple[str, list[Place]]] = {}  # slot -> form, place of each
+        self._share: float | None = None  # of Keras's sums of gradients, in those of the port
 
     def find(self, slots: Slots, kept: Sequence[str], rate: float, found: Reached) -> set[str]:
-        """Returns the slots that were found, of a state at which the port is as well.
+        """Returns the slots that need not be set in the optimizer, of a state of the port as well.
+
+        They were found, or are zeros, as of an optimizer that has made no step.
 
         Args:
             slots: of Keras's optimizer.
@@ -49,13 +55,21 @@ class Elsewhere:
             rate: of the last step; a momentum may be kept divided by it.
             found: what the port can reach.
         """
-        for slot in {*slots} - {*kept, *self._found}:
+        zeros = {slot for slot, each in slots.items() if not any(v.any() for v in each.values())}
+        for slot in {*slots} - {*kept, *self._found, *zeros, SUMS}:
             if (nearest := self._nearest(slots[slot], rate, found)) is not None:
                 self._found[slot] = nearest
-        return {*slots} & {*self._found}
+        if SUMS in slots and SUMS not in kept and self._share is None:
+            self._share = self._share_of(slots[SUMS])
+        sums = set() if self._share is None else {SUMS}
+        return {*slots} & {*self._found, *sums, *(zeros - {*kept})}
 
     def set(self, slots: Slots, rate: float) -> None:
         """Sets the slots that were found."""
+        if self._share is not None and SUMS in slots:
+            sums = self._expected(slots[SUMS], "same", rate)
+            for parameter, value in zip(self._parameters, sums, strict=True):
+                parameter.grad = (value * self._share).to(parameter)
         state = self._state()
         ids = {id(parameter) for parameter in state}
         for item in self._port.carried:
@@ -105,6 +119,19 @@ class Elsewhere:
         if any(each <= _CLEARLY**2 * best for each, _, places in apart if places != where):
             return None
         return form, where
+
+    def _share_of(self, values: Mapping[str, np.ndarray]) -> float | None:
+        """Returns by what the port's gradients are Keras's sums of them; None if they are not."""
+        theirs, ours = self._expected(values, "same", 1.0), [p.grad for p in self._parameters]
+        if not theirs or any(each is None for each in ours):
+            return None
+        pairs = [(a.double(), b) for a, b in zip(ours, theirs, strict=True) if a is not None]
+        size = sum(float(b.square().sum()) for _, b in pairs)
+        for share in (1.0, 1 / self._period):
+            apart = sum(float((a - share * b).square().sum()) for a, b in pairs)
+            if size and apart <= (_NEAR * share / self._period) ** 2 * size:
+                return share
+        return None
 
     def _expected(
         self, values: Mapping[str, np.ndarray], form: str, rate: float

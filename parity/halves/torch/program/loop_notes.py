@@ -12,7 +12,14 @@ import torch
 from torch import nn
 
 from parity.halves.torch.kept import kept
-from parity.ladder.own_loop import BATCHES, OPTIMIZER_STEPS, PERIOD, TRAINING, UNKNOWN
+from parity.ladder.own_loop import (
+    BATCHES,
+    OPTIMIZER_STEPS,
+    PASSES,
+    PERIOD,
+    TRAINING,
+    UNKNOWN,
+)
 from parity.traces.trace import PortWriter
 from torch_impl.port import Port
 from torch_impl.trainer import Callback
@@ -38,6 +45,7 @@ class LoopNotes(Callback):
         self._given: list[int] = []  # of the batches of the epoch so far
         self._batches: list[int] = []
         self._optimizer_steps: list[int] = []
+        self._passes: list[int] = []  # in train mode
         self._training: list[bool] = []
         self._is_first = self._is_trying = False  # pass of a step
         self._depends: bool | None = None  # whether the mode changes what the module gives
@@ -63,6 +71,7 @@ class LoopNotes(Callback):
         self._number, self._is_first = step, True
         self._batches.append(UNKNOWN)
         self._optimizer_steps.append(0)
+        self._passes.append(0)
         self._training.append(True)
 
     def write(self, writer: PortWriter) -> None:
@@ -71,6 +80,8 @@ class LoopNotes(Callback):
             writer.put(BATCHES, np.array(self._batches))
             writer.put(OPTIMIZER_STEPS, np.array(self._optimizer_steps))
             writer.put(TRAINING, np.array(self._training))
+            if any(each.is_floating_point() for each in self._built.module.buffers()):
+                writer.put(PASSES, np.array(self._passes))
             writer.put(PERIOD, np.array(self._period))
 
     @contextmanager
@@ -80,7 +91,8 @@ class LoopNotes(Callback):
 
         def after_pass(each: nn.Module, arguments: Any, _: Any) -> None:
             is_module = each is module  # and no copy of it, which has this hook as well
-            if is_module and not self._is_other() and not self._is_trying:
+            if is_module and not self._is_other() and not self._is_trying and self._passes:
+                self._passes[-1] += module.training
                 self._passed(arguments)
 
         def after_step(*_: Any) -> None:
