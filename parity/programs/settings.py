@@ -9,11 +9,12 @@ Readers of files and the published schemas take the same annotations: `parity.fi
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
 
@@ -85,11 +86,11 @@ class Settings:
     NOUN: ClassVar[str] = "settings"
 
     def __post_init__(self) -> None:
-        for name, hint in _hints(type(self)).items():
-            value = _from_json(getattr(self, name), hint)
-            if value is not getattr(self, name):
-                object.__setattr__(self, name, value)
-            self.require(_fits(value, hint), name, _expected(hint))
+        for name, fits in _tests(type(self)).items():
+            if not fits(given := getattr(self, name)):
+                hint = _hints(type(self))[name]
+                object.__setattr__(self, name, _from_json(given, hint))
+                self.require(fits(getattr(self, name)), name, _expected(hint))
         self.check()
 
     def check(self) -> None:
@@ -134,15 +135,17 @@ class Settings:
         return cls(**values)
 
 
-_HINTS: dict[type[Settings], dict[str, Any]] = {}  # read once: there may be thousands of runs
-
-
+@functools.cache  # there may be many thousands of runs
 def _hints(kind: type[Settings]) -> dict[str, Any]:
     """Returns the annotation of each setting, in order."""
-    if kind not in _HINTS:
-        hints = typing.get_type_hints(kind, include_extras=True)
-        _HINTS[kind] = {field.name: hints[field.name] for field in dataclasses.fields(kind)}
-    return _HINTS[kind]
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+@functools.cache
+def _tests(kind: type[Settings]) -> dict[str, Callable[[Any], bool]]:
+    """Returns whether a value fits, for each setting."""
+    return {name: _test(hint) for name, hint in _hints(kind).items()}
 
 
 def _to_json(value: Any) -> Any:
@@ -167,23 +170,25 @@ def _from_json(value: Any, hint: Any) -> Any:
     return value
 
 
-def _fits(value: Any, hint: Any) -> bool:
-    parts = _parts(hint)
-    if len(parts) > 1:
-        return any(_fits(value, part) for part in parts)
-    origin = typing.get_origin(hint)
+def _test(hint: Any) -> Callable[[Any], bool]:
+    """Returns whether a value is what an annotation says."""
+    arguments, origin = typing.get_args(hint), typing.get_origin(hint)
+    if len(parts := _parts(hint)) > 1:
+        tests = [*map(_test, parts)]
+        return lambda value: any(fits(value) for fits in tests)
     if origin is Annotated:
-        base, *rules = typing.get_args(hint)
-        return _fits(value, base) and all(rule.holds(value) for rule in rules)
+        base, holds = _test(arguments[0]), [rule.holds for rule in arguments[1:]]
+        return lambda value: base(value) and all(rule(value) for rule in holds)
     if origin is tuple:
-        return isinstance(value, tuple) and all(
-            _fits(item, typing.get_args(hint)[0]) for item in value
-        )
+        item = _test(arguments[0])
+        return lambda value: isinstance(value, tuple) and all(map(item, value))
     if hint is float:
-        return isinstance(value, float | int) and not isinstance(value, bool) and _is_finite(value)
+        return lambda value: (
+            isinstance(value, (float, int)) and not isinstance(value, bool) and _is_finite(value)
+        )
     if hint is int:  # True is an int to Python
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint)
+        return lambda value: isinstance(value, int) and not isinstance(value, bool)
+    return lambda value: isinstance(value, hint)
 
 
 def _expected(hint: Any) -> str:

@@ -184,9 +184,10 @@ def _content(path: Path) -> bytes:
     """Reads a file up to one byte above the limit; anything else, such as a pipe, is refused."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
             raise ValueError("it is no file")
-        return file.read(MAX_BYTES + 1)
+        return file.read(min(found.st_size, MAX_BYTES) + 1)  # Python makes room for all of it first
 
 
 def _checked(content: bytes, key: str) -> dict[str, Any]:

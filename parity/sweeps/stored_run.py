@@ -20,7 +20,6 @@ from parity.behaviour.judgement_record import History
 from parity.behaviour.rules import ACCURACIES, ROUNDING, Judgement
 from parity.errors import InputError, RunError
 from parity.files import records
-from parity.files.floats import decode_floats
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.programs.spec_record import ProgramSpecRecord, RunSpecRecord
@@ -174,13 +173,13 @@ def _run(found: StoredRecord, record: Mapping[str, Any]) -> StoredRun:
     is_program = "program" in found.spec
     records.checked(ProgramSpecRecord if is_program else RunSpecRecord, found.spec, "spec")
     spec = spec_from(found.spec)
-    history = decode_floats(found.history)
+    history = found.history
     if isinstance(spec, RunSpec):
         _check_sizes(found, spec)
         _check_scenario(history, spec)
     else:
         _check_program(history, spec)
-    judgement, wall_s = judge_record(record, spec)
+    judgement, wall_s = judge_record({**record, "history": history}, spec)
     return StoredRun(
         spec=spec,
         half=found.half,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -62,6 +62,8 @@ if TYPE_CHECKING:
 
 ROW = 0.27  # inches of a row
 MAX_NAME = 26  # letters of a name beside the axis
+MAX_DOTS = 2000  # of a drawing of all seeds; of 18 scenarios, 55 seeds of each half
+MAX_DRAWN = 100  # rows of a drawing; the tables have more
 COLORS = {"equivalent": GOOD, "different": BAD, "inconclusive": INK}
 LONG_REASONS = {DIVERGED: "a run diverged", MARGIN: "near the margin"}
 LOOKS_OF_MARGINS = {"equivalent": PASS, "different": FAIL, "inconclusive": WARN}
@@ -79,29 +81,31 @@ def seeds_picture(name: str, what: str, groups: Groups) -> Picture:
     """
 
     def paint(figure: Figure) -> None:
-        axes = _rows(figure, list(groups))
+        axes = _rows(figure, list(shown))
         for half, color in HALF_COLORS.items():
             side = 0.17 if half == "keras" else -0.17
             label: str | None = NAMES[half]
-            for row, values in enumerate(groups.values()):
-                points = np.sort(np.array(values.get(half, ()), float))
-                points = points[np.isfinite(points)]
+            for row, values in enumerate(shown.values()):
+                points = _known(values, half)
                 if not points.size:
                     continue
-                height = np.full(points.size, -row + side)
-                axes.plot(points, height, "o", ms=3.5, color=color, alpha=0.5, mew=0, label=label)
+                some = np.sort(points)[_spread(points.size, most)]
+                height = np.full(some.size, -row + side)
+                axes.plot(some, height, "o", ms=3.5, color=color, alpha=0.5, mew=0, label=label)
                 label = None  # once is enough
                 middle = float(np.median(points))
                 axes.plot([middle] * 2, [-row + side - 0.15, -row + side + 0.15], color=color, lw=2)
         axes.set_xlabel(what)
         legend(axes)
 
+    shown = dict([*groups.items()][:MAX_DRAWN])
+    most = MAX_DOTS // (2 * len(shown))
+    longest = max(len(values) for halves in shown.values() for values in halves.values())
     rows = []
     for scenario, values in groups.items():
         cells = [Cell(scenario)]
         for half in HALF_COLORS:
-            known = np.array(values.get(half, ()), float)
-            known = known[np.isfinite(known)]
+            known = _known(values, half)
             if known.size:
                 quartiles = np.percentile(known, [25, 50, 75])
                 cells += [Cell(str(known.size)), *(Cell(f"{value:.4g}") for value in quartiles)]
@@ -113,13 +117,36 @@ def seeds_picture(name: str, what: str, groups: Groups) -> Picture:
         head += [f"{NAMES[half]} seeds", "q1", "median", "q3"]
     return Picture(
         name=name,
-        height=_height(len(groups)),
+        height=_height(len(shown)),
         paint=paint,
-        caption=f"{capital(what)} of every run: each point is a seed, the mark is the median.",
+        caption=f"{capital(what)} of every run: each point is a seed, the mark is the median."
+        + (
+            f" Of more than {most} seeds, {most} are drawn, evenly from the lowest to the highest."
+            if longest > most
+            else ""
+        )
+        + _undrawn(groups),
         description=f"{what} of every seed in both halves, {len(groups)} scenarios; the table "
         "below has the quartiles.",
         table=Table(f"{what} over the seeds", tuple(head), tuple(rows), frozenset(range(1, 9))),
     )
+
+
+def _undrawn(rows: Collection[Any]) -> str:
+    """Returns the sentence of a drawing that has not all rows."""
+    number = len(rows)
+    return f" The first {MAX_DRAWN} of {number:,} rows are drawn." if number > MAX_DRAWN else ""
+
+
+def _known(values: Mapping[str, Sequence[float]], half: str) -> np.ndarray:
+    """Returns the values of a half that are finite."""
+    found = np.array(values.get(half, ()), float)
+    return found[np.isfinite(found)]
+
+
+def _spread(number: int, most: int) -> np.ndarray:
+    """Returns at most `most` of so many places, evenly spread, the first and the last included."""
+    return np.unique(np.linspace(0, number - 1, min(number, most)).round().astype(int))
 
 
 def margin_picture(name: str, what: str, comparisons: Sequence[EquivalenceRow]) -> Picture:
@@ -131,9 +158,12 @@ def margin_picture(name: str, what: str, comparisons: Sequence[EquivalenceRow]) 
         comparisons: comparisons of this quantity.
     """
 
+    is_long = len(comparisons) > MAX_DRAWN
+    shown = (_different_first(comparisons) if is_long else comparisons)[:MAX_DRAWN]
+
     def paint(figure: Figure) -> None:
-        axes = _rows(figure, [row.scenario for row in comparisons])
-        for place, row in enumerate(comparisons):
+        axes = _rows(figure, [row.scenario for row in shown])
+        for place, row in enumerate(shown):
             found, y = row.equivalence, -place
             axes.fill_betweenx(
                 [y - 0.36, y + 0.36], -found.margin, found.margin, color=BAND, alpha=0.22, lw=0,
@@ -151,19 +181,23 @@ def margin_picture(name: str, what: str, comparisons: Sequence[EquivalenceRow]) 
     counted = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     return Picture(
         name=name,
-        height=_height(len(comparisons)),
+        height=_height(len(shown)),
         paint=paint,
         caption=f"{capital(what)}: mean difference over the seeds with its interval, and the "
-        f"margin that was fixed in advance: {counted}.",
+        f"margin that was fixed in advance: {counted}."
+        + _undrawn(comparisons),
         description=f"{what}: {counted}; the table of comparisons has the numbers.",
     )
+
+
+def _different_first(comparisons: Sequence[EquivalenceRow]) -> list[EquivalenceRow]:
+    return sorted(comparisons, key=lambda row: row.verdict != "different")
 
 
 def comparison_table(comparisons: Sequence[EquivalenceRow]) -> Table | Text:
     """Returns all comparisons with their numbers, those that differ first."""
     if not comparisons:
         return Text("no comparison: it needs two seeds whose two runs have trained")
-    ordered = sorted(comparisons, key=lambda row: row.verdict != "different")
     head = (
         "scenario", "quantity", "verdict", "Keras", "PyTorch", "difference", "90 % interval",
         "margin", "p of equivalence", "p of a difference", "power", "n", "left out", "n needed",
@@ -171,7 +205,7 @@ def comparison_table(comparisons: Sequence[EquivalenceRow]) -> Table | Text:
     return Table(
         caption="Every comparison: PyTorch minus Keras over the seeds that both have",
         head=head,
-        rows=tuple(map(_row, ordered)),
+        rows=tuple(map(_row, _different_first(comparisons))),
         numeric=frozenset(range(3, 14)),
         legend=tuple(_legend(comparisons)),
         columns=(
@@ -360,9 +394,7 @@ def _paint(
 
 def _line(axes: Axes, values: Sequence[float], low: float, **style: Any) -> None:
     """Draws a run; a value that cannot be drawn leaves a gap."""
-    epochs = np.arange(1, len(values) + 1)
-    if len(values) > MAX_POINTS:
-        epochs = np.unique(np.linspace(1, len(values), MAX_POINTS).round().astype(int))
+    epochs = 1 + _spread(len(values), MAX_POINTS)
     shown = [float(values[int(epoch) - 1]) for epoch in epochs]
     heights = [max(value, low) if can_be_drawn(value) else math.nan for value in shown]
     axes.plot(epochs, heights, marker="." if len(values) == 1 else None, **style)
