@@ -9,7 +9,6 @@ Readers of files and the published schemas take the same annotations: `parity.fi
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import re
 import types
@@ -86,9 +85,8 @@ class Settings:
     NOUN: ClassVar[str] = "settings"
 
     def __post_init__(self) -> None:
-        for name, fits in _tests(type(self)).items():
+        for name, (hint, fits) in _hints(type(self)).items():
             if not fits(given := getattr(self, name)):
-                hint = _hints(type(self))[name]
                 object.__setattr__(self, name, _from_json(given, hint))
                 self.require(fits(getattr(self, name)), name, _expected(hint))
         self.check()
@@ -135,17 +133,17 @@ class Settings:
         return cls(**values)
 
 
-@functools.cache  # there may be many thousands of runs
-def _hints(kind: type[Settings]) -> dict[str, Any]:
-    """Returns the annotation of each setting, in order."""
-    hints = typing.get_type_hints(kind, include_extras=True)
-    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+Test = Callable[[Any], bool]
+_HINTS: dict[type[Settings], dict[str, tuple[Any, Test]]] = {}  # there may be 100,000 runs
 
 
-@functools.cache
-def _tests(kind: type[Settings]) -> dict[str, Callable[[Any], bool]]:
-    """Returns whether a value fits, for each setting."""
-    return {name: _test(hint) for name, hint in _hints(kind).items()}
+def _hints(kind: type[Settings]) -> dict[str, tuple[Any, Test]]:
+    """Returns the annotation of each setting, in order, and whether a value fits it."""
+    if kind not in _HINTS:
+        found = typing.get_type_hints(kind, include_extras=True)
+        hints = {field.name: found[field.name] for field in dataclasses.fields(kind)}
+        _HINTS[kind] = {name: (hint, _test(hint)) for name, hint in hints.items()}
+    return _HINTS[kind]
 
 
 def _to_json(value: Any) -> Any:
@@ -170,7 +168,7 @@ def _from_json(value: Any, hint: Any) -> Any:
     return value
 
 
-def _test(hint: Any) -> Callable[[Any], bool]:
+def _test(hint: Any) -> Test:
     """Returns whether a value is what an annotation says."""
     arguments, origin = typing.get_args(hint), typing.get_origin(hint)
     if len(parts := _parts(hint)) > 1:

@@ -19,6 +19,7 @@ from parity.errors import InputError, RunError
 from parity.files.json_io import read_strict, write_json
 
 ASIDE = ".damaged"  # suffix of a record that was set aside
+MAX_TEXT = 100_000  # characters
 MAX_BYTES = 20_000_000  # of a record; a run of 10,000 epochs has some 2e6
 
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -59,9 +60,7 @@ def open_store(url: str | os.PathLike[str]) -> Store:
     Raises:
         InputError: the store cannot be used.
     """
-    text = os.fspath(url)
-    if text.startswith("file://"):
-        text = text.removeprefix("file://")
+    text = os.fspath(url).removeprefix("file://")
     return RemoteStore(text) if "://" in text else LocalStore(Path(text))
 
 
@@ -191,7 +190,7 @@ def _content(path: Path) -> bytes:
 
 
 def _checked(content: bytes, key: str) -> dict[str, Any]:
-    record = read_strict(content, MAX_BYTES)
+    record = read_strict(content, MAX_BYTES, MAX_TEXT)
     if not isinstance(record, dict) or record.get("key") != key:
         raise ValueError("it is not the record of this task")
     return record

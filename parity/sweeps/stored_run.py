@@ -18,7 +18,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from parity.behaviour.judgement_record import History
 from parity.behaviour.rules import ACCURACIES, ROUNDING, Judgement
-from parity.errors import InputError, RunError
+from parity.errors import RunError
 from parity.files import records
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from parity.sweeps.task import Task
     from parity.sweeps.unfinished import Place
 
-MAX_TEXT = 100_000  # characters
 LARGEST = 1e300  # of a finite loss: a mean of a few is a number, too
 # Of a scenario, for every epoch.
 ALL_EPOCHS = ("loss", "accuracy", "val_loss", "val_accuracy", "eval_loss", "eval_accuracy")
@@ -117,11 +116,9 @@ def stored_run(store: Store, key: str) -> StoredRun:
     """
     record = store.get(key)
     try:
-        return records.record_from(
-            StoredRecord, record, key, lambda found: _run(found, record), MAX_TEXT
-        )
-    except InputError as error:
-        raise RunError(str(error)) from None
+        return _run(records.checked(StoredRecord, record), record)
+    except records.UNUSABLE as error:
+        raise RunError(str(records.refusal(StoredRecord, key, error))) from None
 
 
 def run_of(task: Task, store: Store) -> StoredRun:
@@ -158,6 +155,8 @@ def unlike(found: StoredRun, half: str, spec: RunSpec | ProgramSpec) -> str:
         half: of the task.
         spec: of the task; settings that do not change what the half computes may differ.
     """
+    if found.half == half and found.spec == spec:
+        return ""
     if found.half != half:
         return f"half is {found.half!r}; expected {half!r}"
     if type(found.spec) is not type(spec):

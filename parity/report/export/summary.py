@@ -12,10 +12,10 @@ from parity.report.page import (
     Curves,
     Table,
     Text,
+    as_shown,
     first_notes,
     plain,
     shortened,
-    as_shown,
 )
 
 if TYPE_CHECKING:

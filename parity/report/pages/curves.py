@@ -9,7 +9,6 @@ from functools import partial
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any
 
-from parity.report import page
 from parity.report.page import Cell, Picture, Table
 from parity.report.pages import svg
 from parity.report.pages.svg import figure

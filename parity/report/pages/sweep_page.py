@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from parity.report import page
 from parity.report.page import (
-    FAIL,
-    PASS,
-    WARN,
     Cell,
     Column,
     Picture,
@@ -66,7 +63,6 @@ MAX_DOTS = 2000  # of a drawing of all seeds; of 18 scenarios, 55 seeds of each 
 MAX_DRAWN = 100  # rows of a drawing; the tables have more
 COLORS = {"equivalent": GOOD, "different": BAD, "inconclusive": INK}
 LONG_REASONS = {DIVERGED: "a run diverged", MARGIN: "near the margin"}
-LOOKS_OF_MARGINS = {"equivalent": PASS, "different": FAIL, "inconclusive": WARN}
 
 Groups = Mapping[str, Mapping[str, Sequence[float]]]  # scenario -> half -> a value a seed
 
@@ -106,15 +102,12 @@ def seeds_picture(name: str, what: str, groups: Groups) -> Picture:
         cells = [Cell(scenario)]
         for half in HALF_COLORS:
             known = _known(values, half)
-            if known.size:
-                quartiles = np.percentile(known, [25, 50, 75])
-                cells += [Cell(str(known.size)), *(Cell(f"{value:.4g}") for value in quartiles)]
-            else:
-                cells += [Cell("0"), Cell(""), Cell(""), Cell("")]
+            quartiles = np.percentile(known, [25, 50, 75]) if known.size else ()
+            texts = [f"{value:.4g}" for value in quartiles] or [""] * 3
+            cells += map(Cell, (str(known.size), *texts))
         rows.append(tuple(cells))
-    head = ["scenario"]
-    for half in HALF_COLORS:
-        head += [f"{NAMES[half]} seeds", "q1", "median", "q3"]
+    columns = [(f"{NAMES[half]} seeds", "q1", "median", "q3") for half in HALF_COLORS]
+    head = ("scenario", *chain(*columns))
     return Picture(
         name=name,
         height=_height(len(shown)),
@@ -128,20 +121,20 @@ def seeds_picture(name: str, what: str, groups: Groups) -> Picture:
         + _undrawn(groups),
         description=f"{what} of every seed in both halves, {len(groups)} scenarios; the table "
         "below has the quartiles.",
-        table=Table(f"{what} over the seeds", tuple(head), tuple(rows), frozenset(range(1, 9))),
+        table=Table(f"{what} over the seeds", head, tuple(rows), frozenset(range(1, 9))),
     )
 
 
 def _undrawn(rows: Collection[Any]) -> str:
     """Returns the sentence of a drawing that has not all rows."""
-    number = len(rows)
-    return f" The first {MAX_DRAWN} of {number:,} rows are drawn." if number > MAX_DRAWN else ""
+    return (
+        f" The first {MAX_DRAWN} of {len(rows):,} rows are drawn." if len(rows) > MAX_DRAWN else ""
+    )
 
 
 def _known(values: Mapping[str, Sequence[float]], half: str) -> np.ndarray:
     """Returns the values of a half that are finite."""
-    found = np.array(values.get(half, ()), float)
-    return found[np.isfinite(found)]
+    return np.array([value for value in values.get(half, ()) if math.isfinite(value)])
 
 
 def _spread(number: int, most: int) -> np.ndarray:
@@ -157,9 +150,9 @@ def margin_picture(name: str, what: str, comparisons: Sequence[EquivalenceRow]) 
         what: name of the quantity on the axis.
         comparisons: comparisons of this quantity.
     """
-
-    is_long = len(comparisons) > MAX_DRAWN
-    shown = (_different_first(comparisons) if is_long else comparisons)[:MAX_DRAWN]
+    shown = (
+        _different_first(comparisons)[:MAX_DRAWN] if len(comparisons) > MAX_DRAWN else comparisons
+    )
 
     def paint(figure: Figure) -> None:
         axes = _rows(figure, [row.scenario for row in shown])
@@ -184,8 +177,7 @@ def margin_picture(name: str, what: str, comparisons: Sequence[EquivalenceRow]) 
         height=_height(len(shown)),
         paint=paint,
         caption=f"{capital(what)}: mean difference over the seeds with its interval, and the "
-        f"margin that was fixed in advance: {counted}."
-        + _undrawn(comparisons),
+        f"margin that was fixed in advance: {counted}." + _undrawn(comparisons),
         description=f"{what}: {counted}; the table of comparisons has the numbers.",
     )
 
@@ -235,7 +227,7 @@ def _row(row: EquivalenceRow) -> tuple[Cell, ...]:
     return (
         Cell(row.scenario, short=name),
         Cell(row.quantity, short=quantity),
-        Cell(verdict, LOOKS_OF_MARGINS[row.verdict], short=short),
+        Cell(verdict, LOOKS[row.verdict], short=short),
         Cell(f"{row.keras:.4g}"),
         Cell(f"{row.torch:.4g}"),
         Cell(f"{changes[0]:+.3g}", short=f"{middle:>7}{' '.join(ends):>14}"),
@@ -324,7 +316,10 @@ def seed_pictures(name: str, scenario: str, runs: Runs, num_seeds: int) -> list[
     """
     pictures = []
     for choice in KEYS:
-        key = next((k for k in choice if any(h.get(k) for h in _all(runs))), None)
+        key = next(
+            (k for k in choice if any(h.get(k) for seeds in runs.values() for h in seeds.values())),
+            None,
+        )
         if key is None:
             continue
         curves = {
@@ -333,10 +328,6 @@ def seed_pictures(name: str, scenario: str, runs: Runs, num_seeds: int) -> list[
         }
         pictures.append(_picture(f"{name}-{choice[1]}", scenario, key, curves, num_seeds))
     return pictures
-
-
-def _all(runs: Runs) -> list[History]:
-    return [history for seeds in runs.values() for history in seeds.values()]
 
 
 def _picture(name: str, scenario: str, key: str, curves: Curves, num_seeds: int) -> Picture:
@@ -503,12 +494,11 @@ def missing_runs(result: SweepResult) -> list[page.Note]:
         found.append(f"seed {row['seed']} {row['half']}")
     notes = []
     for (scenario, reason), (first, *others) in groups.items():
-        more = f", and {len(others)} more likewise" if others else ""
-        why = (page.Fact("", reason),)
-        notes.append(page.Note("missing", f"{scenario} {first}{more}", why, page.FAIL))
+        what = f"{scenario} {first}" + (f", and {len(others)} more likewise" if others else "")
+        notes.append(page.Note("missing", what, (page.Fact("", reason),), page.FAIL))
     left = sum(len(runs) for runs in [*groups.values()][MAX_FAILURES:])
-    rest = page.Note("missing", f"{left} more runs", look=page.FAIL)
-    return [*notes[:MAX_FAILURES], *([rest] if left else [])]
+    rest = [page.Note("missing", f"{left} more runs", look=page.FAIL)]
+    return notes[:MAX_FAILURES] + (rest if left else [])
 
 
 def _suite(result: SweepResult) -> page.Suite:
@@ -521,10 +511,12 @@ def _suite(result: SweepResult) -> page.Suite:
         first, *lines = str(row["reason"]).split("\n")
         name, group = f"seed {row['seed']} {row['half']}", str(row["scenario"])
         cases.append(page.Case(name, group, "error", "missing", first, (first, *lines)))
-    properties = {"verdict": result.verdict, "mode": result.mode, "margins": margins_text(result)}
-    details = {**properties, "runs": result.num_runs}
-    verdict, text = result.verdict, sentence(result)
-    return page.Suite("sweep", result.mode, verdict, text, tuple(cases), details)
+    mode, verdict = result.mode, result.verdict
+    details = {
+        **{"verdict": verdict, "mode": mode},
+        **{"margins": margins_text(result), "runs": result.num_runs},
+    }
+    return page.Suite("sweep", mode, verdict, sentence(result), tuple(cases), details)
 
 
 def _verdict_case(row: ScenarioVerdicts) -> page.Case:
@@ -651,13 +643,6 @@ def _collapses(rows: tuple[Collapses, ...]) -> list[page.Block]:
         "scenario", "verdict", "Keras", "PyTorch", "Keras diverged", "PyTorch diverged",
         "interval", "margin", "p of a difference",
     )  # fmt: skip
-    columns = [
-        (0, "scenario", 24),
-        (2, "keras", 10),
-        (3, "torch", 10),
-        (4, "div", 5),
-        (5, "div", 5),
-    ]
     return [
         page.Table(
             caption="Runs that did not train",
@@ -665,7 +650,14 @@ def _collapses(rows: tuple[Collapses, ...]) -> list[page.Block]:
             rows=table,
             numeric=frozenset(range(2, 9)),
             notes=("the comparisons are of seeds whose two runs trained",),
-            columns=tuple(page.Column(*column) for column in (*columns, (1, "", 0))),
+            columns=(
+                Column(0, "scenario", 24),
+                Column(2, "keras", 10),
+                Column(3, "torch", 10),
+                Column(4, "div", 5),
+                Column(5, "div", 5),
+                Column(1, "", 0),
+            ),
         )
     ]
 
