@@ -8,18 +8,20 @@ Readers of files and the published schemas take the same annotations: `parity.fi
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-import math
 import re
+import sys
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
 
 from parity.errors import InputError
 from parity.files.ranges import Rule, least, one_of
 
+LARGEST = sys.float_info.max  # which no float exceeds but infinity; an integer may
 NUM_SEEDS = 2**32  # that keras.utils.set_random_seed takes
 
 
@@ -85,7 +87,12 @@ class Settings:
     NOUN: ClassVar[str] = "settings"
 
     def __post_init__(self) -> None:
-        for name, (hint, fits) in _hints(type(self)).items():
+        self._settle(_hints(type(self)))
+
+    def _settle(self, names: Iterable[str]) -> None:
+        """Converts and checks some of the settings, and whether all go together."""
+        for name in names:
+            hint, fits = _hints(type(self))[name]
             if not fits(given := getattr(self, name)):
                 object.__setattr__(self, name, _from_json(given, hint))
                 self.require(fits(getattr(self, name)), name, _expected(hint))
@@ -98,8 +105,8 @@ class Settings:
         """Raises an InputError that names a setting and its value if a condition does not hold."""
         if not holds:
             value = getattr(self, name)
-            is_list = isinstance(value, tuple)
-            shown = (",".join(map(str, value)) or "none") if is_list else repr(value)
+            texts = map(str, value) if isinstance(value, tuple) else [repr(value)]
+            shown = ",".join(texts) or "none"
             raise InputError(f"{self.GROUP}{name}={shown}: expected {expected}")
 
     def replace(self, **changes: Any) -> Self:
@@ -108,8 +115,12 @@ class Settings:
         Raises:
             InputError: a key is unknown or a value is out of range.
         """
-        values = {name: getattr(self, name) for name in _hints(type(self))}
-        return self.from_dict({**values, **changes})
+        if changes.keys() - _hints(type(self)).keys():
+            return self.from_dict(changes)  # which says what is unknown
+        made = copy.copy(self)  # what stays has been checked
+        vars(made).update(changes)
+        made._settle(changes)
+        return made
 
     def to_dict(self) -> dict[str, Any]:
         """Returns JSON-ready values; `from_dict` is the inverse."""
@@ -182,7 +193,9 @@ def _test(hint: Any) -> Test:
         return lambda value: isinstance(value, tuple) and all(map(item, value))
     if hint is float:
         return lambda value: (
-            isinstance(value, (float, int)) and not isinstance(value, bool) and _is_finite(value)
+            isinstance(value, (float, int))
+            and not isinstance(value, bool)
+            and abs(value) <= LARGEST
         )
     if hint is int:  # True is an int to Python
         return lambda value: isinstance(value, int) and not isinstance(value, bool)
@@ -210,10 +223,3 @@ _NAMES = {
     bool: "True or False",
     type(None): "None",
 }
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer that no float can hold
-        return False

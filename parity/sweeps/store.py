@@ -79,7 +79,8 @@ class LocalStore:
 
     def finished(self) -> set[str]:
         """See Store."""
-        names = (name for folder in os.scandir(self._results) for name in _names(folder))
+        folders = filter(os.path.isdir, os.scandir(self._results))
+        names = (name for folder in folders for name in os.listdir(folder))
         return {name.removesuffix(".json") for name in names if _is_result(name)}
 
     def __contains__(self, key: str) -> bool:
@@ -169,10 +170,6 @@ class RemoteStore:
 
     def _path(self, key: str) -> str:
         return f"{self._results}/{key[:2]}/{key}.json"
-
-
-def _names(folder: os.DirEntry[str]) -> list[str]:
-    return os.listdir(folder.path) if folder.is_dir() else []
 
 
 def _is_result(name: str) -> bool:

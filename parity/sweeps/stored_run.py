@@ -8,12 +8,14 @@ those of the task. `parity.sweeps.sweep` runs a task again whose record is refus
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from parity.behaviour.judgement_record import History
@@ -171,7 +173,7 @@ def unlike(found: StoredRun, half: str, spec: RunSpec | ProgramSpec) -> str:
 def _run(found: StoredRecord, record: Mapping[str, Any]) -> StoredRun:
     is_program = "program" in found.spec
     records.checked(ProgramSpecRecord if is_program else RunSpecRecord, found.spec, "spec")
-    spec = spec_from(found.spec)
+    spec = _seed_0(msgspec.json.encode({**found.spec, "seed": 0})).replace(seed=found.spec["seed"])
     history = found.history
     if isinstance(spec, RunSpec):
         _check_sizes(found, spec)
@@ -188,6 +190,12 @@ def _run(found: StoredRecord, record: Mapping[str, Any]) -> StoredRun:
         versions=None if isinstance(found.versions, UnsetType) else found.versions,
         fed=_fed(found, spec),
     )
+
+
+@functools.lru_cache
+def _seed_0(content: bytes) -> RunSpec | ProgramSpec:
+    """Returns the spec of a seed, which is that of many runs but for theirs."""
+    return spec_from(msgspec.json.decode(content))
 
 
 def _fed(found: StoredRecord, spec: RunSpec | ProgramSpec) -> dict[str, str] | str | None:
