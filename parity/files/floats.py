@@ -24,10 +24,10 @@ def _encoded(value: Any) -> Any:
 
 def decode_floats(value: Any) -> Any:
     """The inverse of `encode_floats`."""
-    if isinstance(value, str) and value in ("NaN", "Infinity", "-Infinity"):
-        return float(value.lower().replace("infinity", "inf"))
+    if isinstance(value, list):  # most values are floats
+        return [item if isinstance(item, float) else decode_floats(item) for item in value]
     if isinstance(value, Mapping):
         return {key: decode_floats(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [decode_floats(item) for item in value]
+    if isinstance(value, str) and value in ("NaN", "Infinity", "-Infinity"):
+        return float(value)
     return value

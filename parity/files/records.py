@@ -43,7 +43,7 @@ MAX_SHOWN = 40  # characters of a wrong value in a message
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 # What `make` raises: for values that it refuses, and for numbers that nothing can be computed from.
-_UNUSABLE = (ValueError, ArithmeticError, LookupError)
+UNUSABLE = (ValueError, ArithmeticError, LookupError)
 _MIRRORS: dict[type, Any] = {}  # dataclass -> its record
 _AT = re.compile(r"(.*?)(?: - at (`key` in )?`(\$[\w.\[\]]*)`)?", re.DOTALL)
 _NAMES = re.compile(r"Expected `str` matching regex '\^\(\?:(.*)\)\\\\Z'")
@@ -89,10 +89,10 @@ else:
         @staticmethod
         def decode(value: Any) -> float:
             """Returns the number."""
+            if type(value) in (float, int):
+                return float(value)
             if isinstance(value, str) and value in NOT_FINITE:
                 return NOT_FINITE[value]
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                return float(value)
             raise ValueError(f"Expected a number, or one of {', '.join(map(repr, NOT_FINITE))}")
 
     class Scalar(metaclass=Decoded):
@@ -219,8 +219,8 @@ def read_record(
     content = read_start(path, max_bytes)
     try:
         return make(checked(kind, read_strict(content, max_bytes, max_text)))
-    except _UNUSABLE as error:
-        raise _refusal(kind, str(path), error) from None
+    except UNUSABLE as error:
+        raise refusal(kind, str(path), error) from None
 
 
 def record_from(
@@ -241,8 +241,8 @@ def record_from(
     try:
         check_plain(value, max_text)
         return make(checked(kind, value))
-    except _UNUSABLE as error:
-        raise _refusal(kind, source, error) from None
+    except UNUSABLE as error:
+        raise refusal(kind, source, error) from None
 
 
 def checked(kind: type[T], value: Any, place: str = "") -> T:
@@ -277,7 +277,8 @@ def _converted(kind: type[T], value: Any) -> T:
     return msgspec.convert(value, kind, dec_hook=lambda target, found: target.decode(found))
 
 
-def _refusal(kind: type, source: str, error: Exception) -> InputError:
+def refusal(kind: type, source: str, error: Exception) -> InputError:
+    """Returns the error that a value from a source is no such record, for an UNUSABLE."""
     what = re.split(r"[:;.]\s|\.$", kind.__doc__ or "")[0]  # "What `parity bench --json` writes"
     return InputError(f"{source} is not {what[:1].lower()}{what[1:]}: {error}")
 

@@ -8,18 +8,20 @@ Readers of files and the published schemas take the same annotations: `parity.fi
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-import math
 import re
+import sys
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
 
 from parity.errors import InputError
 from parity.files.ranges import Rule, least, one_of
 
+LARGEST = sys.float_info.max  # which no float exceeds but infinity; an integer may
 NUM_SEEDS = 2**32  # that keras.utils.set_random_seed takes
 
 
@@ -85,11 +87,15 @@ class Settings:
     NOUN: ClassVar[str] = "settings"
 
     def __post_init__(self) -> None:
-        for name, hint in _hints(type(self)).items():
-            value = _from_json(getattr(self, name), hint)
-            if value is not getattr(self, name):
-                object.__setattr__(self, name, value)
-            self.require(_fits(value, hint), name, _expected(hint))
+        self._settle(_hints(type(self)))
+
+    def _settle(self, names: Iterable[str]) -> None:
+        """Converts and checks some of the settings, and whether all go together."""
+        for name in names:
+            hint, fits = _hints(type(self))[name]
+            if not fits(given := getattr(self, name)):
+                object.__setattr__(self, name, _from_json(given, hint))
+                self.require(fits(getattr(self, name)), name, _expected(hint))
         self.check()
 
     def check(self) -> None:
@@ -99,8 +105,8 @@ class Settings:
         """Raises an InputError that names a setting and its value if a condition does not hold."""
         if not holds:
             value = getattr(self, name)
-            is_list = isinstance(value, tuple)
-            shown = (",".join(map(str, value)) or "none") if is_list else repr(value)
+            texts = map(str, value) if isinstance(value, tuple) else [repr(value)]
+            shown = ",".join(texts) or "none"
             raise InputError(f"{self.GROUP}{name}={shown}: expected {expected}")
 
     def replace(self, **changes: Any) -> Self:
@@ -109,8 +115,12 @@ class Settings:
         Raises:
             InputError: a key is unknown or a value is out of range.
         """
-        values = {name: getattr(self, name) for name in _hints(type(self))}
-        return self.from_dict({**values, **changes})
+        if changes.keys() - _hints(type(self)).keys():
+            return self.from_dict(changes)  # which says what is unknown
+        made = copy.copy(self)  # what stays has been checked
+        vars(made).update(changes)
+        made._settle(changes)
+        return made
 
     def to_dict(self) -> dict[str, Any]:
         """Returns JSON-ready values; `from_dict` is the inverse."""
@@ -134,14 +144,16 @@ class Settings:
         return cls(**values)
 
 
-_HINTS: dict[type[Settings], dict[str, Any]] = {}  # read once: there may be thousands of runs
+Test = Callable[[Any], bool]
+_HINTS: dict[type[Settings], dict[str, tuple[Any, Test]]] = {}  # there may be 100,000 runs
 
 
-def _hints(kind: type[Settings]) -> dict[str, Any]:
-    """Returns the annotation of each setting, in order."""
+def _hints(kind: type[Settings]) -> dict[str, tuple[Any, Test]]:
+    """Returns the annotation of each setting, in order, and whether a value fits it."""
     if kind not in _HINTS:
-        hints = typing.get_type_hints(kind, include_extras=True)
-        _HINTS[kind] = {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+        found = typing.get_type_hints(kind, include_extras=True)
+        hints = {field.name: found[field.name] for field in dataclasses.fields(kind)}
+        _HINTS[kind] = {name: (hint, _test(hint)) for name, hint in hints.items()}
     return _HINTS[kind]
 
 
@@ -167,23 +179,27 @@ def _from_json(value: Any, hint: Any) -> Any:
     return value
 
 
-def _fits(value: Any, hint: Any) -> bool:
-    parts = _parts(hint)
-    if len(parts) > 1:
-        return any(_fits(value, part) for part in parts)
-    origin = typing.get_origin(hint)
+def _test(hint: Any) -> Test:
+    """Returns whether a value is what an annotation says."""
+    arguments, origin = typing.get_args(hint), typing.get_origin(hint)
+    if len(parts := _parts(hint)) > 1:
+        tests = [*map(_test, parts)]
+        return lambda value: any(fits(value) for fits in tests)
     if origin is Annotated:
-        base, *rules = typing.get_args(hint)
-        return _fits(value, base) and all(rule.holds(value) for rule in rules)
+        base, holds = _test(arguments[0]), [rule.holds for rule in arguments[1:]]
+        return lambda value: base(value) and all(rule(value) for rule in holds)
     if origin is tuple:
-        return isinstance(value, tuple) and all(
-            _fits(item, typing.get_args(hint)[0]) for item in value
-        )
+        item = _test(arguments[0])
+        return lambda value: isinstance(value, tuple) and all(map(item, value))
     if hint is float:
-        return isinstance(value, float | int) and not isinstance(value, bool) and _is_finite(value)
+        return lambda value: (
+            isinstance(value, (float, int))
+            and not isinstance(value, bool)
+            and abs(value) <= LARGEST
+        )
     if hint is int:  # True is an int to Python
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint)
+        return lambda value: isinstance(value, int) and not isinstance(value, bool)
+    return lambda value: isinstance(value, hint)
 
 
 def _expected(hint: Any) -> str:
@@ -207,10 +223,3 @@ _NAMES = {
     bool: "True or False",
     type(None): "None",
 }
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer that no float can hold
-        return False

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from parity.errors import ParityError
 from parity.files.floats import decode_floats
@@ -20,20 +20,14 @@ if TYPE_CHECKING:
     from parity.sweeps.rows import Row
     from parity.traces.trace import History
 
+    AnyResult = Result | SweepResult | BenchResult | Diagnosis
+
 
 # --- The results that a report can show, with paths shortened to their last part ------------------
 #
 # Other people read the report of a CI job on other machines. An absolute path is useless there and
 # reveals a user's folders, so only the last part of a path is shown.
 
-
-if TYPE_CHECKING:
-    from parity.behaviour.diagnosis import Diagnosis
-    from parity.bench.result import BenchResult
-    from parity.ladder.result import Result
-    from parity.sweeps.result import SweepResult
-
-    AnyResult = Result | SweepResult | BenchResult | Diagnosis
 T = TypeVar("T")
 
 _PART = r"""[^\s/\\:"'<>|,;()\[\]]"""
@@ -54,8 +48,7 @@ def redact_paths(value: T) -> T:
     Args:
         value: a text, or anything that contains texts: a result, a mapping, a list, a tuple.
     """
-    changed: T = _changed(value)
-    return changed
+    return cast(T, _changed(value))
 
 
 def _changed(value: Any) -> Any:

@@ -62,6 +62,7 @@ def labelled(label: str, text: str, style: str = "") -> list[Line]:
 # The look of a verdict, a level or a row of a table; the page shows its word and its colour.
 PASS, FAIL, WARN, QUIET = "pass", "fail", "warn", "quiet"
 MAX_NOTES = 10  # of one label, in text and Markdown
+MAX_ROWS = 200  # of a table in HTML
 
 
 @dataclass(frozen=True)
@@ -294,6 +295,7 @@ class Table:
         legend: what the short texts mean; where all columns are shown, nobody needs it.
         asides: columns that a terminal shows in a line each, below the others.
         is_list: whether a terminal shows each row as a list of texts.
+        noun: what the rows are, for the note on those that are left out.
     """
 
     caption: str
@@ -307,6 +309,7 @@ class Table:
     legend: tuple[str, ...] = ()
     asides: tuple[int, ...] = ()
     is_list: bool = False
+    noun: str = "rows"
 
 
 def first_notes(notes: Iterable[Note]) -> tuple[list[Note], dict[str, int]]:
@@ -331,13 +334,13 @@ def columns_of(head: Sequence[str], *widths: int) -> tuple[Column, ...]:
     return tuple(Column(n, head[n], width) for n, width in enumerate(widths))
 
 
-def left_out(number: int, most: int, noun: str) -> tuple[str, ...]:
-    """Returns the note of a table that shows at most `most` rows of `number`."""
-    return (f"the first {most} of {number} {noun}",) if number > most else ()
+def as_shown(table: Table) -> Table:
+    """Returns the first rows of a table, and a note on the others, so that a page stays small.
 
-
-def without_empty_columns(table: Table) -> Table:
-    """Returns a table without the columns in which no row has a text; the first one stays."""
+    Columns in which no row has a text are left out; the first one stays.
+    """
+    number, rows = len(table.rows), table.rows[:MAX_ROWS]
+    note = f"the first {MAX_ROWS} of {number:,} {table.noun}; the result file has all"
     kept = [
         column
         for column in range(len(table.head))
@@ -346,8 +349,9 @@ def without_empty_columns(table: Table) -> Table:
     return replace(
         table,
         head=tuple(table.head[column] for column in kept),
-        rows=tuple(tuple(row[column] for column in kept) for row in table.rows),
+        rows=tuple(tuple(row[column] for column in kept) for row in rows),
         numeric=frozenset(new for new, old in enumerate(kept) if old in table.numeric),
+        notes=(*((note,) if number > MAX_ROWS else ()), *table.notes),
     )
 
 

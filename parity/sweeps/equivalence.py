@@ -150,6 +150,7 @@ def compare(
     pairs = {name: seeds for name, seeds in pairs.items() if seeds}
     lacking = {(row.scenario, row.seed) for row in rows}
     lacking |= {(str(row["scenario"]), int(row["seed"])) for row in missing}
+    num_seeds = Counter(name for name, _ in lacking)
     limits = {name: scenarios[name].margins_of(margins) for name in pairs}
     found = _Tests(pairs, scenarios, limits, mode == "seeded", alpha)
     verdicts = tuple(
@@ -158,7 +159,7 @@ def compare(
             seeds,
             scenarios[name].expected,
             limits[name],
-            num_missing=sum(where == name and seed not in seeds for where, seed in lacking),
+            num_missing=num_seeds[name] - len(seeds),
             p_different=found.p_verdicts(name),
             alpha=alpha,
         )

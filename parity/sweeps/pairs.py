@@ -42,28 +42,34 @@ from parity.stats import (
 
 NUM_SWAPS = 8192  # all choices for 13 seeds; the error of a p of 0.05 is 0.0024
 _ROUNDING = 1e-9  # sums in another order differ by less, relative to their terms
-_ROWS = 512  # at a time: with all choices a few tens of megabytes
+_ROWS = 512  # at a time: their sums are a few tens of megabytes
+_CELLS = 2**17  # signs at a time: they fit into a cache
 
 
-@functools.lru_cache(maxsize=4)  # of 90 MB each where margins are strict
-def signs(num_seeds: int) -> np.ndarray:
-    """Returns the choices of seeds whose halves are swapped.
-
-    Args:
-        num_seeds: number of seeds, at least 1.
-
-    Returns:
-        Array (choices, seeds) of 1 (as observed) and -1 (swapped); read-only. The first row is the
-        choice without a swap.
-    """
+@functools.lru_cache(maxsize=4)
+def _swaps(num_seeds: int) -> np.ndarray:
+    """Returns the choices of seeds whose halves are swapped, one bit each: there may be 10^8."""
     if 2**num_seeds <= NUM_SWAPS:
         bits = np.arange(2**num_seeds)[:, None] >> np.arange(num_seeds) & 1
-    else:
-        bits = np.random.default_rng(0).integers(0, 2, (NUM_SWAPS, num_seeds))
-        bits[0] = 0
-    found = 1.0 - 2.0 * bits
-    found.setflags(write=False)
-    return found
+        return np.packbits(bits, axis=1)
+    generator = np.random.default_rng(0)
+    rows = [np.packbits(generator.integers(0, 2, num_seeds)) for _ in range(NUM_SWAPS)]
+    rows[0][:] = 0
+    return np.stack(rows)
+
+
+def swapped_sums(d: np.ndarray) -> np.ndarray:
+    """Returns the sums of differences for every choice of seeds whose halves are swapped.
+
+    Args:
+        d: array (seeds, tests), at least one seed.
+
+    Returns:
+        Array (choices, tests). The first row is the choice without a swap: what was observed.
+    """
+    packed, size = _swaps(len(d)), max(1, _CELLS // len(d))
+    bits = (packed[start : start + size] for start in range(0, len(packed), size))
+    return np.concatenate([(1.0 - 2.0 * np.unpackbits(b, axis=1, count=len(d))) @ d for b in bits])
 
 
 def p_of_sums(x: np.ndarray) -> np.ndarray:
@@ -79,12 +85,11 @@ def p_of_sums(x: np.ndarray) -> np.ndarray:
         Array (...) of p values in [1 / choices, 1].
     """
     rows = x.reshape(-1, x.shape[-1])
-    choices = signs(rows.shape[1])
     p = np.empty(len(rows))
     for start in range(0, len(rows), _ROWS):
         here = slice(start, start + _ROWS)
         limit = rows[here].sum(axis=1) + _ROUNDING * np.abs(rows[here]).sum(axis=1)
-        p[here] = np.mean(rows[here] @ choices.T <= limit[:, None], axis=1)
+        p[here] = np.mean(swapped_sums(rows[here].T) <= limit, axis=0)
     return p.reshape(x.shape[:-1])
 
 
@@ -125,15 +130,14 @@ def p_of_swapped_means(d: np.ndarray, margins: np.ndarray | None) -> np.ndarray:
     """
     from scipy.special import stdtr
 
-    choices = signs(len(d))
     has = np.isfinite(d)
     n = has.sum(axis=0)
-    sums = choices @ np.where(has, d, 0.0)
+    sums = swapped_sums(np.where(has, d, 0.0))
     if margins is None:
         t = _t(sums, np.nansum(d**2, axis=0), n)
         return np.asarray(2 * stdtr(n - 1, -np.abs(t)))
     # Of the differences minus the margin, and of the differences with the other sign.
-    shift = (choices @ has) * margins
+    shift = swapped_sums(has) * margins
     sides = [
         _t(side * sums - shift, np.nansum((side * d - margins) ** 2, axis=0), n) for side in (1, -1)
     ]
@@ -153,7 +157,7 @@ def p_of_swapped_counts(d: np.ndarray) -> np.ndarray:
     from scipy.special import bdtr
 
     num = np.abs(d).sum(axis=0).astype(int)
-    sums = np.abs(signs(len(d)) @ d)
+    sums = np.abs(swapped_sums(d))
     return np.asarray(np.minimum(1, 2 * bdtr((num - sums) // 2, num, 0.5)))
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parity.behaviour.rules import Expectation, Judgement, judge, judge_run
-from parity.files.floats import decode_floats
 from parity.files.ranges import AtLeast0, Half
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
@@ -75,8 +74,13 @@ class Sweep:
 
 
 def judge_record(record: Mapping[str, Any], spec: RunSpec | ProgramSpec) -> tuple[Judgement, float]:
-    """Returns the verdict on a finished run, and the seconds of its training."""
-    history = decode_floats(record["history"])
+    """Returns the verdict on a finished run, and the seconds of its training.
+
+    Args:
+        record: of the run, whose history has numbers for NaN and the infinities.
+        spec: of the run.
+    """
+    history = record["history"]
     if isinstance(spec, RunSpec):
         judgement = judge_run(spec, history, record)
     else:

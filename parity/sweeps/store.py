@@ -19,6 +19,7 @@ from parity.errors import InputError, RunError
 from parity.files.json_io import read_strict, write_json
 
 ASIDE = ".damaged"  # suffix of a record that was set aside
+MAX_TEXT = 100_000  # characters
 MAX_BYTES = 20_000_000  # of a record; a run of 10,000 epochs has some 2e6
 
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -59,9 +60,7 @@ def open_store(url: str | os.PathLike[str]) -> Store:
     Raises:
         InputError: the store cannot be used.
     """
-    text = os.fspath(url)
-    if text.startswith("file://"):
-        text = text.removeprefix("file://")
+    text = os.fspath(url).removeprefix("file://")
     return RemoteStore(text) if "://" in text else LocalStore(Path(text))
 
 
@@ -80,7 +79,8 @@ class LocalStore:
 
     def finished(self) -> set[str]:
         """See Store."""
-        names = (name for folder in os.scandir(self._results) for name in _names(folder))
+        folders = filter(os.path.isdir, os.scandir(self._results))
+        names = (name for folder in folders for name in os.listdir(folder))
         return {name.removesuffix(".json") for name in names if _is_result(name)}
 
     def __contains__(self, key: str) -> bool:
@@ -172,10 +172,6 @@ class RemoteStore:
         return f"{self._results}/{key[:2]}/{key}.json"
 
 
-def _names(folder: os.DirEntry[str]) -> list[str]:
-    return os.listdir(folder.path) if folder.is_dir() else []
-
-
 def _is_result(name: str) -> bool:
     return name.endswith(".json") and _KEY.fullmatch(name.removesuffix(".json")) is not None
 
@@ -184,13 +180,14 @@ def _content(path: Path) -> bytes:
     """Reads a file up to one byte above the limit; anything else, such as a pipe, is refused."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
             raise ValueError("it is no file")
-        return file.read(MAX_BYTES + 1)
+        return file.read(min(found.st_size, MAX_BYTES) + 1)  # Python makes room for all of it first
 
 
 def _checked(content: bytes, key: str) -> dict[str, Any]:
-    record = read_strict(content, MAX_BYTES)
+    record = read_strict(content, MAX_BYTES, MAX_TEXT)
     if not isinstance(record, dict) or record.get("key") != key:
         raise ValueError("it is not the record of this task")
     return record

@@ -8,19 +8,20 @@ those of the task. `parity.sweeps.sweep` runs a task again whose record is refus
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from parity.behaviour.judgement_record import History
 from parity.behaviour.rules import ACCURACIES, ROUNDING, Judgement
-from parity.errors import InputError, RunError
+from parity.errors import RunError
 from parity.files import records
-from parity.files.floats import decode_floats
 from parity.programs.program_spec import ProgramSpec
 from parity.programs.run_spec import RunSpec
 from parity.programs.spec_record import ProgramSpecRecord, RunSpecRecord
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from parity.sweeps.task import Task
     from parity.sweeps.unfinished import Place
 
-MAX_TEXT = 100_000  # characters
 LARGEST = 1e300  # of a finite loss: a mean of a few is a number, too
 # Of a scenario, for every epoch.
 ALL_EPOCHS = ("loss", "accuracy", "val_loss", "val_accuracy", "eval_loss", "eval_accuracy")
@@ -118,11 +118,9 @@ def stored_run(store: Store, key: str) -> StoredRun:
     """
     record = store.get(key)
     try:
-        return records.record_from(
-            StoredRecord, record, key, lambda found: _run(found, record), MAX_TEXT
-        )
-    except InputError as error:
-        raise RunError(str(error)) from None
+        return _run(records.checked(StoredRecord, record), record)
+    except records.UNUSABLE as error:
+        raise RunError(str(records.refusal(StoredRecord, key, error))) from None
 
 
 def run_of(task: Task, store: Store) -> StoredRun:
@@ -159,6 +157,8 @@ def unlike(found: StoredRun, half: str, spec: RunSpec | ProgramSpec) -> str:
         half: of the task.
         spec: of the task; settings that do not change what the half computes may differ.
     """
+    if found.half == half and found.spec == spec:
+        return ""
     if found.half != half:
         return f"half is {found.half!r}; expected {half!r}"
     if type(found.spec) is not type(spec):
@@ -173,14 +173,14 @@ def unlike(found: StoredRun, half: str, spec: RunSpec | ProgramSpec) -> str:
 def _run(found: StoredRecord, record: Mapping[str, Any]) -> StoredRun:
     is_program = "program" in found.spec
     records.checked(ProgramSpecRecord if is_program else RunSpecRecord, found.spec, "spec")
-    spec = spec_from(found.spec)
-    history = decode_floats(found.history)
+    spec = _seed_0(msgspec.json.encode({**found.spec, "seed": 0})).replace(seed=found.spec["seed"])
+    history = found.history
     if isinstance(spec, RunSpec):
         _check_sizes(found, spec)
         _check_scenario(history, spec)
     else:
         _check_program(history, spec)
-    judgement, wall_s = judge_record(record, spec)
+    judgement, wall_s = judge_record({**record, "history": history}, spec)
     return StoredRun(
         spec=spec,
         half=found.half,
@@ -190,6 +190,12 @@ def _run(found: StoredRecord, record: Mapping[str, Any]) -> StoredRun:
         versions=None if isinstance(found.versions, UnsetType) else found.versions,
         fed=_fed(found, spec),
     )
+
+
+@functools.lru_cache
+def _seed_0(content: bytes) -> RunSpec | ProgramSpec:
+    """Returns the spec of a seed, which is that of many runs but for theirs."""
+    return spec_from(msgspec.json.decode(content))
 
 
 def _fed(found: StoredRecord, spec: RunSpec | ProgramSpec) -> dict[str, str] | str | None:

@@ -251,13 +251,15 @@ def sweep_of_store(folder: Path) -> tuple[SweepResult, tuple[str, ...]]:
     for (scenario, seed, half), run in runs.items():
         if run is None or (scenario, seed, half) in unlike_keras:
             reason = NOT_RUN if run is None else UNLIKE_FED
-            row = {"scenario": scenario, "seed": seed, "half": half, "reason": reason}
-            sweep.failures.append(row)
+            sweep.failures.append(
+                {"scenario": scenario, "seed": seed, "half": half, "reason": reason}
+            )
             continue
         key = keys_of[scenario, seed, half]
         sweep.rows.append(Row(scenario, seed, half, run.judgement, run.wall_s, key))
         versions[half] = {"versions": run.versions}
-        modes |= {_mode(run.spec)} if half == "torch" else set()
+        if half == "torch":  # a program draws its own numbers
+            modes.add(getattr(run.spec, "mode", "independent"))
     if not sweep.rows:
         raise InputError(f"{folder}: no run of the sweep has finished; give its command again")
     if plan is None:
@@ -269,11 +271,6 @@ def sweep_of_store(folder: Path) -> tuple[SweepResult, tuple[str, ...]]:
         sweep, mode=mode, margins=margins, is_whole=False, environment=versions, terms=terms
     )
     return found, tuple(problems)
-
-
-def _mode(spec: RunSpec | ProgramSpec) -> str:
-    """Returns the mode of a run; a program draws its own numbers."""
-    return spec.mode if isinstance(spec, RunSpec) else "independent"
 
 
 def _of_plan(
@@ -305,8 +302,7 @@ def _latest(known: dict[str, StoredRun], problems: list[str]) -> dict[Place, str
     for key, run in known.items():
         place = (run.spec.name, run.spec.seed, run.half)
         if run.spec.name not in SCENARIOS and isinstance(run.spec, RunSpec):
-            where = f"{run.spec.name} seed {run.spec.seed} {run.half}"
-            problems.append(f"{where}: not a scenario of parity list")
+            problems.append("{} seed {} {}: not a scenario of parity list".format(*place))
         elif place not in found or known[found[place]].started < run.started:
             found[place] = key
     return dict(sorted(found.items()))
@@ -349,7 +345,10 @@ def read_histories(patterns: Sequence[str]) -> Histories:
     """
     sweep, columns = Sweep(), dict[str, set[str]]()
     notes: list[str] = []
-    found = {half: _paths(pattern) for half, pattern in zip(HALVES, patterns, strict=True)}
+    found = {
+        half: [*map(Path, sorted(glob.glob(pattern, recursive=True)))]
+        for half, pattern in zip(HALVES, patterns, strict=True)
+    }
     seeds = {half: _seeds(paths) for half, paths in found.items()}
     keras, torch = (seeds[half] for half in HALVES)
     are_pairs = keras is not None and torch is not None and {*keras} == {*torch}
@@ -360,9 +359,9 @@ def read_histories(patterns: Sequence[str]) -> Histories:
             try:
                 history, _ = read_with_notes(path)
             except InputError as error:
-                reason = str(error)
-                where = {"scenario": NAME, "seed": seed, "half": half}
-                sweep.failures.append({**where, "reason": reason})
+                sweep.failures.append(
+                    {"scenario": NAME, "seed": seed, "half": half, "reason": str(error)}
+                )
                 continue
             read += 1
             columns.setdefault(half, set()).update(history)
@@ -382,10 +381,6 @@ def read_histories(patterns: Sequence[str]) -> Histories:
         "seed3, on both sides, once each"
     )
     return Histories(sweep, are_pairs, (*notes, *_unlike(columns)))
-
-
-def _paths(pattern: str) -> list[Path]:
-    return [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
 
 
 def _seeds(paths: Sequence[Path]) -> list[int] | None:

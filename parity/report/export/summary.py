@@ -12,10 +12,10 @@ from parity.report.page import (
     Curves,
     Table,
     Text,
+    as_shown,
     first_notes,
     plain,
     shortened,
-    without_empty_columns,
 )
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _block(block: Block) -> list[str]:
         return [f"{block.label}: {code(block.text)}", ""]
     if not isinstance(block, Table) or not (block.columns or block.is_list):
         return []
-    shown = without_empty_columns(block)
+    shown = as_shown(block)
     align = "".join("lr"[index in shown.numeric] for index in range(len(shown.head)))
     rows = [[cell.text for cell in row] for row in shown.rows]
     lines = [f"**{_text(shown.caption)}**", "", *table(shown.head, rows, align), ""]

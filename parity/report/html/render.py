@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parity.report.page import listed, plain, without_empty_columns
+from parity.report.page import as_shown, listed, plain
 from parity.report.pages.svg import drawn
 from parity.report.sentences import TRIED
 
@@ -60,7 +60,7 @@ def _template() -> Template:
     environment.filters["shown"] = shown
     environment.filters["coded"] = coded
     environment.filters["listed"] = listed
-    environment.filters["filled"] = without_empty_columns
+    environment.filters["as_shown"] = as_shown
     return environment.get_template("template.html")
 
 

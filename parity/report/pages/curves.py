@@ -9,7 +9,6 @@ from functools import partial
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any
 
-from parity.report import page
 from parity.report.page import Cell, Picture, Table
 from parity.report.pages import svg
 from parity.report.pages.svg import figure
@@ -175,7 +174,6 @@ GROUPS = {
     "learning rate": ("learning_rate",),
 }
 DASHES = {"val_loss": (0, (4, 2)), "val_accuracy": (0, (4, 2))}
-MAX_ROWS = 200  # of the table behind a drawing
 
 Histories = Mapping[str, Mapping[str, Sequence[float]]]  # half -> key -> a value an epoch
 
@@ -341,9 +339,9 @@ def _table(name: str, keys: Sequence[str], histories: Histories, names: Mapping[
     return Table(
         caption=f"{name} by epoch",
         head=("epoch", *(f"{names[half]} {key}" for half, key in columns)),
-        rows=tuple(cells[:MAX_ROWS]),
+        rows=tuple(cells),
         numeric=frozenset(range(len(columns) + 1)),
-        notes=page.left_out(len(cells), MAX_ROWS, "epochs"),
+        noun="epochs",
     )
 
 

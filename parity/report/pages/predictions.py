@@ -13,7 +13,7 @@ from parity.ladder.anchored_tolerance import worst_of_anchors
 from parity.ladder.compare import absolute_difference
 from parity.ladder.items import FAIL, Item, Level
 from parity.programs.run_spec import RunSpec
-from parity.report.page import Block, Cell, Picture, Strip, Strips, Table, Text, left_out
+from parity.report.page import Block, Cell, Picture, Strip, Strips, Table, Text
 from parity.report.pages.svg import (
     BAND,
     INK,
@@ -202,7 +202,6 @@ def _disagreement(
 # run with anchors, one for these and one for the free runs.
 
 
-MAX_ROWS = 200
 RUNNING_LOSS = "running loss"
 FROM_STATES = "greatest difference after steps from a recorded state"
 
@@ -270,9 +269,9 @@ def _free_runs(drift: Mapping[str, Any]) -> Picture:
         table=Table(
             caption=f"{what} by step",
             head=("step", "difference"),
-            rows=tuple((Cell(f"{step:,}"), Cell(figure(v))) for step, v in rows[:MAX_ROWS]),
+            rows=tuple((Cell(f"{step:,}"), Cell(figure(v))) for step, v in rows),
             numeric=frozenset({0, 1}),
-            notes=left_out(len(rows), MAX_ROWS, "steps"),
+            noun="steps",
         ),
     )
 
@@ -351,8 +350,8 @@ def _picture(
         table=Table(
             caption=f"{what} by step",
             head=("step", "item", "worst", "allowed"),
-            rows=tuple(rows[:MAX_ROWS]),
+            rows=tuple(rows),
             numeric=frozenset({0, 2, 3}),
-            notes=left_out(len(rows), MAX_ROWS, "steps"),
+            noun="steps",
         ),
     )

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from parity.report import page
 from parity.report.page import (
-    FAIL,
-    PASS,
-    WARN,
     Cell,
     Column,
     Picture,
@@ -62,9 +59,10 @@ if TYPE_CHECKING:
 
 ROW = 0.27  # inches of a row
 MAX_NAME = 26  # letters of a name beside the axis
+MAX_DOTS = 2000  # of a drawing of all seeds; of 18 scenarios, 55 seeds of each half
+MAX_DRAWN = 100  # rows of a drawing; the tables have more
 COLORS = {"equivalent": GOOD, "different": BAD, "inconclusive": INK}
 LONG_REASONS = {DIVERGED: "a run diverged", MARGIN: "near the margin"}
-LOOKS_OF_MARGINS = {"equivalent": PASS, "different": FAIL, "inconclusive": WARN}
 
 Groups = Mapping[str, Mapping[str, Sequence[float]]]  # scenario -> half -> a value a seed
 
@@ -79,47 +77,69 @@ def seeds_picture(name: str, what: str, groups: Groups) -> Picture:
     """
 
     def paint(figure: Figure) -> None:
-        axes = _rows(figure, list(groups))
+        axes = _rows(figure, list(shown))
         for half, color in HALF_COLORS.items():
             side = 0.17 if half == "keras" else -0.17
             label: str | None = NAMES[half]
-            for row, values in enumerate(groups.values()):
-                points = np.sort(np.array(values.get(half, ()), float))
-                points = points[np.isfinite(points)]
+            for row, values in enumerate(shown.values()):
+                points = _known(values, half)
                 if not points.size:
                     continue
-                height = np.full(points.size, -row + side)
-                axes.plot(points, height, "o", ms=3.5, color=color, alpha=0.5, mew=0, label=label)
+                some = np.sort(points)[_spread(points.size, most)]
+                height = np.full(some.size, -row + side)
+                axes.plot(some, height, "o", ms=3.5, color=color, alpha=0.5, mew=0, label=label)
                 label = None  # once is enough
                 middle = float(np.median(points))
                 axes.plot([middle] * 2, [-row + side - 0.15, -row + side + 0.15], color=color, lw=2)
         axes.set_xlabel(what)
         legend(axes)
 
+    shown = dict([*groups.items()][:MAX_DRAWN])
+    most = MAX_DOTS // (2 * len(shown))
+    longest = max(len(values) for halves in shown.values() for values in halves.values())
     rows = []
     for scenario, values in groups.items():
         cells = [Cell(scenario)]
         for half in HALF_COLORS:
-            known = np.array(values.get(half, ()), float)
-            known = known[np.isfinite(known)]
-            if known.size:
-                quartiles = np.percentile(known, [25, 50, 75])
-                cells += [Cell(str(known.size)), *(Cell(f"{value:.4g}") for value in quartiles)]
-            else:
-                cells += [Cell("0"), Cell(""), Cell(""), Cell("")]
+            known = _known(values, half)
+            quartiles = np.percentile(known, [25, 50, 75]) if known.size else ()
+            texts = [f"{value:.4g}" for value in quartiles] or [""] * 3
+            cells += map(Cell, (str(known.size), *texts))
         rows.append(tuple(cells))
-    head = ["scenario"]
-    for half in HALF_COLORS:
-        head += [f"{NAMES[half]} seeds", "q1", "median", "q3"]
+    columns = [(f"{NAMES[half]} seeds", "q1", "median", "q3") for half in HALF_COLORS]
+    head = ("scenario", *chain(*columns))
     return Picture(
         name=name,
-        height=_height(len(groups)),
+        height=_height(len(shown)),
         paint=paint,
-        caption=f"{capital(what)} of every run: each point is a seed, the mark is the median.",
+        caption=f"{capital(what)} of every run: each point is a seed, the mark is the median."
+        + (
+            f" Of more than {most} seeds, {most} are drawn, evenly from the lowest to the highest."
+            if longest > most
+            else ""
+        )
+        + _undrawn(groups),
         description=f"{what} of every seed in both halves, {len(groups)} scenarios; the table "
         "below has the quartiles.",
-        table=Table(f"{what} over the seeds", tuple(head), tuple(rows), frozenset(range(1, 9))),
+        table=Table(f"{what} over the seeds", head, tuple(rows), frozenset(range(1, 9))),
     )
+
+
+def _undrawn(rows: Collection[Any]) -> str:
+    """Returns the sentence of a drawing that has not all rows."""
+    return (
+        f" The first {MAX_DRAWN} of {len(rows):,} rows are drawn." if len(rows) > MAX_DRAWN else ""
+    )
+
+
+def _known(values: Mapping[str, Sequence[float]], half: str) -> np.ndarray:
+    """Returns the values of a half that are finite."""
+    return np.array([value for value in values.get(half, ()) if math.isfinite(value)])
+
+
+def _spread(number: int, most: int) -> np.ndarray:
+    """Returns at most `most` of so many places, evenly spread, the first and the last included."""
+    return np.unique(np.linspace(0, number - 1, min(number, most)).round().astype(int))
 
 
 def margin_picture(name: str, what: str, comparisons: Sequence[EquivalenceRow]) -> Picture:
@@ -130,10 +150,13 @@ def margin_picture(name: str, what: str, comparisons: Sequence[EquivalenceRow]) 
         what: name of the quantity on the axis.
         comparisons: comparisons of this quantity.
     """
+    shown = (
+        _different_first(comparisons)[:MAX_DRAWN] if len(comparisons) > MAX_DRAWN else comparisons
+    )
 
     def paint(figure: Figure) -> None:
-        axes = _rows(figure, [row.scenario for row in comparisons])
-        for place, row in enumerate(comparisons):
+        axes = _rows(figure, [row.scenario for row in shown])
+        for place, row in enumerate(shown):
             found, y = row.equivalence, -place
             axes.fill_betweenx(
                 [y - 0.36, y + 0.36], -found.margin, found.margin, color=BAND, alpha=0.22, lw=0,
@@ -151,19 +174,22 @@ def margin_picture(name: str, what: str, comparisons: Sequence[EquivalenceRow]) 
     counted = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     return Picture(
         name=name,
-        height=_height(len(comparisons)),
+        height=_height(len(shown)),
         paint=paint,
         caption=f"{capital(what)}: mean difference over the seeds with its interval, and the "
-        f"margin that was fixed in advance: {counted}.",
+        f"margin that was fixed in advance: {counted}." + _undrawn(comparisons),
         description=f"{what}: {counted}; the table of comparisons has the numbers.",
     )
+
+
+def _different_first(comparisons: Sequence[EquivalenceRow]) -> list[EquivalenceRow]:
+    return sorted(comparisons, key=lambda row: row.verdict != "different")
 
 
 def comparison_table(comparisons: Sequence[EquivalenceRow]) -> Table | Text:
     """Returns all comparisons with their numbers, those that differ first."""
     if not comparisons:
         return Text("no comparison: it needs two seeds whose two runs have trained")
-    ordered = sorted(comparisons, key=lambda row: row.verdict != "different")
     head = (
         "scenario", "quantity", "verdict", "Keras", "PyTorch", "difference", "90 % interval",
         "margin", "p of equivalence", "p of a difference", "power", "n", "left out", "n needed",
@@ -171,7 +197,7 @@ def comparison_table(comparisons: Sequence[EquivalenceRow]) -> Table | Text:
     return Table(
         caption="Every comparison: PyTorch minus Keras over the seeds that both have",
         head=head,
-        rows=tuple(map(_row, ordered)),
+        rows=tuple(map(_row, _different_first(comparisons))),
         numeric=frozenset(range(3, 14)),
         legend=tuple(_legend(comparisons)),
         columns=(
@@ -201,7 +227,7 @@ def _row(row: EquivalenceRow) -> tuple[Cell, ...]:
     return (
         Cell(row.scenario, short=name),
         Cell(row.quantity, short=quantity),
-        Cell(verdict, LOOKS_OF_MARGINS[row.verdict], short=short),
+        Cell(verdict, LOOKS[row.verdict], short=short),
         Cell(f"{row.keras:.4g}"),
         Cell(f"{row.torch:.4g}"),
         Cell(f"{changes[0]:+.3g}", short=f"{middle:>7}{' '.join(ends):>14}"),
@@ -290,7 +316,10 @@ def seed_pictures(name: str, scenario: str, runs: Runs, num_seeds: int) -> list[
     """
     pictures = []
     for choice in KEYS:
-        key = next((k for k in choice if any(h.get(k) for h in _all(runs))), None)
+        key = next(
+            (k for k in choice if any(h.get(k) for seeds in runs.values() for h in seeds.values())),
+            None,
+        )
         if key is None:
             continue
         curves = {
@@ -299,10 +328,6 @@ def seed_pictures(name: str, scenario: str, runs: Runs, num_seeds: int) -> list[
         }
         pictures.append(_picture(f"{name}-{choice[1]}", scenario, key, curves, num_seeds))
     return pictures
-
-
-def _all(runs: Runs) -> list[History]:
-    return [history for seeds in runs.values() for history in seeds.values()]
 
 
 def _picture(name: str, scenario: str, key: str, curves: Curves, num_seeds: int) -> Picture:
@@ -360,9 +385,7 @@ def _paint(
 
 def _line(axes: Axes, values: Sequence[float], low: float, **style: Any) -> None:
     """Draws a run; a value that cannot be drawn leaves a gap."""
-    epochs = np.arange(1, len(values) + 1)
-    if len(values) > MAX_POINTS:
-        epochs = np.unique(np.linspace(1, len(values), MAX_POINTS).round().astype(int))
+    epochs = 1 + _spread(len(values), MAX_POINTS)
     shown = [float(values[int(epoch) - 1]) for epoch in epochs]
     heights = [max(value, low) if can_be_drawn(value) else math.nan for value in shown]
     axes.plot(epochs, heights, marker="." if len(values) == 1 else None, **style)
@@ -471,12 +494,11 @@ def missing_runs(result: SweepResult) -> list[page.Note]:
         found.append(f"seed {row['seed']} {row['half']}")
     notes = []
     for (scenario, reason), (first, *others) in groups.items():
-        more = f", and {len(others)} more likewise" if others else ""
-        why = (page.Fact("", reason),)
-        notes.append(page.Note("missing", f"{scenario} {first}{more}", why, page.FAIL))
+        what = f"{scenario} {first}" + (f", and {len(others)} more likewise" if others else "")
+        notes.append(page.Note("missing", what, (page.Fact("", reason),), page.FAIL))
     left = sum(len(runs) for runs in [*groups.values()][MAX_FAILURES:])
-    rest = page.Note("missing", f"{left} more runs", look=page.FAIL)
-    return [*notes[:MAX_FAILURES], *([rest] if left else [])]
+    rest = [page.Note("missing", f"{left} more runs", look=page.FAIL)]
+    return notes[:MAX_FAILURES] + (rest if left else [])
 
 
 def _suite(result: SweepResult) -> page.Suite:
@@ -489,10 +511,12 @@ def _suite(result: SweepResult) -> page.Suite:
         first, *lines = str(row["reason"]).split("\n")
         name, group = f"seed {row['seed']} {row['half']}", str(row["scenario"])
         cases.append(page.Case(name, group, "error", "missing", first, (first, *lines)))
-    properties = {"verdict": result.verdict, "mode": result.mode, "margins": margins_text(result)}
-    details = {**properties, "runs": result.num_runs}
-    verdict, text = result.verdict, sentence(result)
-    return page.Suite("sweep", result.mode, verdict, text, tuple(cases), details)
+    mode, verdict = result.mode, result.verdict
+    details = {
+        **{"verdict": verdict, "mode": mode},
+        **{"margins": margins_text(result), "runs": result.num_runs},
+    }
+    return page.Suite("sweep", mode, verdict, sentence(result), tuple(cases), details)
 
 
 def _verdict_case(row: ScenarioVerdicts) -> page.Case:
@@ -619,13 +643,6 @@ def _collapses(rows: tuple[Collapses, ...]) -> list[page.Block]:
         "scenario", "verdict", "Keras", "PyTorch", "Keras diverged", "PyTorch diverged",
         "interval", "margin", "p of a difference",
     )  # fmt: skip
-    columns = [
-        (0, "scenario", 24),
-        (2, "keras", 10),
-        (3, "torch", 10),
-        (4, "div", 5),
-        (5, "div", 5),
-    ]
     return [
         page.Table(
             caption="Runs that did not train",
@@ -633,7 +650,14 @@ def _collapses(rows: tuple[Collapses, ...]) -> list[page.Block]:
             rows=table,
             numeric=frozenset(range(2, 9)),
             notes=("the comparisons are of seeds whose two runs trained",),
-            columns=tuple(page.Column(*column) for column in (*columns, (1, "", 0))),
+            columns=(
+                Column(0, "scenario", 24),
+                Column(2, "keras", 10),
+                Column(3, "torch", 10),
+                Column(4, "div", 5),
+                Column(5, "div", 5),
+                Column(1, "", 0),
+            ),
         )
     ]
 

@@ -13,14 +13,14 @@ from parity.sweeps.pairs import (
     p_of_sums,
     p_of_swapped_counts,
     p_of_swapped_means,
-    signs,
     step_down,
+    swapped_sums,
 )
 
 
 @each_row("num_seeds", [1, 2, 5, 13])
 def test_few_seeds_have_every_choice_once_and_what_was_observed_first(num_seeds):
-    found = signs(num_seeds)
+    found = swapped_sums(np.eye(num_seeds))
     assert sorted(map(tuple, found)) == sorted(itertools.product([-1, 1], repeat=num_seeds))
     assert (found[0] == 1).all()
 
@@ -29,7 +29,7 @@ def test_many_seeds_have_a_sample_that_is_the_same_each_time_and_holds_what_was_
     # Of the same seed in every version: a sweep has one result.
     bits = np.random.default_rng(0).integers(0, 2, (2**13, 14))
     bits[0] = 0
-    np.testing.assert_array_equal(signs(14), 1 - 2 * bits)
+    np.testing.assert_array_equal(swapped_sums(np.eye(14)), 1 - 2 * bits)
 
 
 @each_row("n", [2, 3, 5, 8])
@@ -93,7 +93,7 @@ def test_swapped_means_have_the_p_of_student_for_each_choice():
     d = np.random.default_rng(1).normal(0.3, 1, (5, 2))
     d[3, 1] = np.nan  # a seed that the second test lacks
     found = p_of_swapped_means(d, None)
-    for row, choice in zip(found, signs(5)[..., None], strict=True):
+    for row, choice in zip(found, swapped_sums(np.eye(5))[..., None], strict=True):
         expected = stats.ttest_1samp(d * choice, 0, nan_policy="omit").pvalue
         assert row == pytest.approx(np.asarray(expected), rel=1e-9)
 
@@ -102,7 +102,7 @@ def test_swapped_means_beyond_a_margin_count_on_either_side():
     d = np.random.default_rng(2).normal(0.3, 1, (4, 2))
     margins = np.array([0.5, 2.0])
     found = p_of_swapped_means(d, margins)
-    for row, choice in zip(found, signs(4)[..., None], strict=True):
+    for row, choice in zip(found, swapped_sums(np.eye(4))[..., None], strict=True):
         sides = [
             stats.ttest_1samp(choice * (side * d - margins), 0, alternative="greater").pvalue
             for side in (1, -1)
