@@ -59,7 +59,8 @@ def left_to_loop(
 
 def _is_of_averages(level: Level) -> bool:
     """Whether averages alone differ, which a loop may keep."""
-    return all(item.agrees or item.name.endswith(f".{AVERAGE}") for item in level.items)
+    differing = [item.name for item in level.items if not item.agrees]
+    return bool(differing) and all(name.endswith(f".{AVERAGE}") for name in differing)
 
 
 def loop_left_open(levels: Sequence[Level]) -> Iterator[dict[str, str]]:

@@ -3,6 +3,7 @@
 import numpy as np
 from rows import each_row
 
+from parity.ladder.compare import compare_exact
 from parity.ladder.items import FAIL, PASS, SKIPPED, Level
 from parity.ladder.own_loop import (
     BATCH_OF_STEP,
@@ -10,6 +11,8 @@ from parity.ladder.own_loop import (
     MODE_OF_STEP,
     OPTIMIZER_STEPS,
     OWN_LOOP,
+    PASSES,
+    PASSES_OF_BATCH,
     PERIOD,
     STEPS_OF_BATCH,
     TRAINING,
@@ -29,8 +32,9 @@ class Trace(dict):
         self.facts = {"epoch_ends": [4, 8, 12], **facts}
 
 
-def items_of(batches, steps, period=1, modes=()):
+def items_of(batches, steps, period=1, modes=(), passes=None):
     arrays = {BATCHES: batches, OPTIMIZER_STEPS: steps, PERIOD: period}
+    arrays |= {} if passes is None else {PASSES: passes}
     arrays[TRAINING] = [place not in modes for place in range(12)]
     return {item.name: item for item in of_loop(Trace(arrays))}
 
@@ -60,6 +64,9 @@ ONES, TWOS, EVERY_SECOND = [1] * 12, [2] * 12, [0, 1] * 6
         # The last batch of each epoch twice is a habit, but none of Keras's.
         (IN_ORDER, [1, 1, 1, 2] * 3, {}, STEPS_OF_BATCH, (1, 2, 0, 4)),
         (IN_ORDER, ONES, {"modes": (5, 6)}, MODE_OF_STEP, (1, 0, 1, 6)),
+        # Statistics are moved by each pass in train mode.
+        (IN_ORDER, ONES, {"passes": TWOS}, None, None),
+        (IN_ORDER, ONES, {"passes": put(ONES, 9, 2)}, PASSES_OF_BATCH, (1, 2, 2, 10)),
     ],
 )
 def test_another_batch_and_another_number_of_steps_are_told_at_the_first_place(
@@ -78,6 +85,17 @@ def test_a_port_without_a_loop_has_nothing_of_it():
 
 STATUSES = {"forward": FAIL, "optimizer": FAIL, "trajectory": PASS, "schedule": FAIL}
 LEVELS = [Level(name, status, "measured") for name, status in STATUSES.items()]
+
+
+@each_row(
+    "names, status",
+    [(["dense.kernel.average"], SKIPPED), (["dense.kernel", "dense.kernel.average"], FAIL)],
+)
+def test_averages_that_plain_steps_lack_are_left_to_a_loop(names, status):
+    items = tuple(compare_exact(name, 1, 2) for name in names)
+    levels = [Level("optimizer", FAIL, "measured", items)]
+    port = Trace({}, given={"train_epoch": True, "scheduler": True})
+    assert [level.status for level in left_to_loop(levels, port, ())] == [status]
 
 
 @each_row(

@@ -98,6 +98,13 @@ def test_values_are_spread_evenly_from_the_first_to_the_last(most, expected):
     assert spread(range(10), most) == expected
 
 
+def test_half_of_the_values_are_in_front_of_steps_that_move_weights():
+    # 3, 7, 11, 15 and 19 end a period of four.
+    assert spread(range(20), 4, 4) == [0, 3, 19]
+    assert spread(range(20), 8, 4) == [0, 3, 6, 7, 13, 15, 19]
+    assert spread([0, 4, 8], 2, 4) == [0]
+
+
 @each_row(
     ("dtype", "num_steps", "expected"),
     [

@@ -272,3 +272,39 @@ def test_a_loop_may_ask_for_the_number_of_its_batches():
     trained(lambda net, optimizer, batches: numbers.append(len(batches)))
     trained(lambda net, optimizer, batches: numbers.append(len(batches)), steps_per_epoch=2)
     assert numbers == [3, 3, 2, 2]
+
+
+def test_a_scheduler_that_the_loop_has_stepped_is_not_stepped_by_the_trainer():
+    def rates(steps_at):
+        net, epochs = Net(), iter(range(4))
+        optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
+        halving = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+
+        def loop(batches):
+            plain(net, optimizer, batches)
+            if next(epochs) in steps_at:
+                halving.step()
+            return {"loss": 0.0}
+
+        port = Port(net, nn.MSELoss(), optimizer, scheduler=halving, train_epoch=loop)
+        history = Trainer(port).fit(X * 0, Y * 0, batch_size=4, epochs=4).history
+        return history["learning_rate"]
+
+    # Those at the end of each epoch, before the trainer steps.
+    assert rates(()) == [1.0, 0.5, 0.25, 0.125]
+    assert rates((0, 1, 2, 3)) == [0.5, 0.25, 0.125, 0.0625]
+    assert rates((0, 2)) == [0.5, 0.5, 0.25, 0.25]  # one that the loop forgets stays forgotten
+
+
+def test_an_optimizer_that_wraps_one_of_torch_stands_for_it():
+    class Wrapping(torch.optim.Optimizer):
+        def __init__(self, inner):
+            self.inner = inner
+
+        def step(self, closure=None):
+            self.inner.step(closure)
+
+    net = Net()
+    inner = torch.optim.SGD(net.parameters(), lr=0.1)
+    assert Port(net, optimizer=Wrapping(inner)).optimizer is inner
+    assert Port(net, optimizer=inner).optimizer is inner

@@ -87,3 +87,17 @@ def test_other_casts_are_made():
         assert torch.sum(SINGLE, dtype=torch.float32).dtype == torch.float32
         assert torch.tensor([0.5], dtype=torch.float64).to("cpu").dtype == torch.float64
     assert found == []
+
+
+def test_a_grad_scaler_computes_in_its_own_dtype():
+    net = nn.Linear(3, 2).double()
+    optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    before = net.bias.detach().clone()
+    with without_casts("float64") as found:
+        scaler.scale(net(torch.ones(1, 3, dtype=torch.float64)).sum()).backward()
+        scaler.unscale_(optimizer)
+        scaler.step(optimizer)
+        scaler.update()
+    torch.testing.assert_close(net.bias.detach(), before - 1)
+    assert found == []

@@ -9,9 +9,9 @@ from rows import each_row
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from parity.halves.torch.port.carried import PAIRING, Carried
-from parity.halves.torch.program.elsewhere import Elsewhere
 from parity.halves.torch.kept import reached
+from parity.halves.torch.port.carried import PAIRING, Carried
+from parity.halves.torch.program.elsewhere import SUMS, Elsewhere
 from torch_impl import Port
 from torch_impl.layouts import variables
 
@@ -125,3 +125,30 @@ def test_the_weights_that_are_trained_are_no_average():
     carried = [Carried(f"dense.{v.name}", v, PAIRING) for v in variables(module)]
     found = Elsewhere(SimpleNamespace(carried=carried), port)
     assert found.find(AVERAGE, [], RATE, reached(port)) == set()
+
+
+@each_row(
+    "share, period, is_found",
+    [(1.0, 2, True), (0.5, 2, True), (0.25, 4, True), (1.0, 4, True), (0.0, 4, False)],
+)
+def test_sums_of_gradients_are_set_as_the_loop_adds_them_up(share, period, is_found):
+    found, within = elsewhere()
+    found = Elsewhere(found._port, found._built, period)
+    module, sums = within.modules[0], {SUMS: AVERAGE["average"]}
+    for parameter, value in zip(module.parameters(), tensors(share * 1.001), strict=True):
+        parameter.grad = value
+    assert found.find(sums, [], RATE, within) == ({SUMS} if is_found else set())
+    module.zero_grad()
+    found.set({SUMS: {name: value * 3 for name, value in AVERAGE["average"].items()}}, RATE)
+    if is_found:
+        torch.testing.assert_close(module.bias.grad, tensors(3 * share)[1])
+    else:
+        assert module.bias.grad is None
+    assert found.read(RATE) == {}
+
+
+def test_zeros_need_not_be_found():
+    found, within = elsewhere()
+    zeros = {"momentum": {name: 0 * value for name, value in AVERAGE["average"].items()}}
+    assert found.find(zeros, [], RATE, within) == {"momentum"}
+    assert found.find(zeros, ["momentum"], RATE, within) == set()
