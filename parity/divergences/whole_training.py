@@ -21,8 +21,7 @@ from parity.ladder.comparers.decisions import (
 )
 from parity.ladder.comparers.flow import IMAGES, SAMPLES, SUMS
 from parity.ladder.own_loop import BATCH_OF_STEP, MODE_OF_STEP, PASSES_OF_BATCH, STEPS_OF_BATCH
-from parity.traces.anchors import MOVED, NUM_STEPS, TRIED
-from parity.traces.training_recorder import LAST_STEP
+from parity.traces.anchors import LAST_STEP, MOVED, NUM_STEPS, TRIED
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item

@@ -84,13 +84,13 @@ def of_loop(torch: PortTrace) -> Iterator[Item]:
     expected = np.concatenate([[], *map(np.arange, np.diff([0, *ends]))]).astype(int)
     wrong = np.flatnonzero((found != UNKNOWN) & (found != expected[: len(found)]))
     yield _item(BATCH_OF_STEP, expected + 1, found + 1, wrong, ends)
+    modes = torch[TRAINING][:number]
+    yield _item(MODE_OF_STEP, np.ones_like(modes), modes, np.flatnonzero(~modes), ends)
     for name, key in ((STEPS_OF_BATCH, OPTIMIZER_STEPS), (PASSES_OF_BATCH, PASSES)):
         if key in torch:
             counts = torch[key][:number]
             usual = _habit(counts, int(torch[PERIOD]))
-            yield _item(name, usual, counts, np.flatnonzero(counts != usual), ends)
-    modes = torch[TRAINING][:number]
-    yield _item(MODE_OF_STEP, np.ones_like(modes), modes, np.flatnonzero(~modes), ends)
+            yield _item(name, usual, counts, np.flatnonzero((counts != usual) & modes), ends)
 
 
 def _item(

@@ -137,6 +137,30 @@ def spread(values: Sequence[int], most: int, period: int = 1) -> list[int]:
     return [values[round(n * (len(values) - 1) / max(1, most - 1))] for n in range(most)]
 
 
+LAST_STEP, OTHERS = "those after the last step", "others"
+_SAME = 1e-6  # relative: an average may be kept in another dtype than the weights
+
+
+def ends_as(num_changed: int, weights: Weights, slots: Mapping[str, Weights]) -> str:
+    """Returns what the weights are that a training ends with.
+
+    Args:
+        num_changed: numbers that are not those after the last step.
+        weights: at the end.
+        slots: of the optimizer at the end: slot -> weight -> value.
+
+    Returns:
+        LAST_STEP, the name of the slot that they all are, or OTHERS, such as those of an epoch.
+    """
+    if not num_changed:
+        return LAST_STEP
+    for slot, values in slots.items():
+        pairs = [(value, weights[name]) for name, value in values.items() if name in weights]
+        if pairs and all(np.allclose(a, b, rtol=_SAME, atol=0.0) for a, b in pairs):
+            return slot
+    return OTHERS
+
+
 # --------------------------------------------------------------------------------------------------
 #
 # The smallest possible change of a state: each number in it moves by one unit in the last place.

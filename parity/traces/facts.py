@@ -250,7 +250,7 @@ class TrainingFacts(TypedDict):
     `epoch_ends`: number of steps after each epoch. `anchors`: steps before which the state was
     recorded; `anchors_measured` and `anchors_with_constants`: those from which rounding and
     constants were measured. `ends_as`: what the final weights are, see
-    `parity.traces.training_recorder.ends_as`.
+    `parity.traces.anchors.ends_as`.
     """
 
     first_losses: dict[str, float]

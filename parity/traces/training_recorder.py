@@ -48,30 +48,6 @@ def loss_of(logs: Mapping[str, float]) -> float:
     return float(logs["loss" if "loss" in logs else min(logs)])
 
 
-LAST_STEP, OTHERS = "those after the last step", "others"
-_SAME = 1e-6  # relative: an average may be kept in another dtype than the weights
-
-
-def ends_as(num_changed: int, weights: Weights, slots: Mapping[str, Weights]) -> str:
-    """Returns what the weights are that a training ends with.
-
-    Args:
-        num_changed: numbers that are not those after the last step.
-        weights: at the end.
-        slots: of the optimizer at the end: slot -> weight -> value.
-
-    Returns:
-        LAST_STEP, the name of the slot that they all are, or OTHERS, such as those of an epoch.
-    """
-    if not num_changed:
-        return LAST_STEP
-    for slot, values in slots.items():
-        pairs = [(value, weights[name]) for name, value in values.items() if name in weights]
-        if pairs and all(np.allclose(a, b, rtol=_SAME, atol=0.0) for a, b in pairs):
-            return slot
-    return OTHERS
-
-
 class TrainingRecorder:
     """Writes a training into a trace.
 

@@ -35,8 +35,7 @@ from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.items import ROUNDINGS, Item, Outcome, judged, skipped
 from parity.ladder.own_loop import of_loop
 from parity.ladder.rounding import EXACT, NOISE_FACTOR
-from parity.traces.anchors import NUM_STEPS
-from parity.traces.training_recorder import LAST_STEP, OTHERS
+from parity.traces.anchors import LAST_STEP, NUM_STEPS, OTHERS
 
 if TYPE_CHECKING:
     from parity.traces.trace import KerasTrace, PortTrace, Trace

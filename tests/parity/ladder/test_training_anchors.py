@@ -10,7 +10,7 @@ from parity.ladder.anchored_tolerance import MOST
 from parity.ladder.comparers.decisions import from_states
 from parity.ladder.items import FAIL, PASS, SKIPPED
 from parity.ladder.rounding import NOISE_FACTOR
-from parity.traces.training_recorder import LAST_STEP, OTHERS
+from parity.traces.anchors import LAST_STEP, OTHERS
 
 BETWEEN = "weights and slots changed between two steps"
 MOMENTUM = f"slots/2/momentum/{KERNEL}"

@@ -259,7 +259,7 @@ def test_a_bundle_that_is_refused_leaves_no_folder(no_children, tmp_path):
 def test_a_device_that_torch_has_not_is_told(tmp_path):
     bundle = check_pairs.recorded().pack(tmp_path / "whole.parity")
     torch = CheckSpec(torch=OWN + "torch_net", against=str(bundle), folder=str(SUPPORT))
-    with pytest.raises(RunError, match="device='cuda:99': torch sees "):
+    with pytest.raises(InputError, match="device='cuda:99': torch sees "):
         check_all([torch.replace(device="cuda:99")], CheckOptions())
 
 

@@ -53,7 +53,7 @@ def test_gradients_that_are_added_up_anew_in_each_epoch_are_another_training(fou
     [
         ("not_applied", "weights that the training ends with", 18, "F14"),
         ("too_early", "weights and slots changed between two steps", 12, "I4"),
-        ("other_average", "average of dense_1.kernel", 1, None),
+        ("other_average", "average of dense_1.kernel", 1, "I4"),
         ("no_cut", "learning_rate", 13, "G12"),
     ],
 )

@@ -43,11 +43,12 @@ from parity.traces.anchors import (
     SIZE,
     Anchor,
     AnchorPlan,
+    ends_as,
     perturbed_state,
     spread,
 )
 from parity.traces.trace import KerasWriter
-from parity.traces.training_recorder import AnchoredSteps, ends_as, is_recorded_step, moved
+from parity.traces.training_recorder import AnchoredSteps, is_recorded_step, moved
 
 
 class _Needed(Written):

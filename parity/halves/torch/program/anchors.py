@@ -27,10 +27,10 @@ from parity.halves.torch.program.masks import Masks, mask_states
 from parity.halves.torch.program.stepper import Runner
 from parity.ladder.compare import relative_differences
 from parity.traces.anchor_folder import AnchorFolder
-from parity.traces.anchors import FLOAT32, MOVED, TRIED, Anchor, AnchorPlan
+from parity.traces.anchors import FLOAT32, MOVED, TRIED, Anchor, AnchorPlan, ends_as
 from parity.traces.facts import known
 from parity.traces.trace import PortWriter
-from parity.traces.training_recorder import AnchoredSteps, ends_as, moved
+from parity.traces.training_recorder import AnchoredSteps, moved
 from torch_impl.port import Port
 from torch_impl.trainer import Batch, Callback
 
