@@ -87,10 +87,10 @@ def of_loop(torch: PortTrace) -> Iterator[Item]:
     modes = torch[TRAINING][:number]
     yield _item(MODE_OF_STEP, np.ones_like(modes), modes, np.flatnonzero(~modes), ends)
     for name, key in ((STEPS_OF_BATCH, OPTIMIZER_STEPS), (PASSES_OF_BATCH, PASSES)):
-        if key in torch:
+        if key in torch and (key != PASSES or modes.all()):
             counts = torch[key][:number]
             usual = _habit(counts, int(torch[PERIOD]))
-            yield _item(name, usual, counts, np.flatnonzero((counts != usual) & modes), ends)
+            yield _item(name, usual, counts, np.flatnonzero(counts != usual), ends)
 
 
 def _item(
