@@ -94,6 +94,7 @@ class Anchors(Callback):
         self._slots: Mapping[str, Any] = {}  # of the anchor, that are known to be in the optimizer
         self._rate = 0.0  # of the step before the anchor
         self._tried_in: set[bool] = set()
+        self._is_inside = False  # the present step, of its epoch
         self._num_plain = 0  # states from which plain steps were made beside those of a loop
         self.are_made = False
         self.wall_s = 0.0
@@ -101,6 +102,7 @@ class Anchors(Callback):
     def on_train_batch_begin(self, step: int) -> None:
         """Makes the steps from an anchor that is in front of the next step of the training."""
         started = time.perf_counter()
+        self._is_inside = step > 0
         self._before_step()
         self.wall_s += time.perf_counter() - started
 
@@ -205,7 +207,7 @@ class Anchors(Callback):
             by = moved(anchor.weights, self._port.weights())
             self._writer.put_all(f"anchored/{anchor.step}/{FLOAT32}", by)
 
-        self._runner("float32").steps(anchor, 1, keep)
+        self._runner("float32").steps(anchor, 1, keep, self._loading(anchor))
 
     def _exact(self, anchor: Anchor, *, is_whole: bool) -> AnchoredSteps:
         """Makes all steps in float64, or, if the slots are not known, evaluates alone."""
@@ -241,9 +243,15 @@ class Anchors(Callback):
                 slots = slots_of(self._port, rate) | self._elsewhere.read(rate)
                 made.keep_state(self._port.weights(), slots)
 
-        runner = self._runner("float64")
-        make = runner.plain_steps if plainly else runner.steps
-        made.keep_running(make(anchor, len(anchor.rates), keep))
+        runner, number = self._runner("float64"), len(anchor.rates)
+        if plainly:
+            made.keep_running(runner.plain_steps(anchor, number, keep))
+        else:
+            made.keep_running(runner.steps(anchor, number, keep, self._loading(anchor)))
+
+    def _loading(self, anchor: Anchor) -> Callable[[], None]:
+        """Returns what loads a state inside of an epoch once more, behind what begins one."""
+        return (lambda: self._load(anchor)) if self._is_inside else (lambda: None)
 
     def _step_plainly(self, anchor: Anchor, made: AnchoredSteps) -> None:
         """Notes whether the loop makes what plain steps make, of which the probes tell."""

@@ -201,7 +201,9 @@ class Runner:
         self._has_weights = self._fit["class_weight"] is None or "train_batches" in nests
         self._validation: list[Batch] | None = None
 
-    def steps(self, anchor: Anchor, number: int, keep: Keep) -> dict[str, float]:
+    def steps(
+        self, anchor: Anchor, number: int, keep: Keep, load: Callable[[], None] = lambda: None
+    ) -> dict[str, float]:
         """Makes the first steps from an anchor, with its rates; returns the numbers of all of them.
 
         A loop of the port's own makes all steps, since an epoch of one batch may be too short.
@@ -210,10 +212,12 @@ class Runner:
             anchor: the port is in this state.
             number: of steps after which `keep` is called.
             keep: called after each of them.
+            load: called where a loop of the port's own asks for the first batch: what it does
+                before that belongs to the beginning of an epoch.
         """
         if self._built.train_epoch is not None:
             batches = [self._batch(nest) for nest in anchor.batches]
-            return self._steps_of_loop(batches, anchor.rates, number, lambda: keep(None, {}))
+            return self._steps_of_loop(batches, anchor.rates, number, lambda: keep(None, {}), load)
         return self.plain_steps(anchor, number, keep)
 
     def plain_steps(self, anchor: Anchor, number: int, keep: Keep) -> dict[str, float]:
@@ -229,12 +233,19 @@ class Runner:
         return dict(stepper.measures)
 
     def _steps_of_loop(
-        self, batches: Sequence[Batch], rates: np.ndarray, number: int, keep: Callable[[], None]
+        self,
+        batches: Sequence[Batch],
+        rates: np.ndarray,
+        number: int,
+        keep: Callable[[], None],
+        load: Callable[[], None],
     ) -> dict[str, float]:
         """Lets the loop of the port make steps, in the modes in which it has left the module."""
         built, rate, self.was_training = self._built, ExitStack(), True
 
         def begin(step: int) -> None:
+            if not step:
+                load()
             self.was_training &= built.module.training
             rate.enter_context(self._given_rate(float(rates[step])))
 
