@@ -40,8 +40,12 @@ def test_all_parts_together_import_nothing_of_ours_and_please_ruff(tmp_path):
     assert imported_by(source) <= ALLOWED
     assert "type: ignore" not in source
     (tmp_path / "all_parts.py").write_text(source, encoding="utf-8")
-    for arguments in (("check", "--extend-select", "E501,UP,B,I"), ("format", "--check")):
-        command = [sys.executable, "-m", "ruff", *arguments, "--isolated", str(tmp_path)]
+    assert_pleases_ruff(tmp_path, "E501,UP,B,I")
+
+
+def assert_pleases_ruff(folder, rules):
+    for arguments in (("check", "--extend-select", rules), ("format", "--check")):
+        command = [sys.executable, "-m", "ruff", *arguments, "--isolated", str(folder)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -99,10 +103,7 @@ def test_a_loop_has_only_what_a_program_needs_and_pleases_ruff(has, tmp_path):
     assert "#:" not in body
     source = f"{imported(imports)}\n\n{body}\n"
     (tmp_path / "loop.py").write_text(source, encoding="utf-8")
-    for arguments in (("check", "--extend-select", "E501,UP,B"), ("format", "--check")):
-        command = [sys.executable, "-m", "ruff", *arguments, "--isolated", str(tmp_path)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+    assert_pleases_ruff(tmp_path, "E501,UP,B")
 
 
 @each_row("has", [(), ("seeded",)], ids=["each epoch", "once"])

@@ -146,13 +146,11 @@ def test_written_modules_and_the_twin_compute_what_keras_does_with_them(name, tm
     fill_arrays(module, program)
     module.double().eval()
     plain, _ = written_plain(found.model, tmp_path, module)
-    for each in (module, plain.eval()):
-        (ours,) = outputs(each(*fed(program, [PATCHES])), program)
-        assert np.abs(ours - expected).max() <= BAR
     twin = from_keras_config(found.model.to_json()).double()
     twin.load_keras_weights(found.model.get_weights())
-    ours = twin.eval()(torch.as_tensor(PATCHES)).detach().numpy()
-    assert np.abs(ours - expected).max() <= BAR
+    both = [outputs(each(*fed(program, [PATCHES])), program) for each in (module, plain.eval())]
+    for (ours,) in (*both, [twin.eval()(torch.as_tensor(PATCHES)).detach().numpy()]):
+        assert np.abs(ours - expected).max() <= BAR
     if name == "weights":  # they keep their rules
         (rules,) = twin.rules_by_layer().values()
         assert str(rules.regularizers["value"]) == str(regularizers.L2(0.01))

@@ -32,8 +32,7 @@ def in_order():
         made = images_out(x)
         return [made["maps"][0], made["label"]]
 
-    accuracy = [["accuracy"], ["accuracy"]]
-    return model_of((*SIZE, 3), body, OPTIMIZER, [LABELS, LABELS], metrics=accuracy)
+    return model_of((*SIZE, 3), body, OPTIMIZER, [LABELS] * 2, metrics=[["accuracy"]] * 2)
 
 
 def nested():

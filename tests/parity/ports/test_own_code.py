@@ -77,15 +77,10 @@ def test_layers_in_models_that_are_attributes_have_keras_seeds(tmp_path, monkeyp
         assert ours.seed == int(np.asarray(theirs.state)[0])
 
 
-class Holder(L.Layer):
-    """Has a layer in a dictionary."""
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.parts = {"a": L.Dense(3)}
-
-    def call(self, x):
-        return self.parts["a"](x)
+# Has a layer in a dictionary.
+Holder = own_class(
+    lambda self, x: self.parts["a"](x), name="Holder", parts=lambda: {"a": L.Dense(3)}
+)
 
 
 class Plain(L.Layer):
@@ -110,15 +105,12 @@ class Cell(L.Layer):
         return h, [h]
 
 
-class Around(L.Layer):
-    """Holds a recurrent layer, and does what no port writes."""
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.memory = L.RNN(Cell(3, name="own_cell"))
-
-    def call(self, x):
-        return self.memory(x) * np.asarray(self.memory.cell.dense.units, "float64")
+# Holds a recurrent layer, and does what no port writes.
+Around = own_class(
+    lambda self, x: self.memory(x) * np.asarray(self.memory.cell.dense.units, "float64"),
+    name="Around",
+    memory=lambda: L.RNN(Cell(3, name="own_cell")),
+)
 
 
 def layers(*made):

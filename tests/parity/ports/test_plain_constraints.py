@@ -2,7 +2,6 @@
 
 import keras
 import numpy as np
-import pytest
 import torch
 from rows import each_row
 from torch import nn
@@ -15,13 +14,7 @@ from torch_impl.weights import variable_of
 BAR = 1e-12
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(before)
+TORCH_IN_FLOAT64 = True
 
 
 class Net(nn.Module):
@@ -54,8 +47,7 @@ CASES = {
 
 def of_keras(text, weight):
     """What Keras makes of a weight."""
-    kind, _, given = text.partition("(")
-    constraint = eval(f"keras.constraints.{kind}({given}")  # noqa: S307 - of the table above
+    constraint = eval(text, {**vars(keras.constraints)})  # noqa: S307 - of the table above
     return np.asarray(constraint(weight))
 
 

@@ -111,8 +111,7 @@ def test_layers_and_settings_that_are_refused_are_those_of_the_docs(refused):
 
 
 def test_each_setting_is_told_in_the_docs():
-    rows = ("layers", "settings of layers", "masked steps", "activations")
-    told = "; ".join(map(row, rows))
+    told = "; ".join(map(row, ("layers", "settings of layers", "masked steps", "activations")))
     assert [words for words in OF_SETTINGS if words not in told] == []
 
 
@@ -133,32 +132,29 @@ def without(write, names):
     return set(found)
 
 
-def first_names(text):
-    """What stands before the first semicolon: whole classes, not settings of others."""
-    return names_in(text.partition(";")[0])
+def metric_of(name):
+    config = {"name": "measured", **NEEDED.get(name, {})}
+    metric(planned_metric({"class_name": name, "config": config}))
 
 
-def test_losses_that_are_left_out_are_those_of_the_docs():
-    kinds = {kind.__name__ for kind in losses.LOSSES.values()}
-    found = without(lambda name: as_rule(f"losses.{name}()"), kinds)
-    assert first_names(row("losses")) == found
-    assert found < kinds
+# Row of the docs -> what writes a class, and the names of all that there are.
+RULES = {
+    "losses": (
+        lambda name: as_rule(f"losses.{name}()"),
+        {kind.__name__ for kind in losses.LOSSES.values()},
+    ),
+    "optimizers": (
+        lambda name: as_rule(f"optim.{name}(model.parameters(), learning_rate=0.1)"),
+        {name for name in optim.__all__ if name != "KerasOptimizer"},
+    ),
+    "metrics": (metric_of, {kind.__name__ for kind in metrics.METRICS.values()}),
+}
 
 
-def test_optimizers_that_are_left_out_are_those_of_the_docs():
-    call = "optim.{}(model.parameters(), learning_rate=0.1)"
-    kinds = {name for name in optim.__all__ if name != "KerasOptimizer"}
-    found = without(lambda name: as_rule(call.format(name)), kinds)
-    assert first_names(row("optimizers")) == found
-    assert found < kinds
-
-
-def test_metrics_that_are_left_out_are_those_of_the_docs():
-    def write(name):
-        config = {"name": "measured", **NEEDED.get(name, {})}
-        metric(planned_metric({"class_name": name, "config": config}))
-
-    kinds = {kind.__name__ for kind in metrics.METRICS.values()}
+@pytest.mark.parametrize("name", RULES)
+def test_rules_that_are_left_out_are_those_of_the_docs(name):
+    write, kinds = RULES[name]
     found = without(write, kinds)
-    assert first_names(row("metrics")) == found
+    # Whole classes stand before the first semicolon; settings of others behind it.
+    assert names_in(row(name).partition(";")[0]) == found
     assert found < kinds

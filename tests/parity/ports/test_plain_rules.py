@@ -1,5 +1,7 @@
 """Rules of a training in plain torch do what those of `torch_impl` do, which are Keras's."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -17,12 +19,7 @@ from torch_impl.plain import optimizers as plain_optim
 BAR = 1e-14
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(before)
+TORCH_IN_FLOAT64 = True
 
 
 CLIPS = {
@@ -54,8 +51,7 @@ def trained(kind, settings):
     optimizer = kind(parameters, learning_rate=0.01, **settings)
     for step in range(12):
         for size, parameter in zip((1e-3, 2.0), parameters, strict=True):
-            shape = parameter.shape
-            parameter.grad = size * torch.randn(shape, generator=generator)
+            parameter.grad = size * torch.randn(parameter.shape, generator=generator)
         if step == 6:
             optimizer.param_groups[0]["lr"] *= 0.1
         optimizer.step()
@@ -274,33 +270,60 @@ def test_early_stopping_ends_in_the_same_epoch_with_the_same_weights(values, set
     assert found[0] == found[1]
 
 
-def test_metrics_of_an_epoch_are_keras_ones():
-    generator = torch.Generator().manual_seed(2)
-    pairs = [
-        (plain_metrics.AUC("a"), metrics.AUC()),
-        (plain_metrics.AUC("a", num_thresholds=5), metrics.AUC(num_thresholds=5)),
-        (plain_metrics.Precision("p", thresholds=0.3), metrics.Precision(thresholds=0.3)),
-        (plain_metrics.Recall("r"), metrics.Recall()),
-        (plain_metrics.RootMeanSquaredError("e"), metrics.RootMeanSquaredError()),
-        (
-            plain_metrics.Average("b", plain_metrics.binary_accuracy),
-            metrics.BinaryAccuracy(),
-        ),
-        (
-            plain_metrics.Average("c", plain_losses.BinaryCrossentropy().per_sample),
-            metrics.BinaryCrossentropy(),
-        ),
-    ]
+def of_a_bit(size, generator):
+    output = torch.rand(size, 1, generator=generator).round(decimals=1)  # with ties
+    return output, torch.randint(0, 2, (size,), generator=generator)
+
+
+def of_classes(size, generator):
+    target = torch.nn.functional.one_hot(torch.arange(size) % 3, 3).double()
+    return probabilities((size, 3), generator), target
+
+
+def average(function):
+    return partial(plain_metrics.Average, "m", function)
+
+
+OF_LOSSES = ("Hinge", "SquaredHinge", "CategoricalHinge", "KLDivergence", "Poisson")
+# The metric of a plain package, that of `torch_impl`, and what draws their batches.
+METRICS = [
+    (partial(plain_metrics.AUC, "m"), metrics.AUC, of_a_bit),
+    (
+        partial(plain_metrics.AUC, "m", num_thresholds=5),
+        partial(metrics.AUC, num_thresholds=5),
+        of_a_bit,
+    ),
+    (
+        partial(plain_metrics.Precision, "m", thresholds=0.3),
+        partial(metrics.Precision, thresholds=0.3),
+        of_a_bit,
+    ),
+    (partial(plain_metrics.Recall, "m"), metrics.Recall, of_a_bit),
+    (partial(plain_metrics.RootMeanSquaredError, "m"), metrics.RootMeanSquaredError, of_a_bit),
+    (average(plain_metrics.binary_accuracy), metrics.BinaryAccuracy, of_a_bit),
+    (
+        average(plain_losses.BinaryCrossentropy().per_sample),
+        metrics.BinaryCrossentropy,
+        of_a_bit,
+    ),
+    *[
+        (average(getattr(plain_losses, name)().per_sample), getattr(metrics, name), of_classes)
+        for name in OF_LOSSES
+    ],
+]
+
+
+@each_row("plain, full, draw", METRICS)
+def test_metrics_of_an_epoch_are_keras_ones(plain, full, draw):
+    ours, theirs, generator = plain(), full(), torch.Generator().manual_seed(4)
     for size in (5, 8, 1):
-        output = torch.rand(size, 1, generator=generator).round(decimals=1)  # with ties
-        target = torch.randint(0, 2, (size,), generator=generator)
-        for ours, theirs in pairs:
-            ours.update(output, target)
-            theirs.update(output, target)
-    for ours, theirs in pairs:
-        assert float(ours.compute()) == pytest.approx(float(theirs.result()), abs=1e-14)
-        ours.reset()
-        assert float(ours.compute()) == 0
+        batch = draw(size, generator)
+        ours.update(*batch)
+        theirs.update(*batch)
+    assert float(ours.compute()) == pytest.approx(float(theirs.result()), abs=1e-14)
+    assert abs(float(ours.compute())) > 0.1
+    ours.reset()
+    assert float(ours.compute()) == 0
 
 
 def test_accuracies_of_classes_are_keras_ones():
@@ -358,18 +381,8 @@ def test_a_step_without_gradients_is_taken(name):
     assert weight.tolist() == [0.5, 1.0, 1.0]
 
 
-@each_row("name", ["Hinge", "SquaredHinge", "CategoricalHinge", "KLDivergence", "Poisson"])
-def test_metrics_that_are_losses_are_keras_ones(name):
+@each_row("name", OF_LOSSES)
+def test_a_metric_that_is_a_loss_is_written_as_the_average_of_it(name):
     assert metric(planned_metric({"class_name": name, "config": {"name": "m"}})) == (
         f'rules.Average("m", rules.{name}().per_sample)'
     )
-    ours = plain_metrics.Average("m", getattr(plain_losses, name)().per_sample)
-    theirs = getattr(metrics, name)()
-    generator = torch.Generator().manual_seed(4)
-    for size in (5, 8, 1):
-        output = probabilities((size, 3), generator)
-        target = torch.nn.functional.one_hot(torch.arange(size) % 3, 3).double()
-        ours.update(output, target)
-        theirs.update(output, target)
-    assert float(ours.compute()) == pytest.approx(float(theirs.result()), abs=1e-14)
-    assert abs(float(ours.compute())) > 0.1

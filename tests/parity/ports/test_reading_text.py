@@ -61,11 +61,11 @@ def several():
     steps = L.Conv1D(3, 1, activation="tanh")(b)
     image = L.Flatten()(L.Conv2D(2, 2)(c))
     x = L.Concatenate()([a, L.GlobalAveragePooling1D()(steps), image])
-    ends = {"size": L.Dense(1, name="size")(x), "path": L.Dense(2, name="path")(steps)}
-    ends["kind"] = L.Dense(3, name="kind")(x)
+    ends = {"size": (1, x), "path": (2, steps), "kind": (3, x)}
+    ends = {name: L.Dense(units, name=name)(given) for name, (units, given) in ends.items()}
     model = keras.Model([a, b, c], ends)
-    loss = {"size": "mse", "path": "mae"}
-    loss["kind"] = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    of_kind = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    loss = {"size": "mse", "path": "mae", "kind": of_kind}
     model.compile("sgd", loss, loss_weights={"size": 0.5, "path": 2.0, "kind": 1.0})
     y = {"size": Y, "path": STEPS, "kind": LABELS}
     weight = {"size": W, "path": OF_STEPS, "kind": np.ones(N)}
@@ -111,7 +111,6 @@ def trained(packages, tmp_path, monkeypatch, capsys):
     """Calls `main` of train.py of a package, with arrays; returns the state, and what it prints."""
     folder, _ = packages
     monkeypatch.syspath_prepend(folder)
-    before = torch.get_default_dtype()
 
     def call(package, arrays, *arguments):
         np.savez(tmp_path / "data.npz", **arrays)
@@ -120,8 +119,7 @@ def trained(packages, tmp_path, monkeypatch, capsys):
         importlib.import_module(f"{package}.train").main()
         return torch.load(tmp_path / "out.pt", weights_only=True), capsys.readouterr()
 
-    yield call
-    torch.set_default_dtype(before)
+    return call
 
 
 def of_keras(name, begun=None, **changes):

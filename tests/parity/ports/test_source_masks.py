@@ -121,8 +121,7 @@ def test_steps_are_left_out_as_in_keras(name, tmp_path):
     module, program, source = written(model, tmp_path)
     assert source.count(text) == count if count is not None else text in source
     made = module.eval()(*fed(program, x))
-    (ours,) = outputs(made, program)
-    theirs = np.asarray(model(x if len(x) > 1 else x[0]))
+    (ours,), theirs = outputs(made, program), np.asarray(model(x if len(x) > 1 else x[0]))
     assert np.abs(ours - theirs).max() <= (IN_FLOAT32 if "float32" in name else BAR)
     if name == "needed":  # an output carries its mask to the loss
         np.testing.assert_array_equal(mask_of(made), TOKENS != 0)

@@ -25,19 +25,6 @@ def built(monkeypatch):
     return collected(monkeypatch, bench, "prepare")
 
 
-@pytest.fixture
-def steps(monkeypatch):
-    """The batches that training steps were given."""
-    found, right = [], Training.step
-
-    def step(self, batch):
-        found.append(batch)
-        return right(self, batch)
-
-    monkeypatch.setattr(Training, "step", step)
-    return found
-
-
 def timed(given, num=2, **options):
     rounds = Rounds(num, **options)
     with pytest.raises(NoMoreRounds):
@@ -100,9 +87,10 @@ def test_steps_are_of_one_batch_and_as_many_as_fill_an_epoch(
 @pytest.mark.parametrize("part", ["input", "augment"])
 @pytest.mark.parametrize("variant", ["torch", "torch-own", "torch-eager"])
 def test_feeding_takes_every_sample_once_a_round_and_trains_nothing(
-    monkeypatch, steps, built, variant, part
+    monkeypatch, built, variant, part
 ):
     augmentation = AUGMENTATION if part == "augment" else None
+    steps = collected(monkeypatch, Training, "step")
     drained, drain = [], bench._drain
     monkeypatch.setattr(bench, "_drain", lambda batches: drain(map(drained.append, batches)))
     rounds = timed(task(variant, part=part, augmentation=augmentation))

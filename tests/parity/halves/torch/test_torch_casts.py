@@ -27,9 +27,7 @@ def test_a_cast_of_float64_changes_nothing_and_is_told(cast):
     with without_casts("float64") as found:
         y = cast(x)
         (y * 3).backward()
-    assert y.dtype == torch.float64
-    assert y.item() == 1 / 3
-    assert x.grad.item() == 3
+    assert (y.dtype, y.item(), x.grad.item()) == (torch.float64, 1 / 3, 3)
     (told,) = found
     assert " at test_torch_casts.py:" in told
     assert cast(x).dtype != torch.float64  # behind the block, it is a cast again
@@ -41,12 +39,10 @@ def test_autocast_is_off_in_float64_alone(dtype):
     x = torch.randn(4, 3, dtype=getattr(torch, dtype))
     with without_casts(dtype) as found, torch.autocast("cpu", torch.bfloat16):
         y = net(x)
-    if dtype == "float64":
-        assert torch.equal(y, net(x))
-        assert [entry.partition(" at ")[0] for entry in found] == ["autocast"]
-    else:
-        assert y.dtype == torch.bfloat16
-        assert found == []
+    is_left_out = dtype == "float64"
+    assert y.dtype == (torch.float64 if is_left_out else torch.bfloat16)
+    assert torch.equal(y, net(x)) is is_left_out
+    assert [entry.partition(" at ")[0] for entry in found] == ["autocast"] * is_left_out
 
 
 @each_row("given", [[1, 2], [True, False]])
@@ -54,9 +50,9 @@ def test_whole_numbers_and_masks_become_float64_as_in_keras_s_half(given):
     x = torch.tensor(given)
     with without_casts("float64") as found:
         y = x.float() + 1e-9
-    assert y.dtype == torch.float64
-    assert y.tolist() == [each + 1e-9 for each in given]  # float32 loses it
-    assert found == []  # the cast itself rounds nothing
+    # Float32 loses what is added; the cast itself rounds nothing.
+    assert (y.dtype, y.tolist()) == (torch.float64, [each + 1e-9 for each in given])
+    assert found == []
     with without_casts("float32"):
         assert x.float().dtype == torch.float32
 
@@ -81,12 +77,15 @@ def test_numbers_that_the_code_makes_in_float32_meet_float64():
 
 def test_other_casts_are_made():
     with without_casts("float64") as found:
-        assert torch.tensor([1.5, 2]).long().dtype == torch.int64
-        assert torch.tensor([0.5], dtype=torch.float64).long().dtype == torch.int64
-        assert SINGLE.double().dtype == torch.float64
-        assert torch.sum(SINGLE, dtype=torch.float32).dtype == torch.float32
-        assert torch.tensor([0.5], dtype=torch.float64).to("cpu").dtype == torch.float64
-    assert found == []
+        made = [
+            torch.tensor([1.5, 2]).long(),
+            torch.tensor([0.5], dtype=torch.float64).long(),
+            SINGLE.double(),
+            torch.tensor([0.5], dtype=torch.float64).to("cpu"),
+            torch.sum(SINGLE, dtype=torch.float32),
+        ]
+    dtypes = [torch.int64] * 2 + [torch.float64] * 2 + [torch.float32]
+    assert ([each.dtype for each in made], found) == (dtypes, [])
 
 
 def test_a_grad_scaler_computes_in_its_own_dtype():

@@ -41,9 +41,9 @@ def test_the_rate_of_float32_weights_that_become_float64_is_not_rounded_to_float
     for _ in range(12):  # of which the first is the best
         port.scheduler.step(1.0)
     assert group["lr"] == 0.005 * 0.1
-    own = nn.Linear(3, 2, dtype=torch.float32)  # outside of a factory nothing is changed
-    assert Adam(own.parameters(), learning_rate=0.005).param_groups[0]["lr"] != 0.005
-    assert own.weight.dtype == torch.float32
+    own = build()  # outside of a factory nothing is changed
+    assert own.optimizer.param_groups[0]["lr"] != 0.005
+    assert own.module.weight.dtype == torch.float32
 
 
 def test_a_port_in_float32_stays_as_it_is():
@@ -104,10 +104,9 @@ def test_what_a_module_adds_counts_once_in_the_loss_and_in_that_of_validation():
     net = Net()
     given = Port(net, loss=nn.MSELoss(), validation_loss=nn.L1Loss(), added_loss=lambda m: m.extra)
     port = given.with_one_loss().with_one_loss()
-    output = net(torch.tensor([1.0, -2.0]))
-    target = torch.zeros(2)
-    assert float(port.loss(output, target)) == 2.5 - 3
-    assert float(port.validation_loss(output, target)) == 1.5 - 3
+    given = net(torch.tensor([1.0, -2.0])), torch.zeros(2)
+    losses = [float(loss(*given)) for loss in (port.loss, port.validation_loss)]
+    assert losses == [2.5 - 3, 1.5 - 3]
 
 
 def test_code_that_is_still_to_be_written_is_told_as_such_while_a_port_is_built():

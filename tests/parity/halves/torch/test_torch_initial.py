@@ -28,9 +28,8 @@ def draws(tmp_path):
 
 def test_the_smallest_random_weight_says_how_often(draws):
     found = draws(check_factories.torch_net)
-    assert found["dense2.kernel"].shape == (64, 12)
-    assert found["dense1.kernel"].shape == (64, 20)
-    assert found["dense1.bias"].shape == (64, 4)
+    sizes = {"dense2.kernel": 12, "dense1.kernel": 20, "dense1.bias": 4}
+    assert {name: found[name].shape for name in sizes} == {n: (64, s) for n, s in sizes.items()}
     assert len(np.unique(found["dense1.kernel"], axis=0)) == 64
 
 
@@ -43,8 +42,8 @@ def test_a_seed_in_the_factory_does_not_repeat_the_draws(draws):
         return module
 
     found = draws(seeded)
-    assert len(np.unique(found["dense1.kernel"], axis=0)) == 64
-    assert len(np.unique(found["dense2.kernel"], axis=0)) == 64
+    numbers = [len(np.unique(found[f"dense{layer}.kernel"], axis=0)) for layer in (1, 2)]
+    assert numbers == [64, 64]
     torch.manual_seed(42)  # as before: nothing is added outside
     first = torch.rand(1)
     torch.random.manual_seed(42)

@@ -83,28 +83,27 @@ def test_an_activation_behind_a_dropout_is_style(written):
     assert writer.facts["style"]
 
 
-def test_a_wrong_layer_is_no_style(written, recorded):
-    writer = written(port(last="tanh"))
+@each_row(
+    "wrong, where",
+    [
+        ({"last": "tanh"}, "dense2.activation"),
+        ({"scale": 2.0}, "input of dense1.activation"),
+    ],
+    ids=["a layer", "between two layers"],
+)
+def test_what_computes_otherwise_is_no_style_and_differs_where_it_is(
+    written, recorded, wrong, where
+):
+    writer = written(port(**wrong))
     assert writer.facts["style"] == []
-    assert differing(writer, recorded) == {"dense2.activation"}
-
-
-def test_what_is_computed_between_two_layers_differs_at_the_second(written, recorded):
-    writer = written(port(scale=2.0))
-    assert writer.facts["style"] == []
-    assert differing(writer, recorded) == {"input of dense1.activation"}
-
-
-def rounded_in_eval(net, x):
-    """In eval mode, all that it returns is 0 or 1."""
-    return x if net.training else x.round()
+    assert differing(writer, recorded) == {where}
 
 
 def test_an_output_that_hides_all_before_it_makes_no_style(written, recorded):
     """Keras's is 0 or 1 as well, in eval mode."""
     key = "forward/eval/output"
     recorded.arrays[key] = recorded.arrays[key].round()
-    writer = written(port(scale=1.001, end=rounded_in_eval))
+    writer = written(port(scale=1.001, end=lambda net, x: x if net.training else x.round()))
     assert np.allclose(writer.arrays[key], recorded.arrays[key], rtol=0, atol=1e-12)
     assert writer.facts["style"] == []
     assert differing(writer, recorded) == {"input of dense1.activation"}

@@ -60,17 +60,18 @@ def test_the_output_decides_where_names_and_shapes_do_not():
     assert {item.how for item in cargo.carried} == {"values"}
     np.testing.assert_array_equal(net.first.detach(), a)
     np.testing.assert_array_equal(net.second.detach(), b.T)
+    assert_holds(cargo, a, b)
+
+
+def assert_holds(cargo, a, b):
     values = {item.name: item.value() for item in cargo.carried}
-    np.testing.assert_array_equal(values["one.table"], a)
-    np.testing.assert_array_equal(values["two.table"], b)
+    np.testing.assert_equal(values, {"one.table": a, "two.table": b})
 
 
 def test_where_no_assignment_agrees_the_likeliest_stays():
     _, cargo, a, b = case(wrong=1.0)
     assert [item.how for item in cargo.carried] == ["names", "names"]
-    values = {item.name: item.value() for item in cargo.carried}
-    np.testing.assert_array_equal(values["one.table"], a)
-    np.testing.assert_array_equal(values["two.table"], b)
+    assert_holds(cargo, a, b)
 
 
 def test_weights_are_in_the_order_of_their_numbers_where_no_layer_tells():

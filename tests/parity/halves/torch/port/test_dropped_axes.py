@@ -6,7 +6,7 @@ All sides of the tensors are of one length, so that no shape tells where the cha
 import keras
 import pytest
 import torch.nn.functional as F
-from both_halves import levels, recorded
+from both_halves import recorded
 from rows import each_row
 from small_nets import Net
 from torch import nn
@@ -85,12 +85,6 @@ def port(name):
 @each_row("name", PORTS)
 def test_the_axes_are_those_along_which_the_port_drops_the_same(name, plain):
     assert dropped_axes(PortUnderTest(port(name), 0, plain)) == {"drop": PORTS[name][-1]}
-
-
-def drops(keras_half, name, folder):
-    level = levels(keras_half, port(name), folder / name)["forward"]
-    (item,) = (item for item in level.items if item.name == "drop drops")
-    return level.status, item.keras, item.torch
 
 
 def test_alpha_dropout_may_drop_whole_channels_as_well(tmp_path):

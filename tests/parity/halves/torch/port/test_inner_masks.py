@@ -43,10 +43,9 @@ def test_a_mask_for_each_gate_is_given_in_keras_order():
         drawn = module.dropouts.draw(torch.ones(N, FEATURES), torch.ones(N, UNITS))
         module.eval()
         assert module.dropouts.draw(torch.ones(N, FEATURES), torch.ones(N, UNITS)).inputs == ()
-    for gate, mask in zip(GATES, drawn.inputs, strict=True):
-        np.testing.assert_allclose(mask, given[f"dropout.{gate}"] / 0.8, rtol=1e-6)
-    for gate, mask in zip(GATES, drawn.states, strict=True):
-        np.testing.assert_allclose(mask, given[f"recurrent_dropout.{gate}"] / 0.6, rtol=1e-6)
+    kept = [0.8] * 4 + [0.6] * 4
+    for name, share, mask in zip(names, kept, (*drawn.inputs, *drawn.states), strict=True):
+        np.testing.assert_allclose(mask, given[name] / share, rtol=1e-6)
     assert "draw" not in vars(module.dropouts)
 
 

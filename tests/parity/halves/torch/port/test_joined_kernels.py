@@ -11,26 +11,31 @@ from parity.halves.torch.port.cell_weights import Way, cells_of, placings, ways
 UNITS, FEATURES = 2, 3
 
 
-def needs(window=()):
-    """Those of an LSTM or, with a window, of a ConvLSTM2D."""
-    rows = 4 * UNITS
+def needs(gates=4, biases=1):
+    """Those of an LSTM or, with three gates, of a GRU."""
+    rows = gates * UNITS
     return [
-        Need("memory.cell/kernel", (*window, FEATURES, rows)),
-        Need("memory.cell/recurrent_kernel", (*window, UNITS, rows)),
-        Need("memory.cell/bias", (rows,)),
+        Need("memory.cell/kernel", (FEATURES, rows)),
+        Need("memory.cell/recurrent_kernel", (UNITS, rows)),
+        Need("memory.cell/bias", (rows,) if biases == 1 else (2, rows)),
     ]
 
 
 def sources(net):
     return [
-        Source(name, net.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2])
+        Source(name, net.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2], None, net)
         for name, _ in net.named_parameters()
     ]
 
 
-def arrays(window=()):
+def set_by(items, wanted):
+    """Sets weights that are drawn, which are read back as they were; returns them."""
     generator = np.random.default_rng(0)
-    return {need.name: generator.normal(size=need.shape) for need in needs(window)}
+    given = {need.name: generator.normal(size=need.shape) for need in wanted}
+    for item in items:
+        item.set(given[item.name])
+    np.testing.assert_equal({item.name: item.value() for item in items}, given)
+    return given
 
 
 @each_row("state_first", [False, True])
@@ -38,12 +43,7 @@ def arrays(window=()):
 def test_a_linear_of_both_holds_both_kernels(gates, state_first):
     net = nn.ModuleDict({"gates": nn.Linear(FEATURES + UNITS, 4 * UNITS)}).double()
     (cell,) = cells_of(needs(), sources(net))
-    given = arrays()
-    items = cell.carried(Way(gates, state_first))
-    for item in items:
-        item.set(given[item.name])
-    for item in items:
-        np.testing.assert_array_equal(item.value(), given[item.name])
+    given = set_by(cell.carried(Way(gates, state_first)), needs())
     x, h = np.ones((1, FEATURES)), np.full((1, UNITS), 2.0)
     both = [h, x] if state_first else [x, h]
     found = net["gates"](torch.tensor(np.concatenate(both, axis=1))).detach().numpy()
@@ -68,22 +68,6 @@ def test_weights_of_other_shapes_are_no_cell():
 
 
 # --- a GRU, whose candidate needs a product of its own -------------------------------------------
-
-
-def gru_needs(biases=1):
-    rows = 3 * UNITS
-    return [
-        Need("memory.cell/kernel", (FEATURES, rows)),
-        Need("memory.cell/recurrent_kernel", (UNITS, rows)),
-        Need("memory.cell/bias", (rows,) if biases == 1 else (2, rows)),
-    ]
-
-
-def gru_sources(net):
-    return [
-        Source(name, net.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2], None, net)
-        for name, _ in net.named_parameters()
-    ]
 
 
 def raw(*, is_turned, **shapes):
@@ -123,16 +107,9 @@ GRUS = {
 @each_row("form", GRUS)
 def test_the_kernels_of_a_gru_find_their_places_in_any_order_of_gates(form, gates):
     net = nn.ModuleDict({"memory": GRUS[form]()}).double()
-    wanted = gru_needs(2 if form == "two biases" else 1)
-    (cell,) = cells_of(wanted, gru_sources(net))
-    generator = np.random.default_rng(0)
-    given = {need.name: generator.normal(size=need.shape) for need in wanted}
-    items = cell.carried(Way(gates))
-    for item in items:
-        item.set(given[item.name])
-    for item in items:
-        np.testing.assert_array_equal(item.value(), given[item.name])
-    assert len(items) == 3
+    wanted = needs(3, 2 if form == "two biases" else 1)
+    (cell,) = cells_of(wanted, sources(net))
+    given = set_by(cell.carried(Way(gates)), wanted)
     assert all(bool(parameter.all()) for parameter in net.parameters())
     # The first rows of what the port computes of its input are those of its first gate.
     first = next(p for p in net.parameters() if FEATURES in p.shape)
@@ -145,7 +122,7 @@ def test_the_kernels_of_a_gru_find_their_places_in_any_order_of_gates(form, gate
 @each_row("as_keras", [True, False])
 def test_a_square_kernel_is_the_same_way_round_as_the_others(as_keras):
     net = nn.ModuleDict({"memory": raw(is_turned=not as_keras, **PARTS)}).double()
-    (cell,) = cells_of(gru_needs(1), gru_sources(net))
+    (cell,) = cells_of(needs(3), sources(net))
     assert cell.is_as_keras is as_keras
     way = next(ways([cell]))
     assert way == Way((0, 1, 2), as_keras=as_keras)
@@ -153,8 +130,7 @@ def test_a_square_kernel_is_the_same_way_round_as_the_others(as_keras):
     (item,) = (each for each in cell.carried(way) if each.name.endswith("recurrent_kernel"))
     item.set(given)
     square = given[:, 2 * UNITS :]
-    held = net["memory"].u2.detach().numpy()
-    np.testing.assert_array_equal(held, square if as_keras else square.T)
+    np.testing.assert_array_equal(net["memory"].u2.detach(), square if as_keras else square.T)
     np.testing.assert_array_equal(item.value(), given)
 
 
@@ -163,7 +139,7 @@ def test_cells_of_three_and_of_four_gates_are_laid_out_each_in_its_way():
         {"gru": raw(is_turned=False), "lstm": linears((FEATURES + UNITS, 4 * UNITS, True))}
     )
     lstm = [Need(need.name.replace("memory", "lstm"), need.shape) for need in needs()]
-    cells = cells_of([*gru_needs(), *lstm], gru_sources(net))
+    cells = cells_of([*needs(3), *lstm], sources(net))
     assert [cell.num_gates for cell in cells] == [3, 4]
     # Six orders of three gates, 24 of four, and two of these with the state in front.
     assert sum(1 for _ in placings(cells)) == 6 * 26

@@ -16,13 +16,11 @@ def _keras(kind, given, made, sources):
 
 
 def _torch(kind, given, made, sources):
-    def forms(shape):
-        return [[2, 3, *shape], [2, *shape, 3]]
-
+    given, made = ([[2, 3, *shape], [2, *shape, 3]] for shape in (given, made))
     return {
         "kind": kind,
-        "input_forms": [forms(given)],
-        "output_shapes": forms(made),
+        "input_forms": [given],
+        "output_shapes": made,
         "sources": sources,
     }
 

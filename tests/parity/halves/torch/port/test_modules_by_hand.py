@@ -95,8 +95,10 @@ def called(net):
 
 
 def test_the_module_of_each_layer_is_found_by_its_weights():
-    found = modules_by_hand(port_of(stacked()))
-    assert found == {"lower": ["lower", "lower.cell"], "upper": ["upper", "upper.cell"]}
+    assert modules_by_hand(port_of(stacked())) == {
+        "lower": ["lower", "lower.cell"],
+        "upper": ["upper", "upper.cell"],
+    }
 
 
 def test_a_module_with_the_weights_of_two_layers_is_neither():

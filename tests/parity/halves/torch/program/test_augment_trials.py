@@ -54,11 +54,8 @@ def found(params=(), **settings):
 )
 def test_other_parameters_are_named(params, name, told):
     explanation = found(params)
-    if name is None:
-        assert explanation is None
-    else:
-        assert explanation["id"] == name
-        assert told in explanation["told"]
+    assert (explanation and explanation["id"]) == name
+    assert name is None or told in explanation["told"]
 
 
 @each_row("setting", [{"fill_mode": "reflect"}, {"interpolation_order": 0}])

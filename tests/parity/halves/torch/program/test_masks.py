@@ -94,39 +94,39 @@ def test_functions_and_dropout_between_recurrent_layers_get_keras_masks(referenc
 
 def port_of(*pairs):
     """A paired port: (layer of Keras, module of the port) for each call."""
-    made = [
-        SimpleNamespace(node={"name": name}, call=SimpleNamespace(module=module))
-        for name, module in pairs
-    ]
-    return SimpleNamespace(all_pairs=made)
+    return SimpleNamespace(
+        all_pairs=[
+            SimpleNamespace(node={"name": name}, call=SimpleNamespace(module=module))
+            for name, module in pairs
+        ]
+    )
 
 
 STATES = {"dropout": [1, 0], "dropout_1": [2, 0], "dropout_2": [3, 0]}
 
 
-def test_a_layer_that_draws_as_keras_does_is_known_by_the_layer_of_keras():
-    first, second = Dropout(0.5, 1), Dropout(0.25, 2)
-    port = port_of(("dropout", first), ("dense", nn.Linear(2, 2)), ("dropout_1", second))
-    assert drawing_dropouts(port, STATES) == {"dropout": first, "dropout_1": second}
+FIRST, SECOND = Dropout(0.5, 1), Dropout(0.25, 2)
+# What calls are paired -> the layers of Keras whose generator a module of the port has.
+DRAWING = {
+    "layers that draw as Keras's do": (
+        [("dropout", FIRST), ("dense", nn.Linear(2, 2)), ("dropout_1", SECOND)],
+        {"dropout": FIRST, "dropout_1": SECOND},
+    ),
+    "one that is called twice, as that of Keras is": (
+        [("dropout", FIRST), ("dropout#2", FIRST)],
+        {"dropout": FIRST},
+    ),
+    # It is given the masks of both.
+    "one that stands for two layers": (
+        [("dropout", FIRST), ("dropout_1", FIRST), ("dropout_2", SECOND)],
+        {"dropout_2": SECOND},
+    ),
+    "torch's own": ([("dropout", nn.Dropout(0.5))], {}),
+    "of a layer that draws nothing": ([("no_generator", FIRST)], {}),
+    "a function": ([("dropout", None)], {}),
+}
 
 
-def test_one_that_is_called_twice_as_that_of_keras_is_has_one_generator():
-    layer = Dropout(0.5, 1)
-    assert drawing_dropouts(port_of(("dropout", layer), ("dropout#2", layer)), STATES) == {
-        "dropout": layer
-    }
-
-
-def test_one_that_stands_for_two_layers_of_keras_is_given_their_masks():
-    both, other = Dropout(0.5, 1), Dropout(0.5, 3)
-    port = port_of(("dropout", both), ("dropout_1", both), ("dropout_2", other))
-    assert drawing_dropouts(port, STATES) == {"dropout_2": other}
-
-
-@each_row(
-    "name, module",
-    [("dropout", nn.Dropout(0.5)), ("no_generator", Dropout(0.5, 1)), ("dropout", None)],
-    ids=["torchs_own", "of_a_layer_that_draws_nothing", "a_function"],
-)
-def test_what_does_not_draw_as_keras_does_is_none(name, module):
-    assert drawing_dropouts(port_of((name, module)), STATES) == {}
+@each_row("pairs, expected", DRAWING.values(), ids=DRAWING)
+def test_a_layer_that_draws_as_keras_does_is_known_by_the_layer_of_keras(pairs, expected):
+    assert drawing_dropouts(port_of(*pairs), STATES) == expected

@@ -106,6 +106,5 @@ def test_a_port_with_seeds_of_keras_draws_by_itself():
     )
     flow, _ = timed(ARGUMENTS, port=Port(nn.Identity(), augment=generator, seeds=seeds))
     before = seeds.numpy.get_state()[2]
-    labels = np.concatenate([y for _, y in flow])
-    assert sorted(labels) == list(range(10))
+    assert sorted(np.concatenate([y for _, y in flow])) == list(range(10))
     assert seeds.numpy.get_state()[2] != before

@@ -69,18 +69,15 @@ def test_kernels_and_images_have_channels_last(variant):
     kernel = port.module[0].weight
     assert kernel.stride() == (27, 1, 9, 3)
     assert port.optimizer.param_groups[0]["params"][0] is kernel
-    images = with_channels_last(torch.zeros(2, 3, 8, 8))
-    assert images.stride() == (192, 1, 24, 3)
+    assert with_channels_last(torch.zeros(2, 3, 8, 8)).stride() == (192, 1, 24, 3)
 
 
 def test_other_arguments_stay_as_they_are():
-    tokens, rows = torch.zeros(2, 3, 8, 8, dtype=torch.int64), torch.zeros(2, 5)
-    assert with_channels_last(tokens) is tokens
-    assert with_channels_last(rows) is rows
+    for given in (torch.zeros(2, 3, 8, 8, dtype=torch.int64), torch.zeros(2, 5)):
+        assert with_channels_last(given) is given
 
 
 def test_the_port_as_it_stands_is_not_touched():
-    build = port_with(optim.Adam, conv)
-    port = varied(build, "torch-eager")()
+    port = varied(port_with(optim.Adam, conv), "torch-eager")()
     assert port.optimizer.param_groups[0]["fused"] is False
     assert port.module[0].weight.is_contiguous()

@@ -379,8 +379,7 @@ def test_the_port_is_as_before(tmp_path):
     layer_fixes(port, ())
     assert port.module[0] is module
     assert (module.eps, module.momentum) == (1e-5, 0.1)
-    assert not module._forward_hooks
-    assert not module._forward_pre_hooks
+    assert not [*module._forward_hooks, *module._forward_pre_hooks]
     for name, value in port.module.state_dict().items():
         assert torch.equal(value, before[name]), name
 
