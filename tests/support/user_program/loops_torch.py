@@ -163,50 +163,17 @@ def averaged(mistake="", decay=0.75, optimizer=Adam):
     return Port(net, criterion, optimizer, metrics=["accuracy"], train_epoch=train_epoch)
 
 
-def not_applied():
-    return averaged("not_applied")
-
-
-def too_early():
-    return averaged("too_early")
-
-
-def no_cut():
-    return averaged("no_cut")
-
-
-def cut_with_momentum():
-    return averaged("not_applied", optimizer=partial(SGD, learning_rate=0.125, momentum=0.5))
-
-
-def momentum_of_torch():
-    sgd = partial(torch.optim.SGD, lr=0.125, momentum=0.5)
-    return averaged("not_applied", optimizer=sgd)
-
-
-def other_average():
-    return averaged(decay=0.5)
-
-
-def no_train():
-    return normalised("no_train")
-
-
-def no_eval():
-    return normalised("no_eval")
-
-
-def eval_for_one():
-    return normalised("eval_for_one")
-
-
-def other_batch():
-    return normalised("other_batch")
-
-
-def two_steps():
-    return normalised("two_steps")
-
-
-def counted_anew():
-    return summed(is_counted_anew=True)
+MISTAKES = {
+    averaged: ("not_applied", "too_early", "no_cut"),
+    normalised: ("no_train", "no_eval", "eval_for_one", "other_batch", "two_steps"),
+}
+globals().update({each: partial(loop, each) for loop, all_ in MISTAKES.items() for each in all_})
+MOMENTUM = {
+    "cut_with_momentum": partial(SGD, learning_rate=0.125, momentum=0.5),
+    "momentum_of_torch": partial(torch.optim.SGD, lr=0.125, momentum=0.5),
+}
+globals().update(
+    {name: partial(averaged, "not_applied", optimizer=sgd) for name, sgd in MOMENTUM.items()}
+)
+other_average = partial(averaged, decay=0.5)
+counted_anew = partial(summed, is_counted_anew=True)
