@@ -35,11 +35,15 @@ def fed(net, feed):
 
 
 class Net(nn.Module):
-    """A net whose `change` is the fault."""
+    """A net of the layers of its class, (name, kind, *sizes), whose `change` is the fault."""
+
+    layers = ()
 
     def __init__(self, change=lambda x: x):
         super().__init__()
         self.change = change
+        for name, kind, *sizes in self.layers:
+            self.add_module(name, kind(*sizes))
 
 
 class TextAndNumbers(Net):
@@ -55,9 +59,11 @@ class TextAndNumbers(Net):
 
 
 class Columns(Net):
-    def __init__(self, **change):
-        super().__init__(**change)
-        self.kinds, self.side, self.out = nn.Embedding(7, 3), nn.Linear(4, 3), nn.Linear(6, 2)
+    layers = (
+        ("kinds", nn.Embedding, 7, 3),
+        ("side", nn.Linear, 4, 3),
+        ("out", nn.Linear, 6, 2),
+    )
 
     def forward(self, x):
         vector = self.kinds(x[:, 0].long())
@@ -65,9 +71,11 @@ class Columns(Net):
 
 
 class Nested(Net):
-    def __init__(self, **change):
-        super().__init__(**change)
-        self.words, self.side, self.out = nn.Embedding(9, 2), nn.Linear(3, 2), nn.Linear(26, 2)
+    layers = (
+        ("words", nn.Embedding, 9, 2),
+        ("side", nn.Linear, 3, 2),
+        ("out", nn.Linear, 26, 2),
+    )
 
     def forward(self, text, numbers):
         vectors = self.words(text).flatten(1)
@@ -75,9 +83,7 @@ class Nested(Net):
 
 
 class WholeNumbers(Net):
-    def __init__(self, **change):
-        super().__init__(**change)
-        self.out = nn.Linear(4, 2)
+    layers = (("out", nn.Linear, 4, 2),)
 
     def forward(self, x):
         return self.out(self.change(x) / 10)
@@ -86,9 +92,7 @@ class WholeNumbers(Net):
 class Flags(Net):
     """Its fault changes the flags."""
 
-    def __init__(self, **change):
-        super().__init__(**change)
-        self.out = nn.Linear(4, 2)
+    layers = (("out", nn.Linear, 4, 2),)
 
     def forward(self, numbers, known):
         return self.out(torch.where(self.change(known), numbers, 0))
@@ -97,9 +101,11 @@ class Flags(Net):
 class Vocabularies(Net):
     """Its fault changes the words."""
 
-    def __init__(self, **change):
-        super().__init__(**change)
-        self.words, self.kinds, self.out = nn.Embedding(40, 3), nn.Embedding(3, 3), nn.Linear(6, 2)
+    layers = (
+        ("words", nn.Embedding, 40, 3),
+        ("kinds", nn.Embedding, 3, 3),
+        ("out", nn.Linear, 6, 2),
+    )
 
     def forward(self, words, kinds):
         vectors = [self.words(self.change(words)).mean(1), self.kinds(kinds).mean(1)]
@@ -109,9 +115,10 @@ class Vocabularies(Net):
 class OneBased(Net):
     """Its fault changes the index."""
 
-    def __init__(self, **change):
-        super().__init__(**change)
-        self.months, self.out = nn.Embedding(12, 3), nn.Linear(3, 2)
+    layers = (
+        ("months", nn.Embedding, 12, 3),
+        ("out", nn.Linear, 3, 2),
+    )
 
     def forward(self, x):
         return self.out(self.months(self.change(x - 1)).mean(1))
@@ -120,9 +127,7 @@ class OneBased(Net):
 class OneHot(Net):
     """Its fault changes the classes."""
 
-    def __init__(self, **change):
-        super().__init__(**change)
-        self.out = nn.Linear(15, 2)
+    layers = (("out", nn.Linear, 15, 2),)
 
     def forward(self, x):
         columns = F.one_hot(self.change(x).long(), 5).to(self.out.weight.dtype)
@@ -157,9 +162,11 @@ class Rated(Net):
 class Dictionary(Net):
     """Takes the inputs of its dictionary in one."""
 
-    def __init__(self, **change):
-        super().__init__(**change)
-        self.users, self.side, self.out = nn.Embedding(8, 3), nn.Linear(4, 3), nn.Linear(6, 2)
+    layers = (
+        ("users", nn.Embedding, 8, 3),
+        ("side", nn.Linear, 4, 3),
+        ("out", nn.Linear, 6, 2),
+    )
 
     def forward(self, x):
         vector = self.users(x["user"]).mean(1)
@@ -202,9 +209,10 @@ class LeftAndRight(Lists):
 
 
 class FixedBatch(Net):
-    def __init__(self, **change):
-        super().__init__(**change)
-        self.hidden, self.out = nn.Linear(4, 6), nn.Linear(6, 2)
+    layers = (
+        ("hidden", nn.Linear, 4, 6),
+        ("out", nn.Linear, 6, 2),
+    )
 
     def forward(self, x):
         x = torch.tanh(self.hidden(self.change(x))).reshape(3, 3, 2)
@@ -212,9 +220,10 @@ class FixedBatch(Net):
 
 
 class OneSample(Net):
-    def __init__(self, **change):
-        super().__init__(**change)
-        self.hidden, self.out = nn.Linear(4, 3), nn.Linear(3, 2)
+    layers = (
+        ("hidden", nn.Linear, 4, 3),
+        ("out", nn.Linear, 3, 2),
+    )
 
     def forward(self, x):
         return self.out(torch.tanh(self.hidden(self.change(x))))

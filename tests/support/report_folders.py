@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import replace
+from functools import partial
 from unittest import mock
 
 import bench_results
@@ -314,26 +315,6 @@ def other_images(parts):
     parts.arrays["predictions/val"][:5] = parts.arrays["predictions/val"][:5, ::-1]
 
 
-def make_pass(folder):
-    run_folder(folder)
-
-
-def make_program(folder):
-    run_folder(folder, spec=program_spec())
-
-
-def make_gradient(folder):
-    run_folder(folder, failing="gradient")
-
-
-def make_data(folder):
-    run_folder(folder, spec=run_spec("augmentation"), change=other_images)
-
-
-def make_error(folder):
-    error_folder(folder)
-
-
 def make_half_written(folder):
     run_folder(folder, has_result=False)
     (folder / "torch" / "training" / "_SUCCESS").unlink()
@@ -380,13 +361,7 @@ def make_runs(folder):
     error_folder(folder / "c")
 
 
-def make_sweep(folder):
-    sweep_folder(folder)
-
-
-def make_differing_sweep(folder):
-    lost = [{"scenario": "leak", "seed": 3, "half": "torch", "reason": "out of memory"}]
-    sweep_folder(folder, shift=0.05, failures=lost)
+LOST = {"scenario": "leak", "seed": 3, "half": "torch", "reason": "out of memory"}
 
 
 def make_bench(folder):
@@ -411,26 +386,22 @@ def make_sweep_with_curves(folder):
     write(folder / "sweep.json", replace(result, rows=tuple(rows)).to_json())
 
 
-def make_diagnosis(folder):
-    diagnosis_folder(folder)
-
-
 MAKERS = {
-    "pass": make_pass,
-    "program": make_program,
-    "gradient": make_gradient,
-    "data": make_data,
-    "error": make_error,
+    "pass": run_folder,
+    "program": partial(run_folder, spec=program_spec()),
+    "gradient": partial(run_folder, failing="gradient"),
+    "data": partial(run_folder, spec=run_spec("augmentation"), change=other_images),
+    "error": error_folder,
     "half_written": make_half_written,
     "check": make_check,
     "several": make_several,
     "incomplete": make_incomplete,
     "hostile": make_hostile,
     "runs": make_runs,
-    "sweep": make_sweep,
-    "differing_sweep": make_differing_sweep,
+    "sweep": sweep_folder,
+    "differing_sweep": partial(sweep_folder, shift=0.05, failures=[LOST]),
     "bench": make_bench,
     "full_bench": make_full_bench,
     "sweep_with_curves": make_sweep_with_curves,
-    "diagnosis": make_diagnosis,
+    "diagnosis": diagnosis_folder,
 }

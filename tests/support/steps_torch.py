@@ -1,5 +1,7 @@
 """Ports of `steps_keras.py`: NAME is right, and NAME__WAY_wrong is not."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -50,8 +52,7 @@ def plain(loss=F.mse_loss):
     return Port(net, optimizer=optimizer, train_step=step)
 
 
-def plain__summed_wrong():
-    return plain(lambda output, y: F.mse_loss(output, y, reduction="sum"))
+plain__summed_wrong = partial(plain, partial(F.mse_loss, reduction="sum"))
 
 
 def gan(judged=1, beta=0.5, turned=False, quiet=True, scale=0.05, times=1, label=0.0):
@@ -92,12 +93,8 @@ def gan(judged=1, beta=0.5, turned=False, quiet=True, scale=0.05, times=1, label
     return Port(net, train_step=step)
 
 
-def gan__beta_wrong():
-    return gan(beta=0.9)
-
-
-def gan__dropping_wrong():
-    return gan(quiet=False)
+gan__beta_wrong = partial(gan, beta=0.9)
+gan__dropping_wrong = partial(gan, quiet=False)
 
 
 class Encoder(nn.Module):
@@ -153,5 +150,4 @@ class Cropped(nn.Module):
         return x[:, :, :-1, :-1]
 
 
-def autoencoder__weighted_wrong():
-    return autoencoder(factor=0.5)
+autoencoder__weighted_wrong = partial(autoencoder, factor=0.5)

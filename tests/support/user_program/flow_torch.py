@@ -1,6 +1,7 @@
 """Its port by hand, and ports that augment in another way."""
 
 import dataclasses
+from functools import partial
 
 import torch
 from flow_keras import ARGUMENTS
@@ -45,8 +46,7 @@ def fed():
     return dataclasses.replace(build(), augment=None)
 
 
-def weighted():
-    return build(class_weight={0: 0.5, 1: 2.0})
+weighted = partial(build, class_weight={0: 0.5, 1: 2.0})
 
 
 def standardised():
@@ -129,12 +129,8 @@ def seeded_late():
     return port
 
 
-def seeded_other_range():
-    return seeded(rotation_range=25)
-
-
-def seeded_without_flip():
-    return seeded(horizontal_flip=False)
+seeded_other_range = partial(seeded, rotation_range=25)
+seeded_without_flip = partial(seeded, horizontal_flip=False)
 
 
 def _negated(params, name):

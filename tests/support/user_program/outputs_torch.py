@@ -1,5 +1,7 @@
 """Their ports, right ones and wrong ones."""
 
+from functools import partial
+
 import torch
 from torch import nn
 
@@ -45,10 +47,6 @@ def built(module=None, **changes):
     return Port(module, optimizer=SGD(module.parameters(), 0.1), **given)
 
 
-def right():
-    return built()
-
-
 def measures(threshold):
     accuracy = metrics.BinaryAccuracy("accuracy", threshold=threshold)
     return {"a": ["accuracy"], "c": [accuracy]}
@@ -58,8 +56,8 @@ def in_order():
     return built(InOrder(), output_names=("c", "a", "b"), metrics=measures(0.0))
 
 
-def weights_swapped():
-    return built(loss_weights={"a": 1.5, "b": 0.5, "c": 1.0})
+right = partial(built)
+weights_swapped = partial(built, loss_weights={"a": 1.5, "b": 0.5, "c": 1.0})
 
 
 def loss_left_out():

@@ -1,6 +1,7 @@
 """Ports of `own_keras.py`: those of the tests of single steps."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))
@@ -45,8 +46,7 @@ def small_gan(rate=0.05, label=1.0):
     return Port(net, train_step=step)
 
 
-def small_gan__rate_wrong():
-    return small_gan(rate=0.06)
+small_gan__rate_wrong = partial(small_gan, rate=0.06)
 
 
 def small_gan__late_wrong():

@@ -1,6 +1,7 @@
 """Its port by hand, and ports with one fault that only a whole training shows."""
 
 import dataclasses
+from functools import partial
 
 import torch
 from torch import nn
@@ -66,12 +67,8 @@ def seeded(kind=KerasSeeds, in_order=True):
     return build(net=net, seeds=seeds)
 
 
-def other_order_of_layers():
-    return seeded(in_order=False)
-
-
-def other_shuffle():
-    return seeded(OtherShuffle)
+other_order_of_layers = partial(seeded, in_order=False)
+other_shuffle = partial(seeded, OtherShuffle)
 
 
 def own_masks():
@@ -81,9 +78,8 @@ def own_masks():
     return port
 
 
-def plain():
-    """For the compiled model alone."""
-    return build(class_weight=None, scheduler=None, early_stopping=None)
+BARE = {"class_weight": None, "scheduler": None, "early_stopping": None}
+plain = partial(build, **BARE)  # for the compiled model alone
 
 
 def stairs():
@@ -103,15 +99,8 @@ def divided_stairs():
 def _in_stairs(scheduler):
     net = Net()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
-    return build(
-        net=net,
-        optimizer=optimizer,
-        scheduler=scheduler(optimizer),
-        scheduler_interval="step",
-        class_weight=None,
-        early_stopping=None,
-        metrics=None,
-    )
+    steps = {"scheduler": scheduler(optimizer), "scheduler_interval": "step"}
+    return build(net=net, optimizer=optimizer, metrics=None, **{**BARE, **steps})
 
 
 def weighted_validation():
@@ -124,12 +113,8 @@ def weighted_validation():
     return dataclasses.replace(port, loss=loss, validation_loss=loss, class_weight=None)
 
 
-def not_restored():
-    return build(restores=False)
-
-
-def late_cut():
-    return build(patience=3)
+not_restored = partial(build, restores=False)
+late_cut = partial(build, patience=3)
 
 
 def other_metric():
@@ -143,9 +128,7 @@ def stock_momentum():
     """For the stream: SGD of torch, which keeps gradients where Keras keeps steps."""
     net = Net()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
-    return build(
-        net=net, optimizer=optimizer, class_weight=None, scheduler=None, early_stopping=None
-    )
+    return build(net=net, optimizer=optimizer, **BARE)
 
 
 class OwnAdam(optim.Adam):
@@ -239,12 +222,8 @@ def own_loop(drops=False, means_of_batches=False):
     return dataclasses.replace(port, train_epoch=train_epoch, evaluate=evaluate)
 
 
-def dropped_batch():
-    return own_loop(drops=True)
-
-
-def batch_means():
-    return own_loop(means_of_batches=True)
+dropped_batch = partial(own_loop, drops=True)
+batch_means = partial(own_loop, means_of_batches=True)
 
 
 def stock_adam():
