@@ -54,7 +54,7 @@ def test_the_result_is_that_of_both_halves(recorded, tmp_path, name):
     [
         (lambda facts: facts.pop("num_classes"), "num_classes"),
         (lambda facts: facts.update(num_classes=7), "'predictions/val' is missing, or of other"),
-        (lambda facts: facts.update(num_val=None), "num_val"),
+        (lambda facts: facts.update(num_val=None), "of other samples or classes"),
     ],
     ids=["no classes", "other classes", "no samples"],
 )
