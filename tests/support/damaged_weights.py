@@ -10,6 +10,7 @@ import json
 import random
 import shutil
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -44,10 +45,6 @@ def damaged(files: Path, folder: Path, count: int):
         yield f"{form}, {kind}", path
 
 
-def _cut(data, draw):
-    return data[: draw.randrange(len(data))]
-
-
 def _bits(data, draw):
     changed = bytearray(data)
     for _ in range(draw.choice([1, 3, 30])):
@@ -76,17 +73,13 @@ def _twice(data, draw):
     return data[:start] + data[start // 2 : start] + data[start:]
 
 
-def _more(data, draw):
-    return data + draw.randbytes(draw.randrange(1, 100))
-
-
 CHANGES = {
-    "cut": _cut,
+    "cut": lambda data, draw: data[: draw.randrange(len(data))],
     "bits": _bits,
     "bytes": _bytes,
     "head": _head,
     "twice": _twice,
-    "more": _more,
+    "more": lambda data, draw: data + draw.randbytes(draw.randrange(1, 100)),
 }
 
 PICKLE = b"\x80\x04cos\nsystem\n(S'true'\ntR."
@@ -117,70 +110,46 @@ def _h5(files, path, change):
     return path
 
 
-def _replaced(file, **how):
-    del file["layers/dense/vars/0"]
-    file.create_dataset("layers/dense/vars/0", **how)
+PLACE = "layers/dense/vars/0"
 
 
-def _external_file(file):
-    _replaced(file, shape=(4, 4), dtype="f4", external=[("/etc/passwd", 0, 64)])
+def _with(**how):
+    """Another array in the place of a kernel."""
+
+    def change(file):
+        del file[PLACE]
+        file.create_dataset(PLACE, **how)
+
+    return change
 
 
-def _external_link(file):
-    del file["layers/dense/vars/0"]
-    file["layers/dense/vars/0"] = h5py.ExternalLink("/etc/passwd", "/x")
+def _linked(link):
+    def change(file):
+        del file[PLACE]
+        file[PLACE] = link
 
-
-def _soft_link(file):
-    del file["layers/dense/vars/0"]
-    file["layers/dense/vars/0"] = h5py.SoftLink("/layers/dense_1/vars/0")
+    return change
 
 
 def _virtual(file):
     layout = h5py.VirtualLayout((4, 4), "f4")
     layout[:] = h5py.VirtualSource("/etc/passwd", "x", (4, 4))
-    del file["layers/dense/vars/0"]
-    file.create_virtual_dataset("layers/dense/vars/0", layout)
+    del file[PLACE]
+    file.create_virtual_dataset(PLACE, layout)
 
 
 def _circle(file):
     file["layers/dense/again"] = file["layers"]
 
 
-def _text(file):
-    _replaced(file, data=np.array(["__import__('os').system('true')"] * 4, dtype="S40"))
-
-
-def _object(file):
-    _replaced(
-        file, data=np.array([b"cos\nsystem\n(S'true'\ntR."] * 2, object), dtype=h5py.string_dtype()
-    )
-
-
-def _huge(file):
-    _replaced(file, shape=(2**20, 2**20), dtype="f4", chunks=(64, 64), compression="gzip")
-
-
-def _huge_whole(file):
-    _replaced(file, shape=(2**30, 2**10), dtype="f8")
-
-
 def _many_axes(file):
-    _replaced(file, shape=(1,) * 32, dtype="f4")
+    _with(shape=(1,) * 32, dtype="f4")(file)
     file.create_dataset("layers/dense/vars/00", shape=(1,), dtype="f4")
 
 
-def _complex(file):
-    _replaced(file, data=np.zeros((4, 4), "c16"))
-
-
-def _null(file):
-    _replaced(file, data=h5py.Empty("f4"))
-
-
 def _group(file):
-    del file["layers/dense/vars/0"]
-    file.create_group("layers/dense/vars/0")
+    del file[PLACE]
+    file.create_group(PLACE)
 
 
 def _gap(file):
@@ -189,6 +158,28 @@ def _gap(file):
 
 def _name(file):
     file["layers/dense/vars"].attrs["name"] = np.arange(5)
+
+
+COMMAND = b"cos\nsystem\n(S'true'\ntR."
+IN_H5 = {
+    "numbers in a file outside": _with(shape=(4, 4), dtype="f4", external=[("/etc/passwd", 0, 64)]),
+    "a link to a file outside": _linked(h5py.ExternalLink("/etc/passwd", "/x")),
+    "a link by name": _linked(h5py.SoftLink("/layers/dense_1/vars/0")),
+    "a virtual array": _virtual,
+    "a group in itself": _circle,
+    "texts for numbers": _with(data=np.array(["__import__('os').system('true')"] * 4, dtype="S40")),
+    "objects for numbers": _with(data=np.array([COMMAND] * 2, object), dtype=h5py.string_dtype()),
+    "an array of 4 TB": _with(
+        shape=(2**20, 2**20), dtype="f4", chunks=(64, 64), compression="gzip"
+    ),
+    "an array of 8 TB": _with(shape=(2**30, 2**10), dtype="f8"),
+    "a number twice": _many_axes,
+    "complex numbers": _with(data=np.zeros((4, 4), "c16")),
+    "no numbers": _with(data=h5py.Empty("f4")),
+    "a group for an array": _group,
+    "a gap in the numbers": _gap,
+    "numbers for a name": _name,
+}
 
 
 LAMBDA = {
@@ -220,25 +211,15 @@ def _lambda(files, path):
     return _archive(files, path, _with_layer(files, lambda layers: layers.append(LAMBDA)))
 
 
-def _zip_bomb(files, path):
-    return _archive(files, path, weights=bytes(2**27))
-
-
-def _json_bomb(files, path):
-    return _archive(files, path, config=b"[" * 200_000 + b"]" * 200_000)
-
-
 MADE = {
-    "an archive that grows": _zip_bomb,
-    "JSON without end": _json_bomb,
+    "an archive that grows": lambda f, p: _archive(f, p, weights=bytes(2**27)),
+    "JSON without end": lambda f, p: _archive(f, p, b"[" * 200_000 + b"]" * 200_000),
     "JSON that is none": lambda f, p: _archive(f, p, config=b"{'class_name': os.system('true')}"),
     "JSON of another kind": lambda f, p: _archive(f, p, config=b"[1, 2, 3]"),
     "NaN in JSON": lambda f, p: _archive(f, p, config=b'{"config": {"layers": NaN}}'),
     "no configuration": lambda f, p: _archive(f, p, names=["metadata.json", "model.weights.h5"]),
     "no weights": lambda f, p: _archive(f, p, names=["metadata.json", "config.json"]),
-    "weights that are none": lambda f, p: _archive(
-        f, p, weights=b"\x80\x04cos\nsystem\n(S'true'\ntR."
-    ),
+    "weights that are none": lambda f, p: _archive(f, p, weights=PICKLE),
     "an archive in an archive": lambda f, p: _archive(
         f, p, weights=(f / "rows.keras").read_bytes()
     ),
@@ -246,21 +227,7 @@ MADE = {
     "an empty file": lambda f, p: (p.write_bytes(b""), p)[1],
     "a text": lambda f, p: (p.write_text("no weights"), p)[1],
     "a pickle": lambda f, p: (p.write_bytes(PICKLE), p)[1],
-    "numbers in a file outside": lambda f, p: _h5(f, p, _external_file),
-    "a link to a file outside": lambda f, p: _h5(f, p, _external_link),
-    "a link by name": lambda f, p: _h5(f, p, _soft_link),
-    "a virtual array": lambda f, p: _h5(f, p, _virtual),
-    "a group in itself": lambda f, p: _h5(f, p, _circle),
-    "texts for numbers": lambda f, p: _h5(f, p, _text),
-    "objects for numbers": lambda f, p: _h5(f, p, _object),
-    "an array of 4 TB": lambda f, p: _h5(f, p, _huge),
-    "an array of 8 TB": lambda f, p: _h5(f, p, _huge_whole),
-    "a number twice": lambda f, p: _h5(f, p, _many_axes),
-    "complex numbers": lambda f, p: _h5(f, p, _complex),
-    "no numbers": lambda f, p: _h5(f, p, _null),
-    "a group for an array": lambda f, p: _h5(f, p, _group),
-    "a gap in the numbers": lambda f, p: _h5(f, p, _gap),
-    "numbers for a name": lambda f, p: _h5(f, p, _name),
+    **{name: partial(_h5, change=change) for name, change in IN_H5.items()},
 }
 # Files that are right to read: whatever else they hold is never looked at.
 READABLE = {"a layer with pickled code": _lambda}

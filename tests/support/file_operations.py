@@ -55,24 +55,20 @@ def _further_key(content, rng):
     return json.dumps(changed(whole, (*place, "colour"), 1)).encode()
 
 
-def _huge_number(content, rng):
-    whole, found = _numbers(content)
-    text = json.dumps(changed(whole, rng.choice(found), "@"))
-    number = rng.choice(["1e999", "-1e999", "9" * 400, "1e308", "-1e308", "1e-320"])
-    return text.replace('"@"', number, 1).encode()
+def _number_of(*texts):
+    """Another number, of texts that need not be JSON."""
+
+    def operation(content, rng):
+        whole, found = _numbers(content)
+        text = json.dumps(changed(whole, rng.choice(found), "@"))
+        return text.replace('"@"', rng.choice(texts), 1).encode()
+
+    return operation
 
 
-def _not_finite(content, rng):
-    whole, found = _numbers(content)
-    text = json.dumps(changed(whole, rng.choice(found), "@"))
-    number = rng.choice(["NaN", "Infinity", "-Infinity", '"NaN"', '"Infinity"', '"nan"'])
-    return text.replace('"@"', number, 1).encode()
-
-
-def _negative_number(content, rng):
-    whole, found = _numbers(content)
-    place = rng.choice(found)
-    return json.dumps(changed(whole, place, -3)).encode()
+_huge_number = _number_of("1e999", "-1e999", "9" * 400, "1e308", "-1e308", "1e-320")
+_not_finite = _number_of("NaN", "Infinity", "-Infinity", '"NaN"', '"Infinity"', '"nan"')
+_negative_number = _number_of("-3")
 
 
 def _deep_nesting(content, rng):

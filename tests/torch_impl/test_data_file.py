@@ -194,8 +194,7 @@ def test_a_file_is_opened_with_the_arrays_that_are_used(file, capsys):
     assert list(arrays) == ["x", "y", "x_val", "y_val"]
     np.testing.assert_array_equal(arrays["x_val"], IMAGES[:2])
     assert capsys.readouterr().err == "not used: wieght\n"
-    assert is_validated(arrays)
-    assert not is_validated({"x": IMAGES})
+    assert (is_validated(arrays), is_validated({"x": IMAGES})) == (True, False)
 
 
 ARRAYS = {
@@ -298,8 +297,7 @@ def test_numbers_that_make_no_training_are_refused(arguments, text, capsys):
 
 
 def test_a_share_for_validation_leaves_samples_on_both_sides():
-    assert validation_share({"x": IMAGES}, 0.5) == 0.5
-    assert validation_share({"x": IMAGES}, 0.0) == 0.0
-    assert validation_share({"x": IMAGES, "x_val": IMAGES}, 0.5) == 0.0
+    given = [({"x": IMAGES}, 0.5), ({"x": IMAGES}, 0.0), ({"x": IMAGES, "x_val": IMAGES}, 0.5)]
+    assert [validation_share(*each) for each in given] == [0.5, 0.0, 0.0]
     with pytest.raises(SystemExit, match=r"--validation-split 0\.5 of 1 samples leaves none"):
         validation_share({"x": IMAGES[:1]}, 0.5)

@@ -48,14 +48,17 @@ def test_the_weights_are_those_of_keras():
     conv, dropout, lstm = keras_layers()
     net = Net()
     draw_initial(net, KerasSeeds(7), **SETTINGS)
-    assert np.array_equal(net.conv.weight.detach().permute(2, 3, 1, 0), conv.kernel)
-    assert np.array_equal(net.conv.bias.detach(), conv.bias)
+    for ours, theirs in (
+        (net.conv.weight.permute(2, 3, 1, 0), conv.kernel),
+        (net.conv.bias, conv.bias),
+        (net.lstm.weight_ih_l0.T, lstm.cell.kernel),
+        (net.lstm.bias_ih_l0, lstm.cell.bias),
+    ):
+        assert np.array_equal(ours.detach(), theirs)
     assert net.dropout.seed == int(np.asarray(dropout.seed_generator.state)[0])
-    assert np.array_equal(net.lstm.weight_ih_l0.detach().T, lstm.cell.kernel)
     # Orthogonal rows come from a QR decomposition, in which two libraries round differently.
     difference = net.lstm.weight_hh_l0.detach().T.numpy() - np.asarray(lstm.cell.recurrent_kernel)
     assert np.abs(difference).max() <= 1e-6
-    assert np.array_equal(net.lstm.bias_ih_l0.detach(), lstm.cell.bias)
 
 
 class Recurrent(nn.Module):
@@ -78,12 +81,15 @@ def test_each_weight_has_the_default_of_keras_in_the_order_of_the_layers():
         "head.kernel",
         "head.bias",
     ]
-    assert default_of("a.gru_cell/recurrent_kernel") == Orthogonal()
-    assert default_of("table.embeddings") == RandomUniform()
-    assert default_of("a.lstm_cell/bias") == UnitForgetBias()
-    assert default_of("a.gru_cell/bias") == default_of("bias") == Zeros()
-    assert default_of("dense.kernel") == GlorotUniform()
-    assert default_of("norm.gamma") is None
+    defaults = {
+        "a.gru_cell/recurrent_kernel": Orthogonal(),
+        "table.embeddings": RandomUniform(),
+        "a.lstm_cell/bias": UnitForgetBias(),
+        **{"a.gru_cell/bias": Zeros(), "bias": Zeros()},
+        "dense.kernel": GlorotUniform(),
+        "norm.gamma": None,
+    }
+    assert {name: default_of(name) for name in defaults} == defaults
 
 
 def test_the_order_may_be_another_than_that_of_the_modules():
@@ -104,10 +110,8 @@ def test_a_pattern_is_of_all_weights_of_a_kind_and_a_later_entry_replaces_it():
         KerasSeeds(7),
         {"*.kernel": Constant(2.0), "1.kernel": Constant(3.0), "2.gamma": Constant(0.5)},
     )
-    assert (net[0].weight == 2).all()
-    assert (net[1].weight == 3).all()
-    assert (net[2].weight == 0.5).all()
-    assert (net[1].bias == 0).all()
+    filled = ((net[0].weight, 2), (net[1].weight, 3), (net[2].weight, 0.5), (net[1].bias, 0))
+    assert all((weight == number).all() for weight, number in filled)
 
 
 @one_test

@@ -45,12 +45,10 @@ def test_a_stream_that_differs_is_named_though_others_of_its_level_match():
         for stream in doctor.STREAMS
         if stream.title in ("order of fit(datagen.flow)", "parameters of ImageDataGenerator")
     )
-    assert order["status"] == "pass"
-    assert parameters["status"] == "fail"
+    assert (order["status"], parameters["status"]) == ("pass", "fail")
     assert parameters["found"] == "theta: differs by 4 (count)"
     report = doctor.Report(checks=(order, parameters))
-    assert report.exit_code == 1
-    assert report.to_json()["verdict"] == "fail"
+    assert (report.exit_code, report.to_json()["verdict"]) == (1, "fail")
     told = "\n".join("".join(text for text, _ in line) for line in doctor_lines(report))
     assert "FAIL" in told
     assert "install the tested versions" in told
@@ -65,8 +63,7 @@ def test_a_stream_that_could_not_be_compared_does_not_match():
 
 def test_a_half_that_cannot_be_run_is_an_error_with_exit_code_3():
     report = doctor.Report(errors=("keras: not installed\ninstall it",))
-    assert report.exit_code == 3
-    assert report.to_json()["verdict"] == "error"
+    assert (report.exit_code, report.to_json()["verdict"]) == (3, "error")
     assert ["  install it"] in [[text for text, _ in line] for line in doctor_lines(report)]
 
 

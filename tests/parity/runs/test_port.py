@@ -38,9 +38,16 @@ FILES = (
 )
 
 
-def ported(name, folder):
-    spec = CheckSpec(keras=f"ported_keras:{name}", folder=str(SUPPORT))
+def ported(name, folder, keras="ported_keras:{}"):
+    spec = CheckSpec(keras=keras.format(name), folder=str(SUPPORT))
     return port_spec(spec, folder / f"port_of_{name}", CheckOptions())
+
+
+def begun_in(dtype):
+    """Keras as it is when a process begins, in a dtype."""
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
+    keras.backend.clear_session()
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +69,7 @@ def test_the_weights_of_a_program_are_those_that_it_begins_with(two_heads):
     """The check fills biases of zeros with other numbers, which show more: they are not carried."""
     assert two_heads.result.verdict == "pass"
     written = load_file(two_heads.folder / "weights.safetensors")
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    keras.backend.clear_session()
+    begun_in("float64")
     keras.utils.set_random_seed(CheckSpec().seed)
     for weight in ported_keras.two_heads().model.weights:
         theirs = _of_dense(weight, written)
@@ -75,8 +80,7 @@ def test_the_weights_of_a_program_are_those_that_it_begins_with(two_heads):
 def trained(folder):
     """A file with weights that are alike: of one unit, frozen, or not moved yet."""
     L, generator = keras.layers, np.random.default_rng(0)
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
+    begun_in("float32")
     norm = L.Normalization(name="norm")
     norm.adapt(generator.normal(5, 3, (64, 4)).astype("float32"))
     frozen = L.Dense(3, name="frozen", trainable=False)
@@ -137,9 +141,7 @@ def test_train_repeats_the_run_of_keras_from_the_seed(images, tmp_path):
     command += ["--out", str(tmp_path / "trained.pt")]
     subprocess.run(command, cwd=images.folder.parent, check=True, capture_output=True)
 
-    keras.backend.clear_session()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+    begun_in("float64")
     keras.utils.set_random_seed(42)
     reference = ported_keras.images()
     reference.model.fit(
@@ -189,8 +191,7 @@ def test_a_fault_in_the_written_model_fails_its_test(two_heads, tmp_path):
 @pytest.fixture(scope="module")
 def own(folder):
     """A training script with layers and functions of the user's own, as it is written."""
-    spec = CheckSpec(keras="ported_script.py", folder=str(SUPPORT))
-    return port_spec(spec, folder / "port_of_script", CheckOptions())
+    return ported("script", folder, keras="ported_script.py")
 
 
 def test_a_package_with_open_stubs_is_not_finished(own):
@@ -240,15 +241,20 @@ def _fill(path, start, expression):
     path.write_text(written, encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["my-port", "class", "1st"])
-def test_a_folder_that_is_no_package_is_refused_at_once(tmp_path, name):
-    with pytest.raises(InputError, match="expected the name of a Python package"):
-        port_spec(CheckSpec(keras="a:b"), tmp_path / name, CheckOptions())
-
-
-@pytest.mark.parametrize("name", ["torch", "json", "numpy", "parity", "tensorflow"])
-def test_the_name_of_an_installed_package_is_refused_before_anything_is_written(tmp_path, name):
-    with pytest.raises(InputError, match=f"--out .*: a package of the name {name} is installed"):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        *((n, "expected the name of a Python package") for n in ("my-port", "class", "1st")),
+        *(
+            (n, f"--out .*: a package of the name {n} is installed")
+            for n in ("torch", "json", "numpy", "parity", "tensorflow")
+        ),
+    ],
+)
+def test_the_name_of_no_package_or_of_one_that_is_installed_is_refused_at_once(
+    tmp_path, name, message
+):
+    with pytest.raises(InputError, match=message):
         port_spec(CheckSpec(keras="a:b"), tmp_path / name, CheckOptions())
     assert not (tmp_path / name).exists()
 
@@ -319,9 +325,7 @@ def test_a_plain_package_makes_the_steps_of_fit_where_nothing_of_ours_is(plain_h
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
-    keras.backend.clear_session()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+    begun_in("float64")
     reference = ported_keras.two_heads()
     begun = load_file(plain_heads / "weights.safetensors")
     for weight in reference.model.weights:

@@ -3,11 +3,12 @@
 import pytest
 from covering import one_test
 from layer_pairs import Pair, assert_same, keras_layer
+from rows import each_row
 
 from torch_impl.layers import Conv1D, Conv2D, Conv3D
 
 # Odd, even and long sides; windows of 2, 3 and 5.
-CASES = {
+IMAGES = {
     "valid": ((9, 6, 3), (3, 2), {}),
     "valid_strides": ((9, 6, 3), (3, 2), {"strides": (2, 3)}),
     "valid_dilation": ((9, 6, 3), (3, 2), {"dilation_rate": (2, 3)}),
@@ -22,14 +23,6 @@ CASES = {
     "one_by_one": ((5, 4, 3), 1, {"strides": 2, "padding": "same"}),
 }
 
-
-@one_test
-@pytest.mark.parametrize(("shape", "window", "options"), CASES.values(), ids=CASES)
-def test_a_convolution_of_images_is_keras_convolution(shape, window, options):
-    theirs = keras_layer("Conv2D", 6, window, **options)
-    assert_same(Pair(theirs, Conv2D(shape[-1], 6, window, **options), shape))
-
-
 SEQUENCES = {
     "valid": (3, {"strides": 2}),
     "same": (4, {"padding": "same", "strides": 2}),
@@ -38,25 +31,21 @@ SEQUENCES = {
     "causal_dilation": (3, {"padding": "causal", "dilation_rate": 2}),
 }
 
-
-@one_test
-@pytest.mark.parametrize(("window", "options"), SEQUENCES.values(), ids=SEQUENCES)
-def test_a_convolution_of_sequences_is_keras_convolution(window, options):
-    theirs = keras_layer("Conv1D", 6, window, **options)
-    assert_same(Pair(theirs, Conv1D(4, 6, window, **options), (9, 4)))
-
-
 VOLUMES = {
     "valid": ((2, 3, 1), {"strides": (1, 2, 1)}),
     "same": ((2, 3, 1), {"padding": "same", "strides": 2}),
 }
+CASES = [
+    *((Conv2D, 6, *case) for case in IMAGES.values()),
+    *((Conv1D, 6, (9, 4), *case) for case in SEQUENCES.values()),
+    *((Conv3D, 4, (5, 6, 3, 2), *case) for case in VOLUMES.values()),
+]
 
 
-@one_test
-@pytest.mark.parametrize(("window", "options"), VOLUMES.values(), ids=VOLUMES)
-def test_a_convolution_of_volumes_is_keras_convolution(window, options):
-    theirs = keras_layer("Conv3D", 4, window, **options)
-    assert_same(Pair(theirs, Conv3D(2, 4, window, **options), (5, 6, 3, 2)))
+@each_row("kind, filters, shape, window, options", CASES)
+def test_a_convolution_is_keras_convolution(kind, filters, shape, window, options):
+    theirs = keras_layer(kind.__name__, filters, window, **options)
+    assert_same(Pair(theirs, kind(shape[-1], filters, window, **options), shape))
 
 
 @one_test

@@ -22,26 +22,23 @@ CASES = {
 }
 
 
+# Class, filters if it has any, window, and shape of its input.
+KINDS = [
+    (DepthwiseConv1D, (), 4, (8, 3)),
+    (DepthwiseConv2D, (), (3, 2), (8, 7, 3)),
+    (SeparableConv1D, (5,), 4, (8, 3)),
+    (SeparableConv2D, (5,), (3, 3), (8, 7, 3)),
+]
+
+
 @one_test
 @pytest.mark.parametrize("options", CASES.values(), ids=CASES)
-@pytest.mark.parametrize("rank", [1, 2])
-def test_a_depthwise_convolution_is_keras_one(rank, options):
-    window, shape = (4, (8, 3)) if rank == 1 else ((3, 2), (8, 7, 3))
-    if rank == 2 and options.get("strides") == 2:
+@pytest.mark.parametrize(("kind", "filters", "window", "shape"), KINDS)
+def test_a_convolution_by_channels_is_keras_one(kind, filters, window, shape, options):
+    if kind is DepthwiseConv2D and options.get("strides") == 2:
         window = (3, 3)  # TensorFlow takes one stride for both sides
-    theirs = keras_layer(f"DepthwiseConv{rank}D", window, **options)
-    kind = DepthwiseConv1D if rank == 1 else DepthwiseConv2D
-    assert_same(Pair(theirs, kind(3, window, **options), shape))
-
-
-@one_test
-@pytest.mark.parametrize("options", CASES.values(), ids=CASES)
-@pytest.mark.parametrize("rank", [1, 2])
-def test_a_separable_convolution_is_keras_one(rank, options):
-    window, shape = (4, (8, 3)) if rank == 1 else ((3, 3), (8, 7, 3))
-    theirs = keras_layer(f"SeparableConv{rank}D", 5, window, **options)
-    kind = SeparableConv1D if rank == 1 else SeparableConv2D
-    assert_same(Pair(theirs, kind(3, 5, window, **options), shape))
+    theirs = keras_layer(kind.__name__, *filters, window, **options)
+    assert_same(Pair(theirs, kind(3, *filters, window, **options), shape))
 
 
 def test_a_stock_convolution_of_single_channels_takes_both_kinds_of_kernel():

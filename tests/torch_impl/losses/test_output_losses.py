@@ -55,29 +55,25 @@ def test_what_does_not_fit_is_an_error_that_says_so(call, message):
         call()
 
 
+SQUARE, ZERO = nn.MSELoss(), torch.zeros((2, 1))
+SIZE, PLACE = torch.tensor([[1.0], [3.0]]), torch.tensor([[2.0], [2.0]])  # squares: 5 and 4
+
+
 def test_nested_losses_and_outputs_have_paths_as_names():
-    square = nn.MSELoss()
-    loss = OutputLosses({"box": {"size": square, "place": square}, "score": None}, [2.0, 1.0])
+    loss = OutputLosses({"box": {"size": SQUARE, "place": SQUARE}, "score": None}, [2.0, 1.0])
     assert loss.names == ("box/size", "box/place", "score")
-    size, place = torch.tensor([[1.0], [3.0]]), torch.tensor([[2.0], [2.0]])
-    zero = torch.zeros((2, 1))
-    given = {"box": {"size": size, "place": place}, "score": zero}
-    wanted = {"box": {"size": zero, "place": zero}, "score": zero}
-    assert float(loss(given, wanted)) == 2 * 5 + 4
-    assert float(loss(((size, place), zero), wanted)) == 2 * 5 + 4
+    wanted = {"box": {"size": ZERO, "place": ZERO}, "score": ZERO}
+    for given in ({"box": {"size": SIZE, "place": PLACE}, "score": ZERO}, ((SIZE, PLACE), ZERO)):
+        assert float(loss(given, wanted)) == 2 * 5 + 4
 
 
 def test_lists_in_a_mapping_have_their_numbers_as_names():
-    square = nn.MSELoss()
-    loss = OutputLosses({"maps": [square, square], "score": square}, [2.0, 1.0, 0.5])
+    loss = OutputLosses({"maps": [SQUARE, SQUARE], "score": SQUARE}, [2.0, 1.0, 0.5])
     assert loss.names == ("maps/0", "maps/1", "score")
-    size, place = torch.tensor([[1.0], [3.0]]), torch.tensor([[2.0], [2.0]])
-    zero = torch.zeros((2, 1))
-    given = {"maps": (size, place), "score": size}
-    wanted = {"maps/0": zero, "maps/1": zero, "score": zero}
-    assert float(loss(given, wanted)) == 2 * 5 + 4 + 0.5 * 5
+    wanted = {"maps/0": ZERO, "maps/1": ZERO, "score": ZERO}
+    assert float(loss({"maps": (SIZE, PLACE), "score": SIZE}, wanted)) == 2 * 5 + 4 + 0.5 * 5
     with pytest.raises(ValueError, match="outputs of maps/0, score: expected those of the outputs"):
-        loss({"maps": [size], "score": size}, wanted)
+        loss({"maps": [SIZE], "score": SIZE}, wanted)
 
 
 def test_channels_come_last_with_the_logits():

@@ -52,9 +52,8 @@ def test_every_public_metric_of_keras_is_here():
 def test_names_directions_and_defaults_are_those_of_keras(kind):
     keras.backend.clear_session()  # which numbers automatic names anew
     theirs, ours = made(getattr(keras.metrics, kind.__name__)), made(kind)
-    assert ours.name == theirs.name
-    assert ours.direction == getattr(theirs, "_direction", None)
-    assert str(ours.dtype) == f"torch.{theirs.dtype}"
+    told = (theirs.name, getattr(theirs, "_direction", None), f"torch.{theirs.dtype}")
+    assert (ours.name, ours.direction, str(ours.dtype)) == told
     assert made(kind, name="mine").name == "mine"
 
 

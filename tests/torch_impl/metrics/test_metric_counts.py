@@ -1,25 +1,15 @@
 """Counts, precision and recall are Keras's, over several batches."""
 
-import pytest
-from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_metrics import SHARES, assert_is_keras, batches
+from rows import each_row
 
 BITS = st.sampled_from([0.0, 1.0])
-THRESHOLDS = st.sampled_from([None, 0.25, [0.0, 0.5, 1.0], [0.6, 0.1]])
+THRESHOLDS = st.sampled_from(
+    [{"thresholds": each} for each in (None, 0.25, [0.0, 0.5, 1.0], [0.6, 0.1])]
+)
 COUNTS = ["TruePositives", "FalsePositives", "TrueNegatives", "FalseNegatives"]
-
-
-@one_test
-@pytest.mark.parametrize("name", COUNTS)
-def test_a_count_is_keras(name):
-    @settings(max_examples=6)
-    @given(batches(SHARES, BITS), THRESHOLDS)
-    def same(made, thresholds):
-        assert_is_keras(name, {"thresholds": thresholds}, made)
-
-    same()
 
 
 OPTIONS = st.sampled_from(
@@ -35,11 +25,20 @@ OPTIONS = st.sampled_from(
 )
 
 
-@one_test
-@pytest.mark.parametrize("name", ["Precision", "Recall"])
-def test_precision_and_recall_are_keras(name):
-    @settings(max_examples=14)
-    @given(batches(SHARES, BITS, weights=("none", "vector")), OPTIONS)
+COUNTED = (6, batches(SHARES, BITS), THRESHOLDS)
+SHARED = (14, batches(SHARES, BITS, weights=("none", "vector")), OPTIONS)
+
+
+@each_row(
+    "name, examples, made, options",
+    [
+        *((name, *COUNTED) for name in COUNTS),
+        *((name, *SHARED) for name in ("Precision", "Recall")),
+    ],
+)
+def test_counts_precision_and_recall_are_keras(name, examples, made, options):
+    @settings(max_examples=examples)
+    @given(made, options)
     def same(made, options):
         assert_is_keras(name, options, made)
 

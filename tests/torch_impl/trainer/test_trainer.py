@@ -319,9 +319,7 @@ def test_a_resumed_training_is_the_one_that_was_not_interrupted(seeds, tmp_path)
     torch.save(checkpointed(seeds, 4)[2], tmp_path / "checkpoint.pt")
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     resumed, same, _ = checkpointed(seeds, 9, state)
-    assert resumed == whole
-    assert len(whole.epoch) == 9
-    assert worst(same, weights) == 0
+    assert (resumed, len(whole.epoch), worst(same, weights)) == (whole, 9, 0)
 
 
 def test_a_second_call_of_fit_begins_anew_but_for_weights_and_rate():
