@@ -212,11 +212,13 @@ def own_loop(drops=False, means_of_batches=False):
         return {"loss": total / count, "accuracy": hits / num}
 
     def train_epoch(batches):
+        port.module.train()
         batches = list(batches)
         return numbers(batches[:-1] if drops else batches, trains=True)
 
     @torch.no_grad()
     def evaluate(batches):
+        port.module.eval()
         return numbers(batches, trains=False)
 
     return dataclasses.replace(port, train_epoch=train_epoch, evaluate=evaluate)
