@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
@@ -45,11 +46,12 @@ def fused_step(
         epsilon: added to sqrt(v).
 
     Returns:
-        Whether the step was made: False for gradients that lie in memory otherwise than their
-        parameters, which the kernel would mix up.
+        Whether the step was made: False for gradients and slots that lie in memory otherwise than
+        their parameters, which the kernel would mix up.
     """
     parameters, gradients, momentums, velocities, greatest = tensors
-    pairs = zip(parameters, gradients, strict=True)
+    others = (*gradients, *momentums, *velocities, *greatest)
+    pairs = zip(itertools.cycle(parameters), others, strict=False)
     if max(betas) >= 1 or not all(have_same_layout(*pair) for pair in pairs):
         return False
     last = torch.tensor(torch.finfo(torch.float32).max, device=parameters[0].device)
@@ -83,26 +85,26 @@ Step = Callable[[Sequence[torch.Tensor], float, float, float, float], None]
 
 def compiled_step(
     parameters: Sequence[torch.Tensor],
-    gradients: Sequence[torch.Tensor],
+    others: Sequence[torch.Tensor],
     typical: Callable[[], Callable[[], object]],
 ) -> Step | None:
     """Returns the function that makes a step of one parameter, or None if torch has to do it.
 
     Args:
         parameters: those of one group, which have one dtype.
-        gradients: their gradients.
+        others: their gradients; and each of their slots, in the order of the parameters.
         typical: prepares a typical step: see `native.fast`.
     """
     library = native.fast(SOURCE, typical)
-    pairs = zip(parameters, gradients, strict=True)
+    pairs = zip(itertools.cycle(parameters), others, strict=False)
     if library is None or not all(_is_for_the_loop(*pair) for pair in pairs):
         return None
     return _step(library, parameters[0].dtype)
 
 
-def _is_for_the_loop(parameter: torch.Tensor, gradient: torch.Tensor) -> bool:
+def _is_for_the_loop(parameter: torch.Tensor, other: torch.Tensor) -> bool:
     is_on_cpu = parameter.device.type == "cpu"
-    return is_on_cpu and parameter.dtype in _NAMES and have_same_layout(parameter, gradient)
+    return is_on_cpu and parameter.dtype in _NAMES and have_same_layout(parameter, other)
 
 
 @functools.cache
@@ -207,7 +209,8 @@ class Adam(KerasOptimizer):
             group["eps"],
         ):
             return
-        loop = None if group["amsgrad"] else compiled_step(parameters, gradients, typical)
+        others = (*gradients, *momentums, *velocities)
+        loop = None if group["amsgrad"] else compiled_step(parameters, others, typical)
         if loop is not None:
             for tensors in zip(parameters, gradients, momentums, velocities, strict=True):
                 loop(tensors, 1 - beta_1, 1 - beta_2, alpha, group["eps"])

@@ -387,11 +387,15 @@ class KerasOptimizer(torch.optim.Optimizer):
         return float(numpy_dtype(group["params"][0].dtype)(group["lr"]))  # (1)
 
     def _slot(self, parameter: torch.Tensor, key: str, value: float = 0.0) -> torch.Tensor:
-        """Returns the slot of a parameter; makes it, filled with a value, if there is none yet."""
+        """Returns the slot of a parameter; makes it, filled with a value, if there is none yet.
+
+        It follows its parameter, which `module.double()` or `module.cuda()` may have changed.
+        """
         state = self.state[parameter]
         if key not in state:
             state[key] = torch.full_like(parameter, value)
-        slot: torch.Tensor = state[key]
+        slot: torch.Tensor = state[key].to(parameter)
+        state[key] = slot
         return slot
 
     def _mean_gradients(self, batches: list[Batch]) -> list[Batch]:

@@ -65,3 +65,33 @@ def test_what_does_not_lie_alike_is_left_to_torch(parameter, gradient):
 def test_amsgrad_is_left_to_torch(monkeypatch):
     monkeypatch.setattr(adam.native, "library", lambda source: pytest.fail("was asked for"))
     trained(torch.float64, amsgrad=True, num_steps=2)
+
+
+CHANGES = {
+    "dtype": lambda net: net.double(),
+    "layout": lambda net: net.to(memory_format=torch.channels_last),
+}
+
+
+@one_test
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_slots_follow_a_module_that_is_changed_between_two_steps(change, fused, monkeypatch):
+    """The loop goes by pointers: slots of the old dtype were once read behind their end."""
+
+    def weights(**settings):
+        torch.manual_seed(4)
+        net = torch.nn.Conv2d(40, 50, 3)
+        optimizer = Adam(net.parameters(), 0.01, **settings)
+        for number in range(6):
+            if number == 3:
+                change(net)
+            draw = torch.Generator().manual_seed(number)
+            for p in net.parameters():
+                p.grad = torch.randn(p.shape, generator=draw).to(p)
+            optimizer.step()
+        return net.weight.detach()
+
+    found = weights(fused=fused)
+    monkeypatch.setattr(adam, "compiled_step", lambda *_: None)
+    torch.testing.assert_close(found, weights(), rtol=2e-5, atol=1e-7)
