@@ -132,7 +132,15 @@ def stock_momentum():
 
 
 class OwnAdam(optim.Adam):
-    """What it keeps nobody knows."""
+    """What it keeps nobody knows: between two steps, each slot is a row of numbers."""
+
+    def step(self, closure=None):
+        for parameter, state in self.state.items():
+            state |= {key: value.reshape(parameter.shape) for key, value in state.items()}
+        loss = super().step(closure)
+        for state in self.state.values():
+            state |= {key: value.reshape(1, -1) for key, value in state.items()}
+        return loss
 
 
 def own_optimizer():
@@ -143,16 +151,15 @@ def own_optimizer():
 
 
 def only_float32():
-    """Its loss has constants in float32."""
+    """Its loss multiplies by a matrix in float32, which has the shape of no weight."""
     port = build()
-    weights = torch.tensor([0.7, 2.1, 1.0], dtype=torch.float32)
+    weights = torch.tensor([0.7, 2.1, 1.0])
+    same = torch.eye(3, dtype=torch.float32)
 
     def weighted(output, target):
         penalty = 0.01 * (port.module.hidden.weight**2).sum()
-        return (
-            nn.functional.cross_entropy(output, target, weights, reduction="sum") / len(target)
-            + penalty
-        )
+        losses = nn.functional.cross_entropy(output @ same, target, reduction="none")
+        return (losses * weights[target]).sum() / len(target) + penalty
 
     return dataclasses.replace(port, loss=weighted, validation_loss=port.loss, class_weight=None)
 
