@@ -18,6 +18,7 @@ from parity.ladder.comparers.decisions import (
     BETWEEN_STEPS,
     FINAL_WEIGHTS,
     RATES_BY_RULES,
+    epochs_of_final,
 )
 from parity.ladder.comparers.flow import IMAGES, SAMPLES, SUMS
 from parity.ladder.own_loop import BATCH_OF_STEP, MODE_OF_STEP, PASSES_OF_BATCH, STEPS_OF_BATCH
@@ -471,18 +472,9 @@ def _is_late(ours: list[float], theirs: list[float]) -> bool:
 
 def _epoch_of_final(trace: Trace) -> int | None:
     """Returns the epoch, from 0, whose weights a training ends with; None if it is none."""
-    from parity.data.probe_inputs import of_step
-
-    names = trace.below("training/final")
-    found = None
-    for epoch, step in enumerate(trace.facts["epoch_ends"]):
-        kept = [(f"training/weights/{step}/{name}", name) for name in names]
-        if kept and all(
-            key in trace and np.array_equal(trace[key], of_step(trace[f"training/final/{name}"]))
-            for key, name in kept
-        ):
-            found = epoch
-    return found
+    epochs = [{*epochs_of_final(trace, name)} - {0} for name in trace.below("training/final")]
+    common = set.intersection(*epochs) if epochs else set()
+    return max(common) - 1 if common else None
 
 
 Rule = Callable[[TrainingEvidence], Found]

@@ -65,8 +65,7 @@ class Reached:
     def averages(self) -> list[torch.Tensor]:
         """Tensors with the shape of a weight, such as averages; single numbers are none."""
         shapes = {tensor.shape for tensor in self.in_modules.values() if tensor.ndim}
-        is_such = (each.shape in shapes and each.is_leaf for each in self.tensors.values())
-        return list(itertools.compress(self.tensors.values(), is_such))
+        return [each for each in self.tensors.values() if each.is_leaf and each.shape in shapes]
 
     @property
     def state(self) -> list[torch.Tensor]:

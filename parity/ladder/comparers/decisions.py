@@ -301,7 +301,7 @@ def _of_loop(keras: KerasTrace, torch: PortTrace) -> Iterator[Item]:
     number = len(torch.facts["epoch_ends"])
     yield compare_exact("epochs", len(ends), number)
     for name in torch.below("training/final") if number == len(ends) else ():
-        final = [_epochs_of_final(half, name) for half in (keras, torch)]
+        final = [epochs_of_final(half, name) for half in (keras, torch)]
         if all(final):  # else they are of no epoch, such as averages
             same = [epoch for epoch in final[0] if epoch in final[1]]
             said = [f"of epoch {(same or epochs)[-1]}" for epochs in final]
@@ -329,7 +329,7 @@ def _endings(whose: str, half: Trace, torch: PortTrace, history: str) -> Iterato
     """Compares the epoch whose weights a half ends with, by weight, with what the rules say."""
     ends = half.facts["epoch_ends"]
     for name in torch.below(f"rules/{history}/ends"):
-        epochs = _epochs_of_final(half, name)
+        epochs = epochs_of_final(half, name)
         by_rules = int(torch[f"rules/{history}/ends/{name}"])
         if epochs:  # else they are of no epoch, such as averages
             yield compare_exact(
@@ -340,7 +340,7 @@ def _endings(whose: str, half: Trace, torch: PortTrace, history: str) -> Iterato
             )
 
 
-def _epochs_of_final(half: Trace, name: str) -> list[int]:
+def epochs_of_final(half: Trace, name: str) -> list[int]:
     """Returns the epochs, from 1, after which a weight was what it is at the end; 0: before all."""
     key = f"training/final/{name}"
     if key not in half:
@@ -349,5 +349,6 @@ def _epochs_of_final(half: Trace, name: str) -> list[int]:
     return [
         number
         for number, step in enumerate([0, *half.facts["epoch_ends"]])
-        if np.array_equal(half[f"training/weights/{step}/{name}"], final)
+        if (after := f"training/weights/{step}/{name}") in half
+        and np.array_equal(half[after], final)
     ]

@@ -110,7 +110,7 @@ class Anchors(keras.callbacks.Callback):
         self._epoch_starts.append(number)
         if number and self._plan is None and len(self._epoch_starts) == 2:
             left = self._epochs() - 1
-            plan = AnchorPlan.of(number, left, self._state_bytes(), self._period())
+            plan = AnchorPlan.of(number, left, self._state_bytes())
             self._wish({number + step for step in plan.steps})
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:

@@ -47,7 +47,8 @@ def modes_of_loop(
             raise _SeenError
 
     # The targets are of no form that the loop expects, and its code may raise anything.
-    with kept(built), module.register_forward_pre_hook(see), suppress(Exception):
+    watched = module.register_forward_pre_hook(see)
+    with kept(built), watched, torch.enable_grad(), suppress(Exception):
         x = arguments[0] if len(arguments) == 1 else tuple(arguments)
         batch = Batch(x, torch.zeros(len(arguments[0]), dtype=torch.long))
         built.train_epoch(LoopBatches([batch] * _NUM_BATCHES, _NUM_BATCHES))

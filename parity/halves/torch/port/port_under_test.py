@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cached_property
 from itertools import chain, islice, product
 from typing import Any
 
@@ -124,7 +125,6 @@ class PortUnderTest(PortFeed, PortWeights):
         self.step_feed = self.built.feed  # of the data of a step
         self.choose: Callable[[Any], Any] = lambda returned: returned  # the outputs of a module
         self.modes = [(module, module.training) for module in self.module.modules()]  # as built
-        self.loop_modes: list[tuple[nn.Module, bool]] = []  # in which its own loop trains
         self.built = called_by_parts(self.built, self.module, keras.facts)
         self.outputs.leave_out(parts_left_out(self.module))
         keep_gradients(self.module)
@@ -148,8 +148,6 @@ class PortUnderTest(PortFeed, PortWeights):
             if self._is_turned or not self._is_right():
                 self._pair_up()
         take_apart(self)
-        if self.built.train_epoch is not None:
-            self.loop_modes = modes_of_loop(self.built, self.module, self.arguments("probe"))
         # In which order the axes of what the module returns are Keras's; None: its shape tells.
         self.returned: Axes | None = None
         self.agrees = False  # whether the output in eval mode is Keras's, within rounding
@@ -319,6 +317,13 @@ class PortUnderTest(PortFeed, PortWeights):
         """Gives the module the weights and the generators with which the factory returned it."""
         self.module.load_state_dict(self.as_built)
 
+    @cached_property
+    def _loop_modes(self) -> list[tuple[nn.Module, bool]]:
+        """In which modes its own loop trains each part; the module is in train mode before."""
+        if self.built.train_epoch is None:
+            return []
+        return modes_of_loop(self.built, self.module, self.arguments("probe"))
+
     def as_recorded(self, output: torch.Tensor) -> torch.Tensor:
         """Returns an output as the trace has it: in Keras's order where its shape does not tell."""
         if self.returned is None or self.returned == as_keras(output.ndim):
@@ -331,7 +336,7 @@ class PortUnderTest(PortFeed, PortWeights):
     ) -> tuple[list[Call], Any]:
         """Calls the module; returns its calls and its output. See `recorded_calls` for the rest."""
         self.module.train(training)
-        for module, is_training in self.loop_modes if training else ():
+        for module, is_training in self._loop_modes if training else ():
             module.training = is_training
         forget_gradients(self.module)
         self.forget_states(purpose)

@@ -104,14 +104,12 @@ class Elsewhere:
     ) -> tuple[str, list[Place]] | None:
         """Returns how and where a slot is kept; None if nothing is near, or several are as near."""
         apart: list[tuple[float, str, list[Place]]] = []
+        groups = list(self._groups(found))
         for form in FORMS:
             theirs = self._expected(values, form, rate)
-            if not theirs or not (size := sum(float(each.square().sum()) for each in theirs)):
+            if not theirs or not (size := _square(theirs)):
                 return None
-            for places, ours in self._groups(found):
-                pairs = zip(ours, theirs, strict=True)
-                distance = sum(float((a.double() - b).square().sum()) for a, b in pairs)
-                apart.append((distance / size, form, places))
+            apart += ((_square(theirs, ours) / size, form, places) for places, ours in groups)
         apart.sort()
         if not apart or not apart[0][0] <= _NEAR**2:
             return None
@@ -122,14 +120,13 @@ class Elsewhere:
 
     def _share_of(self, values: Mapping[str, np.ndarray]) -> float | None:
         """Returns by what the port's gradients are Keras's sums of them; None if they are not."""
-        theirs, ours = self._expected(values, "same", 1.0), [p.grad for p in self._parameters]
-        if not theirs or any(each is None for each in ours):
+        theirs = self._expected(values, "same", 1.0)
+        ours = [p.grad for p in self._parameters if p.grad is not None]
+        if len(ours) < len(self._parameters) or not (size := _square(theirs)):
             return None
-        pairs = [(a.double(), b) for a, b in zip(ours, theirs, strict=True) if a is not None]
-        size = sum(float(b.square().sum()) for _, b in pairs)
         for share in (1.0, 1 / self._period):
-            apart = sum(float((a - share * b).square().sum()) for a, b in pairs)
-            if size and apart <= (_NEAR * share / self._period) ** 2 * size:
+            apart = _square(ours, [share * each for each in theirs])
+            if apart <= (_NEAR * share / self._period) ** 2 * size:
                 return share
         return None
 
@@ -160,6 +157,14 @@ class Elsewhere:
             whole = [each for each in chosen if each is not None]
             if len(whole) == len(self._parameters):
                 yield [place for place, _ in whole], [tensor for _, tensor in whole]
+
+
+def _square(some: Sequence[torch.Tensor], others: Sequence[torch.Tensor] | None = None) -> float:
+    """Returns the squared size of tensors together, or of their differences from others."""
+    rows = [each.double() for each in some]
+    if others is not None:
+        rows = [a - b.double() for a, b in zip(rows, others, strict=True)]
+    return sum(float(each.square().sum()) for each in rows)
 
 
 def _tensors(found: Reached) -> dict[Place, torch.Tensor]:
