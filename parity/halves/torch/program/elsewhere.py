@@ -8,7 +8,7 @@ the port has nearly what Keras has.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -109,7 +109,7 @@ class Elsewhere:
             theirs = self._expected(values, form, rate)
             if not theirs or not (size := _square(theirs)):
                 return None
-            apart += ((_square(theirs, ours) / size, form, places) for places, ours in groups)
+            apart += ((_apart(ours, theirs) / size, form, places) for places, ours in groups)
         apart.sort()
         if not apart or not apart[0][0] <= _NEAR**2:
             return None
@@ -125,7 +125,7 @@ class Elsewhere:
         if len(ours) < len(self._parameters) or not (size := _square(theirs)):
             return None
         for share in (1.0, 1 / self._period):
-            apart = _square(ours, [share * each for each in theirs])
+            apart = _apart(ours, [share * each for each in theirs])
             if apart <= (_NEAR * share / self._period) ** 2 * size:
                 return share
         return None
@@ -159,12 +159,13 @@ class Elsewhere:
                 yield [place for place, _ in whole], [tensor for _, tensor in whole]
 
 
-def _square(some: Sequence[torch.Tensor], others: Sequence[torch.Tensor] | None = None) -> float:
-    """Returns the squared size of tensors together, or of their differences from others."""
-    rows = [each.double() for each in some]
-    if others is not None:
-        rows = [a - b.double() for a, b in zip(rows, others, strict=True)]
-    return sum(float(each.square().sum()) for each in rows)
+def _square(tensors: Iterable[torch.Tensor]) -> float:
+    return sum(float(each.square().sum()) for each in tensors)
+
+
+def _apart(ours: Sequence[torch.Tensor], theirs: Sequence[torch.Tensor]) -> float:
+    """Returns the squared distance of tensors together."""
+    return _square(a.double() - b for a, b in zip(ours, theirs, strict=True))
 
 
 def _tensors(found: Reached) -> dict[Place, torch.Tensor]:
