@@ -83,20 +83,12 @@ class Buffered(Named):
         return super().forward(x) * self.scale
 
 
-class Extra(Named):
-    """A parameter too many."""
-
-    def __init__(self):
-        super().__init__()
-        self.more = nn.Linear(6, 6)
-
-
-class Lacking(Named):
-    """A bias too few."""
-
-    def __init__(self):
-        super().__init__()
-        self.a = nn.Linear(6, 6, bias=False)
+def named_with(**layers):
+    """The same with other layers than those that it needs."""
+    net = Named()
+    for name, layer in layers.items():
+        net.add_module(name, layer)
+    return net
 
 
 class Tied(Named):
@@ -235,7 +227,15 @@ RIGHT = {
 }
 # Style -> (model, factory, what is told).
 WRONG = {
-    "a parameter too many": ("images", Extra, "more.weight, more.bias are filled by no weight"),
-    "a bias too few": ("images", Lacking, "first.bias has no place"),
+    "a parameter too many": (
+        "images",
+        lambda: named_with(more=nn.Linear(6, 6)),
+        "more.weight, more.bias are filled by no weight",
+    ),
+    "a bias too few": (
+        "images",
+        lambda: named_with(a=nn.Linear(6, 6, bias=False)),
+        "first.bias has no place",
+    ),
     "one layer for two": ("images", Tied, "b.weight, b.bias are filled by two weights each"),
 }

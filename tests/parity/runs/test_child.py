@@ -89,13 +89,12 @@ def test_every_directory_is_run_and_leaves_its_probes_and_its_training(half, mak
     assert half.calls == ["configure", "run", "run"]
     for directory in (first, second):
         probes, training = Trace(directory), Trace(RunFolder(directory).training.path)
-        assert probes.names("init") == ["dense.bias"]
+        assert (probes.names("init"), probes.history) == (["dense.bias"], {})
         assert list(probes.facts) == ["a", "b"]  # in the order of a bundle
-        assert (probes.environment["framework"], probes.history) == ("fake", {})
+        assert probes.environment["framework"] == "fake"
         assert probes.environment["wall_s"]["check"] >= 0
-        assert training.spec == probes.spec
-        assert training.environment == {"framework": "fake"}
-        assert (training.history, training.wall_s) == ({"loss": [0.5]}, 0.25)
+        told = (training.spec, training.environment, training.history, training.wall_s)
+        assert told == (probes.spec, {"framework": "fake"}, {"loss": [0.5]}, 0.25)
         assert training["training/loss"].dtype == np.float64
     out, err = capfd.readouterr()
     # The parent knows the runs by the names of their directories.
@@ -108,8 +107,8 @@ def test_the_port_gets_what_the_keras_half_wrote_of_its_probes(half, make_direct
     keras, torch = make_directory("a"), make_directory("a", "torch")
     leave_trace(keras, told=3)
     assert run(half, torch, name="torch") == 0
-    assert half.tasks[0].keras.facts == {"told": 3}
-    assert half.tasks[0].source.path == keras
+    (task,) = half.tasks
+    assert (task.keras.facts, task.source.path) == ({"told": 3}, keras)
     assert Trace(torch).names("init") == ["dense.bias"]
     assert Trace(RunFolder(torch).training.path).history == {"loss": [0.5]}
 
