@@ -50,8 +50,7 @@ def _without_a_key(content, rng):
 
 def _further_key(content, rng):
     whole = json.loads(content)
-    found = [(), *(p for p in places(whole) if isinstance(_inner(whole, p), dict))]
-    place = rng.choice(found)
+    place = rng.choice([(), *(p for p in places(whole) if isinstance(_inner(whole, p), dict))])
     return json.dumps(changed(whole, (*place, "colour"), 1)).encode()
 
 

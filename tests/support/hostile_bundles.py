@@ -191,8 +191,7 @@ def _fields(whole):
         (b"PK\1\2", {8: "H", 10: "H", 16: "L", 20: "L", 24: "L", 28: "H", 30: "H", 42: "L"}),
         (b"PK\5\6", {4: "H", 8: "H", 10: "H", 12: "L", 16: "L", 20: "H"}),
     ):
-        places = [n for n in range(len(whole) - 4) if whole[n : n + 4] == signature]
-        for start in places:
+        for start in [n for n in range(len(whole) - 4) if whole[n : n + 4] == signature]:
             for offset, form in fields.items():
                 most = 2 ** (8 * struct.calcsize(f"<{form}")) - 1
                 for value in (1, most // 2, most):
@@ -302,8 +301,7 @@ def headers(recorded):
 
 def arrays_offsets(recorded, key):
     arrays = arrays_of(recorded)
-    size = int.from_bytes(arrays[:8], "little")
-    return json.loads(arrays[8 : 8 + size])[key]["data_offsets"]
+    return json.loads(arrays[8 : 8 + int.from_bytes(arrays[:8], "little")])[key]["data_offsets"]
 
 
 def codes(recorded):

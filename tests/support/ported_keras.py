@@ -1,6 +1,7 @@
 """Keras programs of which ports are written."""
 
 import math
+from functools import partial
 
 import keras
 import numpy as np
@@ -185,8 +186,7 @@ def own_losses(*, is_weighted=True):
     )
 
 
-def own_losses_without_weights():
-    return own_losses(is_weighted=False)
+own_losses_without_weights = partial(own_losses, is_weighted=False)
 
 
 def cast_loss():

@@ -129,8 +129,7 @@ class Words(nn.Module):
 
     def attention(self, q, k, v):
         q, k, v = (y.unflatten(-1, (2, 3)).transpose(1, 2) for y in (q, k, v))
-        made = F.scaled_dot_product_attention(q, k, v)
-        return self.o(made.transpose(1, 2).flatten(2))
+        return self.o(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
 
     def forward(self, word):
         x, _ = self.both(self.table(word))

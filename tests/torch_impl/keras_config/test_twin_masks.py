@@ -222,8 +222,7 @@ def assert_same_with_masks(model, make):
 
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
 def test_a_mask_of_the_inputs_is_taken_as_keras_takes_it():
-    layers = [lambda: L.LSTM(3, return_sequences=True), L.GlobalAveragePooling1D]
-    model = masked_values(*layers)()
+    model = masked_values(lambda: L.LSTM(3, return_sequences=True), L.GlobalAveragePooling1D)()
     fill_weights(model)
     x, mask = measured((3, STEPS, 3), 1), tokens((3, STEPS), 2) != 0
     ours = twin_of(model)(torch.tensor(x), mask=torch.tensor(mask)).detach().numpy()

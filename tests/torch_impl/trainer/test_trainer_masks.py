@@ -12,10 +12,7 @@ L = keras.layers
 WORDS, STEPS, TAGS = 9, 7, 3
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def sentences(number=23, seed=2):
