@@ -81,8 +81,7 @@ def test_validation_and_evaluation_come_in_order_and_as_they_are(name, sizes, mo
     ):
         x, y = (getattr(color_data, f"{axis}_{part}") for axis in "xy")
         assert orders_of(batches, 2) == [tuple(range(len(x)))] * 2
-        images = torch.cat([batch.x for batch in batches]).permute(0, 2, 3, 1).numpy()
-        assert_same_bits(images, x)
+        assert_same_bits(torch.cat([batch.x for batch in batches]).permute(0, 2, 3, 1).numpy(), x)
         np.testing.assert_array_equal(torch.cat([b.y for b in batches]), y)
 
 

@@ -48,6 +48,17 @@ def test_flow_feeds_what_fit_takes_from_keras_flow(
 
 
 ONE = torch.zeros(4, 4, 1)
+WRONG_OPTIONS = [
+    ({"data_format": "NCHW"}, "data_format='NCHW': expected 'channels_last' .* or 'channels_f"),
+    ({"validation_split": 1.0}, "validation_split=1.0: expected a fraction strictly between"),
+    ({"validation_split": -0.1}, "validation_split=-0.1: expected a fraction"),
+    ({"dtype": "float16"}, "dtype='float16': expected float32 or float64"),
+    ({"dtype": torch.int64}, "dtype=torch.int64: expected float32 or float64"),
+    ({"fill_mode": "mirror"}, "fill_mode='mirror': expected one of nearest, constant, reflect"),
+    ({"interpolation_order": 2}, "interpolation_order=2: expected 0 .* order 2, 4 and 5 are"),
+    ({"interpolation_order": True}, "interpolation_order=True: expected 0"),
+    ({"zoom_range": "x"}, "zoom_range='x': expected a number z"),
+]
 
 
 # The settings of a generator, a method and its arguments.
@@ -83,12 +94,14 @@ ONE = torch.zeros(4, 4, 1)
             )
         ),
         ({}, "get_random_transform", [(6, 9)], r"img_shape=\(6, 9\): expected three axes"),
+        *((options, "flow", [], message) for options, message in WRONG_OPTIONS),
     ],
 )
-def test_what_is_no_image_or_cannot_be_moved_is_an_error(options, method, arguments, message):
-    generator = ImageDataGenerator(**options)
+def test_what_is_no_option_or_no_image_or_cannot_be_moved_is_an_error(
+    options, method, arguments, message
+):
     with pytest.raises(ValueError, match=message):
-        getattr(generator, method)(*arguments)
+        getattr(ImageDataGenerator(**options), method)(*arguments)
 
 
 def defaults_of(cls, method):
@@ -152,8 +165,7 @@ def test_any_configuration_feeds_keras_pixels(
         x = np.moveaxis(x, -1, 1).copy()
     keras.config.set_floatx(dtype)
     order = {"batch_size": batch_size, "shuffle": shuffle, "seed": batch_seed}
-    both = generators(seed, **options, dtype=dtype)
-    ours, theirs = (each.flow(x, y, **order) for each in both)
+    ours, theirs = (each.flow(x, y, **order) for each in generators(seed, **options, dtype=dtype))
     assert len(ours) == len(theirs)
     is_exact = options["interpolation_order"] < (3 if matches_scipy_to_the_bit() else 1)
     spread = np.ptp(x) * (options["rescale"] or 1) or 1
@@ -208,24 +220,3 @@ def assert_flow_is_keras_flow(seed, batch_size, options=OPTIONS, epochs=3):
         assert values == [params[name] for params in drawn]
     fed_here = torch.cat([batch.x for batch in ours]).permute(0, 2, 3, 1).numpy()
     assert_same_pixels(fed_here, images, np.ptp(x))
-
-
-@one_test
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"data_format": "NCHW"}, "data_format='NCHW': expected 'channels_last' .* or 'channels_f"),
-        ({"validation_split": 1.0}, "validation_split=1.0: expected a fraction strictly between"),
-        ({"validation_split": -0.1}, "validation_split=-0.1: expected a fraction"),
-        ({"dtype": "float16"}, "dtype='float16': expected float32 or float64"),
-        ({"dtype": torch.int64}, "dtype=torch.int64: expected float32 or float64"),
-        ({"fill_mode": "mirror"}, "fill_mode='mirror': expected one of nearest, constant, reflect"),
-        ({"interpolation_order": 2}, "interpolation_order=2: expected 0 .* order 2, 4 and 5 are"),
-        ({"interpolation_order": True}, "interpolation_order=True: expected 0"),
-        ({"zoom_range": "x"}, "zoom_range='x': expected a number z"),
-    ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
-)
-def test_an_argument_of_another_form_is_an_error_that_shows_it(options, message):
-    with pytest.raises(ValueError, match=message):
-        ImageDataGenerator(**options)

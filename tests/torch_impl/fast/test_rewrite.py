@@ -16,8 +16,7 @@ X = torch.randn(6, 1, 28, 28).contiguous(memory_format=torch.channels_last)
 
 def built(name, dtype=torch.float32):
     torch.manual_seed(3)
-    model = MODELS[name]((28, 28, 1), 10).to(dtype)
-    return model.to(memory_format=torch.channels_last)
+    return MODELS[name]((28, 28, 1), 10).to(dtype).to(memory_format=torch.channels_last)
 
 
 def step(network, x):

@@ -57,8 +57,7 @@ def recurrent_pair(theirs, ours, shape=SEQUENCES):
 @one_test
 @pytest.mark.parametrize(("kind", "options"), CASES.values(), ids=CASES)
 def test_a_recurrent_layer_is_keras_one(kind, options):
-    theirs = keras_layer(kind, 4, **options)
-    assert_same(recurrent_pair(theirs, KINDS[kind](3, 4, **options)))
+    assert_same(recurrent_pair(keras_layer(kind, 4, **options), KINDS[kind](3, 4, **options)))
 
 
 @one_test
