@@ -395,8 +395,7 @@ def test_sockets_are_told_from_each_other():
             each.listen()
         addresses = {str(address) for _, address in opened_by(os.getpid())}
     assert {"127.0.0.1", "0.0.0.0"} <= addresses
-    known = {each: is_loopback(ipaddress.ip_address(each)) for each in LOOPBACK}
-    assert known == LOOPBACK
+    assert {each: is_loopback(ipaddress.ip_address(each)) for each in LOOPBACK} == LOOPBACK
 
 
 @needs_ray

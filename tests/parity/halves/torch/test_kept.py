@@ -45,8 +45,7 @@ def step(given, x, y):
 
 
 def batch(dtype=torch.float32):
-    generator = torch.Generator().manual_seed(5)
-    x = torch.randn(8, 3, generator=generator)
+    x = torch.randn(8, 3, generator=torch.Generator().manual_seed(5))
     return x.to(dtype), x.sum(1, keepdim=True).to(dtype)
 
 

@@ -20,10 +20,7 @@ noise = keras.Sequential([L.Input((3,)), L.Dense(3)])
 factor = keras.Variable(2.0)
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+pytestmark = pytest.mark.usefixtures("in_float64")
 
 
 def squares(y, p, power=2):

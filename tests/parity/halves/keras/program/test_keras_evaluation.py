@@ -32,8 +32,7 @@ def model():
         ]
     )
     loss = "sparse_categorical_crossentropy"
-    adam = keras.optimizers.Adam(0.01)
-    net.compile(adam, loss, metrics=["accuracy"], run_eagerly=True)
+    net.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"], run_eagerly=True)
     return net
 
 
@@ -95,6 +94,5 @@ def test_predictions_are_made_after_the_best_weights_were_restored():
     writer = TraceWriter()
     net = model()
     reference = Reference(net, x=X, y=Y, validation_data=(X_VAL, Y_VAL))
-    callbacks = [Restores(), Evaluation(reference, writer)]
-    net.fit(X, Y, verbose=0, callbacks=callbacks)
+    net.fit(X, Y, verbose=0, callbacks=[Restores(), Evaluation(reference, writer)])
     assert (writer.arrays["predictions/val"][:, 0] > 0.9).all()

@@ -171,8 +171,7 @@ def draw(*shape):
 def signals():
     """A convolution of 9 steps of 5 channels."""
     weights = {"conv.kernel": draw(3, 5, 4), "conv.bias": draw(4)}
-    node = ("conv", "conv", (4, 9, 5), (4, 7, 4), list(weights))
-    return Record(draw(4, 9, 5), [node], weights)
+    return Record(draw(4, 9, 5), [("conv", "conv", (4, 9, 5), (4, 7, 4), list(weights))], weights)
 
 
 def features(*shape):
