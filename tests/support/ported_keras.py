@@ -225,5 +225,4 @@ def masked_loss():
     x = L.Embedding(7, 4, mask_zero=True)(tokens)
     model = keras.Model(tokens, L.LSTM(3, return_sequences=True)(x))
     model.compile("sgd", squares)
-    rate = keras.callbacks.LearningRateScheduler(stepped)
-    return keras_impl.Reference(model, callbacks=[rate])
+    return keras_impl.Reference(model, callbacks=[keras.callbacks.LearningRateScheduler(stepped)])

@@ -78,12 +78,11 @@ def port(
         return Port(net, loss=nn.CrossEntropyLoss())
     trained = [p for p in net.parameters() if p.requires_grad]
     optimizer = optim.SGD(trained, learning_rate=0.1, momentum=momentum)
-    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, steps, gamma=0.5)
     return Port(
         net,
         loss=nn.CrossEntropyLoss(),
         optimizer=optimizer,
-        scheduler=scheduler,
+        scheduler=torch.optim.lr_scheduler.StepLR(optimizer, steps, gamma=0.5),
         scheduler_interval="step",
     )
 

@@ -47,8 +47,7 @@ class Listed(nn.Module):
 
     def __init__(self):
         super().__init__()
-        sizes = [(6, 5), (6, 6), (36, 6), (6, 6)]
-        self.dense = nn.ModuleList([nn.Linear(*size) for size in sizes])
+        self.dense = nn.ModuleList([nn.Linear(*size) for size in [(6, 5), (6, 6), (36, 6), (6, 6)]])
         self.conv = nn.ModuleList([nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, eps=1e-3)])
 
     def forward(self, x):

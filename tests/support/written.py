@@ -95,10 +95,9 @@ def compared(model, folder, arrays=None, *, plain=False, bar=1e-12):
 def fed(program, arrays):
     """Arrays in Keras's layout as the module takes them."""
     values = program.inputs.values()
-    tensors = [torch.as_tensor(array) for array in arrays]
     return [
         tensor.movedim(-1, 1) if is_first(value) else tensor
-        for tensor, value in zip(tensors, values, strict=True)
+        for tensor, value in zip([torch.as_tensor(array) for array in arrays], values, strict=True)
     ]
 
 

@@ -32,8 +32,7 @@ def test_each_callback_gets_its_function_under_a_name_that_is_free():
     compiled = Compiled(callbacks=[*callbacks, callbacks[0], callbacks[0]])
     made, texts = with_custom_rates(compiled, {"own": {"rates": [TOLD, None, TOLD]}}, ["warmed"])
     training = planned(made)
-    on = [written(plan.on(Parameter("optimizer"))) for plan in training.schedulers]
-    assert on == [
+    assert [written(plan.on(Parameter("optimizer"))) for plan in training.schedulers] == [
         "schedule.LearningRateScheduler(optimizer, warmed2)",
         "schedule.LearningRateScheduler(optimizer, warmed3)",
     ]

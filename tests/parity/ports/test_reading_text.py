@@ -60,8 +60,7 @@ def several():
         L.Input((4, 4, 2), name="image"),
     )
     steps = L.Conv1D(3, 1, activation="tanh")(b)
-    image = L.Flatten()(L.Conv2D(2, 2)(c))
-    x = L.Concatenate()([a, L.GlobalAveragePooling1D()(steps), image])
+    x = L.Concatenate()([a, L.GlobalAveragePooling1D()(steps), L.Flatten()(L.Conv2D(2, 2)(c))])
     ends = {"size": (1, x), "path": (2, steps), "kind": (3, x)}
     ends = {name: L.Dense(units, name=name)(given) for name, (units, given) in ends.items()}
     model = keras.Model([a, b, c], ends)

@@ -134,8 +134,7 @@ def run_of_both(net, x):
     h = x.new_zeros(len(x), UNITS)
     for step in x.unbind(1):
         z, r = torch.sigmoid(net.gates(torch.cat([step, h], 1))).chunk(2, 1)
-        n = torch.tanh(net.candidate(torch.cat([step, r * h], 1)))
-        h = z * h + (1 - z) * n
+        h = z * h + (1 - z) * torch.tanh(net.candidate(torch.cat([step, r * h], 1)))
     return net.out(h)
 
 

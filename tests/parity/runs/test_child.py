@@ -257,9 +257,8 @@ def test_a_child_stops_by_itself_when_its_parent_is_killed(make_directory, tmp_p
         "with open(sys.argv[1], 'ab') as log:\n"
         "    subprocess.run([sys.executable, '-c', *sys.argv[2:]], stdout=log, stderr=log)\n"
     )
-    fake = FAKE_MODULE.replace("HANG", "False")
     parent = subprocess.Popen(
-        [sys.executable, "-c", script, log, fake, "run", directory],
+        [sys.executable, "-c", script, log, FAKE_MODULE.replace("HANG", "False"), "run", directory],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     try:
@@ -273,9 +272,8 @@ def test_a_child_stops_by_itself_when_its_parent_is_killed(make_directory, tmp_p
 
 
 def test_a_child_that_is_terminated_shows_where_it_was(make_directory):
-    fake = FAKE_MODULE.replace("HANG", "True")
     process = subprocess.Popen(
-        [sys.executable, "-c", fake, "run", make_directory("a")],
+        [sys.executable, "-c", FAKE_MODULE.replace("HANG", "True"), "run", make_directory("a")],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

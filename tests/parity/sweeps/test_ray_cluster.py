@@ -265,12 +265,9 @@ def test_resources_that_limit_nothing(resources):
         Cluster(None, *resources)
 
 
-def test_a_gpu_that_a_task_would_not_see(sweep):
+def test_a_gpu_that_a_task_would_not_see_and_no_ray_are_told(sweep, monkeypatch):
     with pytest.raises(InputError, match=r"--device cuda:1 with --gpus 0: .* set --gpus"):
         sweep(specs_of(0, device="cuda:1"))
-
-
-def test_without_ray(sweep, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"pip install 'keras-torch-parity\[ray\]'"):
         sweep(SPECS[:1])

@@ -213,8 +213,7 @@ def assert_flow_is_keras_flow(seed, batch_size, options=OPTIONS, epochs=3):
     batches = FlowBatches(to_torch, torch.tensor(y), batch_size, datagen, seeds)
     ours = [batch for _ in range(epochs) for batch in batches]
     for name in ("y", "index"):
-        order = torch.cat([getattr(batch, name) for batch in ours])
-        np.testing.assert_array_equal(order, labels)
+        np.testing.assert_array_equal(torch.cat([getattr(batch, name) for batch in ours]), labels)
     for name in [name for name in AT_REST if drawn[0][name] is not None]:
         values = np.concatenate([batch.params[name] for batch in ours]).tolist()
         assert values == [params[name] for params in drawn]

@@ -110,8 +110,7 @@ def test_waves_are_those_of_keras(side, window, scaling, periodic, dtype):
     settings = {"side": side, "window": window, "scaling": scaling, "periodic": periodic}
     ours, theirs = both("STFT", settings, (17, 1, 9), None, dtype)
     assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
-    eps = np.finfo(theirs.dtype).eps
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=4 * eps)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=4 * np.finfo(theirs.dtype).eps)
 
 
 def test_a_seed_is_drawn_only_where_keras_draws_one():

@@ -152,8 +152,7 @@ def test_buckets_decide_as_keras_where_rounding_does(dtype, num_thresholds, posi
     ours, theirs = both("TruePositives", {"thresholds": thresholds}, [batch], dtype)
     expected = np.arange(num_thresholds) <= positive
     assert ours.tolist() == theirs.tolist() == expected.tolist()
-    one_by_one = (batch[0] > np.array(thresholds, dtype)).tolist()
-    assert one_by_one != expected.tolist()
+    assert (batch[0] > np.array(thresholds, dtype)).tolist() != expected.tolist()
 
 
 @each_row(

@@ -134,10 +134,9 @@ def beside_a_copy(net, optimizer, batches):
 
 def told(passes, steps):
     """Begin and end of each step, with (passes, steps) at both."""
-    rows = zip(range(NUM), passes, steps, strict=True)
     return [
         (what, number, at[place], made[place])
-        for number, at, made in rows
+        for number, at, made in zip(range(NUM), passes, steps, strict=True)
         for place, what in enumerate(("begin", "end"))
     ]
 

@@ -157,8 +157,7 @@ def test_a_mask_with_masked_steps_leaves_nothing_open(layers, is_at_end):
     is_word = writer.arrays["input/probe/0"] != 0
     assert (named(writer), is_word.sum(1)[:2].tolist()) == ([], [7, 1])
     # A recurrent layer gets padding at the end alone: that of cuDNN takes no other.
-    ends_with_it = (np.diff(is_word.astype(int), axis=1) <= 0).all()
-    assert ends_with_it == is_at_end
+    assert (np.diff(is_word.astype(int), axis=1) <= 0).all() == is_at_end
 
 
 def test_a_mask_that_masks_no_step_is_left_open_by_name():

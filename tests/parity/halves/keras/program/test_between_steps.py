@@ -41,8 +41,7 @@ def watched(changes, *, frozen=False):
     keras.utils.set_random_seed(3)
     layers = [keras.layers.Dense(4, trainable=not frozen), keras.layers.Dense(3)]
     model = keras.Sequential([keras.Input((5,)), *layers])
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("adam", loss)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     watch = Watch(model)
     given = {"batch_size": 4, "verbose": 0, "shuffle": False, "epochs": len(changes)}
     model.fit(X, Y, **given, callbacks=[Changes(changes), watch])

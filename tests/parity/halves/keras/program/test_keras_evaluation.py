@@ -75,8 +75,7 @@ def test_of_a_flow_the_images_before_their_augmentation_are_evaluated():
     loss, _ = reference.model.evaluate(X, Y, batch_size=50, verbose=0)
     assert writer.columns["eval_loss"] == [pytest.approx(loss, rel=1e-6)]
     augmented = np.concatenate([flow[number][0] for number in range(len(flow))])
-    other = reference.model.evaluate(augmented, Y, verbose=0)[0]
-    assert abs(other - loss) > 1e-3
+    assert abs(reference.model.evaluate(augmented, Y, verbose=0)[0] - loss) > 1e-3
 
 
 def test_predictions_are_those_of_predict_with_the_final_weights():

@@ -10,10 +10,9 @@ from parity.halves.torch.port.portable import traced
 
 
 def node(kind, given, made, sources, weights=()):
-    shapes = [list(shape) for shape in given]
     return {
         "kind": kind,
-        "input_shapes": shapes,
+        "input_shapes": [list(shape) for shape in given],
         "output_shape": list(made),
         "sources": sources,
         "weights": list(weights),

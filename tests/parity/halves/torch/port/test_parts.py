@@ -68,8 +68,7 @@ def test_outputs_that_are_random_in_keras_may_be_there_or_not(num):
 
 
 def test_inputs_that_keras_gives_in_a_list_may_be_taken_one_after_the_other():
-    two = Net(lambda net, x, scale: net.fc(x) * scale, fc=nn.Linear(3, 2))
-    module = holder(net=two)
+    module = holder(net=Net(lambda net, x, scale: net.fc(x) * scale, fc=nn.Linear(3, 2)))
     parted(module, {"net": PLAIN})
     assert not module({"net": [torch.ones(4, 3), torch.zeros(4, 1)]})["net"].any()
 

@@ -101,9 +101,8 @@ def test_the_ports_own_ways_are_taken(keras, recorded, made):
     loaded = []
 
     def build():
-        net = check_factories.torch_module()
         return Port(
-            net,
+            check_factories.torch_module(),
             feed=lambda x: made(x[:, ::-1].copy()),
             target=lambda y: made(y * 2),
             load=lambda module, weights: loaded.append((module, sorted(weights))),
