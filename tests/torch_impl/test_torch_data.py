@@ -8,6 +8,7 @@ from helpers import assert_same_bits
 
 from parity.programs.run_spec import Augmentation, RunSpec
 from parity.programs.settings import DTYPES
+from torch_impl import train
 from torch_impl.seeds import KerasSeeds
 from torch_impl.train import (
     ArrayBatches,
@@ -65,6 +66,21 @@ def test_an_epoch_holds_every_sample_once_and_keeps_the_last_batch(
         assert tuple(seeds_of(spec).fit_order(70).tolist()) not in orders
         assert seeds.python.getstate() == untouched.python.getstate()
         assert seeds.numpy.get_state()[2] == untouched.numpy.get_state()[2]
+
+
+def test_batches_are_the_same_however_many_are_augmented_at_once(monkeypatch, color_data):
+    spec = SPECS["flow"].replace(batch_size=6)  # 11 batches, and a smaller one
+
+    def fed():
+        return list(training_data(spec, color_data, seeds_of(spec)))
+
+    at_once = fed()
+    for number in (1, 2):
+        monkeypatch.setattr(train, "AHEAD", number * 6 * 12 * 20 * 3)
+        for batch, expected in zip(fed(), at_once, strict=True):
+            ours, theirs = ((each.x, each.y, each.index) for each in (batch, expected))
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+            np.testing.assert_equal(batch.params, expected.params)
 
 
 @one_test
