@@ -116,7 +116,7 @@ def test_what_ends_the_batch_is_no_failure_of_a_task(directory, store, error):
 
 def test_the_parent_is_looked_for_between_tasks(directory, store, monkeypatch):
     def act(spec):
-        monkeypatch.setattr(os, "getppid", lambda: 1)
+        monkeypatch.setattr(os, "getppid", lambda: -1)
         return {}
 
     with pytest.raises(SystemExit):
