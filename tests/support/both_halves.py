@@ -32,8 +32,7 @@ def checked(keras: Trace, factory, folder: Path) -> Result:
         port = _run(torch_half, factory, folder, spec, keras)
     finally:
         torch.set_default_dtype(before)
-    found = compare_levels(OF_PROBE, keras, port)
-    return name_causes(Result("", {}, found), keras, port)
+    return name_causes(Result("", {}, compare_levels(OF_PROBE, keras, port)), keras, port)
 
 
 def _run(half, factory, folder, spec, keras=None) -> Trace:

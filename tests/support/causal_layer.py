@@ -12,5 +12,4 @@ class Causal(L.Layer):
         self.attention = L.MultiHeadAttention(2, 3)
 
     def call(self, x):
-        mask = np.tril(np.ones((1, 4, 4), dtype="int32"))
-        return self.attention(x, x, attention_mask=mask)
+        return self.attention(x, x, attention_mask=np.tril(np.ones((1, 4, 4), dtype="int32")))

@@ -3,6 +3,8 @@
 `keras_net` and `torch_net` are the network of `check_pairs`.
 """
 
+from functools import partial
+
 
 def keras_net():
     import keras
@@ -121,8 +123,7 @@ def torch_single(epsilon=1e-3):
     return Port(net, nn.CrossEntropyLoss(), torch.optim.SGD(net.parameters(), lr=0.25))
 
 
-def torch_single_other_epsilon():
-    return torch_single(1e-5)
+torch_single_other_epsilon = partial(torch_single, 1e-5)
 
 
 def keras_normed():

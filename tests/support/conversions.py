@@ -36,8 +36,7 @@ def loaded(factory, folder: Path):
         built = factory()
     getattr(built, "module", built).load_state_dict(state_of(folder))
     if (folder / "torch" / OPTIMIZER).exists():
-        state = torch.load(folder / "torch" / OPTIMIZER, weights_only=True)
-        built.optimizer.load_state_dict(state)
+        built.optimizer.load_state_dict(torch.load(folder / "torch" / OPTIMIZER, weights_only=True))
     return built
 
 

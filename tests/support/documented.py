@@ -209,8 +209,7 @@ def spans(prose):
     start = 0
     for part in re.split(r"(\n\s*\n)", prose):
         for match in _SPAN.finditer(part):
-            line = prose.count("\n", 0, start + match.start()) + 1
-            yield " ".join(match[2].split()), line
+            yield " ".join(match[2].split()), prose.count("\n", 0, start + match.start()) + 1
         start += len(part)
 
 

@@ -107,8 +107,7 @@ def _shuffled_each_epoch(patch: pytest.MonkeyPatch) -> None:
         whole, size = self._whole, self._batch_size
         if self._order is not None:  # that of the first epoch is right
             self._epoch = getattr(self, "_epoch", -1) + 1
-            generator = torch.Generator().manual_seed(self._epoch)
-            order = torch.randperm(len(whole), generator=generator)
+            order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(self._epoch))
             if self._epoch:
                 whole = whole.mapped(lambda array: array[order.numpy()])
         for start in range(0, len(whole), size):

@@ -50,8 +50,7 @@ def _without_a_key(content, rng):
 
 def _further_key(content, rng):
     whole = json.loads(content)
-    found = [(), *(p for p in places(whole) if isinstance(_inner(whole, p), dict))]
-    place = rng.choice(found)
+    place = rng.choice([(), *(p for p in places(whole) if isinstance(_inner(whole, p), dict))])
     return json.dumps(changed(whole, (*place, "colour"), 1)).encode()
 
 
@@ -80,8 +79,7 @@ def _deep_nesting(content, rng):
 
 def _duplicate_key(content, rng):
     whole = json.loads(content)
-    key = rng.choice(list(whole))
-    again = json.dumps({key: rng.choice(OTHERS)})[1:-1]
+    again = json.dumps({rng.choice(list(whole)): rng.choice(OTHERS)})[1:-1]
     return (json.dumps(whole)[:-1] + f", {again}}}").encode()
 
 
@@ -246,8 +244,7 @@ def _flipped_bits(content, rng):
 
 def _other_setting(content, rng):
     lines = content.decode().splitlines()
-    numbers = [n for n, line in enumerate(lines) if "=" in line]
-    number = rng.choice(numbers)
+    number = rng.choice([n for n, line in enumerate(lines) if "=" in line])
     wrong = ["7", "-1", "true", '""', "[]", "{}", "1e999", "nan", "1979-05-27", '"a\\u0000b"']
     wrong += ["9" * 400, "[" * 500 + "]" * 500, "{a = {b = {c = 1}}}", "'''x'''"]
     lines[number] = f"{lines[number].split('=')[0]}= {rng.choice(wrong)}"

@@ -41,18 +41,16 @@ def forked_calls():
     stdout and stderr ("pipe", "full", "gone" or "closed"), is_removed, whether the folder is gone,
     and is_full, whether no file can be written. It returns exit code, output and errors.
     """
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(
         [sys.executable, str(Path(__file__).resolve())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=environment,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     ) as process:
 
         def call(*words, **surroundings):
-            told = {"words": words, **surroundings}
-            process.stdin.write(json.dumps(told) + "\n")
+            process.stdin.write(json.dumps({"words": words, **surroundings}) + "\n")
             process.stdin.flush()
             return json.loads(process.stdout.readline())
 

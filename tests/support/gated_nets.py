@@ -3,8 +3,11 @@
 x (N, 6, 5, 3) -> conv (6) -> times sigmoid(up(relu(down(mean)))) -> mean -> out (4)
 """
 
+from functools import partial
+
 import keras
 import torch
+from small_nets import Net, initialised
 from torch import nn
 from torch.nn import functional
 
@@ -25,37 +28,26 @@ def keras_gated():
     return model
 
 
-class Gated(nn.Module):
+def gated(squeezed=lambda x: x, opened=lambda x: x):
     """The port; `squeezed` and `opened` are what it does to the two ends of its gate."""
 
-    def __init__(self, squeezed, opened):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 6, 3, padding=1)
-        self.down, self.up, self.out = nn.Linear(6, 1), nn.Linear(1, 6), nn.Linear(6, 4)
-        self.squeezed, self.opened = squeezed, opened
-        for layer in (self.conv, self.down, self.up, self.out):
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
+    def run(net, x):
+        x = functional.relu(net.conv(x))
+        gate = functional.relu(net.down(squeezed(x.mean((2, 3)))))
+        gate = opened(torch.sigmoid(net.up(gate)))
+        return net.out((x * gate[:, :, None, None]).mean((2, 3)))
 
-    def forward(self, x):
-        x = functional.relu(self.conv(x))
-        gate = functional.relu(self.down(self.squeezed(x.mean((2, 3)))))
-        gate = self.opened(torch.sigmoid(self.up(gate)))
-        return self.out((x * gate[:, :, None, None]).mean((2, 3)))
-
-
-def _as_it_is(x):
-    return x
+    net = Net(
+        run,
+        conv=nn.Conv2d(3, 6, 3, padding=1),
+        down=nn.Linear(6, 1),
+        up=nn.Linear(1, 6),
+        out=nn.Linear(6, 4),
+    )
+    return initialised(net)
 
 
-def torch_gated():
-    return Gated(_as_it_is, _as_it_is)
-
-
-def torch_squeeze_detached():
-    """Nothing but the gradient of `conv` shows it."""
-    return Gated(torch.Tensor.detach, _as_it_is)
-
-
-def torch_gate_detached():
-    return Gated(_as_it_is, torch.Tensor.detach)
+# Nothing but the gradient of `conv` shows that the squeeze is detached.
+torch_gated = gated
+torch_squeeze_detached = partial(gated, squeezed=torch.Tensor.detach)
+torch_gate_detached = partial(gated, opened=torch.Tensor.detach)

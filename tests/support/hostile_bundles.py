@@ -155,32 +155,32 @@ def archives(whole, draw):
     ):
         yield f"extra {name[:20]}", zipped(*pair, (name, b"escaped"))
         yield f"facts as {name[:20]}", zipped((name, facts), pair[1])
-    yield "no entry", zipped()
-    yield "facts only", zipped(pair[0])
-    yield "arrays only", zipped(pair[1])
     import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # Duplicate name
         yield "facts twice", zipped(pair[0], pair[0])
         yield "arrays twice", zipped(*pair, pair[1])
-    for number in (2, 3):  # both names, as links to a file outside
-        link = zipfile.ZipInfo(ARRAYS if number == 2 else FACTS)
+    for name, rest in zip((ARRAYS, FACTS), pair, strict=True):  # as links to a file outside
+        link = zipfile.ZipInfo(name)
         link.external_attr = 0o120777 << 16
-        target = b"/etc/hostname"
-        rest = pair[0] if number == 2 else pair[1]
-        yield "link", zipped(rest, (link, target))
-    yield "stored", zipped(*pair, compression=zipfile.ZIP_STORED)
-    yield "bzip2", zipped(*pair, compression=zipfile.ZIP_BZIP2)
-    yield "lzma", zipped(*pair, compression=zipfile.ZIP_LZMA)
-    yield "bomb", zipped((FACTS, b" " * (2**24 + 1)), pair[1])
-    yield "facts and blanks", zipped((FACTS, facts[:-1] + b" " * 2**22 + b"]"), pair[1])
-    yield "arrays bomb", zipped(pair[0], (ARRAYS, bytes(2**24)))
-    yield "comment", zipped(*pair, comment=b"PK\5\6")
-    yield "trailing", whole + b"more"
-    yield "zip in zip", zipped((FACTS, whole), (ARRAYS, whole))
-    yield "no zip", b"\x93NUMPY" + bytes(500)
-    yield "text", b"<html>not found</html>"
+        yield "link", zipped(rest, (link, b"/etc/hostname"))
+    yield from {
+        "no entry": zipped(),
+        "facts only": zipped(pair[0]),
+        "arrays only": zipped(pair[1]),
+        "stored": zipped(*pair, compression=zipfile.ZIP_STORED),
+        "bzip2": zipped(*pair, compression=zipfile.ZIP_BZIP2),
+        "lzma": zipped(*pair, compression=zipfile.ZIP_LZMA),
+        "bomb": zipped((FACTS, b" " * (2**24 + 1)), pair[1]),
+        "facts and blanks": zipped((FACTS, facts[:-1] + b" " * 2**22 + b"]"), pair[1]),
+        "arrays bomb": zipped(pair[0], (ARRAYS, bytes(2**24))),
+        "comment": zipped(*pair, comment=b"PK\5\6"),
+        "trailing": whole + b"more",
+        "zip in zip": zipped((FACTS, whole), (ARRAYS, whole)),
+        "no zip": b"\x93NUMPY" + bytes(500),
+        "text": b"<html>not found</html>",
+    }.items()
     yield from _fields(whole)
 
 
@@ -191,8 +191,7 @@ def _fields(whole):
         (b"PK\1\2", {8: "H", 10: "H", 16: "L", 20: "L", 24: "L", 28: "H", 30: "H", 42: "L"}),
         (b"PK\5\6", {4: "H", 8: "H", 10: "H", 12: "L", 16: "L", 20: "H"}),
     ):
-        places = [n for n in range(len(whole) - 4) if whole[n : n + 4] == signature]
-        for start in places:
+        for start in [n for n in range(len(whole) - 4) if whole[n : n + 4] == signature]:
             for offset, form in fields.items():
                 most = 2 ** (8 * struct.calcsize(f"<{form}")) - 1
                 for value in (1, most // 2, most):
@@ -302,15 +301,15 @@ def headers(recorded):
 
 def arrays_offsets(recorded, key):
     arrays = arrays_of(recorded)
-    size = int.from_bytes(arrays[:8], "little")
-    return json.loads(arrays[8 : 8 + size])[key]["data_offsets"]
+    return json.loads(arrays[8 : 8 + int.from_bytes(arrays[:8], "little")])[key]["data_offsets"]
 
 
 def codes(recorded):
     """Codes that lie."""
-    plain = next(key for key, code in coded(recorded)[0].items() if code["as"] == "plain")
-    same = next(key for key, code in coded(recorded)[0].items() if code["as"] == "same")
-    ulps = next(key for key, code in coded(recorded)[0].items() if code["as"] == "ulps")
+    given = coded(recorded)[0].items()
+    plain, same, ulps = (
+        next(key for key, code in given if code["as"] == way) for way in ("plain", "same", "ulps")
+    )
     raw = "weights/dense1.kernel"
 
     def code(key, **changes):

@@ -19,8 +19,7 @@ def named(name, size, dtype="float32"):
 
 def pooled(tokens, count, width=3, **settings):
     """The mean of the vectors of tokens, of which padding counts like any other."""
-    vectors = L.Embedding(count, width, **settings)(tokens)
-    return L.GlobalAveragePooling1D()(vectors)
+    return L.GlobalAveragePooling1D()(L.Embedding(count, width, **settings)(tokens))
 
 
 def joined(*parts):
@@ -168,8 +167,7 @@ def one_sample():
 def stateful():
     """A recurrent layer goes on where the last batch ended."""
     x = keras.Input(batch_shape=(3, 5, 2), name="x")
-    y = L.LSTM(4, stateful=True, name="lstm")(x)
-    return compiled(x, L.Dense(2, name="out")(y))
+    return compiled(x, L.Dense(2, name="out")(L.LSTM(4, stateful=True, name="lstm")(x)))
 
 
 # --- programs, with what `fit` gets --------------------------------------------------------------
@@ -191,8 +189,7 @@ def trained_dictionary():
 
 def trained_subclassed():
     x, y = people(20, ())
-    model = subclassed().model
-    return Reference(model, x=x, y=y, validation_data=people(6, ()), batch_size=8)
+    return Reference(subclassed().model, x=x, y=y, validation_data=people(6, ()), batch_size=8)
 
 
 def trained_stateful():

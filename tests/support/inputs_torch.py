@@ -6,6 +6,7 @@ A port `NAME` or `NAME__FORM` of the model `NAME` is in RIGHT, and `NAME__FAULT`
 import dataclasses
 
 import torch
+from small_nets import Net
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence
@@ -34,139 +35,128 @@ def fed(net, feed):
     return dataclasses.replace(port(net), feed=feed)
 
 
-class Net(nn.Module):
-    """A net of the layers of its class, (name, kind, *sizes), whose `change` is the fault."""
-
-    layers = ()
+class Changing(nn.Module):
+    """A net whose `change` is its fault."""
 
     def __init__(self, change=lambda x: x):
         super().__init__()
         self.change = change
-        for name, kind, *sizes in self.layers:
-            self.add_module(name, kind(*sizes))
 
 
-class TextAndNumbers(Net):
-    def __init__(self, change=lambda x: x, of_tokens=lambda t: t, padding=None):
-        super().__init__(change)
-        self.of_tokens = of_tokens
-        self.words = nn.Embedding(11, 3, padding_idx=padding)
-        self.side, self.out = nn.Linear(4, 3), nn.Linear(6, 2)
-
-    def forward(self, text, numbers):
-        vector = self.words(self.of_tokens(text)).mean(1)
-        return self.out(torch.cat([vector, self.side(self.change(numbers))], -1))
-
-
-class Columns(Net):
-    layers = (
-        ("kinds", nn.Embedding, 7, 3),
-        ("side", nn.Linear, 4, 3),
-        ("out", nn.Linear, 6, 2),
+def text_and_numbers_net(change=lambda x: x, of_tokens=lambda t: t, padding=None):
+    return Net(
+        lambda net, text, numbers: net.out(
+            torch.cat([net.words(of_tokens(text)).mean(1), net.side(change(numbers))], -1)
+        ),
+        words=nn.Embedding(11, 3, padding_idx=padding),
+        side=nn.Linear(4, 3),
+        out=nn.Linear(6, 2),
     )
 
-    def forward(self, x):
-        vector = self.kinds(x[:, 0].long())
-        return self.out(torch.cat([vector, self.side(self.change(x[:, 1:]))], -1))
 
-
-class Nested(Net):
-    layers = (
-        ("words", nn.Embedding, 9, 2),
-        ("side", nn.Linear, 3, 2),
-        ("out", nn.Linear, 26, 2),
+def columns_net(change=lambda x: x):
+    return Net(
+        lambda net, x: net.out(
+            torch.cat([net.kinds(x[:, 0].long()), net.side(change(x[:, 1:]))], -1)
+        ),
+        kinds=nn.Embedding(7, 3),
+        side=nn.Linear(4, 3),
+        out=nn.Linear(6, 2),
     )
 
-    def forward(self, text, numbers):
-        vectors = self.words(text).flatten(1)
-        return self.out(torch.cat([vectors, self.side(self.change(numbers))], -1))
 
-
-class WholeNumbers(Net):
-    layers = (("out", nn.Linear, 4, 2),)
-
-    def forward(self, x):
-        return self.out(self.change(x) / 10)
-
-
-class Flags(Net):
-    """Its fault changes the flags."""
-
-    layers = (("out", nn.Linear, 4, 2),)
-
-    def forward(self, numbers, known):
-        return self.out(torch.where(self.change(known), numbers, 0))
-
-
-class Vocabularies(Net):
-    """Its fault changes the words."""
-
-    layers = (
-        ("words", nn.Embedding, 40, 3),
-        ("kinds", nn.Embedding, 3, 3),
-        ("out", nn.Linear, 6, 2),
+def nested_net(change=lambda x: x):
+    return Net(
+        lambda net, text, numbers: net.out(
+            torch.cat([net.words(text).flatten(1), net.side(change(numbers))], -1)
+        ),
+        words=nn.Embedding(9, 2),
+        side=nn.Linear(3, 2),
+        out=nn.Linear(26, 2),
     )
 
-    def forward(self, words, kinds):
-        vectors = [self.words(self.change(words)).mean(1), self.kinds(kinds).mean(1)]
-        return self.out(torch.cat(vectors, -1))
+
+def whole_numbers_net(change=lambda x: x):
+    return Net(lambda net, x: net.out(change(x) / 10), out=nn.Linear(4, 2))
 
 
-class OneBased(Net):
-    """Its fault changes the index."""
-
-    layers = (
-        ("months", nn.Embedding, 12, 3),
-        ("out", nn.Linear, 3, 2),
+def flags_net(change=lambda known: known):
+    return Net(
+        lambda net, numbers, known: net.out(torch.where(change(known), numbers, 0)),
+        out=nn.Linear(4, 2),
     )
 
-    def forward(self, x):
-        return self.out(self.months(self.change(x - 1)).mean(1))
+
+def vocabularies_net(change=lambda words: words):
+    return Net(
+        lambda net, words, kinds: net.out(
+            torch.cat([net.words(change(words)).mean(1), net.kinds(kinds).mean(1)], -1)
+        ),
+        words=nn.Embedding(40, 3),
+        kinds=nn.Embedding(3, 3),
+        out=nn.Linear(6, 2),
+    )
 
 
-class OneHot(Net):
-    """Its fault changes the classes."""
-
-    layers = (("out", nn.Linear, 15, 2),)
-
-    def forward(self, x):
-        columns = F.one_hot(self.change(x).long(), 5).to(self.out.weight.dtype)
-        return self.out(columns.flatten(1))
+def one_based_net(change=lambda index: index):
+    return Net(
+        lambda net, x: net.out(net.months(change(x - 1)).mean(1)),
+        months=nn.Embedding(12, 3),
+        out=nn.Linear(3, 2),
+    )
 
 
-class Masked(Net):
-    """Its fault changes the mask, (N, T), 1 for every word."""
-
-    def __init__(self, change=lambda mask: mask, padding=None):
-        super().__init__(change)
-        self.words, self.out = nn.Embedding(5000, 3, padding_idx=padding), nn.Linear(3, 2)
-
-    def forward(self, x):
-        mask = self.change((x != 0).to(self.out.weight.dtype))[..., None]
-        return self.out((self.words(x) * mask).sum(1) / mask.sum(1))
+def one_hot_net(change=lambda classes: classes):
+    return Net(
+        lambda net, x: net.out(F.one_hot(change(x).long(), 5).to(net.out.weight.dtype).flatten(1)),
+        out=nn.Linear(15, 2),
+    )
 
 
-class Rated(Net):
+def masked_net(change=lambda mask: mask, padding=None):
+    """The mask is (N, T), 1 for every word."""
+
+    def run(net, x):
+        mask = change((x != 0).to(net.out.weight.dtype))[..., None]
+        return net.out((net.words(x) * mask).sum(1) / mask.sum(1))
+
+    return Net(run, words=nn.Embedding(5000, 3, padding_idx=padding), out=nn.Linear(3, 2))
+
+
+def rated_net(change=lambda x: x, of_tokens=lambda t: t):
     """Takes the dictionary that Keras takes."""
+    return Net(
+        lambda net, x: net.out(
+            torch.cat([net.table(of_tokens(x["user"])), net.side(change(x["age"]))], -1)
+        ),
+        table=nn.Embedding(8, 3),
+        side=nn.Linear(4, 3),
+        out=nn.Linear(6, 2),
+    )
 
-    def __init__(self, change=lambda x: x, of_tokens=lambda t: t):
-        super().__init__(change)
-        self.of_tokens = of_tokens
-        self.table, self.side, self.out = nn.Embedding(8, 3), nn.Linear(4, 3), nn.Linear(6, 2)
 
-    def forward(self, x):
-        vector = self.table(self.of_tokens(x["user"]))
-        return self.out(torch.cat([vector, self.side(self.change(x["age"]))], -1))
+def fixed_batch_net(change=lambda x: x):
+    return Net(
+        lambda net, x: net.out(torch.tanh(net.hidden(change(x))).reshape(3, 3, 2).flatten(1)),
+        hidden=nn.Linear(4, 6),
+        out=nn.Linear(6, 2),
+    )
 
 
-class Dictionary(Net):
+def one_sample_net(change=lambda x: x):
+    return Net(
+        lambda net, x: net.out(torch.tanh(net.hidden(change(x)))),
+        hidden=nn.Linear(4, 3),
+        out=nn.Linear(3, 2),
+    )
+
+
+class Dictionary(Changing):
     """Takes the inputs of its dictionary in one."""
 
-    layers = (
-        ("users", nn.Embedding, 8, 3),
-        ("side", nn.Linear, 4, 3),
-        ("out", nn.Linear, 6, 2),
-    )
+    def __init__(self, **change):
+        super().__init__(**change)
+        self.users, self.side, self.out = nn.Embedding(8, 3), nn.Linear(4, 3), nn.Linear(6, 2)
 
     def forward(self, x):
         vector = self.users(x["user"]).mean(1)
@@ -187,7 +177,7 @@ class InARow(Dictionary):
         return super().forward({"user": second, "age": first})
 
 
-class Lists(Net):
+class Lists(Changing):
     """Takes the lists and dictionaries that Keras takes."""
 
     def __init__(self, **change):
@@ -208,28 +198,7 @@ class LeftAndRight(Lists):
         return super().forward({"right": right, "left": left})
 
 
-class FixedBatch(Net):
-    layers = (
-        ("hidden", nn.Linear, 4, 6),
-        ("out", nn.Linear, 6, 2),
-    )
-
-    def forward(self, x):
-        x = torch.tanh(self.hidden(self.change(x))).reshape(3, 3, 2)
-        return self.out(x.flatten(1))
-
-
-class OneSample(Net):
-    layers = (
-        ("hidden", nn.Linear, 4, 3),
-        ("out", nn.Linear, 3, 2),
-    )
-
-    def forward(self, x):
-        return self.out(torch.tanh(self.hidden(self.change(x))))
-
-
-class Stateful(Net):
+class Stateful(Changing):
     """Its fault changes the states that it keeps."""
 
     def __init__(self, **change):
@@ -244,7 +213,7 @@ class Stateful(Net):
         return self.out(y[:, -1])
 
 
-class Packed(Net):
+class Packed(Changing):
     """Padding ends a sequence; its fault changes the lengths."""
 
     def __init__(self, **change):
@@ -296,42 +265,42 @@ def _factory(kind, **settings):
 
 
 _WITH_NUMBERS = {
-    "text_and_numbers": TextAndNumbers,
-    "columns": Columns,
-    "nested": Nested,
-    "whole_numbers": WholeNumbers,
-    "subclassed": Rated,
+    "text_and_numbers": text_and_numbers_net,
+    "columns": columns_net,
+    "nested": nested_net,
+    "whole_numbers": whole_numbers_net,
+    "subclassed": rated_net,
     "dictionary": Dictionary,
     "lists": Lists,
-    "fixed_batch": FixedBatch,
-    "one_sample": OneSample,
+    "fixed_batch": fixed_batch_net,
+    "one_sample": one_sample_net,
 }
 _OTHERS = {
-    "flags": Flags,
-    "vocabularies": Vocabularies,
-    "one_based": OneBased,
-    "one_hot": OneHot,
-    "masked": Masked,
+    "flags": flags_net,
+    "vocabularies": vocabularies_net,
+    "one_based": one_based_net,
+    "one_hot": one_hot_net,
+    "masked": masked_net,
     "recurrent": Packed,
     "masking": Masking,
-    "sparse": OneSample,
+    "sparse": one_sample_net,
 }
 _FAULTS = {
-    "text_and_numbers__off_by_one": (TextAndNumbers, {"of_tokens": lambda t: (t + 1) % 11}),
-    "text_and_numbers__padding_idx": (TextAndNumbers, {"padding": 0}),
-    "subclassed__off_by_one": (Rated, {"of_tokens": lambda t: (t + 1) % 8}),
-    "flags__all": (Flags, {"change": torch.ones_like}),
-    "flags__not": (Flags, {"change": torch.logical_not}),
-    "vocabularies__mod": (Vocabularies, {"change": lambda t: t % 3}),
-    "one_based__wrong_end": (OneBased, {"change": lambda t: t.clamp(max=10)}),
-    "one_hot__last": (OneHot, {"change": lambda t: t.clamp(max=3)}),
-    "masked__no_mask": (Masked, {"change": torch.ones_like}),
-    "masked__not_the_last": (Masked, {"change": lambda m: torch.cat([m[:, :-1], m[:, :1]], 1)}),
+    "text_and_numbers__off_by_one": (text_and_numbers_net, {"of_tokens": lambda t: (t + 1) % 11}),
+    "text_and_numbers__padding_idx": (text_and_numbers_net, {"padding": 0}),
+    "subclassed__off_by_one": (rated_net, {"of_tokens": lambda t: (t + 1) % 8}),
+    "flags__all": (flags_net, {"change": torch.ones_like}),
+    "flags__not": (flags_net, {"change": torch.logical_not}),
+    "vocabularies__mod": (vocabularies_net, {"change": lambda t: t % 3}),
+    "one_based__wrong_end": (one_based_net, {"change": lambda t: t.clamp(max=10)}),
+    "one_hot__last": (one_hot_net, {"change": lambda t: t.clamp(max=3)}),
+    "masked__no_mask": (masked_net, {"change": torch.ones_like}),
+    "masked__not_the_last": (masked_net, {"change": lambda m: torch.cat([m[:, :-1], m[:, :1]], 1)}),
     "recurrent__no_mask": (Packed, {"change": lambda n: torch.full_like(n, 9)}),
     "recurrent__one_more": (Packed, {"change": lambda n: (n + 1).clamp(max=9)}),
     "masking__no_mask": (Masking, {"change": lambda n: torch.full_like(n, 6)}),
-    "not_masked__padding_idx": (Masked, {"change": torch.ones_like, "padding": 0}),
-    "not_masked__mask": (Masked, {}),
+    "not_masked__padding_idx": (masked_net, {"change": torch.ones_like, "padding": 0}),
+    "not_masked__mask": (masked_net, {}),
     "stateful__forgets": (Stateful, {"change": lambda states: None}),
     "stateful__cell_only": (Stateful, {"change": lambda s: [torch.zeros_like(s[0]), s[1]]}),
     "stateful__keeps_half": (Stateful, {"change": lambda states: [s / 2 for s in states]}),
@@ -349,7 +318,7 @@ RIGHT |= {
     "stateful": _factory(Stateful),
     "stateful__buffers": _factory(StatefulBuffers),
 }
-RIGHT["not_masked"] = _factory(Masked, change=torch.ones_like)
+RIGHT["not_masked"] = _factory(masked_net, change=torch.ones_like)
 WRONG = {
     f"{name}__{fault}": _factory(kind, change=change)
     for name, kind in _WITH_NUMBERS.items()

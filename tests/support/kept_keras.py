@@ -4,6 +4,8 @@ A mean teacher has statistics of its data, clipped gradients, and an average of 
 centred encoder has a vector that no network holds.
 """
 
+from functools import partial
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -64,12 +66,10 @@ def mean_teacher(kind=MeanTeacher):
     model = kind()
     model.normalizer.adapt(images())
     model.compile(optimizer=keras.optimizers.SGD(0.1))
-    draw = np.random.default_rng(1)
-    return Reference(model, x=images(), y=draw.normal(size=(24, 2)))
+    return Reference(model, x=images(), y=np.random.default_rng(1).normal(size=(24, 2)))
 
 
-def together():
-    return mean_teacher(ClippedTogether)
+together = partial(mean_teacher, ClippedTogether)
 
 
 class Centred(keras.Model):

@@ -3,6 +3,8 @@
 x (160, 163, 3) -> conv 8, 'same' -> normalisation -> relu -> global average -> dense 3, softmax
 """
 
+from functools import partial
+
 SIDES, FILTERS = (160, 163), 8
 
 
@@ -15,30 +17,25 @@ def keras_net():
     x = layers.BatchNormalization(name="norm")(x)
     x = layers.ReLU(name="relu")(x)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
-    outputs = layers.Dense(3, activation="softmax", name="head")(x)
-    model = keras.Model(inputs, outputs)
+    model = keras.Model(inputs, layers.Dense(3, activation="softmax", name="head")(x))
     model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
     return model
 
 
 def port(*, epsilon=1e-3, border="zeros"):
     import torch
+    from small_nets import Net
     from torch import nn
 
     from torch_impl import Port, optim
     from torch_impl.layers import BatchNormalization
 
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.conv = nn.Conv2d(3, FILTERS, 3, padding=1, padding_mode=border)
-            self.norm = BatchNormalization(FILTERS, epsilon=epsilon)
-            self.head = nn.Linear(FILTERS, 3)
-
-        def forward(self, x):
-            return self.head(torch.relu(self.norm(self.conv(x))).mean((2, 3)))
-
-    module = Net()
+    module = Net(
+        lambda net, x: net.head(torch.relu(net.norm(net.conv(x))).mean((2, 3))),
+        conv=nn.Conv2d(3, FILTERS, 3, padding=1, padding_mode=border),
+        norm=BatchNormalization(FILTERS, epsilon=epsilon),
+        head=nn.Linear(FILTERS, 3),
+    )
     return Port(
         module,
         loss=nn.CrossEntropyLoss(),
@@ -46,13 +43,6 @@ def port(*, epsilon=1e-3, border="zeros"):
     )
 
 
-def right():
-    return port()
-
-
-def other_epsilon():
-    return port(epsilon=1e-5)
-
-
-def other_border():
-    return port(border="replicate")
+right = port
+other_epsilon = partial(port, epsilon=1e-5)
+other_border = partial(port, border="replicate")

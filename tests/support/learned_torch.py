@@ -1,38 +1,32 @@
 """Ports of `learned_keras`: a right one, and ones whose gradient goes wrong in front of images."""
 
+from functools import partial
+
 import torch
+from small_nets import Net
 from torch import nn
 
 from torch_impl import Port, layers, losses, optim
 
 
 def turned(before=lambda x: x, after=lambda x, y: y):
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.front, self.behind = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 4, 3)
-            self.turn = layers.RandomRotation(0.2)
-            self.light = layers.RandomContrast(0.4, value_range=(-9, 9))
-            self.head = nn.Linear(4, 2)
+    def run(net, x):
+        x = before(net.front(x))
+        x = net.light(after(x, net.turn(x)))
+        return net.head(net.behind(x).mean((2, 3)))
 
-        def forward(self, x):
-            x = before(self.front(x))
-            x = self.light(after(x, self.turn(x)))
-            return self.head(self.behind(x).mean((2, 3)))
-
-    net = Net()
-    optimizer = optim.SGD(net.parameters(), learning_rate=0.1)
-    return Port(net, losses.MeanSquaredError(), optimizer)
+    net = Net(
+        run,
+        front=nn.Conv2d(3, 3, 1),
+        behind=nn.Conv2d(3, 4, 3),
+        turn=layers.RandomRotation(0.2),
+        light=layers.RandomContrast(0.4, value_range=(-9, 9)),
+        head=nn.Linear(4, 2),
+    )
+    return Port(net, losses.MeanSquaredError(), optim.SGD(net.parameters(), learning_rate=0.1))
 
 
-def turned__cut():
-    return turned(before=torch.Tensor.detach)
-
-
-def turned__half():
-    return turned(before=lambda x: 0.5 * x + (0.5 * x).detach())
-
-
-def turned__straight():
-    """The gradient is not moved by the inverse map."""
-    return turned(after=lambda x, y: x + (y - x).detach())
+turned__cut = partial(turned, before=torch.Tensor.detach)
+turned__half = partial(turned, before=lambda x: 0.5 * x + (0.5 * x).detach())
+# The gradient is not moved by the inverse map.
+turned__straight = partial(turned, after=lambda x, y: x + (y - x).detach())

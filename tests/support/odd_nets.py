@@ -92,3 +92,17 @@ class Sampled(keras.Model):
     def call(self, x):
         code = self.code(x)
         return self.out(code + keras.random.normal(keras.ops.shape(code)))
+
+
+class Words(L.Layer):
+    """Words with their places in a text of any length, and a mask by code of its own."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.table, self.places = L.Embedding(7, 4), L.Embedding(9, 4)
+
+    def call(self, x):
+        return self.table(x) + self.places(keras.ops.arange(0, keras.ops.shape(x)[-1], 1))
+
+    def compute_mask(self, x, mask=None):
+        return keras.ops.not_equal(x, 0)

@@ -1,6 +1,7 @@
 """Keras programs of which ports are written."""
 
 import math
+from functools import partial
 
 import keras
 import numpy as np
@@ -185,8 +186,7 @@ def own_losses(*, is_weighted=True):
     )
 
 
-def own_losses_without_weights():
-    return own_losses(is_weighted=False)
+own_losses_without_weights = partial(own_losses, is_weighted=False)
 
 
 def cast_loss():
@@ -225,5 +225,4 @@ def masked_loss():
     x = L.Embedding(7, 4, mask_zero=True)(tokens)
     model = keras.Model(tokens, L.LSTM(3, return_sequences=True)(x))
     model.compile("sgd", squares)
-    rate = keras.callbacks.LearningRateScheduler(stepped)
-    return keras_impl.Reference(model, callbacks=[rate])
+    return keras_impl.Reference(model, callbacks=[keras.callbacks.LearningRateScheduler(stepped)])

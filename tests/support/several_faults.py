@@ -4,6 +4,8 @@ x (8, 8, 2) -> conv 4 -> relu -> max pool 2 -> conv 6, 'same', stride 2 -> tanh 
   -> dense 5 -> relu -> dense 3, softmax; SGD with momentum, on a staircase
 """
 
+from functools import partial
+
 
 def keras_net():
     import keras
@@ -16,8 +18,7 @@ def keras_net():
     x = layers.Conv2D(6, 3, strides=2, padding="same", activation="tanh", name="conv_b")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(5, activation="relu", name="hidden")(x)
-    outputs = layers.Dense(3, activation="softmax", name="head")(x)
-    model = keras.Model(inputs, outputs)
+    model = keras.Model(inputs, layers.Dense(3, activation="softmax", name="head")(x))
     rate = keras.optimizers.schedules.ExponentialDecay(0.1, 4, 0.5, staircase=True)
     model.compile(keras.optimizers.SGD(rate, momentum=0.9), "sparse_categorical_crossentropy")
     return model
@@ -47,28 +48,26 @@ def port(
         is_trained: whether the port has an optimizer.
     """
     import torch
+    from small_nets import Net
     from torch import nn
     from torch.nn import functional as F
 
     from torch_impl import Port, optim
 
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.conv_a = nn.Conv2d(2, 4, 3, padding=1)
-            self.conv_b = nn.Conv2d(4, 6, 3, stride=2, padding=int(is_symmetric))
-            self.hidden = nn.Linear(24, 5)
-            self.head = nn.Linear(5, 3)
+    def run(net, x):
+        x = net.conv_a(x)
+        x = F.max_pool2d(F.relu(x), 2) if relu_first else F.relu(F.max_pool2d(x, 2))
+        x = x if is_symmetric else F.pad(x, (0, 1, 0, 1))
+        x = torch.tanh(net.conv_b(x)).movedim(1, -1).flatten(1)
+        return net.head(F.relu(net.hidden(x.detach() if is_detached else x)))
 
-        def forward(self, x):
-            x = self.conv_a(x)
-            x = F.max_pool2d(F.relu(x), 2) if relu_first else F.relu(F.max_pool2d(x, 2))
-            x = x if is_symmetric else F.pad(x, (0, 1, 0, 1))
-            x = torch.tanh(self.conv_b(x)).movedim(1, -1).flatten(1)
-            x = x.detach() if is_detached else x
-            return self.head(F.relu(self.hidden(x)))
-
-    net = Net()
+    net = Net(
+        run,
+        conv_a=nn.Conv2d(2, 4, 3, padding=1),
+        conv_b=nn.Conv2d(4, 6, 3, stride=2, padding=int(is_symmetric)),
+        hidden=nn.Linear(24, 5),
+        head=nn.Linear(5, 3),
+    )
     for layer in (net.conv_a, net.conv_b, net.hidden, net.head):
         nn.init.xavier_uniform_(layer.weight)
         if not has_biases:
@@ -79,43 +78,20 @@ def port(
         return Port(net, loss=nn.CrossEntropyLoss())
     trained = [p for p in net.parameters() if p.requires_grad]
     optimizer = optim.SGD(trained, learning_rate=0.1, momentum=momentum)
-    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, steps, gamma=0.5)
     return Port(
         net,
         loss=nn.CrossEntropyLoss(),
         optimizer=optimizer,
-        scheduler=scheduler,
+        scheduler=torch.optim.lr_scheduler.StepLR(optimizer, steps, gamma=0.5),
         scheduler_interval="step",
     )
 
 
-def right():
-    return port()
-
-
-def relu_behind_pool():
-    return port(relu_first=False)
-
-
-def padding():
-    return port(is_symmetric=True)
-
-
-def padding_and_relu_behind_pool():
-    return port(is_symmetric=True, relu_first=False)
-
-
-def padding_and_detached():
-    return port(is_symmetric=True, is_detached=True)
-
-
-def frozen_without_optimizer():
-    return port(frozen="hidden", is_trained=False)
-
-
-def padding_and_frozen():
-    return port(is_symmetric=True, frozen="hidden", is_trained=False)
-
-
-def five_at_once():
-    return port(is_symmetric=True, is_detached=True, has_biases=True, momentum=0.8, steps=5)
+right = port
+relu_behind_pool = partial(port, relu_first=False)
+padding = partial(port, is_symmetric=True)
+padding_and_relu_behind_pool = partial(padding, relu_first=False)
+padding_and_detached = partial(padding, is_detached=True)
+frozen_without_optimizer = partial(port, frozen="hidden", is_trained=False)
+padding_and_frozen = partial(padding, frozen="hidden", is_trained=False)
+five_at_once = partial(padding_and_detached, has_biases=True, momentum=0.8, steps=5)

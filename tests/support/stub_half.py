@@ -14,6 +14,7 @@ import random
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 # When pytest imports it, the project is there already.
@@ -77,14 +78,14 @@ def act(what):
     """Does what a run is told to do in the place of training."""
     if what == "raise":
         raise ArithmeticError("the stub was told to raise")
-    if what == "hang":
-        time.sleep(600)
-    if what == "abort":
-        os.abort()
-    if what == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if what == "exit":
-        sys.exit("the stub was told to exit")
+    ends = {
+        "hang": partial(time.sleep, 600),
+        "abort": os.abort,
+        "kill": partial(os.kill, os.getpid(), signal.SIGKILL),
+        "exit": partial(sys.exit, "the stub was told to exit"),
+    }
+    if what in ends:
+        ends[what]()
 
 
 def tell_feeds(directory, acts):

@@ -107,8 +107,7 @@ def _become(request: dict, files: list[int], paths: list[str]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
-    found = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    sys.path[:] = [*filter(None, found), *paths]
+    sys.path[:] = [*filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)), *paths]
     _, _, module, *arguments = request["arguments"]
     sys.argv = [module, *arguments]
     _forget_unless_found(module)

@@ -47,8 +47,7 @@ class Listed(nn.Module):
 
     def __init__(self):
         super().__init__()
-        sizes = [(6, 5), (6, 6), (36, 6), (6, 6)]
-        self.dense = nn.ModuleList([nn.Linear(*size) for size in sizes])
+        self.dense = nn.ModuleList([nn.Linear(*size) for size in [(6, 5), (6, 6), (36, 6), (6, 6)]])
         self.conv = nn.ModuleList([nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, eps=1e-3)])
 
     def forward(self, x):
@@ -83,20 +82,12 @@ class Buffered(Named):
         return super().forward(x) * self.scale
 
 
-class Extra(Named):
-    """A parameter too many."""
-
-    def __init__(self):
-        super().__init__()
-        self.more = nn.Linear(6, 6)
-
-
-class Lacking(Named):
-    """A bias too few."""
-
-    def __init__(self):
-        super().__init__()
-        self.a = nn.Linear(6, 6, bias=False)
+def named_with(**layers):
+    """The same with other layers than those that it needs."""
+    net = Named()
+    for name, layer in layers.items():
+        net.add_module(name, layer)
+    return net
 
 
 class Tied(Named):
@@ -137,8 +128,7 @@ class Words(nn.Module):
 
     def attention(self, q, k, v):
         q, k, v = (y.unflatten(-1, (2, 3)).transpose(1, 2) for y in (q, k, v))
-        made = F.scaled_dot_product_attention(q, k, v)
-        return self.o(made.transpose(1, 2).flatten(2))
+        return self.o(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
 
     def forward(self, word):
         x, _ = self.both(self.table(word))
@@ -235,7 +225,15 @@ RIGHT = {
 }
 # Style -> (model, factory, what is told).
 WRONG = {
-    "a parameter too many": ("images", Extra, "more.weight, more.bias are filled by no weight"),
-    "a bias too few": ("images", Lacking, "first.bias has no place"),
+    "a parameter too many": (
+        "images",
+        lambda: named_with(more=nn.Linear(6, 6)),
+        "more.weight, more.bias are filled by no weight",
+    ),
+    "a bias too few": (
+        "images",
+        lambda: named_with(a=nn.Linear(6, 6, bias=False)),
+        "first.bias has no place",
+    ),
     "one layer for two": ("images", Tied, "b.weight, b.bias are filled by two weights each"),
 }

@@ -5,6 +5,7 @@ import functools
 import keras
 import numpy as np
 import torch
+from torch import nn
 
 from torch_impl import KerasSeeds, Port, from_keras_config
 from torch_impl import optim as keras_optim
@@ -24,6 +25,17 @@ def arrays(number=41, seed=3):
     draw = np.random.default_rng(seed)
     x = draw.normal(size=(number, 6))
     return x, (x[:, :CLASSES].argmax(1) + draw.integers(0, 2, number)) % CLASSES
+
+
+def dense_layers(model):
+    """The dense layers of a Keras model, with its weights, by name."""
+    made = {}
+    for layer in model.layers:
+        if layer.weights:
+            kernel, bias = map(torch.tensor, layer.get_weights())
+            made[layer.name] = nn.Linear(*kernel.shape)
+            made[layer.name].load_state_dict({"weight": kernel.T, "bias": bias})
+    return made
 
 
 def keras_model(**compiled):

@@ -66,8 +66,7 @@ def written_plain(model, folder, full):
     files = {"__init__.py": "", "model.py": source, "parts.py": copied(parts, "Parts.")}
     for name, text in files.items():
         (out / name).write_text(text, encoding="utf-8")
-    plain = imported_package(out, name_of_class(program)).double()
-    return with_weights(plain, full), program
+    return with_weights(imported_package(out, name_of_class(program)).double(), full), program
 
 
 def compared(model, folder, arrays=None, *, plain=False, bar=1e-12):
@@ -85,8 +84,7 @@ def compared(model, folder, arrays=None, *, plain=False, bar=1e-12):
         arrays = [draw.normal(size=(3, *x.shape[1:])) for x in model.inputs]
     theirs = leaves(model(arrays if len(arrays) > 1 else arrays[0], training=False))
     module, program, source = written(model, folder)
-    modules = [module, written_plain(model, folder, module)[0]][: 1 + plain]
-    for each in modules:
+    for each in [module, written_plain(model, folder, module)[0]][: 1 + plain]:
         made = outputs(each.eval()(*fed(program, arrays)), program)
         for ours, expected in zip(made, map(np.asarray, theirs), strict=True):
             assert ours.shape == expected.shape
@@ -97,10 +95,9 @@ def compared(model, folder, arrays=None, *, plain=False, bar=1e-12):
 def fed(program, arrays):
     """Arrays in Keras's layout as the module takes them."""
     values = program.inputs.values()
-    tensors = [torch.as_tensor(array) for array in arrays]
     return [
         tensor.movedim(-1, 1) if is_first(value) else tensor
-        for tensor, value in zip(tensors, values, strict=True)
+        for tensor, value in zip([torch.as_tensor(array) for array in arrays], values, strict=True)
     ]
 
 
@@ -126,3 +123,10 @@ def leaves(nest):
 
 def is_first(value):
     return value.layout is Layout.FIRST
+
+
+def as_keras(weight, state):
+    """The value of a weight of a Dense or Conv layer in a state_dict, as Keras has it."""
+    layer, name = weight.path.split("/")[-2:]
+    value = state[f"{layer}.{'weight' if name == 'kernel' else name}"].double().numpy()
+    return np.moveaxis(value, (0, 1), (-1, -2)) if value.ndim > 1 else value

@@ -28,15 +28,14 @@ def test_a_tensor_carries_its_mask_until_the_next_operation():
     x = with_mask(torch.ones(1, 2), MASK)
     assert mask_of(x) is MASK
     assert mask_of(x + 1) is None
-    assert mask_of(with_mask(x, None)) is None
-    assert mask_of(with_mask(x, None)) is None
+    for _ in range(2):
+        assert mask_of(with_mask(x, None)) is None
 
 
 def test_the_arguments_of_forward_say_which_masks_a_module_takes():
-    assert mask_arguments(LSTM(3, 2)) == {"mask"}
-    assert mask_arguments(Attending()) == {"query_mask", "value_mask"}
-    assert mask_arguments(nn.Linear(3, 2)) == set()
-    assert mask_arguments(Dropout(0.5)) == set()
+    modules = (LSTM(3, 2), Attending(), nn.Linear(3, 2), Dropout(0.5))
+    expected = [{"mask"}, {"query_mask", "value_mask"}, set(), set()]
+    assert [mask_arguments(module) for module in modules] == expected
     assert positional_names(LSTM(3, 2)) == ("x", "initial_state", "mask")
 
 

@@ -1,5 +1,7 @@
 """Initial weights of any module, drawn from one seed in the order of a Keras program."""
 
+from collections import OrderedDict
+
 import keras
 import numpy as np
 import pytest
@@ -21,13 +23,10 @@ from torch_impl.layers import GRU, LSTM, Bidirectional, Dropout, RandomFlip
 from torch_impl.seeds import KerasSeeds
 
 
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 4, 3)
-        self.dropout = Dropout(0.5)
-        self.lstm = LSTM(4, 5)
-        self.flip = RandomFlip(seed=3)
+def net_by_hand():
+    """Its order is that of Keras's layers."""
+    layers = {"conv": nn.Conv2d(3, 4, 3), "dropout": Dropout(0.5), "lstm": LSTM(4, 5)}
+    return nn.Sequential(OrderedDict(layers, flip=RandomFlip(seed=3)))
 
 
 SETTINGS = {"initializers": {"conv.kernel": HeNormal()}, "skipped": (1,)}
@@ -46,7 +45,7 @@ def keras_layers():
 
 def test_the_weights_are_those_of_keras():
     conv, dropout, lstm = keras_layers()
-    net = Net()
+    net = net_by_hand()
     draw_initial(net, KerasSeeds(7), **SETTINGS)
     for ours, theirs in (
         (net.conv.weight.permute(2, 3, 1, 0), conv.kernel),
@@ -61,17 +60,14 @@ def test_the_weights_are_those_of_keras():
     assert np.abs(difference).max() <= 1e-6
 
 
-class Recurrent(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.table = nn.Embedding(7, 3)
-        self.both = Bidirectional(GRU(3, 4), GRU(3, 4, go_backwards=True))
-        self.head = nn.Linear(8, 2)
-        self.norm = nn.LayerNorm(2)
-
-
 def test_each_weight_has_the_default_of_keras_in_the_order_of_the_layers():
-    assert list(keras_order(Recurrent())) == [
+    layers = {
+        "table": nn.Embedding(7, 3),
+        "both": Bidirectional(GRU(3, 4), GRU(3, 4, go_backwards=True)),
+        "head": nn.Linear(8, 2),
+        "norm": nn.LayerNorm(2),
+    }
+    assert list(keras_order(nn.Sequential(OrderedDict(layers)))) == [
         "table.embeddings",
         *(
             f"both.{direction}_gru.gru_cell/{weight}"
@@ -94,7 +90,7 @@ def test_each_weight_has_the_default_of_keras_in_the_order_of_the_layers():
 
 def test_the_order_may_be_another_than_that_of_the_modules():
     """Of names in an order, no others are set."""
-    ours, theirs = Net(), Net()
+    ours, theirs = net_by_hand(), net_by_hand()
     begun = ours.conv.bias.clone()
     draw_initial(ours, KerasSeeds(7), order=["dropout", "conv.kernel"])
     draw_initial(theirs, KerasSeeds(7), skipped=(0,))
@@ -133,4 +129,4 @@ def test_a_pattern_is_of_all_weights_of_a_kind_and_a_later_entry_replaces_it():
 )
 def test_a_draw_that_nothing_takes_is_an_error(given, error, message):
     with pytest.raises(error, match=message):
-        draw_initial(Net(), KerasSeeds(0), **given)
+        draw_initial(net_by_hand(), KerasSeeds(0), **given)

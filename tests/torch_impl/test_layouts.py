@@ -6,6 +6,7 @@ import pytest
 import torch
 from covering import one_test
 from helpers import assert_same_weights
+from rows import each_row
 from torch import nn
 
 from torch_impl import layers
@@ -99,20 +100,32 @@ def test_a_subclass_has_the_row_of_its_base_and_a_weight_without_gradient_has_no
     assert [v.name for v in variables(nn.ReLU())] == []
 
 
-def test_a_name_that_could_mean_several_and_two_for_one_are_errors():
-    with pytest.raises(ValueError, match=r"'kernel' means any of \['dense/kernel', 'inner/dense"):
-        match(["kernel"], TARGETS)
-    arrays = {"a/kernel": np.ones((3, 2)), "b/kernel": np.ones((3, 2))}
-    with pytest.raises(ValueError, match="expected one name for 'kernel'"):
-        assign(nn.Linear(3, 2), arrays)
-
-
-def test_another_shape_is_an_error_that_shows_both():
-    expected = r"dense/kernel of shape \(2, 3\): expected \(3, 2\)"
-    with pytest.raises(ValueError, match=expected):
-        assign(nn.Linear(3, 2), {"dense/kernel": np.ones((2, 3))})
-    with pytest.raises(ValueError, match=r"kernel of shape \(4,\): expected \(2, 3, 4, 3\)"):
-        assign(nn.Conv2d(4, 12, (2, 3), groups=4), {"kernel": np.ones(4)})
+@each_row(
+    "call, message",
+    [
+        (
+            lambda: match(["kernel"], TARGETS),
+            r"'kernel' means any of \['dense/kernel', 'inner/dense",
+        ),
+        (
+            lambda: assign(
+                nn.Linear(3, 2), dict.fromkeys(["a/kernel", "b/kernel"], np.ones((3, 2)))
+            ),
+            "expected one name for 'kernel'",
+        ),
+        (
+            lambda: assign(nn.Linear(3, 2), {"dense/kernel": np.ones((2, 3))}),
+            r"dense/kernel of shape \(2, 3\): expected \(3, 2\)",
+        ),
+        (
+            lambda: assign(nn.Conv2d(4, 12, (2, 3), groups=4), {"kernel": np.ones(4)}),
+            r"kernel of shape \(4,\): expected \(2, 3, 4, 3\)",
+        ),
+    ],
+)
+def test_names_of_several_meanings_and_other_shapes_are_errors(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
 
 
 TARGETS = ["dense/kernel", "inner/dense/kernel", "inner/conv/bias", "forward_lstm/lstm_cell/bias"]
@@ -171,5 +184,4 @@ def test_a_point_in_the_name_of_a_layer_is_an_underscore():
 )
 def test_parameters_that_keras_has_in_one_variable_are_the_biases_of_a_gru(module, expected):
     names = {id(parameter): name for name, parameter in module.named_parameters()}
-    found = [tuple(names[id(x)] for x in joined) for joined in joined_parameters(module)]
-    assert found == expected
+    assert [tuple(names[id(x)] for x in joined) for joined in joined_parameters(module)] == expected

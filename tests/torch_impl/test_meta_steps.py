@@ -218,8 +218,7 @@ def test_a_layer_has_the_shapes_of_the_cpu_without_a_value(name):
 
 
 def test_parts_that_stand_beside_the_layers_read_no_value():
-    labels = torch.zeros(4, dtype=torch.long, device=META)
-    assert sample_weights(labels, {0: 2.0, 1: 0.5}).is_meta
+    assert sample_weights(torch.zeros(4, dtype=torch.long, device=META), {0: 2.0, 1: 0.5}).is_meta
     for name in set(layers.activations.ACTIVATIONS) - {None}:
         settings = {"threshold": 0.5, "default_value": 0.0} if name == "threshold" else {}
         output = layers.activations.activation(name, **settings)(made(VECTOR, META))

@@ -20,15 +20,13 @@ SEEDS = ((0, 0), (1, 0), (42, 7), (-3, 5), (2**31 - 3, 0), (2**63 - 1, -(2**63))
 
 
 def tensorflow_draw(draw, shape, seed, dtype):
-    name = str(dtype).removeprefix("torch.")
-    return draw(shape, tf.constant(seed, tf.int64), dtype=name).numpy()
+    return draw(shape, tf.constant(seed, tf.int64), dtype=str(dtype).removeprefix("torch.")).numpy()
 
 
 def greatest_ulps(ours, theirs):
     """The greatest difference in units in the last place of the expected number."""
     assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
-    ulps = np.abs(ours - theirs) / np.spacing(np.abs(theirs))
-    return np.max(ulps, initial=0)
+    return np.max(np.abs(ours - theirs) / np.spacing(np.abs(theirs)), initial=0)
 
 
 @pytest.fixture(params=["compiled", "torch"])

@@ -7,6 +7,7 @@ import tensorflow as tf
 import torch
 import torch.nn.functional as F
 from covering import one_test
+from small_nets import Net
 from torch import nn
 
 from torch_impl.losses import MeanSquaredError, SparseCategoricalCrossentropy
@@ -54,19 +55,6 @@ def test_the_factor_is_rounded_to_float32_as_keras_casts_it():
     assert penalty.item() == pytest.approx(rounded * squares, rel=1e-14, abs=0)
 
 
-class Net(nn.Module):
-    """A Conv2d, and one Dense layer that is called twice."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(2, 3, (3, 2), dtype=torch.float64)
-        self.dense = nn.Linear(3, 3, dtype=torch.float64)
-
-    def forward(self, x):
-        x = self.conv(x).mean((2, 3))
-        return self.dense(self.dense(x))
-
-
 def keras_net(net):
     """The same in Keras, with a regulariser at every place that has one."""
     regularizers = keras.regularizers
@@ -80,8 +68,7 @@ def keras_net(net):
         activity_regularizer=regularizers.L1(0.1),
     )
     inputs = keras.layers.Input((5, 7, 2))
-    pooled = keras.layers.GlobalAveragePooling2D()(conv(inputs))
-    model = keras.Model(inputs, dense(dense(pooled)))
+    model = keras.Model(inputs, dense(dense(keras.layers.GlobalAveragePooling2D()(conv(inputs)))))
     conv.set_weights([net.conv.weight.detach().permute(2, 3, 1, 0), net.conv.bias.detach()])
     dense.set_weights([net.dense.weight.detach().T, net.dense.bias.detach()])
     return model
@@ -91,14 +78,17 @@ NET_WEIGHTS = {"conv.weight": L1(0.02), "dense.weight": L1L2(0.01, 0.03), "dense
 NET_ACTIVITIES = {"conv": L2(0.01), "dense": L1(0.1)}
 
 
+@pytest.mark.usefixtures("float64")
 @one_test
 @pytest.mark.parametrize("num_samples", [1, 4])
 @pytest.mark.parametrize("frozen", [False, True], ids=["trainable", "frozen"])
 def test_penalties_of_weights_and_outputs_are_those_of_keras(num_samples, frozen):
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
     torch.manual_seed(3)
-    net = Net()
+    net = Net(
+        lambda net, x: net.dense(net.dense(net.conv(x).mean((2, 3)))),
+        conv=nn.Conv2d(2, 3, (3, 2), dtype=torch.float64),
+        dense=nn.Linear(3, 3, dtype=torch.float64),  # called twice
+    )
     theirs = keras_net(net)
     x = torch.randn(num_samples, 2, 5, 7, dtype=torch.float64)
     y = torch.randn(num_samples, 3, dtype=torch.float64)

@@ -146,6 +146,5 @@ def test_a_rate_between_two_numbers_drops_the_lower_one(dtype, spacing):
     "draw", [stateless_uniform, partial(stateless_keep, rate=0.5)], ids=["uniform", "keep"]
 )
 def test_other_dtypes_are_an_error_that_names_the_dtype(draw, dtype):
-    expected = f"dtype={dtype}: expected torch.float32 or torch.float64"
-    with pytest.raises(ValueError, match=expected):
+    with pytest.raises(ValueError, match=f"dtype={dtype}: expected torch.float32 or torch.float64"):
         draw((2,), seed=(1, 2), dtype=dtype)

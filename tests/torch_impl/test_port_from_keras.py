@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 from rows import each_row
+from small_nets import Net
 from torch import nn
-from whole_fits import BAR, CLASSES, arrays, trained, worst
+from whole_fits import BAR, CLASSES, arrays, dense_layers, trained, worst
 
 from torch_impl import Port, losses, optim, schedule
 from torch_impl.errors import PortError
@@ -21,28 +22,19 @@ VAL = arrays(17, seed=4)
 K, S = keras.optimizers, keras.optimizers.schedules
 
 
-class Net(nn.Module):
+def by_hand(model):
     """The module that somebody has written by hand, with the weights of a model."""
 
-    def __init__(self, model):
-        super().__init__()
-        for name in ("hidden", "kind", "size"):
-            if name in [layer.name for layer in model.layers]:
-                kernel, bias = model.get_layer(name).get_weights()
-                layer = nn.Linear(*kernel.shape)
-                layer.weight.data, layer.bias.data = map(torch.tensor, (kernel.T.copy(), bias))
-                self.add_module(name, layer)
+    def run(net, x):
+        x = torch.tanh(net.hidden(x))
+        kind = losses.softmax(net.kind(x))
+        return (kind, net.size(x)) if hasattr(net, "size") else kind
 
-    def forward(self, x):
-        x = torch.tanh(self.hidden(x))
-        kind = losses.softmax(self.kind(x))
-        return (kind, self.size(x)) if hasattr(self, "size") else kind
+    return Net(run, **dense_layers(model))
 
 
 @pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+def _torch_in_float64(float64):
     torch.set_default_dtype(torch.float64)
 
 
@@ -105,7 +97,7 @@ CASES = {
 def test_losses_steps_and_metrics_are_those_of_keras(case, tmp_path):
     optimizer, loss, targets, source, more = CASES[case]
     model = model_of(optimizer=optimizer(), loss=loss(), **more())
-    port = Port.from_keras(Net(model), source(model, tmp_path))
+    port = Port.from_keras(by_hand(model), source(model, tmp_path))
     both(model, port, X, targets, epochs=3, batch_size=10, shuffle=False)
 
 
@@ -114,8 +106,7 @@ def both(model, port, *arguments, callbacks=(), **settings):
     theirs = model.fit(*arguments, verbose=0, callbacks=list(callbacks), **settings).history
     ours = trained(port, *arguments, **settings)
     assert worst(ours, theirs) < BAR
-    now = Net(model).state_dict()
-    assert worst(dict(port.module.state_dict()), now) < BAR
+    assert worst(dict(port.module.state_dict()), by_hand(model).state_dict()) < BAR
     return ours
 
 
@@ -129,7 +120,7 @@ def test_callbacks_and_class_weights_are_those_of_fit(as_data):
     made = [getattr(keras.callbacks, name)(**config) for name, config in RULES.items()]
     data = [{"class_name": name, "config": config} for name, config in RULES.items()]
     settings = {"callbacks": data if as_data else made, "class_weight": weights}
-    port = Port.from_keras(Net(model), model.get_compile_config(), **settings)
+    port = Port.from_keras(by_hand(model), model.get_compile_config(), **settings)
     assert port.class_weight == weights
     settings = {"validation_data": VAL, "class_weight": weights, "shuffle": False}
     ours = both(model, port, X, Y, epochs=40, callbacks=made, **settings)
@@ -144,9 +135,9 @@ def test_one_loss_is_that_of_every_output_and_metrics_are_in_order(tmp_path):
         loss="mse",
         metrics=[["mae"], ["accuracy"]],
     )
-    port = Port.from_keras(Net(model), as_file(model, tmp_path), output_names=["kind", "size"])
+    port = Port.from_keras(by_hand(model), as_file(model, tmp_path), output_names=["kind", "size"])
     assert set(port.loss) == {"kind", "size"}
-    port = Port.from_keras(Net(model), as_file(model, tmp_path))
+    port = Port.from_keras(by_hand(model), as_file(model, tmp_path))
     assert list(port.output_names) == ["size", "kind"]  # in the order of the model
     assert port.metrics == [["mae"], ["accuracy"]]
     net = port.module
@@ -174,7 +165,7 @@ def test_all_that_has_no_equal_is_told_in_one_message():
         keras.callbacks.LambdaCallback(),
     ]
     with pytest.raises(PortError) as error:
-        Port.from_keras(Net(model), model, callbacks=rules)
+        Port.from_keras(by_hand(model), model, callbacks=rules)
     assert str(error.value).splitlines() == [
         "4 parts of the Keras model have none here:",
         "- the loss 'own_loss': it is none of Keras's in torch_impl.losses; give loss=...",
@@ -183,21 +174,21 @@ def test_all_that_has_no_equal_is_told_in_one_message():
         "- the metric 'own_loss': it is none of Keras's; give metrics=...",
     ]
     with pytest.raises(PortError, match="the model: there is no optimizer and no loss in it"):
-        Port.from_keras(Net(model), model_of())
+        Port.from_keras(by_hand(model), model_of())
 
 
 def test_a_function_with_the_name_of_keras_s_is_known_from_the_model():
     model = model_of(optimizer="sgd", loss=mean_squared_error)
     with pytest.raises(PortError, match="it is none of Keras's in"):
-        Port.from_keras(Net(model), model)
+        Port.from_keras(by_hand(model), model)
     # As for `keras.models.load_model`, its name is all that a config has.
-    port = Port.from_keras(Net(model), model.get_compile_config())
+    port = Port.from_keras(by_hand(model), model.get_compile_config())
     assert isinstance(port.loss, losses.MeanSquaredError)
 
 
 def test_what_is_given_takes_the_place_of_what_has_no_equal():
     model = model_of(optimizer=Adam(), loss=own_loss, loss_weights=0.5, metrics=[own_loss])
-    net = Net(model)
+    net = by_hand(model)
     loss, steps = losses.MeanSquaredError(), optim.SGD(net.parameters(), 0.1)
     rules = [{"class_name": "ReduceLROnPlateau", "config": {"patience": 2}}]
     port = Port.from_keras(net, model, callbacks=rules, loss=loss, optimizer=steps, metrics=["mae"])
@@ -287,7 +278,6 @@ def test_a_gru_of_torch_is_clipped_as_the_one_of_keras():
     inputs = keras.Input((5, 3))
     model = keras.Model(inputs, keras.layers.GRU(4, name="gru")(inputs))
     model.compile(K.SGD(0.1, clipnorm=0.1), "mse")
-    optimizer = Port.from_keras(nn.GRU(3, 4), model).optimizer
-    assert optimizer.param_groups[0]["joined"] == ((2, 3),)
+    assert Port.from_keras(nn.GRU(3, 4), model).optimizer.param_groups[0]["joined"] == ((2, 3),)
     model.compile(K.SGD(0.1, clipvalue=0.1), "mse")
     assert Port.from_keras(nn.GRU(3, 4), model).optimizer.param_groups[0]["joined"] == ()

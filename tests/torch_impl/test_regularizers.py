@@ -1,11 +1,14 @@
 """Regularisers are Keras's, factor for factor."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import torch
 from covering import one_test
+from rows import each_row
 
 from torch_impl.regularizers import L1, L1L2, L2, OrthogonalRegularizer, from_config
 
@@ -79,18 +82,25 @@ def test_names_give_the_defaults_of_keras_and_none_gives_none():
     assert from_config(None) is None
 
 
-@one_test
-@pytest.mark.parametrize("make", [L1, L2, OrthogonalRegularizer])
-@pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf"), "0.1"], ids=repr)
-def test_a_factor_that_is_no_penalty_is_an_error(make, value):
-    with pytest.raises(ValueError, match=r"=.*: expected a finite number of at least 0"):
-        make(value)
-
-
-def test_other_mistakes_are_errors_that_say_what_was_expected():
-    with pytest.raises(ValueError, match="mode='diagonal': expected 'rows' or 'columns'"):
-        OrthogonalRegularizer(mode="diagonal")
-    with pytest.raises(ValueError, match=r"x has shape \(2, 3, 4\): expected a matrix"):
-        OrthogonalRegularizer()(torch.ones(2, 3, 4))
-    with pytest.raises(ValueError, match=r"regularizer 'l3': expected one of \['L1'"):
-        from_config("l3")
+@each_row(
+    "call, message",
+    [
+        *(
+            (partial(make, value), r"=.*: expected a finite number of at least 0")
+            for make in (L1, L2, OrthogonalRegularizer)
+            for value in (-0.1, float("nan"), float("inf"), "0.1")
+        ),
+        (
+            lambda: OrthogonalRegularizer(mode="diagonal"),
+            "mode='diagonal': expected 'rows' or 'columns'",
+        ),
+        (
+            lambda: OrthogonalRegularizer()(torch.ones(2, 3, 4)),
+            r"x has shape \(2, 3, 4\): expected a matrix",
+        ),
+        (lambda: from_config("l3"), r"regularizer 'l3': expected one of \['L1'"),
+    ],
+)
+def test_a_mistake_is_an_error_that_says_what_was_expected(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -8,6 +8,7 @@ from helpers import assert_same_bits
 
 from parity.programs.run_spec import Augmentation, RunSpec
 from parity.programs.settings import DTYPES
+from torch_impl import train
 from torch_impl.seeds import KerasSeeds
 from torch_impl.train import (
     ArrayBatches,
@@ -67,6 +68,21 @@ def test_an_epoch_holds_every_sample_once_and_keeps_the_last_batch(
         assert seeds.numpy.get_state()[2] == untouched.numpy.get_state()[2]
 
 
+def test_batches_are_the_same_however_many_are_augmented_at_once(monkeypatch, color_data):
+    spec = SPECS["flow"].replace(batch_size=6)  # 11 batches, and a smaller one
+
+    def fed():
+        return list(training_data(spec, color_data, seeds_of(spec)))
+
+    at_once = fed()
+    for number in (1, 2):
+        monkeypatch.setattr(train, "AHEAD", number * 6 * 12 * 20 * 3)
+        for batch, expected in zip(fed(), at_once, strict=True):
+            ours, theirs = ((each.x, each.y, each.index) for each in (batch, expected))
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+            np.testing.assert_equal(batch.params, expected.params)
+
+
 @one_test
 @pytest.mark.parametrize(("name", "sizes"), [("arrays", [7, 7, 6]), ("flow", [20])])
 @pytest.mark.parametrize("mode", ["seeded", "independent"])
@@ -81,8 +97,7 @@ def test_validation_and_evaluation_come_in_order_and_as_they_are(name, sizes, mo
     ):
         x, y = (getattr(color_data, f"{axis}_{part}") for axis in "xy")
         assert orders_of(batches, 2) == [tuple(range(len(x)))] * 2
-        images = torch.cat([batch.x for batch in batches]).permute(0, 2, 3, 1).numpy()
-        assert_same_bits(images, x)
+        assert_same_bits(torch.cat([batch.x for batch in batches]).permute(0, 2, 3, 1).numpy(), x)
         np.testing.assert_array_equal(torch.cat([b.y for b in batches]), y)
 
 

@@ -152,8 +152,7 @@ def test_torchs_name_is_told_what_is_expected_in_one_line(call, message):
     ("ours", "theirs"), COUNTERPARTS.items(), ids=[kind.__name__ for kind in COUNTERPARTS]
 )
 def test_every_argument_of_the_torch_class_is_taken_or_explained(ours, theirs):
-    package = ours.__module__.split(".")[1]
-    explained = expected_of(ours, TORCH_NAMES[package])
+    explained = expected_of(ours, TORCH_NAMES[ours.__module__.split(".")[1]])
     taken = set(inspect.signature(ours).parameters)
     assert set(inspect.signature(theirs).parameters) - taken - set(explained) <= EVERYWHERE
 

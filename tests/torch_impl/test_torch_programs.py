@@ -49,8 +49,7 @@ def ported(spec):
 @pytest.mark.parametrize("name", SPECS)
 def test_the_two_factories_of_a_scenario_pass_a_check(name, keras, tmp_path):
     found = both_halves.levels(keras(name), ported(SPECS[name]), tmp_path / "torch")
-    failed = {level: each for level, each in found.items() if each.status == FAIL}
-    assert failed == {}
+    assert {level: each for level, each in found.items() if each.status == FAIL} == {}
     passed = {level for level, each in found.items() if each.status == PASS}
     assert {"structure", "init", "forward", "loss", "optimizer", "trajectory"} <= passed
     assert ("schedule" in passed) == (name == "all_else")

@@ -176,8 +176,7 @@ REASONS = {
 
 def test_the_reason_says_how_a_child_ended_and_what_to_do(make_job):
     for number, (script, texts) in enumerate(REASONS.items()):
-        job = dataclasses.replace(make_job(f"{number}"), name="job a")
-        reason = reason_of(job, script)
+        reason = reason_of(dataclasses.replace(make_job(f"{number}"), name="job a"), script)
         assert [text for text in texts if text not in reason] == [], script
 
 
@@ -185,8 +184,7 @@ def test_a_limit_may_hold_for_each_step_that_is_told(make_job):
     quick, slow = make_job("a"), make_job("b")
     told = "print(f'progress {directories[0].name} {step}/3 loss=1', flush=True)"
     steps = f"for step in (1, 2, 3): time.sleep(0.6); {told}"
-    scripts = {quick: f"{steps}\n{SUCCEED}", slow: f"{steps}\n{SLEEP}"}
-    (failure,) = run_scripts(scripts, **RENEWED)
+    (failure,) = run_scripts({quick: f"{steps}\n{SUCCEED}", slow: f"{steps}\n{SLEEP}"}, **RENEWED)
     assert failure.job is slow
     assert "did not end within 1.5 s and was stopped" in failure.reason
     assert "--timeout" in failure.reason
@@ -341,8 +339,7 @@ def test_children_import_the_packages_of_the_parent(make_job, tmp_path, monkeypa
         "pathlib.Path(sys.argv[-1], '_SUCCESS').touch()\n"
     )
 
-    program = (python, "-c", "exec(open('job.py').read())")
-    job = dataclasses.replace(job, program=program)
+    job = dataclasses.replace(job, program=(python, "-c", "exec(open('job.py').read())"))
     assert run_jobs([job], workers=1, timeout_s=30) == []
 
 

@@ -101,8 +101,7 @@ def test_a_loop_has_only_what_a_program_needs_and_pleases_ruff(has, tmp_path):
     assert ("OutputMeasures" in names) == ("nest" in has)
     assert ("warnings" in imports) == bool({"schedulers", "stopping"} & set(has))
     assert "#:" not in body
-    source = f"{imported(imports)}\n\n{body}\n"
-    (tmp_path / "loop.py").write_text(source, encoding="utf-8")
+    (tmp_path / "loop.py").write_text(f"{imported(imports)}\n\n{body}\n", encoding="utf-8")
     assert_pleases_ruff(tmp_path, "E501,UP,B")
 
 

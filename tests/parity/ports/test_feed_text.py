@@ -52,8 +52,7 @@ def fitted():
     other = ImageDataGenerator(rescale=0.5, vertical_flip=True, **scales)
     other.fit(X)
     validation = other.flow(X_VAL, Y_VAL, batch_size=4)
-    weights = {0: 1.0, 1: 2.0, 2: 0.5}
-    given = {"validation_data": validation, "class_weight": weights}
+    given = {"validation_data": validation, "class_weight": {0: 1.0, 1: 2.0, 2: 0.5}}
     return reference(x=generator.flow(X, Y, batch_size=8), **given), VALIDATED
 
 
@@ -101,8 +100,7 @@ def of_keras(program):
     keras.utils.set_random_seed(SEED)
     built, _ = program()
     names = ("x", "validation_data", "class_weight", "epochs", "steps_per_epoch", "shuffle")
-    given = {name: getattr(built, name) for name in names}
-    return built.model.fit(**given, verbose=0).history
+    return built.model.fit(**{name: getattr(built, name) for name in names}, verbose=0).history
 
 
 def of_port(program, folder, monkeypatch):
@@ -165,9 +163,7 @@ class Own(ImageDataGenerator):
 
 
 def channels_first():
-    images = np.moveaxis(X, -1, 1)
-    generator = ImageDataGenerator(data_format="channels_first")
-    flow_of_images = generator.flow(images, Y)
+    flow_of_images = ImageDataGenerator(data_format="channels_first").flow(np.moveaxis(X, -1, 1), Y)
     flow_of_images.x = X  # a network of this test takes no others
     return reference(x=flow_of_images), DATA
 

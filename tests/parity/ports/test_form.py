@@ -48,8 +48,7 @@ def test_what_is_written_is_the_same_number_and_others_stay():
 def test_a_number_that_keras_rounds_is_rounded_where_it_stands(tmp_path):
     """Beside a comparison, in float64 too: what lies between 0.1 and float32's is not greater."""
     inputs = keras.Input((3,))
-    signed = ops.where(inputs > 0.1, inputs, -inputs)
-    model = keras.Model(inputs, L.Rescaling(1 / 255)(signed))
+    model = keras.Model(inputs, L.Rescaling(1 / 255)(ops.where(inputs > 0.1, inputs, -inputs)))
     module, _, text = written(model, tmp_path)
     plain, _ = written_plain(model, tmp_path, module)
     (of_plain,) = [path.read_text(encoding="utf-8") for path in tmp_path.glob("*/model.py")]

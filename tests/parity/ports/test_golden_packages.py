@@ -27,8 +27,7 @@ def golden(name, folder, *, plain):
     out = folder / f"{'plain' if plain else 'port'}_of_{name}"
     out.mkdir()
     keras.backend.clear_session()
-    program = SimpleNamespace(name=name, factory=PROGRAMS[name])
-    told = packages.package_of(program, out, plain=plain)
+    told = packages.package_of(SimpleNamespace(name=name, factory=PROGRAMS[name]), out, plain=plain)
     lines = [f"{kind}: {each}" for kind in ("differs", "left_out", "open") for each in told[kind]]
     for file in ("README.md", "model.py", "train.py")[2 * (name in OF_TRAINING) :]:
         lines += [f"--- {file}", (out / file).read_text(encoding="utf-8")]

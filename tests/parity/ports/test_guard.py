@@ -82,11 +82,8 @@ def test_what_is_no_source_or_does_not_show_is_refused(code):
     refuses(NET.replace("{MORE}", f"\n\n\n{code}"))
 
 
-def test_a_network_is_let_through():
-    guard({"model.py": NET.replace("{MORE}", "")}, "port")
-
-
 def test_code_of_the_program_itself_is_left_out_by_its_name():
+    guard({"model.py": NET.replace("{MORE}", "")}, "port")
     text = NET.replace("{MORE}", "\n\n\ndef rate(epoch):\n    return open('f')")
     guard({"model.py": text}, "port", own=["rate"])
     refuses(text, own=["other"])

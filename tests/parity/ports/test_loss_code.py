@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 import torch
 from keras import ops
+from ported_keras import Pinball, contrastive
 from rows import each_row
 from torch.nn import functional
 
@@ -26,27 +27,6 @@ K = keras.losses
 
 
 TORCH_IN_FLOAT64 = True
-
-
-def contrastive(margin=0.8):
-    def contrastive_loss(y_true, y_pred):
-        square_pred = ops.square(y_pred)
-        margin_square = ops.square(ops.maximum(margin - y_pred, 0))
-        return ops.mean((1 - y_true) * square_pred + y_true * margin_square)
-
-    return contrastive_loss
-
-
-class Pinball(K.Loss):
-    def __init__(self, quantiles, **options):
-        super().__init__(**options)
-        self.quantiles = quantiles
-
-    def call(self, y_true, y_pred):
-        y_true = ops.expand_dims(y_true, -1)
-        err = y_true - y_pred
-        q = ops.convert_to_tensor(self.quantiles, dtype=err.dtype)
-        return ops.mean(ops.maximum(q * err, (q - 1.0) * err), axis=-1)
 
 
 def dice(y_true, y_pred, smooth=1.0):
@@ -104,8 +84,8 @@ class Absolute(K.Loss):
 BITS, VALUES = "bits", "values"
 # Loss (a class is made in the test), kind and shape of the targets, shape of the output.
 CASES = {
-    "contrastive (N,)": (contrastive(), BITS, (), (1,)),
-    "contrastive (N, 1)": (contrastive(), BITS, (1,), (1,)),
+    "contrastive (N,)": (contrastive(0.8), BITS, (), (1,)),
+    "contrastive (N, 1)": (contrastive(0.8), BITS, (1,), (1,)),
     "pinball": (partial(Pinball, [0.1, 0.5, 0.9]), VALUES, (5,), (5, 3)),
     "dice": (dice, BITS, (SIZE, SIZE, 1), (SIZE, SIZE, 1)),
     "huber": (huber, VALUES, (3,), (3,)),
@@ -168,16 +148,14 @@ def text_of(loss, y, sides, *, is_weighted=False, is_masked=False, plain=False):
 
 def ran(source, **names):
     """The names that a source makes."""
-    code = compile(source, "source of a test", "exec")
-    exec(code, names)  # noqa: S102 - it was written above
+    exec(compile(source, "source of a test", "exec"), names)  # noqa: S102 - it was written above
     return names
 
 
 def function_of(text, *, plain=False):
     """The loss; of a plain package, beside a file of rules that has what it needs."""
     if plain:
-        rules = SimpleNamespace(**ran(copied(names_used(text, "rules"), "Rules.")))
-        homes = {"rules": rules}
+        homes = {"rules": SimpleNamespace(**ran(copied(names_used(text, "rules"), "Rules.")))}
     else:
         homes = {n: getattr(importlib.import_module(home), n) for n, home in HOMES.items()}
         homes["losses"] = losses
@@ -186,8 +164,7 @@ def function_of(text, *, plain=False):
 
 
 def of_keras(loss, y, output, weight=None, mask=None):
-    module = importlib.import_module("keras.src.trainers.compile_utils")
-    whole = module.get_loss(loss, y, output)
+    whole = importlib.import_module("keras.src.trainers.compile_utils").get_loss(loss, y, output)
     with tf.GradientTape() as tape:
         given = tf.constant(output)
         tape.watch(given)
@@ -229,8 +206,7 @@ def test_value_and_gradient_are_those_of_keras_in_both_forms_with_weights_and_wi
     for plain in (False, True)[: 1 if name == WITHOUT_PLAIN else 2]:
         function = function_of(text_of(loss, y, sides, plain=plain), plain=plain)
         assert_same(of_torch(function, y, output), expected)
-        text = text_of(loss, y, sides, is_weighted=True, plain=plain)
-        function = function_of(text, plain=plain)
+        function = function_of(text_of(loss, y, sides, is_weighted=True, plain=plain), plain=plain)
         assert_same(of_torch(function, y, output), expected)
         if not plain:
             assert_same(of_torch(function, y, output, weight), weighted)

@@ -37,8 +37,7 @@ def in_order():
 
 def nested():
     """A list in a dictionary, whose parts have paths as names: "maps/0"."""
-    loss = {"maps": [LABELS, "mse"], "label": LABELS}
-    return model_of((*SIZE, 3), images_out, OPTIMIZER, loss)
+    return model_of((*SIZE, 3), images_out, OPTIMIZER, {"maps": [LABELS, "mse"], "label": LABELS})
 
 
 # Program -> its inputs, its targets, and these as train.py reads them.

@@ -187,8 +187,7 @@ def test_what_a_layer_does_beside_its_call_is_told():
         return {**told, "regularizer": False, "constraint": False, **changes}
 
     facts = {"holds": [weight("a", initializer=None), weight("b", regularizer=True), weight("c")]}
-    own = {**NOTHING, "layers": {"mine": facts}}
-    assert left_out_of(own, ["mine", "dense"]) == [
+    assert left_out_of({**NOTHING, "layers": {"mine": facts}}, ["mine", "dense"]) == [
         "what layer 'mine' adds to the loss, by add_loss",
         "the initial values of mine.a: code of the program makes them",
         "the regularizer of mine.b",

@@ -8,6 +8,7 @@ import pytest
 import torch
 from keras import layers as L
 from keras import ops
+from odd_nets import Words
 from own_packages import written
 from safetensors.torch import load_file
 
@@ -28,20 +29,6 @@ def network(folder, monkeypatch, **functions):
     net = file.Net()
     net.load_state_dict(load_file(folder / "weights.safetensors"), strict=False)
     return net.double().eval()
-
-
-class Words(L.Layer):
-    """Words with their places in a text of any length, and a mask by code of its own."""
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.table, self.places = L.Embedding(6, 4), L.Embedding(9, 4)
-
-    def call(self, x):
-        return self.table(x) + self.places(ops.arange(0, ops.shape(x)[-1], 1))
-
-    def compute_mask(self, x, mask=None):
-        return ops.not_equal(x, 0)
 
 
 class Told(L.Layer):
@@ -103,8 +90,7 @@ def test_a_mask_that_code_of_a_layer_makes_is_a_method_to_write(tmp_path, monkey
     def build():
         inputs = [L.Input((5,), dtype="int32"), L.Input((5,), dtype="int32")]
         words = Words(name="words")
-        x = Both(name="both")([words(each) for each in inputs])
-        return keras.Model(inputs, L.Flatten()(x))
+        return keras.Model(inputs, L.Flatten()(Both(name="both")([words(each) for each in inputs])))
 
     folder = tmp_path / "port_of_words"
     monkeypatch.setattr(Words, "compute_mask", lambda self, x, mask=None: ops.greater(x, 1))
@@ -131,8 +117,7 @@ def test_a_mask_that_code_of_a_layer_makes_is_a_method_to_write(tmp_path, monkey
 
 def attending(table, kind=Attending):
     x = L.Input((5,), dtype="int32")
-    y = L.GlobalAveragePooling1D()(kind(name="attending")(table(x)))
-    return keras.Model(x, L.Dense(2)(y))
+    return keras.Model(x, L.Dense(2)(L.GlobalAveragePooling1D()(kind(name="attending")(table(x)))))
 
 
 def test_masks_that_keras_hands_on_inside_are_told_and_given(tmp_path, monkeypatch):
@@ -161,8 +146,7 @@ def translating():
     texts = [L.Input((None,), dtype="int32", name=name) for name in ("source", "target")]
     source, target = (Words(name=f"words_of_{each.name}")(each) for each in texts)
     source = Encoding(name="encoding")(source)
-    x = Decoding(name="decoding")([target, source])
-    return keras.Model(texts, L.Dense(3)(x))
+    return keras.Model(texts, L.Dense(3)(Decoding(name="decoding")([target, source])))
 
 
 def test_masks_of_ones_own_are_written_out_along_a_side_of_any_length(tmp_path, monkeypatch):

@@ -65,8 +65,7 @@ def test_a_list_or_a_whole_number_gives_choices(limit, choices):
 
 
 def test_fractions_are_of_the_side_and_channels_stay_in_their_range():
-    drawn = shifts(500, 0.25, 8)
-    assert 1.9 < float(drawn.abs().max()) <= 2
+    assert 1.9 < float(shifts(500, 0.25, 8).abs().max()) <= 2
     assert float(shifts(500, 3.0, 8).abs().max()) > 2.9
     x = torch.rand(20, 3, 4, 4)
     made = Augmentation(channel_shift=0.5)(x)

@@ -17,15 +17,17 @@ BAR = 1e-12
 TORCH_IN_FLOAT64 = True
 
 
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.dense = nn.Linear(4, 3)
-        self.conv = nn.Conv2d(2, 3, (3, 2))
-        self.depth = layers.DepthwiseConv2D(3, 2, depth_multiplier=2)
-        self.unit = nn.Linear(4, 1)
-        self.grey = nn.Conv2d(1, 3, (3, 2))
-        self.gru = nn.GRU(3, 2, batch_first=True)
+def modules():
+    return nn.ModuleDict(
+        {
+            "dense": nn.Linear(4, 3),
+            "conv": nn.Conv2d(2, 3, (3, 2)),
+            "depth": layers.DepthwiseConv2D(3, 2, depth_multiplier=2),
+            "unit": nn.Linear(4, 1),
+            "grey": nn.Conv2d(1, 3, (3, 2)),
+            "gru": nn.GRU(3, 2, batch_first=True),
+        }
+    )
 
 
 CASES = {
@@ -55,7 +57,7 @@ def of_keras(text, weight):
 def test_a_weight_becomes_what_keras_makes_of_it(case):
     name, text = CASES[case]
     torch.manual_seed(0)
-    model, left_out = Net(), []
+    model, left_out = modules(), []
     variable = variable_of(model, name)
     before = variable.to_keras(variable.tensors).detach().numpy().copy()
     lines = constraint_lines({name: f"constraints.{text}"}, model, model, left_out)
@@ -69,7 +71,7 @@ def test_a_weight_becomes_what_keras_makes_of_it(case):
 
 
 def test_what_has_no_plain_form_is_told_and_a_frozen_weight_is_left():
-    model, left_out = Net(), []
+    model, left_out = modules(), []
     model.dense.weight.requires_grad_(False)
     given = {
         "depth.kernel": "constraints.MaxNorm(axis=[0, 1, 2])",

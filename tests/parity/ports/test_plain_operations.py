@@ -114,11 +114,24 @@ def test_operations_on_two_tensors_are_keras_ones(tmp_path):
         compare(lambda x, of=made: [each(x) for each in of], both[:1], tmp_path)
 
 
-def test_whole_numbers_beside_others_become_float32(tmp_path):
-    array = np.arange(12, dtype="int32").reshape(4, 3)
-    compare(lambda x: [ops.log1p(x), ops.maximum(x, 2.5), x > 2.5], [array], tmp_path)
-    compare(lambda x: [ops.floor_divide(x, 5), ops.ceil(x)], [array], tmp_path)
-    compare(lambda x: [ops.where(x > 4, x, 0), ops.cumsum(x > 4, 1)][:1], [array], tmp_path)
+WHOLE, IMAGES = np.arange(12, dtype="int32").reshape(4, 3), signed((4, 5, 6, 3), 2)
+
+
+@each_row(
+    "function, array",
+    [
+        # Whole numbers beside others become float32.
+        (lambda x: [ops.log1p(x), ops.maximum(x, 2.5), x > 2.5], WHOLE),
+        (lambda x: [ops.floor_divide(x, 5), ops.ceil(x)], WHOLE),
+        (lambda x: [ops.where(x > 4, x, 0), ops.cumsum(x > 4, 1)][:1], WHOLE),
+        # Images with channels first are reduced along Keras's axes.
+        (lambda x: ops.var(ops.clip(x, -1, 1), axis=-1), IMAGES),
+        (lambda x: ops.flip(ops.maximum(x, 0.3), 2), IMAGES),
+        (lambda x: ops.where(x > 0.1, x, 0.0), IMAGES),
+    ],
+)
+def test_operations_on_whole_numbers_and_on_images_are_keras_ones(function, array, tmp_path):
+    compare(function, [array], tmp_path)
 
 
 def test_operations_with_their_arguments_are_keras_ones(tmp_path):
@@ -152,10 +165,3 @@ def test_reductions_are_keras_ones(axis, keepdims, tmp_path):
         [signed((4, 3, 5), 2)],
         tmp_path,
     )
-
-
-def test_images_with_channels_first_are_reduced_along_keras_axes(tmp_path):
-    images = signed((4, 5, 6, 3), 2)
-    compare(lambda x: ops.var(ops.clip(x, -1, 1), axis=-1), [images], tmp_path)
-    compare(lambda x: ops.flip(ops.maximum(x, 0.3), 2), [images], tmp_path)
-    compare(lambda x: ops.where(x > 0.1, x, 0.0), [images], tmp_path)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from golden_programs import fit, outputs
 from safetensors.torch import load_file
+from written import as_keras
 
 from benchmarks.ported.packages import package_of
 
@@ -25,8 +26,7 @@ def trained(tmp_path, monkeypatch):
     """Calls `main` of train.py, from its weights in order; returns weights before and after."""
     out = tmp_path / "plain_of_one_of_two"
     out.mkdir()
-    program = SimpleNamespace(name=out.name, factory=of_two)
-    package_of(program, out, plain=True)
+    package_of(SimpleNamespace(name=out.name, factory=of_two), out, plain=True)
     monkeypatch.syspath_prepend(tmp_path)
     train = importlib.import_module(f"{out.name}.train")
 
@@ -41,11 +41,6 @@ def trained(tmp_path, monkeypatch):
         return begun, torch.load(tmp_path / "out.pt", weights_only=True)
 
     return call
-
-
-def as_keras(weight, state):
-    layer, name = weight.path.split("/")[-2:]
-    return state[f"{layer}.{'weight' if name == 'kernel' else name}"].double().numpy().T
 
 
 def far(y_pred, y_true, sample_weight=None):
@@ -65,8 +60,7 @@ def test_a_loss_trains_as_in_fit_once_it_is_written(trained):
     model = of_two().model
     for weight in model.weights:
         weight.assign(as_keras(weight, begun))
-    y = {"kind": KIND, "size": SIZE}
-    model.fit(X, y, epochs=2, batch_size=8, shuffle=False, verbose=0)
+    model.fit(X, {"kind": KIND, "size": SIZE}, epochs=2, batch_size=8, shuffle=False, verbose=0)
     for weight in model.weights:
         theirs = np.asarray(weight)
         assert np.abs(theirs - as_keras(weight, state)).max() <= BAR * np.abs(theirs).max()

@@ -30,11 +30,9 @@ def test_a_function_has_its_numbers_in_front_of_its_code():
 def test_each_callback_gets_its_function_under_a_name_that_is_free():
     callbacks = [("LearningRateScheduler", {}), ("EarlyStopping", {"monitor": "loss"})]
     compiled = Compiled(callbacks=[*callbacks, callbacks[0], callbacks[0]])
-    facts = {"own": {"rates": [TOLD, None, TOLD]}}
-    made, texts = with_custom_rates(compiled, facts, ["warmed"])
+    made, texts = with_custom_rates(compiled, {"own": {"rates": [TOLD, None, TOLD]}}, ["warmed"])
     training = planned(made)
-    on = [written(plan.on(Parameter("optimizer"))) for plan in training.schedulers]
-    assert on == [
+    assert [written(plan.on(Parameter("optimizer"))) for plan in training.schedulers] == [
         "schedule.LearningRateScheduler(optimizer, warmed2)",
         "schedule.LearningRateScheduler(optimizer, warmed3)",
     ]

@@ -10,6 +10,7 @@ import torch
 from keras import layers as L
 from rows import each_row
 from safetensors.torch import load_file
+from written import as_keras
 
 import keras_impl
 from benchmarks.ported.packages import package_of
@@ -59,8 +60,7 @@ def several():
         L.Input((4, 4, 2), name="image"),
     )
     steps = L.Conv1D(3, 1, activation="tanh")(b)
-    image = L.Flatten()(L.Conv2D(2, 2)(c))
-    x = L.Concatenate()([a, L.GlobalAveragePooling1D()(steps), image])
+    x = L.Concatenate()([a, L.GlobalAveragePooling1D()(steps), L.Flatten()(L.Conv2D(2, 2)(c))])
     ends = {"size": (1, x), "path": (2, steps), "kind": (3, x)}
     ends = {name: L.Dense(units, name=name)(given) for name, (units, given) in ends.items()}
     model = keras.Model([a, b, c], ends)
@@ -131,16 +131,8 @@ def of_keras(name, begun=None, **changes):
         for weight in reference.model.weights:
             weight.assign(as_keras(weight, begun))
         changes["shuffle"] = False
-    arguments = reference.fit_arguments() | changes
-    history = reference.model.fit(**arguments, verbose=0).history
+    history = reference.model.fit(**reference.fit_arguments() | changes, verbose=0).history
     return reference.model.weights, history
-
-
-def as_keras(weight, state):
-    """The value of a weight of a Dense or Conv layer in a state_dict, as Keras has it."""
-    layer, name = weight.path.split("/")[-2:]
-    value = state[f"{layer}.{'weight' if name == 'kernel' else name}"].double().numpy()
-    return np.moveaxis(value, (0, 1), (-1, -2)) if value.ndim > 1 else value
 
 
 def apart(weights, state):

@@ -70,8 +70,7 @@ def test_an_activation_that_is_called_is_told_what_is_no_default(text, tmp_path)
 
 def test_one_number_for_all_channels_needs_no_other_layout(tmp_path):
     layers = L.Rescaling(0.5, offset=-1.0), L.Rescaling([0.1, 0.2, 0.3, 0.4])
-    found = [forward_of(around(layer), tmp_path).count("movedim") for layer in layers]
-    assert found == [0, 2]
+    assert [forward_of(around(layer), tmp_path).count("movedim") for layer in layers] == [0, 2]
 
 
 @each_row(

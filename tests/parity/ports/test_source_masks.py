@@ -45,8 +45,7 @@ def needed():
 def joined(join, masked=True):
     """Two sequences of tokens, one of which may have no mask, that a layer joins."""
     inputs = [words(), words()]
-    x = join([embedded(inputs[0]), embedded(inputs[1], masked)])
-    return keras.Model(inputs, L.LSTM(3)(x))
+    return keras.Model(inputs, L.LSTM(3)(join([embedded(inputs[0]), embedded(inputs[1], masked)])))
 
 
 def of_masks():

@@ -28,8 +28,7 @@ def test_what_an_epoch_has_may_be_watched_in_the_validation_too():
 def test_what_it_has_not_is_told_with_the_reason():
     given = training("val_accuracy", "val_acc", "loss")
     given.early_stopping = Planned(EarlyStopping, monitor="accuracy")
-    told = list(without_watched(given, {"loss"}, all_names(given, ["output"])))
-    assert told == [
+    assert list(without_watched(given, {"loss"}, all_names(given, ["output"]))) == [
         "the callback ReduceLROnPlateau: it watches 'val_accuracy', which is left out",
         "the callback ReduceLROnPlateau: it watches 'val_acc', which no epoch of the port has",
         "the callback EarlyStopping: it watches 'accuracy', which is left out",

@@ -65,8 +65,7 @@ SUMS = {
 def test_a_sum_is_wrapped_at_its_weakest_operators_or_in_its_last_call(name):
     expected = SUMS[name].splitlines()
     indent = " " * 8
-    parts = [line.strip() for line in expected]
-    line = " ".join(parts).replace("( ", "(").replace(" )", ")")
+    line = " ".join([line.strip() for line in expected]).replace("( ", "(").replace(" )", ")")
     if expected[0].endswith((" = (", "return (")):
         line = line.replace(" (", " ", 1)[:-1]
     assert wrapped(f"{indent}{line}") == expected

@@ -45,8 +45,7 @@ def package(build, folder):
         reference, program, own = described(build, CheckSpec(keras="a:b", folder=str(HERE)))
     facts = {"program": {**program, "stubbed": []}, "own": own, "loss": None, "optimizer": None}
     weights = {n.replace(".", "/", 1): a for n, a in get_weights(reference.model).items()}
-    told = write_package(facts, weights, folder)
-    assert told["open"] == []
+    assert write_package(facts, weights, folder)["open"] == []
 
 
 def test_weights_are_drawn_in_the_order_of_keras(tmp_path, monkeypatch):

@@ -65,8 +65,7 @@ def test_another_training_does_not_pass(dtype, place, runs, tmp_path):
 
     path = tmp_path / "other.parity"
     path.write_bytes(forged(runs(dtype)[1], change))
-    result = against(path, asked("build", dtype), tmp_path / "run")
-    assert result.verdict == "fail"
+    assert against(path, asked("build", dtype), tmp_path / "run").verdict == "fail"
 
 
 def test_files_that_were_changed_since_are_told(runs, tmp_path):

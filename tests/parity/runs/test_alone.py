@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+from rows import each_row
 
 from parity.errors import InputError, RunError
 from parity.halves.job import ChildJob, ChildOptions
@@ -41,12 +42,18 @@ def test_the_folder_of_a_child_that_has_done_its_work_is_returned(tmp_path):
     assert (half.path, half.is_complete) == (tmp_path / "half", True)
 
 
-def test_bad_input_is_told_in_the_words_of_the_child(tmp_path):
-    told = '{"is_input": true, "message": "net.py: no model"}'
-    with pytest.raises(InputError, match=r"^net\.py: no model$"):
-        run(tmp_path, f"half.failure.write_text({told!r}); sys.exit(2)")
+TOLD = '{"is_input": true, "message": "net.py: no model"}'
 
 
-def test_a_crash_is_told_with_the_end_of_its_log(tmp_path):
-    with pytest.raises(RunError, match="out of paper"):
-        run(tmp_path, "raise ValueError('out of paper')")
+@each_row(
+    "does, error, message",
+    [
+        (f"half.failure.write_text({TOLD!r}); sys.exit(2)", InputError, r"^net\.py: no model$"),
+        ("raise ValueError('out of paper')", RunError, "out of paper"),
+    ],
+)
+def test_bad_input_is_told_in_the_words_of_the_child_and_a_crash_with_the_end_of_its_log(
+    does, error, message, tmp_path
+):
+    with pytest.raises(error, match=message):
+        run(tmp_path, does)

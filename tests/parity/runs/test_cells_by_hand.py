@@ -5,6 +5,7 @@ import pytest
 import torch
 from both_halves import checked, levels, recorded
 from conversions import converted
+from small_nets import Net
 from torch import nn
 
 from torch_impl import Port, optim
@@ -70,22 +71,19 @@ class Split(Joined):
         return named, lambda gate, state: state @ named[gate][1].T
 
 
-class Net(nn.Module):
+def net_of(cell, order, keep=True):
     """The second cell is made before the first one, which is called first."""
-
-    def __init__(self, cell, order, keep=True):
-        super().__init__()
-        self.later = cell(UNITS, order, keep)
-        self.earlier = cell(FEATURES, order)
-        self.out = nn.Linear(UNITS, 2)
-
-    def forward(self, x):
-        return self.out(self.later(self.earlier(x))[:, -1])
+    return Net(
+        lambda net, x: net.out(net.later(net.earlier(x))[:, -1]),
+        later=cell(UNITS, order, keep),
+        earlier=cell(FEATURES, order),
+        out=nn.Linear(UNITS, 2),
+    )
 
 
 def port(cell, order, keep=True):
     def build():
-        net = Net(cell, order, keep)
+        net = net_of(cell, order, keep)
         return Port(net, nn.MSELoss(), optim.SGD(net.parameters(), 0.1, momentum=0.9))
 
     return build
@@ -121,33 +119,23 @@ def test_another_equation_is_told_with_its_step_and_with_keras_beside(cell, orde
 @pytest.mark.parametrize(("cell", "order"), CASES, ids=IDS)
 def test_a_conversion_finds_the_places(cell, order, tmp_path):
     model().save(tmp_path / "model.keras")
-    done = converted(tmp_path / "model.keras", lambda: Net(cell, order), tmp_path / "a")
+    done = converted(tmp_path / "model.keras", lambda: net_of(cell, order), tmp_path / "a")
     assert done.problems == []
     assert done.num_filled == done.num_weights == 8
     wrong = converted(
-        tmp_path / "model.keras", lambda: Net(cell, order, keep=False), tmp_path / "b"
+        tmp_path / "model.keras", lambda: net_of(cell, order, keep=False), tmp_path / "b"
     )
     assert "differs by" in wrong.problems[0]
 
 
-class OfBoth(nn.Module):
+def run_of_both(net, x):
     """Two layers of cat([x, h]), which parity takes apart only if they are one."""
-
-    def __init__(self):
-        super().__init__()
-        self.first = nn.Linear(FEATURES, FEATURES)
-        self.gates = nn.Linear(FEATURES + UNITS, 2 * UNITS)
-        self.candidate = nn.Linear(FEATURES + UNITS, UNITS)
-        self.out = nn.Linear(UNITS, 2)
-
-    def forward(self, x):
-        x = self.first(x)
-        h = x.new_zeros(len(x), UNITS)
-        for step in x.unbind(1):
-            z, r = torch.sigmoid(self.gates(torch.cat([step, h], 1))).chunk(2, 1)
-            n = torch.tanh(self.candidate(torch.cat([step, r * h], 1)))
-            h = z * h + (1 - z) * n
-        return self.out(h)
+    x = net.first(x)
+    h = x.new_zeros(len(x), UNITS)
+    for step in x.unbind(1):
+        z, r = torch.sigmoid(net.gates(torch.cat([step, h], 1))).chunk(2, 1)
+        h = z * h + (1 - z) * torch.tanh(net.candidate(torch.cat([step, r * h], 1)))
+    return net.out(h)
 
 
 class Scaled(nn.Linear):
@@ -161,8 +149,7 @@ def one_cell(tmp_path_factory):
         keras.utils.set_random_seed(3)
         first = L.Dense(FEATURES, name="first")
         cell = L.GRU(UNITS, reset_after=False, name="memory")
-        layers = [keras.Input((5, FEATURES)), first, cell, L.Dense(2, name="out")]
-        made = keras.Sequential(layers)
+        made = keras.Sequential([keras.Input((5, FEATURES)), first, cell, L.Dense(2, name="out")])
         made.compile(keras.optimizers.SGD(0.1), "mse")
         return made
 
@@ -171,7 +158,13 @@ def one_cell(tmp_path_factory):
 
 def of_both(change=None, **settings):
     def build():
-        net = OfBoth()
+        net = Net(
+            run_of_both,
+            first=nn.Linear(FEATURES, FEATURES),
+            gates=nn.Linear(FEATURES + UNITS, 2 * UNITS),
+            candidate=nn.Linear(FEATURES + UNITS, UNITS),
+            out=nn.Linear(UNITS, 2),
+        )
         if change is not None:
             change(net)
         return Port(net, nn.MSELoss(), optim.SGD(net.parameters(), 0.1), **settings)

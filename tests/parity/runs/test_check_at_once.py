@@ -62,8 +62,7 @@ def folders(tmp_path_factory):
         for name in names
     ]
     check_all(specs, replace(options, out=folder / "ports"))
-    ports = {name: folder / "ports" / f"{number:03d}" for number, name in enumerate(names)}
-    return found | ports
+    return found | {name: folder / "ports" / f"{number:03d}" for number, name in enumerate(names)}
 
 
 @pytest.fixture(scope="module")

@@ -55,15 +55,12 @@ def test_its_only_difference_is_a_true_one(results):
     assert gradient.tolerance_source.startswith("float32, relative to the largest value: ")
 
 
-def test_a_mistake_is_found_and_named(results):
-    result = results["other_epsilon"]
-    assert differing(result)[0] == ("forward", "C1")
-    assert "epsilon 0.001 in Keras, 1e-05 in the port" in result.divergences[0].causes[0]["detail"]
-
-
-def test_another_port_is_judged_as_in_float64(results):
-    assert results["right"].verdict == "pass"
-    assert differing(results["other_activation"]) == [("forward", "A16")]
+def test_mistakes_are_found_and_named_as_in_float64(results):
+    found = {name: differing(results[name]) for name in ("other_epsilon", "other_activation")}
+    assert found["other_epsilon"][0] == ("forward", "C1")
+    detail = results["other_epsilon"].divergences[0].causes[0]["detail"]
+    assert "epsilon 0.001 in Keras, 1e-05 in the port" in detail
+    assert (results["right"].verdict, found["other_activation"]) == ("pass", [("forward", "A16")])
 
 
 def test_a_bundle_has_its_dtype(tmp_path):

@@ -29,10 +29,9 @@ def ran(tmp_path_factory):
     ]
     levels = ["structure", "forward", "loss", "gradient", "optimizer", "trajectory"]
     options = CheckOptions(out=out, levels=levels, children=ChildOptions(workers=1))
-    results = check_all(specs, options)
     return {
         name: (result, out / f"{number:03d}")
-        for number, (name, result) in enumerate(zip(PORTS, results, strict=True))
+        for number, (name, result) in enumerate(zip(PORTS, check_all(specs, options), strict=True))
     }
 
 

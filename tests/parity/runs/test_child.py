@@ -89,13 +89,12 @@ def test_every_directory_is_run_and_leaves_its_probes_and_its_training(half, mak
     assert half.calls == ["configure", "run", "run"]
     for directory in (first, second):
         probes, training = Trace(directory), Trace(RunFolder(directory).training.path)
-        assert probes.names("init") == ["dense.bias"]
+        assert (probes.names("init"), probes.history) == (["dense.bias"], {})
         assert list(probes.facts) == ["a", "b"]  # in the order of a bundle
-        assert (probes.environment["framework"], probes.history) == ("fake", {})
+        assert probes.environment["framework"] == "fake"
         assert probes.environment["wall_s"]["check"] >= 0
-        assert training.spec == probes.spec
-        assert training.environment == {"framework": "fake"}
-        assert (training.history, training.wall_s) == ({"loss": [0.5]}, 0.25)
+        told = (training.spec, training.environment, training.history, training.wall_s)
+        assert told == (probes.spec, {"framework": "fake"}, {"loss": [0.5]}, 0.25)
         assert training["training/loss"].dtype == np.float64
     out, err = capfd.readouterr()
     # The parent knows the runs by the names of their directories.
@@ -108,8 +107,8 @@ def test_the_port_gets_what_the_keras_half_wrote_of_its_probes(half, make_direct
     keras, torch = make_directory("a"), make_directory("a", "torch")
     leave_trace(keras, told=3)
     assert run(half, torch, name="torch") == 0
-    assert half.tasks[0].keras.facts == {"told": 3}
-    assert half.tasks[0].source.path == keras
+    (task,) = half.tasks
+    assert (task.keras.facts, task.source.path) == ({"told": 3}, keras)
     assert Trace(torch).names("init") == ["dense.bias"]
     assert Trace(RunFolder(torch).training.path).history == {"loss": [0.5]}
 
@@ -258,9 +257,8 @@ def test_a_child_stops_by_itself_when_its_parent_is_killed(make_directory, tmp_p
         "with open(sys.argv[1], 'ab') as log:\n"
         "    subprocess.run([sys.executable, '-c', *sys.argv[2:]], stdout=log, stderr=log)\n"
     )
-    fake = FAKE_MODULE.replace("HANG", "False")
     parent = subprocess.Popen(
-        [sys.executable, "-c", script, log, fake, "run", directory],
+        [sys.executable, "-c", script, log, FAKE_MODULE.replace("HANG", "False"), "run", directory],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     try:
@@ -274,9 +272,8 @@ def test_a_child_stops_by_itself_when_its_parent_is_killed(make_directory, tmp_p
 
 
 def test_a_child_that_is_terminated_shows_where_it_was(make_directory):
-    fake = FAKE_MODULE.replace("HANG", "True")
     process = subprocess.Popen(
-        [sys.executable, "-c", fake, "run", make_directory("a")],
+        [sys.executable, "-c", FAKE_MODULE.replace("HANG", "True"), "run", make_directory("a")],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -113,9 +113,7 @@ def test_a_generator_is_written_down_and_fed_to_the_port(tmp_path):
 
 @pytest.mark.long
 def test_a_script_is_the_program_that_it_calls_fit_for(tmp_path, capfd):
-    spec = spec_of("train.py", arguments=("11",))
-    result = result_of(spec, tmp_path / "run")
-    assert result.verdict == "pass"
+    assert result_of(spec_of("train.py", arguments=("11",)), tmp_path / "run").verdict == "pass"
     assert "ends as always: __main__" in capfd.readouterr().out
 
 
@@ -128,8 +126,7 @@ def test_the_program_says_what_a_compiled_model_does_not(tmp_path):
         epochs=2,
         batch_size=9,
     )
-    result = result_of(spec, tmp_path / "run")
-    assert result.verdict == "pass"
+    assert result_of(spec, tmp_path / "run").verdict == "pass"
     training = Trace(RunFolder(tmp_path / "run").half("torch").training.path)
     assert training.facts["epoch_ends"] == [8, 16]
     assert np.isfinite(training["training/loss"]).all()

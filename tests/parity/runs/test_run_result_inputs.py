@@ -24,8 +24,7 @@ def levels(tmp_path_factory):
 
     def found(model, port, dtype):
         spec = spec_of(model, port, dtype)
-        reference = keras_half(tmp_path_factory, spec)
-        result = result_of(spec, tmp_path_factory.mktemp("run"), reference)
+        result = result_of(spec, tmp_path_factory.mktemp("run"), keras_half(tmp_path_factory, spec))
         return {level.id: level.status for level in result.levels}
 
     return found

@@ -56,8 +56,7 @@ def test_a_right_step_trains_as_keras_does(reference, model, tmp_path):
     ],
 )
 def test_a_wrong_step_fails_and_trains_otherwise(reference, model, port, tmp_path):
-    found = result_of(spec(model, port), tmp_path, reference(model))
-    assert found.verdict == "fail"
+    assert result_of(spec(model, port), tmp_path, reference(model)).verdict == "fail"
     halves = [Trace(RunFolder(tmp_path).half(half).training.path) for half in ("keras", "torch")]
     apart = [
         np.abs(theirs - ours).max() / np.abs(theirs).max()

@@ -18,8 +18,7 @@ def compared(tmp_path, tmp_path_factory):
 
     def made(keras, torch, **settings):
         spec = spec_of(f"stream_keras.py:{keras}", f"stream_torch.py:{torch}", **settings)
-        run = tmp_path / f"{keras}-{torch}"
-        return result_of(spec, run, keras_half(tmp_path_factory, spec))
+        return result_of(spec, tmp_path / f"{keras}-{torch}", keras_half(tmp_path_factory, spec))
 
     return made
 

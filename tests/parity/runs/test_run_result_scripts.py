@@ -37,10 +37,9 @@ def start_of(trace):
 @pytest.mark.long
 def test_a_seed_that_is_asked_for_takes_the_place_of_any_that_a_script_sets(trained):
     seeds = {"seed": 7, "sets_seed": True}
-    in_a_row = TRAIN.replace(OWN_SEED, f"{IN_A_ROW}tf.random.set_seed(4)")
     found = [
         trained(TRAIN, "keras", **seeds),
-        trained(in_a_row, "row", **seeds),
+        trained(TRAIN.replace(OWN_SEED, f"{IN_A_ROW}tf.random.set_seed(4)"), "row", **seeds),
         trained(TRAIN.replace(OWN_SEED, ""), "none", seed=7),
     ]
     assert [result.verdict for result, _ in found] == ["pass"] * 3

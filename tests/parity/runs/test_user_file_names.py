@@ -152,8 +152,7 @@ def test_its_fault_is_named_with_file_and_line(port, results):
     assert result["verdict"] == "fail", result["errors"]
     (found,) = result["divergences"]
     assert found["causes"][0]["id"] == "A16"
-    place = f"{os.path.basename(PORTS[port])}:{LINE}"
-    assert place in json.dumps(found["place"]), found["place"]
+    assert f"{os.path.basename(PORTS[port])}:{LINE}" in json.dumps(found["place"]), found["place"]
 
 
 def test_the_command_line_starts_beside_files_with_such_names(tmp_path):

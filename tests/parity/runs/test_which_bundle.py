@@ -113,10 +113,12 @@ def test_a_bundle_of_any_name_is_found_by_the_factory_it_was_recorded_from(
 def test_a_bundle_of_another_factory_is_not_taken(kind, recorded, asked, runs, tmp_path):
     path = runs("a.parity", keras=recorded)
     spec = wanted(tmp_path, kind, keras=asked)
-    with pytest.raises(InputError, match=f"it is of {recorded}, and {asked} is asked for; name"):
-        against(spec, path, root=tmp_path)
-    with pytest.raises(InputError, match=rf"no bundle of a \w+ of {asked}; record one with `pari"):
-        against(spec, tmp_path, root=tmp_path)
+    for place, message in (
+        (path, f"it is of {recorded}, and {asked} is asked for; name"),
+        (tmp_path, rf"no bundle of a \w+ of {asked}; record one with `pari"),
+    ):
+        with pytest.raises(InputError, match=message):
+            against(spec, place, root=tmp_path)
 
 
 def test_of_several_bundles_the_nearest_is_taken(bundles, tmp_path):
@@ -136,14 +138,16 @@ def test_of_several_bundles_the_nearest_is_taken(bundles, tmp_path):
     named = bundles(bundle_name(spec, tmp_path), keras="models.py:build", seed=3)
     assert taken(named.name) == named
     bundles(f"older/{named.name}", keras="models.py:build", seed=3)
-    assert taken(named.name) == named, "that below it comes after it"
-    assert taken() == path
+    assert (taken(named.name), taken()) == (named, path), "that below it comes after it"
 
 
-def test_a_file_that_is_no_bundle_is_told(tmp_path):
+def test_a_file_that_is_no_bundle_is_told_and_one_of_a_check_is_no_run(bundles, tmp_path):
     (tmp_path / "a.parity").write_text("no bundle")
     with pytest.raises(InputError, match=r"no bundle of a check of k:f; .*it is no zip archive"):
         against(wanted(tmp_path, keras="k:f"), tmp_path)
+    bundles("a.parity", keras="k:f")
+    with pytest.raises(InputError, match="it holds a check alone, and no whole run; record one"):
+        against(wanted(tmp_path, ProgramSpec, keras="k:f"), tmp_path)
 
 
 def test_a_bundle_that_was_recorded_anew_is_read_anew(bundles, tmp_path):
@@ -212,12 +216,6 @@ def test_a_run_answers_a_check_and_a_run_unless_something_else_is_asked_for(
             taken, answered = against(spec, place, asked)
             assert (taken, answered.seed, answered.torch) == (path, recorded["seed"], spec.torch)
             assert answered.keras == (recorded["keras"] if kind is ProgramSpec else None)
-
-
-def test_a_bundle_of_a_check_is_no_run(bundles, tmp_path):
-    bundles("a.parity", keras="k:f")
-    with pytest.raises(InputError, match="it holds a check alone, and no whole run; record one"):
-        against(wanted(tmp_path, ProgramSpec, keras="k:f"), tmp_path)
 
 
 @pytest.mark.parametrize(

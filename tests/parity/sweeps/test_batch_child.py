@@ -53,8 +53,7 @@ def run(directory, act=lambda spec: {}):
 def left(directory, store):
     """The seeds that have finished, the reasons of those that failed, and whether it is done."""
     failed = {int(path.name, 16): path.read_text() for path in (directory / FAILED).iterdir()}
-    finished = {int(key, 16) for key in store.finished()}
-    return finished, failed, (directory / SUCCESS).exists()
+    return {int(key, 16) for key in store.finished()}, failed, (directory / SUCCESS).exists()
 
 
 def test_every_task_leaves_its_record(directory, store, capsys):
@@ -117,7 +116,7 @@ def test_what_ends_the_batch_is_no_failure_of_a_task(directory, store, error):
 
 def test_the_parent_is_looked_for_between_tasks(directory, store, monkeypatch):
     def act(spec):
-        monkeypatch.setattr(os, "getppid", lambda: 1)
+        monkeypatch.setattr(os, "getppid", lambda: -1)
         return {}
 
     with pytest.raises(SystemExit):

@@ -133,8 +133,7 @@ def test_the_interval_misses_the_true_difference_in_at_most_one_of_ten(shares):
         low, high = share_interval(np.repeat([1, -1, 0], counts))
         return not low <= shares[0] - shares[1] <= high
 
-    all_counts = [(a, b, 12 - a - b) for a in range(13) for b in range(13 - a)]
-    missed = list(filter(is_missed, all_counts))
+    missed = list(filter(is_missed, [(a, b, 12 - a - b) for a in range(13) for b in range(13 - a)]))
     assert 0 < stats.multinomial.pmf(missed, 12, [*shares, 1 - sum(shares)]).sum() <= 0.1
 
 

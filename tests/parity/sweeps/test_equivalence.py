@@ -137,8 +137,7 @@ def test_a_remedy_that_helps_less_in_one_half_differs_in_its_effect_alone():
         *rows(SEEDS, moved(SEEDS, 0.012), scenario="cause"),
         *rows(SEEDS, moved(SEEDS, -0.012), scenario="remedy"),
     ]
-    scenarios = made("cause", expected="underfit") | made("remedy", cures="cause")
-    found = compare(runs, scenarios)
+    found = compare(runs, made("cause", expected="underfit") | made("remedy", cures="cause"))
     assert {(c.scenario, c.quantity): c.verdict for c in found.comparisons} == {
         ("cause", "accuracy"): "equivalent",
         ("remedy", "accuracy"): "equivalent",

@@ -52,9 +52,8 @@ def test_feeds_for_which_there_is_no_room_are_told_in_another_round(sweep, tmp_p
 
 
 def test_a_seed_whose_feed_cannot_be_told_fails_alone(sweep):
-    reason = "the stub was told not to tell"
     assert sweep(programs(0, 1, 2), acts={1: "untold"}).failures == [
-        {"scenario": "small", "seed": 1, "half": "torch", "reason": reason}
+        {"scenario": "small", "seed": 1, "half": "torch", "reason": "the stub was told not to tell"}
     ]
 
 

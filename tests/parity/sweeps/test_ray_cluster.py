@@ -265,12 +265,9 @@ def test_resources_that_limit_nothing(resources):
         Cluster(None, *resources)
 
 
-def test_a_gpu_that_a_task_would_not_see(sweep):
+def test_a_gpu_that_a_task_would_not_see_and_no_ray_are_told(sweep, monkeypatch):
     with pytest.raises(InputError, match=r"--device cuda:1 with --gpus 0: .* set --gpus"):
         sweep(specs_of(0, device="cuda:1"))
-
-
-def test_without_ray(sweep, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"pip install 'keras-torch-parity\[ray\]'"):
         sweep(SPECS[:1])
@@ -395,8 +392,7 @@ def test_sockets_are_told_from_each_other():
             each.listen()
         addresses = {str(address) for _, address in opened_by(os.getpid())}
     assert {"127.0.0.1", "0.0.0.0"} <= addresses
-    known = {each: is_loopback(ipaddress.ip_address(each)) for each in LOOPBACK}
-    assert known == LOOPBACK
+    assert {each: is_loopback(ipaddress.ip_address(each)) for each in LOOPBACK} == LOOPBACK
 
 
 @needs_ray

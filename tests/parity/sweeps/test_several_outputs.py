@@ -49,8 +49,7 @@ def compared(feed):
 
     def compared(port):
         spec = PROGRAM.replace(torch=f"several_torch.py:{port}")
-        ported = rows(parity.halves.torch, "torch", spec, feed)
-        return compare([*references, *ported], TERMS)
+        return compare([*references, *rows(parity.halves.torch, "torch", spec, feed)], TERMS)
 
     return compared
 

@@ -171,8 +171,7 @@ def test_every_value_is_checked(read, spec):
 
 def test_a_run_that_diverged_is_one(read):
     columns = {"loss": [0.5, "NaN", "NaN"], "val_loss": [0.5, "Infinity", "NaN"]}
-    found = read(record(history=record()["history"] | columns))
-    assert found.judgement.verdict == "diverged"
+    assert read(record(history=record()["history"] | columns)).judgement.verdict == "diverged"
 
 
 def test_only_a_run_that_may_stop_early_has_fewer_epochs(read):

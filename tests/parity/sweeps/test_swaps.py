@@ -144,7 +144,6 @@ def test_corrected_p_values_by_hand(p, expected):
 def test_false_alarms_in_any_of_many_dependent_tests_are_one_in_twenty_and_not_much_fewer():
     """Holm, which does not know that the tests depend on each other, alarms more rarely."""
     generator, rounds = np.random.default_rng(3), 300
-    common = generator.normal(size=(rounds, 8, 1))
-    d = common + 0.3 * generator.normal(size=(rounds, 8, 12))
+    d = generator.normal(size=(rounds, 8, 1)) + 0.3 * generator.normal(size=(rounds, 8, 12))
     alarms = [step_down(p_of_swapped_means(each, None)).min() < 0.05 for each in d]
     assert 0.02 < np.mean(alarms) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / rounds)

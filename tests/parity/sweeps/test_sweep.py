@@ -49,8 +49,7 @@ def sweep(tmp_path):
 
     def sweep(specs, *, engine=at_once, listener=None, fails=(), **changes):
         sweep.fails = fails
-        options = replace(stub_options(tmp_path), **changes)
-        return run_sweep(specs, options, engine, listener)
+        return run_sweep(specs, replace(stub_options(tmp_path), **changes), engine, listener)
 
     sweep.started = []
     return sweep

@@ -39,8 +39,7 @@ def test_a_sweep_with_a_missing_run_is_incomplete_whatever_the_others_say():
 
 def test_a_sweep_of_which_every_run_is_missing_compares_nothing():
     found = result_of(Sweep(failures=MISSING), mode="seeded")
-    told = (found.verdict, found.wall_s, found.to_json()["comparisons"])
-    assert told == ("incomplete", {}, [])
+    assert (found.verdict, found.wall_s, found.to_json()["comparisons"]) == ("incomplete", {}, [])
 
 
 def test_a_time_that_json_lacks_is_a_string():

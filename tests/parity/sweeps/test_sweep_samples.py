@@ -203,14 +203,12 @@ def test_the_scale_of_a_loss_is_above_0_whatever_its_sign():
 
 
 def test_the_effect_of_a_remedy_of_the_users_is_that_on_gap_and_accuracy():
-    levels = {"plain": (0.3, 0.7), "cured": (0.1, 0.85)}
     runs = {
         name: dict.fromkeys((0, 1), (run(gap=gap, val_accuracy=accuracy),) * 2)
-        for name, (gap, accuracy) in levels.items()
+        for name, (gap, accuracy) in {"plain": (0.3, 0.7), "cured": (0.1, 0.85)}.items()
     }
     samples = found(runs, A_REMEDY_AND_ITS_CAUSE)
-    effects = {sample.quantity: sample.keras for sample in samples if sample.against == "plain"}
-    assert effects == {
+    assert {sample.quantity: sample.keras for sample in samples if sample.against == "plain"} == {
         "effect on gap": pytest.approx((-0.2, -0.2)),
         "effect on accuracy": pytest.approx((0.15, 0.15)),
     }

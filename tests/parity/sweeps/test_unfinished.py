@@ -151,8 +151,7 @@ def test_without_a_plan_the_mode_is_that_of_the_ports_if_all_have_the_same(
     modes = {"keras": keras, "torch": torch}
     for number, row in enumerate(sweep_rows(scenarios=("too_large",), seeds=2)):
         for own in modes[row.half][row.seed : row.seed + 1]:
-            record = stored_run(row, mode=own) | {"key": key_of(number)}
-            write(record_of(tmp_path, number), record)
+            write(record_of(tmp_path, number), stored_run(row, mode=own) | {"key": key_of(number)})
     assert sweep_of_store(tmp_path)[0].mode == mode
 
 

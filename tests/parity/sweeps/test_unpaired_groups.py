@@ -53,8 +53,7 @@ def test_losses_are_compared_by_shares_of_their_mean():
         for loss in (LEVELS, 2 * LEVELS)
     )
     assert (one.verdict, two.verdict, one.equivalence.margin) == ("equivalent", "equivalent", 0.05)
-    differences = [each.equivalence.difference for each in (one, two)]
-    assert differences == pytest.approx([-0.02 / 1.01] * 2)
+    assert [each.equivalence.difference for each in (one, two)] == pytest.approx([-0.02 / 1.01] * 2)
     assert two.keras == pytest.approx(2 * LEVELS.mean())
 
 

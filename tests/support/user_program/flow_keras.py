@@ -1,5 +1,7 @@
 """A small program of a user on images that ImageDataGenerator augments."""
 
+from functools import partial
+
 import keras
 import numpy as np
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
@@ -45,17 +47,16 @@ def build(fit=(), flow=(), **changes):
     return Reference(model(), x=datagen.flow(x, y, **{"batch_size": 8, **dict(flow)}), **given)
 
 
-def standardised():
-    return build(rescale=0.5, featurewise_center=True, featurewise_std_normalization=True)
+standardised = partial(
+    build, rescale=0.5, featurewise_center=True, featurewise_std_normalization=True
+)
 
 
-def weighted():
-    return build(fit={"class_weight": {0: 0.5, 1: 2.0}})
+weighted = partial(build, fit={"class_weight": {0: 0.5, 1: 2.0}})
 
 
-def in_parts():
-    """Passes over the batches do not end with the epochs, and flows are seeded."""
-    return build(fit={"steps_per_epoch": 5, "epochs": 4}, flow={"seed": 11})
+# Passes over the batches do not end with the epochs, and flows are seeded.
+in_parts = partial(build, fit={"steps_per_epoch": 5, "epochs": 4}, flow={"seed": 11})
 
 
 def validated_on_a_flow():
@@ -65,9 +66,8 @@ def validated_on_a_flow():
     return build(fit={"validation_data": flow, "epochs": 4})
 
 
-def preprocessed():
-    """Cannot be made again in torch."""
-    return build(preprocessing_function=np.sqrt)
+# Cannot be made again in torch.
+preprocessed = partial(build, preprocessing_function=np.sqrt)
 
 
 def changing():

@@ -1,5 +1,7 @@
 """Their ports by hand, with optimizers of torch_impl and of torch."""
 
+from functools import partial
+
 from torch import nn
 
 from torch_impl import Port, optim
@@ -16,16 +18,13 @@ def build(optimizer=None):
     return Port(net, MeanSquaredError(), optimizer(net.parameters()))
 
 
-def decayed():
-    return build(lambda p: optim.AdamW(p, learning_rate=0.01, weight_decay=0.1))
+decayed = partial(build, lambda p: optim.AdamW(p, learning_rate=0.01, weight_decay=0.1))
 
 
-def decayed_less():
-    return build(lambda p: optim.AdamW(p, learning_rate=0.01, weight_decay=0.099))
+decayed_less = partial(build, lambda p: optim.AdamW(p, learning_rate=0.01, weight_decay=0.099))
 
 
-def nadam():
-    return build(lambda p: optim.Nadam(p, learning_rate=0.01))
+nadam = partial(build, lambda p: optim.Nadam(p, learning_rate=0.01))
 
 
 def scheduled():

@@ -73,10 +73,9 @@ def test_a_file_without_loss_has_tensorflows_pixels_or_its_error(name, ending, c
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_a_grey_png_of_few_bits_has_tensorflows_alpha(bits, tmp_path):
-    values = np.random.default_rng(bits).integers(0, 1 << bits, (5, 8))
     rows = b"".join(
         b"\0" + int("".join(f"{v:0{bits}b}" for v in row), 2).to_bytes(bits, "big")
-        for row in values
+        for row in np.random.default_rng(bits).integers(0, 1 << bits, (5, 8))
     )
     header = struct.pack(">IIBBBBB", 8, 5, bits, 0, 0, 0, 0)
     parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))

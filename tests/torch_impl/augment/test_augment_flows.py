@@ -96,13 +96,11 @@ X, Y = torch.rand(5, 1, 8, 9), torch.arange(5)
 
 
 def test_the_text_of_an_iterator_says_what_it_feeds():
-    flow = generator().flow(X, Y, batch_size=2)
-    assert repr(flow) == (
+    assert repr(generator().flow(X, Y, batch_size=2)) == (
         "NumpyArrayIterator(5 images of (1, 8, 9) with labels, 3 batches of 2, "
         "in a new order each epoch)"
     )
-    more = generator().flow((X, [Y, Y]), Y, sample_weight=Y, shuffle=False)
-    assert repr(more) == (
+    assert repr(generator().flow((X, [Y, Y]), Y, sample_weight=Y, shuffle=False)) == (
         "NumpyArrayIterator(5 images of (1, 8, 9) with further inputs (2), labels, weights, "
         "1 batch of 32, in their order)"
     )

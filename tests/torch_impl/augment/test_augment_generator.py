@@ -7,17 +7,13 @@ import numpy as np
 import pytest
 import torch
 from covering import one_test
-from helpers import MOVED, SEEDS, assert_same_pixels, fed_by_keras, matches_scipy_to_the_bit
+from helpers import MOVED, assert_same_pixels, matches_scipy_to_the_bit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_flows import assert_same_stream, generators
 from tensorflow.keras.preprocessing.image import ImageDataGenerator as KerasGenerator
 
-from torch_impl import train as torch_data
 from torch_impl.augment import ImageDataGenerator
-from torch_impl.augment.parameters import AT_REST
-from torch_impl.seeds import KerasSeeds
-from torch_impl.train import FlowBatches
 
 OPTIONS = {**MOVED, "vertical_flip": True, "channel_shift_range": 2.0}
 
@@ -27,27 +23,18 @@ def images_of(shape, dtype="float32", seed=0):
     return (np.random.default_rng(seed).normal(scale=3, size=shape) + 0.5).astype(dtype)
 
 
-@one_test
-@pytest.mark.parametrize(
-    ("seed", "batch_size", "batches_at_once", "options"),
-    [
-        *((seed, 16, None, OPTIONS) for seed in SEEDS),
-        *((5, size, None, OPTIONS) for size in (64, 32, 1)),
-        *((5, 16, number, OPTIONS) for number in (1, 2, 3, 4)),
-        (5, 16, None, {}),
-        (5, 16, None, {"width_shift_range": 3, "height_shift_range": [1, 2]}),
-        (5, 16, None, {"brightness_range": (0.5, 2)}),
-    ],
-)
-def test_flow_feeds_what_fit_takes_from_keras_flow(
-    seed, batch_size, batches_at_once, options, monkeypatch
-):
-    if batches_at_once:
-        monkeypatch.setattr(torch_data, "AHEAD", batches_at_once * 16 * 6 * 9 * 3)
-    assert_flow_is_keras_flow(seed, batch_size, options, epochs=3 if seed < 2 else 2)
-
-
 ONE = torch.zeros(4, 4, 1)
+WRONG_OPTIONS = [
+    ({"data_format": "NCHW"}, "data_format='NCHW': expected 'channels_last' .* or 'channels_f"),
+    ({"validation_split": 1.0}, "validation_split=1.0: expected a fraction strictly between"),
+    ({"validation_split": -0.1}, "validation_split=-0.1: expected a fraction"),
+    ({"dtype": "float16"}, "dtype='float16': expected float32 or float64"),
+    ({"dtype": torch.int64}, "dtype=torch.int64: expected float32 or float64"),
+    ({"fill_mode": "mirror"}, "fill_mode='mirror': expected one of nearest, constant, reflect"),
+    ({"interpolation_order": 2}, "interpolation_order=2: expected 0 .* order 2, 4 and 5 are"),
+    ({"interpolation_order": True}, "interpolation_order=True: expected 0"),
+    ({"zoom_range": "x"}, "zoom_range='x': expected a number z"),
+]
 
 
 # The settings of a generator, a method and its arguments.
@@ -83,12 +70,14 @@ ONE = torch.zeros(4, 4, 1)
             )
         ),
         ({}, "get_random_transform", [(6, 9)], r"img_shape=\(6, 9\): expected three axes"),
+        *((options, "flow", [], message) for options, message in WRONG_OPTIONS),
     ],
 )
-def test_what_is_no_image_or_cannot_be_moved_is_an_error(options, method, arguments, message):
-    generator = ImageDataGenerator(**options)
+def test_what_is_no_option_or_no_image_or_cannot_be_moved_is_an_error(
+    options, method, arguments, message
+):
     with pytest.raises(ValueError, match=message):
-        getattr(generator, method)(*arguments)
+        getattr(ImageDataGenerator(**options), method)(*arguments)
 
 
 def defaults_of(cls, method):
@@ -152,8 +141,7 @@ def test_any_configuration_feeds_keras_pixels(
         x = np.moveaxis(x, -1, 1).copy()
     keras.config.set_floatx(dtype)
     order = {"batch_size": batch_size, "shuffle": shuffle, "seed": batch_seed}
-    both = generators(seed, **options, dtype=dtype)
-    ours, theirs = (each.flow(x, y, **order) for each in both)
+    ours, theirs = (each.flow(x, y, **order) for each in generators(seed, **options, dtype=dtype))
     assert len(ours) == len(theirs)
     is_exact = options["interpolation_order"] < (3 if matches_scipy_to_the_bit() else 1)
     spread = np.ptp(x) * (options["rescale"] or 1) or 1
@@ -183,49 +171,3 @@ def test_the_parts_of_a_random_transform_are_keras_parts(data_format):
         second = ours.random_transform(torch.tensor(x[1]), seed)
         assert_same_pixels(first.numpy(), theirs.apply_transform(x[0], expected), np.ptp(x))
         assert_same_pixels(second.numpy(), theirs.random_transform(x[1], seed), np.ptp(x))
-
-
-def assert_flow_is_keras_flow(seed, batch_size, options=OPTIONS, epochs=3):
-    """Inside of a real `fit(datagen.flow(...))`: order, labels, parameters, pixels."""
-    x, y = images_of((50, 6, 9, 3)), np.arange(50)
-    keras.utils.set_random_seed(seed)
-    generator, drawn = KerasGenerator(**options), []
-    draw = generator.get_random_transform
-    generator.get_random_transform = lambda *args: drawn.append(draw(*args)) or drawn[-1]
-    fed = fed_by_keras({"x": generator.flow(x, y, batch_size=batch_size)}, epochs=epochs)
-    images, labels = (np.concatenate(parts) for parts in zip(*fed, strict=True))
-    drawn = drawn[-len(labels) :]
-    seeds = KerasSeeds(seed)
-    datagen = ImageDataGenerator(**options, data_format="channels_first", random_state=seeds.numpy)
-    to_torch = torch.tensor(x).permute(0, 3, 1, 2)
-    batches = FlowBatches(to_torch, torch.tensor(y), batch_size, datagen, seeds)
-    ours = [batch for _ in range(epochs) for batch in batches]
-    for name in ("y", "index"):
-        order = torch.cat([getattr(batch, name) for batch in ours])
-        np.testing.assert_array_equal(order, labels)
-    for name in [name for name in AT_REST if drawn[0][name] is not None]:
-        values = np.concatenate([batch.params[name] for batch in ours]).tolist()
-        assert values == [params[name] for params in drawn]
-    fed_here = torch.cat([batch.x for batch in ours]).permute(0, 2, 3, 1).numpy()
-    assert_same_pixels(fed_here, images, np.ptp(x))
-
-
-@one_test
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"data_format": "NCHW"}, "data_format='NCHW': expected 'channels_last' .* or 'channels_f"),
-        ({"validation_split": 1.0}, "validation_split=1.0: expected a fraction strictly between"),
-        ({"validation_split": -0.1}, "validation_split=-0.1: expected a fraction"),
-        ({"dtype": "float16"}, "dtype='float16': expected float32 or float64"),
-        ({"dtype": torch.int64}, "dtype=torch.int64: expected float32 or float64"),
-        ({"fill_mode": "mirror"}, "fill_mode='mirror': expected one of nearest, constant, reflect"),
-        ({"interpolation_order": 2}, "interpolation_order=2: expected 0 .* order 2, 4 and 5 are"),
-        ({"interpolation_order": True}, "interpolation_order=True: expected 0"),
-        ({"zoom_range": "x"}, "zoom_range='x': expected a number z"),
-    ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
-)
-def test_an_argument_of_another_form_is_an_error_that_shows_it(options, message):
-    with pytest.raises(ValueError, match=message):
-        ImageDataGenerator(**options)

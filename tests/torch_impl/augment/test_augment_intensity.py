@@ -41,8 +41,7 @@ def test_brightness_and_channel_shift_are_keras_ones_to_the_bit(
     kind, change, theirs, numbers, channels, dtype
 ):
     keras.config.set_floatx(dtype)  # to which Keras rounds on the way
-    shape = (len(numbers), 5, 7, channels)
-    images = IMAGES[kind](np.random.default_rng(0), shape).astype(dtype)
+    images = IMAGES[kind](np.random.default_rng(0), (len(numbers), 5, 7, channels)).astype(dtype)
     expected = np.stack([theirs(image, n) for image, n in zip(images, numbers, strict=True)])
     given = torch.tensor(images).movedim(-1, 1), torch.tensor(numbers, dtype=torch.float64)
     np.testing.assert_array_equal(change(*given).movedim(1, -1), expected)

@@ -171,8 +171,7 @@ def test_a_preprocessing_function_that_draws_draws_between_the_images():
     ours.preprocessing_function = lambda image: torch.tensor(
         add_noise(image.numpy(), ours.random_state)
     )
-    flows = (each.flow(IMAGES, LABELS, batch_size=4) for each in (ours, theirs))
-    assert_same_flow(*flows)
+    assert_same_flow(*(each.flow(IMAGES, LABELS, batch_size=4) for each in (ours, theirs)))
 
 
 def test_weights_of_a_subset_are_those_of_its_images():

@@ -55,8 +55,7 @@ def test_a_function_gets_all_parts_and_shuffled_samples_keep_their_labels():
     def doubled(x, y, weight):
         return x * 2, y, weight
 
-    parts = (FIRST, Y, Y / 2)
-    batches = list(MappedBatches(parts, [doubled], 5, shuffle=True))
+    batches = list(MappedBatches((FIRST, Y, Y / 2), [doubled], 5, shuffle=True))
     x, y, weight = (torch.cat(column) for column in zip(*batches, strict=True))
     assert sorted(y.tolist()) == Y.tolist() != y.tolist()
     assert torch.equal(weight, (y / 2).to(weight))

@@ -17,8 +17,7 @@ OPTIONS = {**MOVED, "channel_shift_range": 1.0}
 
 
 def images_of(shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return 3 * torch.randn(shape, generator=generator) + 0.5
+    return 3 * torch.randn(shape, generator=torch.Generator().manual_seed(seed)) + 0.5
 
 
 def transform_of(seed=2, **options):

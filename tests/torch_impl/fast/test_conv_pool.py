@@ -54,8 +54,7 @@ def outcome(compute, conv):
     """The output, and the gradients of a weighted sum of it."""
     conv.zero_grad()
     y = compute()
-    weights = torch.linspace(-1, 1, y.numel(), dtype=y.dtype).reshape(y.shape)
-    y.backward(weights)
+    y.backward(torch.linspace(-1, 1, y.numel(), dtype=y.dtype).reshape(y.shape))
     return y.detach(), conv.weight.grad, conv.bias.grad
 
 

@@ -26,8 +26,7 @@ def way(request, monkeypatch):
 
 def images(size, dtype=torch.float32, seed=0):
     """Signed noise in few different values, so that there are ties, and zeros, in channels-last."""
-    draw = np.random.default_rng(seed).integers(-4, 5, size=size) / 3
-    x = torch.from_numpy(draw).to(dtype)
+    x = torch.from_numpy(np.random.default_rng(seed).integers(-4, 5, size=size) / 3).to(dtype)
     return x.contiguous(memory_format=torch.channels_last).requires_grad_()
 
 
@@ -40,8 +39,7 @@ def outcome(compute, x):
     """The output, and the gradient of a weighted sum of it."""
     x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
     y = compute(x)
-    weights = torch.linspace(-1, 1, y.numel(), dtype=y.dtype).reshape(y.shape)
-    y.backward(weights)
+    y.backward(torch.linspace(-1, 1, y.numel(), dtype=y.dtype).reshape(y.shape))
     return y.detach(), x.grad
 
 

@@ -16,8 +16,7 @@ X = torch.randn(6, 1, 28, 28).contiguous(memory_format=torch.channels_last)
 
 def built(name, dtype=torch.float32):
     torch.manual_seed(3)
-    model = MODELS[name]((28, 28, 1), 10).to(dtype)
-    return model.to(memory_format=torch.channels_last)
+    return MODELS[name]((28, 28, 1), 10).to(dtype).to(memory_format=torch.channels_last)
 
 
 def step(network, x):
@@ -45,8 +44,7 @@ def test_each_network_of_the_article_computes_the_same(name):
 
 def test_relu_pool_and_dropout_become_one_layer_under_the_name_of_the_pool():
     network = fused(built("dropout"))
-    names = [name for name, _ in network.named_children()]
-    assert names == [
+    assert [name for name, _ in network.named_children()] == [
         *("pool1", "conv2", "pool2", "flatten"),
         *("dense1", "relu3", "dropout2", "dense2"),
     ]

@@ -176,12 +176,11 @@ def test_attention_takes_integers_as_keras_does(name, dtype):
     compare_model(model, shapes, dtype)
 
 
+@pytest.mark.usefixtures("float64")
 @each_row("dtype", ["int32", "bool"])
 @each_row(
     "name", ["Dense", "LSTM", "BatchNormalization", "GlobalAveragePooling2D", "Activation_tanh"]
 )
 def test_a_layer_of_float64_takes_integers_as_keras_does(name, dtype):
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
     shape, make = ONE_INPUT[name]
     compare(make(), shape, dtype)

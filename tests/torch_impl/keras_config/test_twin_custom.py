@@ -39,8 +39,7 @@ def test_a_module_may_say_in_which_layout_it_stores_its_weights():
     own = Kernel(3, keras.initializers.RandomUniform(seed=7), name="own")
     inner = keras.Sequential([L.Input((3,)), Kernel(4), L.Dense(2)])
     model = keras.Model(inputs, L.TimeDistributed(inner)(own(inputs)))
-    twin = from_keras_config(model.to_json(), {"Kernel": Turned})
-    kernel = twin.keras_weights()["own/kernel"]
+    kernel = from_keras_config(model.to_json(), {"Kernel": Turned}).keras_weights()["own/kernel"]
     np.testing.assert_allclose(kernel, own.kernel.numpy(), rtol=1e-12)
     assert_twin(model, [(4, 3)], custom={"Kernel": Turned})
 

@@ -96,8 +96,7 @@ def by_hand(x):
     """Masks that are given to layers, computed by operations."""
     mask = ops.any(ops.greater(x, 0.02), axis=-1)
     y = L.LSTM(3, return_sequences=True)(x, mask=mask)
-    scores = ops.squeeze(L.Dense(1)(y), -1)
-    weights = L.Softmax(axis=1)(scores, mask=ops.logical_not(mask))
+    weights = L.Softmax(axis=1)(ops.squeeze(L.Dense(1)(y), -1), mask=ops.logical_not(mask))
     return [L.GlobalAveragePooling1D()(y, mask=mask), weights]
 
 
@@ -188,8 +187,7 @@ def tokens(shape, seed):
     """Token 0 at the end of most sequences, and inside of and before some; one token at least."""
     generator = np.random.default_rng(seed)
     found = generator.integers(1, WORDS, size=shape)
-    lengths = generator.integers(1, shape[-1], size=(*shape[:-1], 1))
-    found[np.arange(shape[-1]) >= lengths] = 0
+    found[np.arange(shape[-1]) >= generator.integers(1, shape[-1], size=(*shape[:-1], 1))] = 0
     found[-1, ..., 0] = found[-1, ..., 2] = 0
     found[-1, ..., 3] = 4
     return found.astype("int32")
@@ -222,8 +220,7 @@ def assert_same_with_masks(model, make):
 
 @pytest.mark.filterwarnings("ignore:Layer .* was passed an input with a mask")
 def test_a_mask_of_the_inputs_is_taken_as_keras_takes_it():
-    layers = [lambda: L.LSTM(3, return_sequences=True), L.GlobalAveragePooling1D]
-    model = masked_values(*layers)()
+    model = masked_values(lambda: L.LSTM(3, return_sequences=True), L.GlobalAveragePooling1D)()
     fill_weights(model)
     x, mask = measured((3, STEPS, 3), 1), tokens((3, STEPS), 2) != 0
     ours = twin_of(model)(torch.tensor(x), mask=torch.tensor(mask)).detach().numpy()

@@ -147,11 +147,10 @@ def test_ends_have_keras_structure():
     one, two, three = (torch.tensor(values((2, size), size)) for size in (3, 4, 2))
     in_lists = keras.Model([first, [second, third]], [dense, [third, second]])
     by_name = keras.Model({"x": first, "b": second}, {"out": dense, "same": second})
-    alone = keras.Model([first], [dense])
     for model, given, wanted in (
         (in_lists, [one, [two, three]], lambda y: [y, [three, two]]),
         (by_name, {"x": one, "b": two}, lambda y: {"out": y, "same": two}),
-        (alone, one, lambda y: y),
+        (keras.Model([first], [dense]), one, lambda y: y),
     ):
         twin = pair(model)[1]
         expected = wanted(twin.get_submodule("ends")(one))

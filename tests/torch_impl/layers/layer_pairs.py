@@ -98,8 +98,7 @@ class Pair:
                 tape.watch(constant)
             given = constants if self.is_list else constants[0]
             options = {"training": training} if takes_training(self.theirs) else {}
-            theirs = self.theirs(given, **options)
-            ours_flat, theirs_flat = flat(ours), flat(theirs)
+            ours_flat, theirs_flat = flat(ours), flat(self.theirs(given, **options))
             assert len(ours_flat) == len(theirs_flat)
             upstream = [signed(t.shape, 90 + n) for n, t in enumerate(theirs_flat)]
             total = sum(tf.reduce_sum(t * u) for t, u in zip(theirs_flat, upstream, strict=True))

@@ -7,6 +7,7 @@ import tensorflow as tf
 import torch
 from covering import one_test
 from layer_pairs import BAR, Pair, as_they_are, assert_same, difference, keras_layer, signed
+from rows import each_row
 
 from torch_impl.layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from torch_impl.layers.activations import ACTIVATIONS, activation
@@ -117,9 +118,20 @@ def test_a_masked_softmax_is_keras_one(mask, axis):
     assert np.abs(ours - Softmax(axis)(torch.tensor(x)).numpy()).max() > 0.01
 
 
-def test_a_mask_of_another_shape_is_an_error():
-    with pytest.raises(ValueError, match=r"mask of shape \(2,\), and input of shape \(4, 3\)"):
-        Softmax()(torch.zeros(4, 3), torch.ones(2))
+@each_row(
+    "call, message",
+    [
+        (
+            lambda: Softmax()(torch.zeros(4, 3), torch.ones(2)),
+            r"mask of shape \(2,\), and input of shape \(4, 3\)",
+        ),
+        (lambda: Activation("swoosh"), r"activation='swoosh': expected one of \['celu', 'elu'"),
+        (lambda: ReLU(threshold=-1), "threshold=-1: expected a number of at least 0"),
+    ],
+)
+def test_another_shape_of_a_mask_name_or_setting_is_an_error_that_shows_it(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
 
 
 @one_test
@@ -136,13 +148,3 @@ def test_prelu_is_keras_one(shared):
     theirs = keras_layer("PReLU", shared_axes=shared)
     ours = PReLU((4, 3, 2), shared)
     assert_same(Pair(theirs, ours, (4, 3, 2), as_they_are, lambda t: t.detach().numpy()))
-
-
-def test_another_name_is_an_error_that_lists_the_known():
-    with pytest.raises(ValueError, match=r"activation='swoosh': expected one of \['celu', 'elu'"):
-        Activation("swoosh")
-
-
-def test_a_negative_setting_is_an_error():
-    with pytest.raises(ValueError, match="threshold=-1: expected a number of at least 0"):
-        ReLU(threshold=-1)

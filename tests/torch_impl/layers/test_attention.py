@@ -37,8 +37,7 @@ def both(kind, **settings):
 )
 def test_attention_is_keras_one(kind, more, use_scale, dropout, num_inputs):
     settings = {**more, "use_scale": use_scale, "dropout": dropout, "seed": 7}
-    pair = Pair(*both(kind, **settings), SHAPES[:num_inputs], as_they_are, back)
-    assert_same(pair)
+    assert_same(Pair(*both(kind, **settings), SHAPES[:num_inputs], as_they_are, back))
 
 
 @one_test

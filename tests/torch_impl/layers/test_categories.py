@@ -51,8 +51,7 @@ def assert_same_twin(layer, array, policy="float32"):
 @pytest.mark.parametrize(("name", "mode"), CASES)
 def test_integers_are_numbered_and_encoded_as_in_keras(name, mode, shape):
     make, _ = INTEGERS[name]
-    array = np.random.default_rng(2).integers(0, 8, shape)
-    assert_same_twin(lambda: make(mode), array)
+    assert_same_twin(lambda: make(mode), np.random.default_rng(2).integers(0, 8, shape))
 
 
 @one_test

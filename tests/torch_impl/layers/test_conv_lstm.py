@@ -48,8 +48,7 @@ def turned(rank):
 @pytest.mark.parametrize(("rank", "options"), CASES.values(), ids=CASES)
 def test_a_convolutional_lstm_is_keras_one(rank, options):
     theirs = keras_layer(f"ConvLSTM{rank}D", 3, **options)
-    ours = OURS[rank](2, 3, **options)
-    assert_same(Pair(theirs, ours, SHAPES[rank], *turned(rank)))
+    assert_same(Pair(theirs, OURS[rank](2, 3, **options), SHAPES[rank], *turned(rank)))
 
 
 @one_test
@@ -59,8 +58,7 @@ def test_both_directions_are_keras_ones(merge_mode, whole):
     theirs = keras.layers.Bidirectional(layer, merge_mode=merge_mode, dtype="float64")
     halves = [ConvLSTM2D(2, 3, 2, return_sequences=whole, go_backwards=b) for b in (False, True)]
     names = theirs.forward_layer.name, theirs.backward_layer.name
-    ours = Bidirectional(*halves, merge_mode, names)
-    assert_same(Pair(theirs, ours, SHAPES[2], *turned(2)))
+    assert_same(Pair(theirs, Bidirectional(*halves, merge_mode, names), SHAPES[2], *turned(2)))
 
 
 def test_states_are_taken_as_keras_takes_them():
@@ -68,8 +66,7 @@ def test_states_are_taken_as_keras_takes_them():
     pair = Pair(theirs, ConvLSTM2D(2, 3, 2, padding="same"), SHAPES[2], *turned(2))
     x, *states = signed((2, *SHAPES[2])), signed((2, 6, 5, 3), 1), signed((2, 6, 5, 3), 2)
     output = pair.ours(pair.turn(x), [pair.turn(state) for state in states])
-    expected = theirs(x, initial_state=states).numpy()
-    assert difference(pair.turn_back(output), expected) <= BAR
+    assert difference(pair.turn_back(output), theirs(x, initial_state=states).numpy()) <= BAR
 
 
 def test_an_unknown_padding_is_an_error():

@@ -49,8 +49,7 @@ def test_a_stock_convolution_of_single_channels_takes_both_kinds_of_kernel():
     expected = theirs(x).numpy()
     kernel, bias = (weight.numpy() for weight in theirs.weights)
     for shape in (kernel.shape, (2, 3, 1, 6)):
-        arrays = {"kernel": kernel.reshape(shape), "bias": bias}
-        assert assign(stock, arrays) == {"kernel", "bias"}
+        assert assign(stock, {"kernel": kernel.reshape(shape), "bias": bias}) == {"kernel", "bias"}
         assert difference(to_keras(stock(to_torch(x))), expected) <= BAR
     assert read(stock)["kernel"].shape == (2, 3, 3, 2)
     assert read(Conv2D(3, 6, (2, 3), groups=3))["kernel"].shape == (2, 3, 1, 6)

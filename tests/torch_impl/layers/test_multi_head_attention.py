@@ -76,8 +76,7 @@ def fill(layer, seed=5):
 
 
 def assert_same(theirs, ours, shapes, make_options, steps=2):
-    given = {f"{name}_shape": (None, *shape) for name, shape in shapes.items()}
-    theirs.build(**given)
+    theirs.build(**{f"{name}_shape": (None, *shape) for name, shape in shapes.items()})
     fill(theirs)
     names = {name: weight.numpy() for name, weight in own_names(theirs).items()}
     ours = ours.double()

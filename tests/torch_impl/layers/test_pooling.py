@@ -23,8 +23,7 @@ CASES = {
 @pytest.mark.parametrize(("shape", "options"), CASES.values(), ids=CASES)
 @pytest.mark.parametrize("kind", ["MaxPooling", "AveragePooling"])
 def test_pooling_of_images_is_keras_pooling(kind, shape, options):
-    ours = getattr(layers, f"{kind}2D")(**options)
-    pair = Pair(keras_layer(f"{kind}2D", **options), ours, shape)
+    pair = Pair(keras_layer(f"{kind}2D", **options), getattr(layers, f"{kind}2D")(**options), shape)
     assert_same(pair, offset=-1.0)  # mostly negative: a zero at the border would win
 
 
@@ -88,8 +87,7 @@ def test_equal_values_share_the_gradient_as_in_keras(kind):
     ours = layers.GlobalMaxPooling() if kind[0] == "G" else layers.MaxPooling2D(3, 2, "same")
     options = {} if kind[0] == "G" else {"pool_size": 3, "strides": 2, "padding": "same"}
     pair = Pair(keras_layer(kind, **options), ours, (6, 5, 3))
-    x = np.round(np.maximum(signed((2, 6, 5, 3)), 0))
-    found = pair.run([x], True)
+    found = pair.run([np.round(np.maximum(signed((2, 6, 5, 3)), 0))], True)
     assert max(difference(*both) for both in found.values()) <= BAR
 
 

@@ -15,6 +15,7 @@ from layer_pairs import (
     own_names,
     signed,
 )
+from rows import each_row
 from torch import nn
 
 from torch_impl.layers import GRU, LSTM, Bidirectional, SimpleRNN
@@ -56,8 +57,7 @@ def recurrent_pair(theirs, ours, shape=SEQUENCES):
 @one_test
 @pytest.mark.parametrize(("kind", "options"), CASES.values(), ids=CASES)
 def test_a_recurrent_layer_is_keras_one(kind, options):
-    theirs = keras_layer(kind, 4, **options)
-    assert_same(recurrent_pair(theirs, KINDS[kind](3, 4, **options)))
+    assert_same(recurrent_pair(keras_layer(kind, 4, **options), KINDS[kind](3, 4, **options)))
 
 
 @one_test
@@ -145,15 +145,24 @@ def test_the_sum_of_two_biases_is_read_and_one_is_written():
     np.testing.assert_array_equal(read(stock)["lstm_cell/bias"], total)
 
 
-def test_several_layers_in_one_module_are_an_error():
-    with pytest.raises(ValueError, match="expected one layer without projection"):
-        read(nn.LSTM(3, 4, num_layers=2))
+BACKWARDS = {"go_backwards": True}
 
 
-def test_directions_that_do_not_fit_are_an_error():
-    with pytest.raises(ValueError, match="expected one to go_backwards"):
-        Bidirectional(GRU(3, 4), GRU(3, 4))
-    with pytest.raises(ValueError, match="return_state of the two layers differs"):
-        Bidirectional(GRU(3, 4), GRU(3, 4, go_backwards=True, return_state=True))
-    with pytest.raises(ValueError, match="merge_mode='mean': expected one of"):
-        Bidirectional(GRU(3, 4), GRU(3, 4, go_backwards=True), "mean")
+@each_row(
+    "make, message",
+    [
+        (lambda: read(nn.LSTM(3, 4, num_layers=2)), "expected one layer without projection"),
+        (lambda: Bidirectional(GRU(3, 4), GRU(3, 4)), "expected one to go_backwards"),
+        (
+            lambda: Bidirectional(GRU(3, 4), GRU(3, 4, **BACKWARDS, return_state=True)),
+            "return_state of the two layers differs",
+        ),
+        (
+            lambda: Bidirectional(GRU(3, 4), GRU(3, 4, **BACKWARDS), "mean"),
+            "merge_mode='mean': expected one of",
+        ),
+    ],
+)
+def test_several_layers_and_directions_that_do_not_fit_are_an_error(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -5,6 +5,7 @@ import pytest
 import torch
 from covering import one_test
 from layer_pairs import BAR, Pair, as_they_are, assert_same, difference, keras_layer, signed
+from small_nets import Net
 from torch import nn
 
 from torch_impl.layers import RNN, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
@@ -47,8 +48,7 @@ def stacked_pair():
         for number, kind in enumerate(kinds)
     ]
     names = [cell.name for cell in theirs.cell.cells]
-    ours = RNN(StackedRNNCells(cells, names), "stacked", return_sequences=True)
-    return theirs, ours
+    return theirs, RNN(StackedRNNCells(cells, names), "stacked", return_sequences=True)
 
 
 def test_stacked_cells_are_keras_ones():
@@ -71,22 +71,13 @@ def test_states_of_stacked_cells_follow_one_another():
         assert difference(back(mine), other.numpy()) <= BAR
 
 
-class Leaky(nn.Module):
-    """h = (h + W x) / 2, written by hand."""
-
-    state_size = 4
-
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(3, 4, bias=False)
-
-    def forward(self, x, states):
-        h = (states[0] + self.linear(x)) / 2
-        return h, h
-
-
 def test_a_cell_of_ones_own_is_run_over_the_steps():
-    cell = Leaky()
+    """h = (h + W x) / 2, which is output and state."""
+    cell = Net(
+        lambda net, x, states: 2 * ((states[0] + net.linear(x)) / 2,),
+        linear=nn.Linear(3, 4, bias=False),
+        state_size=4,
+    )
     x = torch.randn(2, 5, 3)
     h = torch.zeros(2, 4)
     for step in x.unbind(1):
@@ -94,8 +85,7 @@ def test_a_cell_of_ones_own_is_run_over_the_steps():
     output, state = RNN(cell, return_state=True)(x)
     torch.testing.assert_close(output, h)
     torch.testing.assert_close(state, h)
-    both = StackedRNNCells([cell, GRUCell(4, 2)])
-    assert RNN(both, return_sequences=True)(x).shape == (2, 5, 2)
+    assert RNN(StackedRNNCells([cell, GRUCell(4, 2)]), return_sequences=True)(x).shape == (2, 5, 2)
 
 
 def test_a_cell_without_the_size_of_its_state_is_an_error():

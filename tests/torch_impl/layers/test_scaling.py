@@ -38,8 +38,7 @@ GIVEN = {
 def test_given_statistics_normalise_as_in_keras(name):
     options = GIVEN[name]
     axis = () if options["axis"] is None else options["axis"]
-    lengths = {-1: [3], 1: [4], (): []}[axis]
-    ours = Normalization(lengths, **{**options, "axis": axis})
+    ours = Normalization({-1: [3], 1: [4], (): []}[axis], **{**options, "axis": axis})
     theirs = keras_layer("Normalization", **options)
     assert not read(ours)
     assert_same(Pair(theirs, ours, (4, 3), as_they_are, back))

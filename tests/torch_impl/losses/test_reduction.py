@@ -81,11 +81,8 @@ def test_class_weights_become_the_weights_of_samples_that_keras_makes(y, dtype):
     assert_same_bits(actual.numpy(), expected)
 
 
-def test_an_unknown_reduction_is_an_error():
+def test_an_unknown_reduction_and_class_weights_of_several_axes_are_errors():
     with pytest.raises(ValueError, match="reduction='average': expected one of"):
         losses.MeanSquaredError(reduction="average")
-
-
-def test_labels_of_several_axes_have_no_class_weights():
     with pytest.raises(ValueError, match="y has rank 2 without its classes"):
         sample_weights(torch.zeros(2, 3, 4), {0: 1.0})

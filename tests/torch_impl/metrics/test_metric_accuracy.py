@@ -103,8 +103,7 @@ def test_sorted_labels_are_looked_at_up_to_the_kth(data, k):
 @one_test
 @pytest.mark.parametrize("name", ["SparseCategoricalAccuracy", "SparseTopKCategoricalAccuracy"])
 def test_a_label_that_is_no_class_is_never_right(name):
-    y_pred = np.array([[0.0, 3.0, 1.0]] * 3, dtype=np.float32)
-    batch = (y_pred, np.array([3, -1, 1]), None)
+    batch = (np.array([[0.0, 3.0, 1.0]] * 3, dtype=np.float32), np.array([3, -1, 1]), None)
     ours, theirs = both(name, {}, [batch], "float32")
     assert ours == theirs == np.float32(1 / 3)
 

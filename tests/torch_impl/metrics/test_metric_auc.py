@@ -70,8 +70,7 @@ def test_an_area_is_keras_in_float32(made, curve):
 @pytest.mark.parametrize("curve", CURVES)
 def test_only_one_class_gives_no_nan(curve):
     for value in (0.0, 1.0):
-        batch = np.array([0.2, 0.7, 0.7]), np.full(3, value)
-        assert_is_keras("AUC", {"curve": curve}, [batch])
+        assert_is_keras("AUC", {"curve": curve}, [(np.array([0.2, 0.7, 0.7]), np.full(3, value))])
 
 
 @one_test
@@ -82,13 +81,9 @@ def test_only_one_class_gives_no_nan(curve):
         ({"summation_method": "simpson"}, "summation_method='simpson': expected one of"),
         ({"num_thresholds": 1}, "num_thresholds=1: expected at least 2"),
         ({"num_labels": 2}, "num_labels=2: expected multi_label=True with it"),
+        ({"multi_label": True}, r"y_pred has shape \(4,\): expected \(samples, columns\)"),
     ],
 )
-def test_an_argument_that_means_nothing_is_an_error(options, message):
+def test_an_argument_that_means_nothing_and_columns_of_one_axis_are_errors(options, message):
     with pytest.raises(ValueError, match=message):
-        metrics.AUC(**options)
-
-
-def test_columns_need_outputs_with_columns():
-    with pytest.raises(ValueError, match=r"y_pred has shape \(4,\): expected \(samples, columns\)"):
-        metrics.AUC(multi_label=True).update(torch.zeros(4), torch.zeros(4))
+        metrics.AUC(**options).update(torch.zeros(4), torch.zeros(4))

@@ -130,12 +130,9 @@ def test_what_is_added_up_has_the_names_of_keras_variables():
     ],
     ids=["names", "shape", "dtype"],
 )
-def test_a_state_of_another_metric_is_an_error(state, message):
+def test_a_state_of_another_metric_or_an_unknown_dtype_is_an_error(state, message):
     with pytest.raises(ValueError, match=message):
         metrics.Mean().load_state_dict(state)
-
-
-def test_an_unknown_dtype_is_an_error():
     with pytest.raises(ValueError, match="dtype='double precision': expected a torch dtype"):
         metrics.Mean(dtype="double precision")
 

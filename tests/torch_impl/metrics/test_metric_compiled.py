@@ -25,8 +25,7 @@ def test_accuracy_means_what_it_means_in_keras(output, target, name):
 @given(*[st.sampled_from(SHAPES)] * 2)
 def test_crossentropy_means_what_it_means_in_keras(output, target):
     theirs = get_loss("crossentropy", np.zeros(target), np.zeros(output))
-    ours = metrics.crossentropy_for(output, target)
-    assert losses.LOSSES[theirs.fn.__name__] is type(ours)
+    assert losses.LOSSES[theirs.fn.__name__] is type(metrics.crossentropy_for(output, target))
 
 
 def test_a_metric_a_configuration_and_a_function_keep_their_names():
@@ -35,8 +34,7 @@ def test_a_metric_a_configuration_and_a_function_keep_their_names():
 
     metric = metrics.AUC(name="area")
     assert metrics.metric(metric) is metric
-    config = keras.metrics.serialize(keras.metrics.AUC(name="area"))
-    assert metrics.metric(config).name == "area"
+    assert metrics.metric(keras.metrics.serialize(keras.metrics.AUC(name="area"))).name == "area"
     made = metrics.metric(spread, dtype="float64")
     assert (made.name, made.dtype) == ("spread", torch.float64)
     assert made(torch.tensor([[1.0, 4.0]]), torch.zeros(1, 2)) == 4
@@ -51,10 +49,9 @@ def test_an_accuracy_needs_the_shapes():
         metrics.accuracy_for((6, 3), ())
 
 
+@pytest.mark.usefixtures("float64")
 def test_an_evaluation_of_keras_gives_the_same_names_and_numbers():
     """Three batches, the last one smaller; weights reach the weighted metrics alone."""
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
     generator = np.random.default_rng(0)
     x = generator.dirichlet(np.ones(3), 10)
     y, weight = np.eye(3)[generator.integers(0, 3, 10)], generator.uniform(size=10)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras.src.metrics import metrics_utils
 from keras_metrics import SHARES, batches, both
+from rows import each_row
 
 from torch_impl import metrics
 from torch_impl.metrics.confusion import COUNTS, Thresholds, confusion_counts
@@ -151,34 +152,30 @@ def test_buckets_decide_as_keras_where_rounding_does(dtype, num_thresholds, posi
     ours, theirs = both("TruePositives", {"thresholds": thresholds}, [batch], dtype)
     expected = np.arange(num_thresholds) <= positive
     assert ours.tolist() == theirs.tolist() == expected.tolist()
-    one_by_one = (batch[0] > np.array(thresholds, dtype)).tolist()
-    assert one_by_one != expected.tolist()
+    assert (batch[0] > np.array(thresholds, dtype)).tolist() != expected.tolist()
 
 
-@one_test
-@pytest.mark.parametrize("thresholds", [-0.1, [0.5, 1.1], [float("nan")]], ids=str)
-def test_thresholds_lie_between_0_and_1(thresholds):
-    with pytest.raises(ValueError, match=r"thresholds \[.*\]: expected numbers in \[0, 1\]"):
-        metrics.TruePositives(thresholds=thresholds)
-
-
-def test_a_class_alone_needs_an_axis_of_classes():
-    with pytest.raises(
-        ValueError, match=r"class_id=1 with y_pred of shape \(4,\): expected \(sampl"
-    ):
-        metrics.Precision(class_id=1).update(torch.zeros(4), torch.zeros(4))
-
-
-@one_test
-@pytest.mark.parametrize(
-    ("shapes", "message"),
+@each_row(
+    "kind, options, shapes, message",
     [
-        (((4, 2), (4, 3), None), r"y_true has shape \(4, 3\), y_pred \(4, 2\): expected the same"),
-        (((4, 2), (4, 2), (3,)), r"sample_weight has shape \(3, 1\): expected a shape that broad"),
+        *(
+            ("TruePositives", {"thresholds": given}, [], r"thresholds \[.*\]: expected numbers in")
+            for given in (-0.1, [0.5, 1.1], [float("nan")])
+        ),
+        (
+            *("Precision", {"class_id": 1}, [4, 4]),
+            r"class_id=1 with y_pred of shape \(4,\): expected \(sampl",
+        ),
+        (
+            *("Recall", {}, [(4, 2), (4, 3)]),
+            r"y_true has shape \(4, 3\), y_pred \(4, 2\): expected the same",
+        ),
+        (
+            *("Recall", {}, [(4, 2), (4, 2), 3]),
+            r"sample_weight has shape \(3, 1\): expected a shape that broad",
+        ),
     ],
-    ids=["targets", "weights"],
 )
-def test_shapes_that_do_not_fit_are_an_error(shapes, message):
-    tensors = [None if shape is None else torch.zeros(shape) for shape in shapes]
+def test_other_thresholds_and_shapes_that_do_not_fit_are_errors(kind, options, shapes, message):
     with pytest.raises(ValueError, match=message):
-        metrics.Recall().update(*tensors)
+        getattr(metrics, kind)(**options).update(*map(torch.zeros, shapes))

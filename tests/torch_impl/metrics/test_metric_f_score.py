@@ -6,6 +6,7 @@ from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_metrics import SHARES, assert_is_keras, batches
+from rows import each_row
 
 from torch_impl import metrics
 
@@ -36,27 +37,20 @@ def test_a_row_of_zeros_has_no_greatest_output():
     assert metric.state_dict()["false_positives"] == 0
 
 
-@one_test
-@pytest.mark.parametrize(
-    ("options", "message"),
+@each_row(
+    "options, shapes, message",
     [
-        ({"average": "mean"}, "average='mean': expected one of"),
-        ({"beta": 0.0}, "beta=0.0: expected a number greater than 0"),
-        ({"threshold": 0.0}, r"threshold=0.0: expected a number in \(0, 1\], or None"),
-        ({"threshold": 1.5}, r"threshold=1.5: expected a number in \(0, 1\], or None"),
+        ({"average": "mean"}, [], "average='mean': expected one of"),
+        ({"beta": 0.0}, [], "beta=0.0: expected a number greater than 0"),
+        ({"threshold": 0.0}, [], r"threshold=0.0: expected a number in \(0, 1\], or None"),
+        ({"threshold": 1.5}, [], r"threshold=1.5: expected a number in \(0, 1\], or None"),
+        ({}, [4, 4], r"fbeta_score: y_true has shape \(4,\), y_pred \(4,\): expect"),
+        (
+            *({}, [(4, 2), (4, 2), (4, 1)]),
+            r"sample_weight has shape \(4, 1\): expected a shape that",
+        ),
     ],
 )
-def test_an_argument_that_means_nothing_is_an_error(options, message):
+def test_arguments_that_mean_nothing_and_other_shapes_are_errors(options, shapes, message):
     with pytest.raises(ValueError, match=message):
-        metrics.FBetaScore(**options)
-
-
-def test_outputs_and_targets_have_rows_of_columns():
-    with pytest.raises(
-        ValueError, match=r"f1_score: y_true has shape \(4,\), y_pred \(4,\): expect"
-    ):
-        metrics.F1Score().update(torch.zeros(4), torch.zeros(4))
-    with pytest.raises(
-        ValueError, match=r"sample_weight has shape \(4, 1\): expected a shape that"
-    ):
-        metrics.F1Score().update(torch.zeros(4, 2), torch.zeros(4, 2), torch.ones(4, 1))
+        metrics.FBetaScore(**options).update(*map(torch.zeros, shapes))

@@ -7,6 +7,7 @@ from covering import one_test
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_metrics import assert_is_keras, assert_same, batches, both
+from rows import each_row
 
 from torch_impl import metrics
 
@@ -65,21 +66,14 @@ def test_too_many_regressors_are_a_warning_and_no_adjustment(num_regressors):
         assert metric.result() == metrics.R2Score()(y_pred, y_true)
 
 
-@one_test
-@pytest.mark.parametrize(
-    ("options", "message"),
+@each_row(
+    "kind, options, message",
     [
-        ({"class_aggregation": "mean"}, "class_aggregation='mean': expected one of"),
-        ({"num_regressors": -1}, "num_regressors=-1: expected a number of at least 0"),
+        ("R2Score", {"class_aggregation": "mean"}, "class_aggregation='mean': expected one of"),
+        ("R2Score", {"num_regressors": -1}, "num_regressors=-1: expected a number of at least 0"),
+        ("RootMeanSquaredError", {}, r"y_true has shape \(4,\), y_pred \(5,\): expected the sa"),
     ],
 )
-def test_an_argument_that_means_nothing_is_an_error(options, message):
+def test_an_argument_that_means_nothing_and_other_shapes_are_errors(kind, options, message):
     with pytest.raises(ValueError, match=message):
-        metrics.R2Score(**options)
-
-
-def test_a_root_of_other_shapes_is_an_error():
-    with pytest.raises(
-        ValueError, match=r"y_true has shape \(4,\), y_pred \(5,\): expected the sa"
-    ):
-        metrics.RootMeanSquaredError().update(torch.zeros(5), torch.zeros(4))
+        getattr(metrics, kind)(**options).update(torch.zeros(5), torch.zeros(4))

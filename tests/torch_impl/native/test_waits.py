@@ -143,8 +143,7 @@ def trained():
     net = torch.nn.Sequential(*parts, torch.nn.Linear(32 * 196, 10))
     x, y = torch.randn(64, 1, 16, 16), torch.randint(0, 10, (64,))
     loss = losses.SparseCategoricalCrossentropy(from_logits=True)
-    port = Port(net, loss, torch.optim.Adam(net.parameters()))
-    Trainer(port).fit(x, y, batch_size=16, epochs=2)
+    Trainer(Port(net, loss, torch.optim.Adam(net.parameters()))).fit(x, y, batch_size=16, epochs=2)
     return net.state_dict()
 
 

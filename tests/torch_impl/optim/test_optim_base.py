@@ -171,8 +171,7 @@ REFUSED = [
 def test_what_nothing_would_use_is_an_error_that_shows_it(parameters, arguments, settings, message):
     with pytest.raises((ValueError, TypeError), match=message):
         Adam(parameters, *arguments, **settings)
-    group = {"params": [one()], "name": "head", "lr": 0.5}
-    assert Adam([group]).param_groups[0]["name"] == "head"
+    assert Adam([{"params": [one()], "name": "head", "lr": 0.5}]).param_groups[0]["name"] == "head"
 
 
 def test_excluding_again_begins_anew_and_names_need_names():
@@ -265,8 +264,7 @@ def test_a_schedule_counts_steps_as_in_keras(steps, dtype):
 
 
 def test_excluding_by_names_is_excluding_these_parameters():
-    weights = [np.ones((2, 3)), np.ones(3)]
-    theirs = KerasRun("SGD", weights, weight_decay=0.5, excluded=[1])
+    theirs = KerasRun("SGD", [np.ones((2, 3)), np.ones(3)], weight_decay=0.5, excluded=[1])
     layer = torch.nn.Linear(3, 2, dtype=torch.float64)
     optimizer = SGD(layer.named_parameters(), weight_decay=0.5)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
@@ -289,8 +287,7 @@ def test_each_group_has_its_dtype_and_settings():
     optimizer = SGD(groups, learning_rate=0.1, global_clipnorm=1e6)
     single.grad, double.grad = torch.full_like(single, 0.7), torch.full_like(double, 0.7)
     optimizer.step()
-    rates = [group["lr"] for group in optimizer.param_groups]
-    assert rates == [float(np.float32(0.1)), 0.3]
+    assert [group["lr"] for group in optimizer.param_groups] == [float(np.float32(0.1)), 0.3]
     np.testing.assert_allclose(single.detach(), 1 - 0.07, rtol=2e-7)
     decayed = 1 - 0.3 * float(np.float32(0.1))
     np.testing.assert_allclose(double.detach(), decayed - 0.21, rtol=1e-7)

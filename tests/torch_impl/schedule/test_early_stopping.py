@@ -80,8 +80,7 @@ def test_buffers_come_back_too_but_no_seed_and_no_counter_as_in_keras():
     nn.init.constant_(model[0].weight, 7.0)
     stopping.step(2.0)
     stopping.restore()
-    state = {name: value.tolist() for name, value in model[0].state_dict().items()}
-    assert state == {
+    assert {name: value.tolist() for name, value in model[0].state_dict().items()} == {
         **{"weight": [1.0, 1.0], "bias": [0.0, 0.0], "num_batches_tracked": 0},
         **{"running_mean": [0.0, 0.0], "running_var": [1.0, 1.0]},
     }

@@ -61,8 +61,7 @@ def test_an_optimizer_of_torch_gets_the_rates(kind):
     rates = [optimizer.param_groups[0]["lr"]]
     rates += [stepped(optimizer, scheduler)[0] for _ in range(49)]
     # A quotient and a product: up to two roundings in float64.
-    expected = [rate(step, compiled=True) for step in range(50)]
-    assert rates == pytest.approx(expected, rel=2.3e-16)
+    assert rates == pytest.approx([rate(step, compiled=True) for step in range(50)], rel=2.3e-16)
 
 
 def test_groups_that_start_at_different_rates_get_the_same_rates():
@@ -78,8 +77,7 @@ def test_a_resumed_run_gets_the_rates_that_follow():
         stepped(optimizer, scheduler)
     again.load_state_dict(optimizer.state_dict())
     scheduler = as_lambda_lr(again, rate, last_epoch=2)
-    rates = [again.param_groups[0]["lr"], *stepped(again, scheduler)]
-    assert rates == [rate(3), rate(4)]
+    assert [again.param_groups[0]["lr"], *stepped(again, scheduler)] == [rate(3), rate(4)]
 
 
 FOLLOWING = optim.SGD([torch.zeros(1, requires_grad=True)], ExponentialDecay(1.0, 1, 0.5))

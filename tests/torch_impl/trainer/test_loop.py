@@ -134,10 +134,9 @@ def beside_a_copy(net, optimizer, batches):
 
 def told(passes, steps):
     """Begin and end of each step, with (passes, steps) at both."""
-    rows = zip(range(NUM), passes, steps, strict=True)
     return [
         (what, number, at[place], made[place])
-        for number, at, made in rows
+        for number, at, made in zip(range(NUM), passes, steps, strict=True)
         for place, what in enumerate(("begin", "end"))
     ]
 
@@ -287,8 +286,7 @@ def test_a_scheduler_that_the_loop_has_stepped_is_not_stepped_by_the_trainer():
             return {"loss": 0.0}
 
         port = Port(net, nn.MSELoss(), optimizer, scheduler=halving, train_epoch=loop)
-        history = Trainer(port).fit(X * 0, Y * 0, batch_size=4, epochs=4).history
-        return history["learning_rate"]
+        return Trainer(port).fit(X * 0, Y * 0, batch_size=4, epochs=4).history["learning_rate"]
 
     # Those at the end of each epoch, before the trainer steps.
     assert rates(()) == [1.0, 0.5, 0.25, 0.125]

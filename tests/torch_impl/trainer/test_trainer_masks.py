@@ -12,18 +12,14 @@ L = keras.layers
 WORDS, STEPS, TAGS = 9, 7, 3
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def sentences(number=23, seed=2):
     """Tokens (N, STEPS) with 0 at their end, and a tag for each step, 0 at the padding."""
     draw = np.random.default_rng(seed)
     x = draw.integers(1, WORDS, size=(number, STEPS))
-    lengths = draw.integers(1, STEPS + 1, size=(number, 1))
-    x[np.arange(STEPS) >= lengths] = 0
+    x[np.arange(STEPS) >= draw.integers(1, STEPS + 1, size=(number, 1))] = 0
     return x, np.where(x == 0, 0, (x + draw.integers(0, 2, size=x.shape)) % TAGS)
 
 

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 import torch
-from torch import nn
-from whole_fits import BAR
+from small_nets import Net
+from whole_fits import BAR, dense_layers
 
 from torch_impl import Port, losses
 from torch_impl.optim import SGD
@@ -19,22 +19,15 @@ WEIGHTS = draw.uniform(0.25, 2, N)
 KERAS_LOSSES = ("sparse_categorical_crossentropy", "mse", "binary_crossentropy")
 
 
-class Net(nn.Module):
+def net_of(model, is_mapping):
     """The layers of a Keras model, whose outputs it returns by name or in order."""
 
-    def __init__(self, model, is_mapping):
-        super().__init__()
-        self.is_mapping = is_mapping
-        for name, sizes in {"h": (5, 7), "a": (7, 4), "b": (7, 2), "c": (7, 1)}.items():
-            kernel, bias = model.get_layer(name).get_weights()
-            layer = nn.Linear(*sizes)
-            layer.weight.data, layer.bias.data = torch.tensor(kernel.T.copy()), torch.tensor(bias)
-            self.add_module(name, layer)
+    def run(net, x):
+        h = torch.tanh(net.h(x))
+        parts = (losses.softmax(net.a(h)), net.b(h), losses.sigmoid(net.c(h)))
+        return named(parts) if is_mapping else parts
 
-    def forward(self, x):
-        h = torch.tanh(self.h(x))
-        parts = (losses.softmax(self.a(h)), self.b(h), losses.sigmoid(self.c(h)))
-        return dict(zip(NAMES, parts, strict=True)) if self.is_mapping else parts
+    return Net(run, **dense_layers(model))
 
 
 def named(parts):
@@ -98,7 +91,7 @@ def test_it_repeats_keras_with_a_loss_a_weight_and_metrics_for_each_output(
     is_mapping, both, theirs, own, weight
 ):
     model = keras_net(is_mapping, **both, **theirs)
-    net = Net(model, is_mapping)
+    net = net_of(model, is_mapping)
     y, y_val = (named(part) if is_mapping else part for part in (Y, tuple(a[:11] for a in Y)))
     given = {"sample_weight": weight, "validation_data": (X[:11], y_val), "epochs": 3}
     given |= {"batch_size": 10, "shuffle": False}
@@ -123,7 +116,7 @@ def test_it_repeats_keras_with_a_loss_a_weight_and_metrics_for_each_output(
     ],
 )
 def test_what_does_not_fit_the_outputs_is_an_error_that_says_so(changes, message):
-    net = Net(keras_net(is_mapping=True), is_mapping=True)
+    net = net_of(keras_net(is_mapping=True), is_mapping=True)
     port = Port(
         net, **{"loss": named(port_losses()), "optimizer": SGD(net.parameters()), **changes}
     )

@@ -41,5 +41,4 @@ def test_a_number_of_numpy_times_a_variable_is_computed_by_keras_in_a_graph_too(
     def scaled():
         return np.float64(0.1) * variable, np.float64(3) - variable, np.float64(1) / variable
 
-    found = [value.numpy().tolist() for value in scaled()]
-    assert found == [[0.1, 0.2], [2.0, 1.0], [1.0, 0.5]]
+    assert [value.numpy().tolist() for value in scaled()] == [[0.1, 0.2], [2.0, 1.0], [1.0, 0.5]]

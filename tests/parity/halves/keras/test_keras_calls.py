@@ -295,8 +295,7 @@ def test_a_separable_convolution_is_two_calls_that_make_its_output(kind, sizes, 
         ("sep.pointwise", "conv", [0]),
         ("sep.activation", "activation:tanh", [1]),
     ]
-    given = [*map(id, depthwise.inputs), *map(id, pointwise.inputs)]
-    assert given == [id(x), id(depthwise.output)]
+    assert [*map(id, depthwise.inputs), *map(id, pointwise.inputs)] == [id(x), id(depthwise.output)]
     weights = [layer.depthwise_kernel, layer.pointwise_kernel]
     weights += [layer.bias] if layer.use_bias else []
     assert ([*depthwise.weights, *pointwise.weights], len(depthwise.weights)) == (weights, 1)

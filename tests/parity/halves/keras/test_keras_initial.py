@@ -29,8 +29,7 @@ class Scaled(keras.layers.Layer):
 
     def build(self, shape):
         self.scale = self.add_weight(shape=(shape[-1],), initializer="glorot_uniform", name="scale")
-        values = keras.random.uniform((shape[-1],), -0.1, 0.1)
-        self.offset = keras.Variable(values, name="offset")
+        self.offset = keras.Variable(keras.random.uniform((shape[-1],), -0.1, 0.1), name="offset")
 
     def call(self, x):
         return x * self.scale + self.offset

@@ -21,8 +21,7 @@ def after(kind, output, *of_port, given=None, **config):
 
 
 def largest_move(kind, output, **config):
-    given = tf.constant(X)
-    found = after(kind, tf.constant(output), given=given, **config)
+    found = after(kind, tf.constant(output), given=tf.constant(X), **config)
     return np.abs(found.numpy() - output).max() * NOISE_FACTOR
 
 
@@ -90,8 +89,7 @@ def test_celu_keeps_its_value_and_changes_its_derivative_as_torch_does(alpha):
     allowed, found = slopes("celu", x, lambda given: F.celu(given, alpha), alpha=alpha)
     # How far float32 rounds alpha, in parts of what is allowed: the same at every place.
     share = abs(float(np.float32(alpha)) / alpha - 1) / 2.0**-23
-    expected = share * NOISE_FACTOR * np.abs(allowed)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-13)
+    np.testing.assert_allclose(found, share * NOISE_FACTOR * np.abs(allowed), rtol=1e-4, atol=1e-13)
     assert found.max() > 1e-9
 
 

@@ -38,5 +38,4 @@ def test_constants_of_activations_and_the_axis_of_a_softmax(made, expected):
     ],
 )
 def test_scalars_of_numpy_are_the_numbers_that_they_are(layer, name, expected):
-    found = plain_config(layer)[name]
-    assert json.loads(json.dumps(found)) == expected
+    assert json.loads(json.dumps(plain_config(layer)[name])) == expected

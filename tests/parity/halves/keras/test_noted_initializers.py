@@ -37,8 +37,7 @@ def test_the_initialiser_of_each_weight_of_a_layer_is_known():
     with in_float64():
         model = net(adapted(), Own(name="own"), keras.layers.Dense(2, name="last"), shape=(4,))
     found = {name: each.config for name, each in all_initializers(model).items()}
-    kinds = {name: config.get("class") for name, config in found.items() if "last" not in name}
-    assert kinds == {
+    assert {name: config.get("class") for name, config in found.items() if "last" not in name} == {
         **{"own.token": "TruncatedNormal", "own.scale": "Ones", "own.plain": "GlorotUniform"},
         **{"own.count": "Zeros", "own.waves": None},
         # What was adapted began as a constant.

@@ -36,7 +36,6 @@ def test_numbers_of_its_optimizer_can_be_read(strategy):
 
 def test_several_replicas_are_refused_in_one_line(monkeypatch):
     strategy = tf.distribute.OneDeviceStrategy("/cpu:0")
-    two = property(lambda _: 2)
-    monkeypatch.setattr(type(strategy.extended), "_num_replicas_in_sync", two)
+    monkeypatch.setattr(type(strategy.extended), "_num_replicas_in_sync", property(lambda _: 2))
     with told_in_one_line("OneDeviceStrategy of 2 replicas; expected"):
         strategy.scope()

@@ -23,15 +23,12 @@ def slopes(function, x, upstream):
     return tape.gradient(made, x, output_gradients=tf.constant(upstream)).numpy()
 
 
-def test_a_sum_in_float32_is_off_by_a_share_of_its_largest_term():
+def test_a_sum_is_off_by_a_share_of_its_largest_term_and_numbers_of_one_sign_by_one_of_their_own():
+    """In float32."""
     values = np.array([-1.0, 1e-6, 0.5])
     change = np.abs(rounded("conv", values) - values)
     assert change[1] > 1e-6 * UNIT * 4  # more than a share of itself
     assert ((change > 0) & (change <= 4 * UNIT)).all()
-
-
-def test_numbers_of_one_sign_are_off_by_a_share_of_themselves():
-    """The logarithm of a probability of 1e-20 is as sure as that of another."""
     values = np.array([1.0, 1e-20, 0.3])
     change = np.abs(rounded("activation:softmax", values) - values)
     assert ((change > 0) & (change <= 4 * UNIT * values)).all()
@@ -61,8 +58,7 @@ def test_tokens_and_nothing_are_left_alone():
 def test_a_gradient_is_rounded_on_its_way_back():
     """So a sum of gradients that cancels, as that of a bias, is known as little as float32 sums."""
     x, upstream = tf.constant([1.0, -2.0, 5.0], tf.float64), np.array([1.0, -1e-6, 0.0])
-    found = slopes(lambda x: rounded("dense", 3 * x), x, upstream)
-    change = np.abs(found - 3 * upstream)
+    change = np.abs(slopes(lambda x: rounded("dense", 3 * x), x, upstream) - 3 * upstream)
     assert 0 < change[0] <= 3 * 4 * UNIT
     assert 3 * 4e-6 * UNIT < change[1] <= 3 * 4 * UNIT
     assert change[2] == 0
@@ -74,8 +70,7 @@ def test_a_mean_of_many_is_off_by_a_unit_for_each_of_them():
     error = abs(float(sum([term] * 1000, np.float32(0))) / 1000 - float(term))
     given = tf.constant(np.full((1, 1000, 1), float(term)))
     mean = tf.reduce_mean(given, 1)
-    after = rounded("global_average_pool", mean, given)
-    allowed = FACTOR_OF_FLOAT32 * np.abs(after - mean).max()
+    allowed = FACTOR_OF_FLOAT32 * np.abs(rounded("global_average_pool", mean, given) - mean).max()
     assert 10 * UNIT * float(term) < error < allowed  # more than a few roundings
     assert allowed < (1000 + 4 * FACTOR_OF_FLOAT32) * UNIT * float(term) * 1.001
     assert np.abs(rounded("conv", mean, given) - mean).max() <= 4 * UNIT

@@ -32,8 +32,7 @@ KEPT = (torch.arange(4) < LENGTHS[:, None])[..., None]
 
 
 def normal(*shape, seed=3):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, dtype=torch.float64, generator=generator)
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
 X = normal(3, 4, 6)
@@ -54,8 +53,7 @@ def behind_a_layer(function):
 
 
 def branches(net, x):
-    a = torch.relu(net.a(x))
-    return (a + net.b(x / 2))[:, :, 1:]
+    return (torch.relu(net.a(x)) + net.b(x / 2))[:, :, 1:]
 
 
 def packing(net, x):
@@ -292,8 +290,7 @@ def test_the_module_in_parts_is_the_module(batch_first, kind, averages):
 def test_packed_projections_are_three_layers_with_parts_of_one_weight():
     net = nn.MultiheadAttention(6, 2, dropout=0.5, batch_first=True).double().train()
     calls, _ = watched(net, X, X, X, need_weights=False)
-    dense = [call for call in calls if call.kind == "dense"]
-    for number, call in enumerate(dense[:3]):
+    for number, call in enumerate([call for call in calls if call.kind == "dense"][:3]):
         kernel = next(v for v in call.variables if v.name == "kernel")
         rows = net.in_proj_weight[6 * number : 6 * (number + 1)]
         assert torch.equal(kernel.to_keras(kernel.tensors), rows.T)

@@ -45,8 +45,7 @@ def step(given, x, y):
 
 
 def batch(dtype=torch.float32):
-    generator = torch.Generator().manual_seed(5)
-    x = torch.randn(8, 3, generator=generator)
+    x = torch.randn(8, 3, generator=torch.Generator().manual_seed(5))
     return x.to(dtype), x.sum(1, keepdim=True).to(dtype)
 
 
@@ -157,8 +156,7 @@ def with_a_loop():
             EVENTS.append(len(losses))
         return {"loss": sum(losses)}
 
-    port = Port(net, loss, optimizer, train_epoch=train_epoch)
-    return port, lambda: (
+    return Port(net, loss, optimizer, train_epoch=train_epoch), lambda: (
         {name: value.clone() for name, value in smoothed.shadow.items()},
         (smoothed.num, int(average.n_averaged), optimizer.num, scheduler.last_epoch),
         optimizer.param_groups[0]["lr"],

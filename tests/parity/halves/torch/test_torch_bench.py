@@ -78,8 +78,7 @@ def test_steps_are_of_one_batch_and_as_many_as_fill_an_epoch(
         return right(self, *batch)
 
     monkeypatch.setattr(owner, "step", step)
-    rounds = timed(task(variant, part=part, batch_size=batch_size))
-    assert rounds.samples == [samples] * 2
+    assert timed(task(variant, part=part, batch_size=batch_size)).samples == [samples] * 2
     assert len(found) == 2 * count
     assert len({id(batch[0]) for batch in found}) == 1
 
@@ -93,8 +92,7 @@ def test_feeding_takes_every_sample_once_a_round_and_trains_nothing(
     steps = collected(monkeypatch, Training, "step")
     drained, drain = [], bench._drain
     monkeypatch.setattr(bench, "_drain", lambda batches: drain(map(drained.append, batches)))
-    rounds = timed(task(variant, part=part, augmentation=augmentation))
-    assert rounds.samples == [70, 70]
+    assert timed(task(variant, part=part, augmentation=augmentation)).samples == [70, 70]
     images = [batch[0] if isinstance(batch, tuple | list) else batch.x for batch in drained]
     assert sorted(len(x) for x in images) == [6, 6, 32, 32, 32, 32]
     assert {tuple(x.shape[1:]) for x in images} == {(3, 12, 20)}
@@ -111,8 +109,7 @@ def test_feeding_takes_every_sample_once_a_round_and_trains_nothing(
 
 def test_half_precision_is_that_of_layers_and_not_of_weights_and_loss(built):
     seen = []
-    given = task(precision="bf16", model="capacity")
-    round_, _, accuracy = bench._ours(given, DATA)
+    round_, _, accuracy = bench._ours(task(precision="bf16", model="capacity"), DATA)
     (training,) = built
     training.network.conv2.register_forward_hook(lambda *call: seen.append(call[2].dtype))
     round_()

@@ -105,8 +105,7 @@ def test_what_a_module_adds_counts_once_in_the_loss_and_in_that_of_validation():
     given = Port(net, loss=nn.MSELoss(), validation_loss=nn.L1Loss(), added_loss=lambda m: m.extra)
     port = given.with_one_loss().with_one_loss()
     given = net(torch.tensor([1.0, -2.0])), torch.zeros(2)
-    losses = [float(loss(*given)) for loss in (port.loss, port.validation_loss)]
-    assert losses == [2.5 - 3, 1.5 - 3]
+    assert [float(loss(*given)) for loss in (port.loss, port.validation_loss)] == [2.5 - 3, 1.5 - 3]
 
 
 def test_code_that_is_still_to_be_written_is_told_as_such_while_a_port_is_built():
@@ -128,8 +127,7 @@ def test_what_stands_at_the_top_of_a_file_has_the_dtype_of_each_call(tmp_path, m
         "    return module\n"
     )
     reference = "top_of_port.py:build"
-    spec = CheckSpec(keras="k.py:build", torch=reference, folder=str(tmp_path))
-    checked = factory_of(spec)
+    checked = factory_of(CheckSpec(keras="k.py:build", torch=reference, folder=str(tmp_path)))
     assert call_factory(checked, 0).module.rate.tolist() == [0.1, 0.7]
     factory = user_factory(reference, tmp_path, 0)
     for dtype in ("float64", "float32", "float64"):

@@ -42,8 +42,7 @@ def test_a_seed_in_the_factory_does_not_repeat_the_draws(draws):
         return module
 
     found = draws(seeded)
-    numbers = [len(np.unique(found[f"dense{layer}.kernel"], axis=0)) for layer in (1, 2)]
-    assert numbers == [64, 64]
+    assert [len(np.unique(found[f"dense{layer}.kernel"], axis=0)) for layer in (1, 2)] == [64, 64]
     torch.manual_seed(42)  # as before: nothing is added outside
     first = torch.rand(1)
     torch.random.manual_seed(42)

@@ -1,5 +1,7 @@
 """A factory that returns a trained model: its optimizer begins anew, and that is told."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -29,9 +31,7 @@ def anew(optimizer, epochs=1):
 
 @each_row("kind", ["Nadam", "Ftrl"])
 def test_the_state_is_that_of_an_optimizer_before_its_first_step(kind):
-    def optimizer():
-        return getattr(keras.optimizers, kind)(learning_rate=0.125)
-
+    optimizer = partial(getattr(keras.optimizers, kind), learning_rate=0.125)
     model, fresh = anew(optimizer), optimizer()
     for each in (model.optimizer, fresh):
         versions.build_optimizer(each, model.trainable_variables)

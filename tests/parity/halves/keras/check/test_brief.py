@@ -29,8 +29,7 @@ def left_out(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sequence_masks, "LEAST", 0)
         patch.setattr(sequence_masks, "SMALL", 60)
-        folder = tmp_path_factory.mktemp("brief") / "keras"
-        return recorded(ports.keras_net, folder, brief=True)
+        return recorded(ports.keras_net, tmp_path_factory.mktemp("brief") / "keras", brief=True)
 
 
 def keys(trace):

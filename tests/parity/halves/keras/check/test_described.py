@@ -1,5 +1,7 @@
 """What a port is written of: the config of a model, also of one that no sample has built yet."""
 
+from functools import partial
+
 import keras
 import numpy as np
 from own_classes import own_class
@@ -30,13 +32,10 @@ def layers_of(**given):
 
 
 @each_row("shape", [(8, 3), (8, 5, 3)])
-def test_a_sequential_without_an_input_is_built_for_the_samples_of_fit(shape):
+def test_a_sequential_without_an_input_is_built_for_the_samples_of_fit_if_it_has_some(shape):
     (first, *_), _ = layers_of(x=np.ones(shape, "float32"), y=np.ones(8))
     shape = [None, *shape[1:]]
     assert (first["class_name"], first["config"]["batch_shape"]) == ("InputLayer", shape)
-
-
-def test_without_samples_it_stays_as_it_is():
     assert [each["class_name"] for each in layers_of()[0]] == ["Dense", "Dense"]
 
 
@@ -79,12 +78,9 @@ def test_a_weight_that_a_graph_computes_with_itself_is_told(inside):
 
 @each_row("seed, told", [(None, None), (7, 7)])
 def test_a_random_crop_tells_the_seed_of_its_generator_and_none_that_keras_draws(seed, told):
-    def factory():
-        return net(L.RandomCrop(4, 4, seed=seed, name="crop"), L.Flatten(), shape=(6, 6, 1))
-
-    reference, found, _ = described(factory, CheckSpec())
+    crop = partial(L.RandomCrop, 4, 4, seed=seed, name="crop")
+    reference, found, _ = described(lambda: net(crop(), L.Flatten(), shape=(6, 6, 1)), CheckSpec())
     draws = any(name.endswith("crop/seed") for name, _ in found["draws"])
-    config = found["model"]["config"]["layers"][1]["config"]
-    assert (config["seed"], draws) == (told, seed is None)
+    assert (found["model"]["config"]["layers"][1]["config"]["seed"], draws) == (told, seed is None)
     kept = reference.model.get_layer("crop").seed
     assert kept == seed or (seed is None and isinstance(kept, int))

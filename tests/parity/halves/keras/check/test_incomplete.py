@@ -6,7 +6,6 @@ import odd_nets as nets
 import pytest
 import tensorflow as tf
 from rows import each_row
-from small_keras import graph
 
 from keras_impl import Reference
 from parity.errors import InputError
@@ -48,16 +47,11 @@ def test_outputs_with_nan_are_told_by_mode_with_what_to_do():
     assert "samples" in given["do"]
 
 
-def test_a_model_that_makes_nan_is_incomplete():
-    def build():
-        return graph(lambda x: L.Dense(2)(keras.ops.sqrt(-1.0 - keras.ops.square(x))), (3,))
-
-    told = [entry["what"] for entry in probed(build).facts["incomplete"]]
+def test_a_model_that_makes_nan_is_incomplete_and_one_that_cannot_be_computed_is_bad_input():
+    """Keras builds both, and `fit` would end with the same error as TensorFlow."""
+    nan = probed(nets.chain(lambda: L.Lambda(lambda x: keras.ops.sqrt(-1.0 - x**2))))
+    told = [entry["what"] for entry in nan.facts["incomplete"]]
     assert told == ["the output (eval)", "the output (train)"]
-
-
-def test_a_model_that_tensorflow_cannot_compute_is_bad_input():
-    """Keras builds it, and `fit` would end with the same error."""
     layers = [lambda: L.AveragePooling2D(2), lambda: L.Rescaling(0.1)]
     with pytest.raises(InputError, match=r"cannot be computed: .*uint8.*in AveragePooling2D"):
         probed(nets.chain(*layers, shape=(4, 4, 1), dtype="uint8"))
@@ -163,8 +157,7 @@ def test_a_mask_with_masked_steps_leaves_nothing_open(layers, is_at_end):
     is_word = writer.arrays["input/probe/0"] != 0
     assert (named(writer), is_word.sum(1)[:2].tolist()) == ([], [7, 1])
     # A recurrent layer gets padding at the end alone: that of cuDNN takes no other.
-    ends_with_it = (np.diff(is_word.astype(int), axis=1) <= 0).all()
-    assert ends_with_it == is_at_end
+    assert (np.diff(is_word.astype(int), axis=1) <= 0).all() == is_at_end
 
 
 def test_a_mask_that_masks_no_step_is_left_open_by_name():

@@ -176,31 +176,31 @@ def test_a_subclassed_model_is_known_by_the_arrays_of_fit():
     assert given["age"] == ModelInput("age", (4,), is_whole=True)
 
 
-@each_row(
-    "inputs, told",
-    [
-        ([Input()], "it has 1 inputs; expected 2: text, numbers; give None for one"),
-        ({"texts": Input()}, "it has texts; expected some of text, numbers, the inputs of the"),
-        ([(6,), (4,)], "input 'text' is 6; expected keras_impl.Input"),
-        ([Input(), 6], r"input 'numbers' is 6; expected keras_impl.Input"),
-    ],
-    ids=["number", "name", "shapes", "type"],
-)
-def test_inputs_that_are_not_those_of_the_model_are_refused(inputs, told):
-    with pytest.raises(InputError, match=told):
-        found(lambda: Reference(inputs_keras.text_and_numbers(), inputs=inputs))
+TWO, NO_SHAPES = inputs_keras.text_and_numbers, inputs_keras.Rated
 
 
 @each_row(
-    "given, told",
+    "model, given, told",
     [
-        ({}, r"return keras_impl.Reference\(model, inputs=keras_impl"),
-        ({"inputs": {"user": Input(()), "age": Input()}}, "input 'age' is Input"),
+        (
+            TWO,
+            {"inputs": [Input()]},
+            "it has 1 inputs; expected 2: text, numbers; give None for one",
+        ),
+        (
+            *(TWO, {"inputs": {"texts": Input()}}),
+            "it has texts; expected some of text, numbers, the inputs of the",
+        ),
+        (TWO, {"inputs": [(6,), (4,)]}, "input 'text' is 6; expected keras_impl.Input"),
+        (TWO, {"inputs": [Input(), 6]}, r"input 'numbers' is 6; expected keras_impl.Input"),
+        # A subclassed model needs shapes.
+        (NO_SHAPES, {}, r"return keras_impl.Reference\(model, inputs=keras_impl"),
+        (NO_SHAPES, {"inputs": {"user": Input(()), "age": Input()}}, "input 'age' is Input"),
     ],
 )
-def test_a_subclassed_model_needs_shapes(given, told):
+def test_inputs_that_are_not_those_of_the_model_are_refused(model, given, told):
     with pytest.raises(InputError, match=told):
-        found(lambda: Reference(inputs_keras.Rated(), **given))
+        found(lambda: Reference(model(), **given))
 
 
 def test_text_is_refused_in_one_line():

@@ -20,10 +20,7 @@ noise = keras.Sequential([L.Input((3,)), L.Dense(3)])
 factor = keras.Variable(2.0)
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+pytestmark = pytest.mark.usefixtures("in_float64")
 
 
 def squares(y, p, power=2):
@@ -126,10 +123,9 @@ def test_what_a_loss_keeps_is_as_before():
 
 
 def test_an_axis_that_may_have_any_length_stays_open():
-    found = loss_graph(squares, np.ones((4, 7, 2)), (7, 2), (None, 2))
     shapes = {
         each["config"]["name"]: each["config"].get("batch_shape")
-        for each in found["config"]["layers"]
+        for each in loss_graph(squares, np.ones((4, 7, 2)), (7, 2), (None, 2))["config"]["layers"]
     }
     assert shapes["y_true"] == shapes["y_pred"] == [None, None, 2]
     assert loss_graph(lambda y, p: ops.reshape(p, (-1, ops.shape(p)[1])), Y, (3,), (None,)) is None

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import layers as L
 from keras import ops
+from odd_nets import Words
 from rows import each_row
 
 from parity.halves.keras import versions
@@ -15,20 +16,6 @@ from parity.halves.keras.check.symbolic import CallMasks, in_graph, is_custom
 
 TOKENS = np.array([[3, 1, 2, 0, 0], [1, 0, 0, 0, 0], [2, 4, 5, 1, 3]])
 pytestmark = pytest.mark.filterwarnings("ignore:Layer .* does not support masking")
-
-
-class Words(L.Layer):
-    """Makes its mask by code of its own."""
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.table, self.places = L.Embedding(7, 4), L.Embedding(5, 4)
-
-    def call(self, x):
-        return self.table(x) + self.places(ops.arange(5))
-
-    def compute_mask(self, x, mask=None):
-        return ops.not_equal(x, 0)
 
 
 class Summed(L.Layer):
@@ -115,8 +102,7 @@ def test_the_graph_has_the_outputs_and_the_masks_of_keras(name):
     assert not any(map(is_custom, in_graph(found.model)))
     theirs, ours = model(given_to(model)), found.model(given_to(model))
     np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-7)
-    masks = [versions.mask_of(each) for each in (ours, theirs)]
-    np.testing.assert_array_equal(*masks)
+    np.testing.assert_array_equal(*[versions.mask_of(each) for each in (ours, theirs)])
 
 
 @each_row("name", ["given_on", "twice", "list"])

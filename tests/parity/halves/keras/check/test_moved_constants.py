@@ -23,12 +23,7 @@ OPTIMIZERS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def in_float64():
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx(before)
+pytestmark = pytest.mark.usefixtures("in_float64")
 
 
 @each_row("name", OPTIMIZERS)

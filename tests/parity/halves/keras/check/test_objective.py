@@ -245,8 +245,7 @@ def test_a_model_that_computes_its_loss_needs_none_of_compile(outputs, kind, val
     assert (found.is_custom, found.problem) == (True, "")
     array = np.asarray(output)
     rounding = array.size * np.finfo(array.dtype).eps  # of a mean, whatever the order of its sum
-    actual = found.value(output, found.batch("probe", N))
-    np.testing.assert_allclose(actual, value(array), rounding)
+    np.testing.assert_allclose(found.value(output, found.batch("probe", N)), value(array), rounding)
 
 
 def test_what_layers_add_is_no_loss_of_a_model_that_is_not_compiled():
@@ -262,8 +261,7 @@ def test_each_output_gets_its_targets_of_a_file(tmp_path):
         inputs = keras.Input((4,))
         model = keras.Model(inputs, two(inputs))
         model.compile("sgd", {"a": "mse", "b": "mae"})
-        samples = Samples(spec, [ModelInput("x", (4,))])
-        return of_model(model, samples)[0].batch("probe", N).targets
+        return of_model(model, Samples(spec, [ModelInput("x", (4,))]))[0].batch("probe", N).targets
 
     y = {"y_a": np.arange(16.0).reshape(8, 2), "y_b": np.arange(24.0).reshape(8, 3)}
     for name, array in targets(**y).items():

@@ -48,9 +48,7 @@ def test_values_of_enclosing_functions_and_of_the_module_are_found_and_own_names
     }
     assert outer_values(layer_of(0.25)) == {"rate": "0.25", "SMOOTH": "1e-07"}
     assert outer_values(own) == outer_values(len) == {}
-
-
-def test_what_is_not_plain_is_not_shown():
+    # What is not plain is not shown.
     assert shown({"a": np.ones(2), "b": len, "c": None, "d": "x" * 300, "e": {"k": 1}}) == {
         "c": "None",
         "d": "... (300 characters)",

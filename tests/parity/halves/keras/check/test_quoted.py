@@ -3,6 +3,8 @@
 import runpy
 import textwrap
 
+from rows import each_row
+
 from parity.halves.keras.check.quoted_code import quoted
 
 
@@ -33,20 +35,23 @@ double = lambda x: 2 * x
 
 
 def test_a_class_of_a_script_that_has_ended_is_quoted_from_its_file(tmp_path):
-    path = written(tmp_path, "app/train.py", CLASS)
-    found = runpy.run_path(str(path), run_name="__main__")
+    found = runpy.run_path(str(written(tmp_path, "app/train.py", CLASS)), run_name="__main__")
     told = quoted(found["Own"], tmp_path)
     assert (told["file"], told["line"]) == ("app/train.py", 5)
     assert told["text"].splitlines()[0] == "class Own:"
     assert told["text"].splitlines()[-1] == "        return x"
 
 
-def test_a_file_elsewhere_is_named_without_its_folder(tmp_path):
-    path = written(tmp_path, "site-packages/theirs/layers.py", CLASS)
-    found = runpy.run_path(str(path))
-    assert quoted(found["Own"], tmp_path / "mine")["file"] == "theirs/layers.py"
-    path = written(tmp_path, "secret/layers.py", CLASS)
-    assert quoted(runpy.run_path(str(path))["Own"], tmp_path / "mine")["file"] == "layers.py"
+@each_row(
+    "name, told",
+    [
+        ("site-packages/theirs/layers.py", "theirs/layers.py"),
+        ("secret/layers.py", "layers.py"),
+    ],
+)
+def test_a_file_elsewhere_is_named_without_its_folder(name, told, tmp_path):
+    own = runpy.run_path(str(written(tmp_path, name, CLASS)))["Own"]
+    assert quoted(own, tmp_path / "mine")["file"] == told
 
 
 def test_of_a_long_class_the_call_is_quoted(tmp_path):

@@ -79,13 +79,8 @@ def test_what_a_function_calls_comes_with_what_that_calls(names, tmp_path):
     assert (found[1]["file"], found[1]["line"]) == ("app.py", 8)
 
 
-def test_no_library_and_nothing_twice_is_quoted(names, tmp_path):
-    assert heads(names["deep"], tmp_path) == []
-    assert quoted_helpers(np.mean, tmp_path) == quoted_helpers(OrderedDict, tmp_path) == []
-    assert quoted_helpers(len, tmp_path) == []
-
-
-def test_of_many_the_first_eight_are_quoted(names, tmp_path):
-    assert [head[4:6] for head in heads(names["f9"], tmp_path)] == [
-        f"f{n}" for n in range(8, 0, -1)
-    ]
+def test_no_library_and_nothing_twice_is_quoted_and_of_many_the_first_eight(names, tmp_path):
+    for thing in (np.mean, OrderedDict, len, names["deep"]):
+        assert quoted_helpers(thing, tmp_path) == []
+    expected = [f"f{n}" for n in range(8, 0, -1)]
+    assert [head[4:6] for head in heads(names["f9"], tmp_path)] == expected

@@ -28,36 +28,30 @@ def found(build):
     return [each.limits for each in inputs.each], [entry["what"] for entry in inputs.left_out]
 
 
-def test_a_root_takes_numbers_between_0_and_1_and_another_input_stays():
-    limits, left_out = found(lambda: model_of(ops.sqrt, ops.tanh))
-    assert limits == [(0.0, 1.0), None]
-    assert left_out == ["numbers of the input x0 outside of 0 to 1"]
+X = [np.array([[2.0, 3.0, 9.0]]), np.array([[-4.0, 0.0, 1.0]])]
+NONE_OF_USE = [[np.full((4, 3), -1.0)], [np.full((4, 3), np.nan)], ["text"]]
+NO_SAMPLES = ["numbers of the input x0 outside of 0 to 1"]
 
 
-def test_the_samples_of_the_program_tell_the_range():
-    x = [np.array([[2.0, 3.0, 9.0]]), np.array([[-4.0, 0.0, 1.0]])]
-    limits, left_out = found(lambda: Reference(model_of(ops.log, ops.tanh), x=x, y=x[0]))
-    assert limits == [(2.0, 9.0), None]
-    assert left_out == ["numbers of the input x0 outside of 2 to 9"]
-
-
-@each_row("x", [[np.full((4, 3), -1.0)], [np.full((4, 3), np.nan)], ["text"]])
-def test_samples_that_tell_no_range_of_use_are_left(x):
-    limits, _ = found(lambda: Reference(model_of(ops.log), x=x, y=None))
-    assert limits == [(0.0, 1.0)]
-
-
-def test_numbers_of_both_signs_stay_where_nothing_is_nan():
-    # The logarithm of 0 is -inf, which is a number to compare.
-    assert found(lambda: model_of(lambda x: ops.log(ops.relu(x)))) == ([None], [])
-
-
-def test_a_range_of_the_users_stays():
-    def build():
-        return Reference(model_of(ops.sqrt), inputs=Input((3,), range=(-2.0, -1.0)))
-
-    assert found(build) == ([(-2.0, -1.0)], [])
-
-
-def test_where_no_range_helps_the_inputs_stay():
-    assert found(lambda: model_of(lambda x: ops.sqrt(-1.0 - ops.square(x)))) == ([None], [])
+@each_row(
+    "functions, settings, limits, left_out",
+    [
+        # A root takes numbers between 0 and 1, and another input stays.
+        ((ops.sqrt, ops.tanh), {}, [(0.0, 1.0), None], NO_SAMPLES),
+        # The samples of the program tell the range, but for some that tell none of use.
+        (
+            *((ops.log, ops.tanh), {"x": X, "y": X[0]}, [(2.0, 9.0), None]),
+            ["numbers of the input x0 outside of 2 to 9"],
+        ),
+        *(((ops.log,), {"x": x, "y": None}, [(0.0, 1.0)], NO_SAMPLES) for x in NONE_OF_USE),
+        # The logarithm of 0 is -inf, which is a number to compare.
+        ((lambda x: ops.log(ops.relu(x)),), {}, [None], []),
+        # A range of the user's stays, and so do inputs that no range helps.
+        ((ops.sqrt,), {"inputs": Input((3,), range=(-2.0, -1.0))}, [(-2.0, -1.0)], []),
+        ((lambda x: ops.sqrt(-1.0 - ops.square(x)),), {}, [None], []),
+    ],
+)
+def test_inputs_are_drawn_from_the_numbers_that_a_model_takes(
+    functions, settings, limits, left_out
+):
+    assert found(lambda: Reference(model_of(*functions), **settings)) == (limits, left_out)

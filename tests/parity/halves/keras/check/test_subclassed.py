@@ -36,20 +36,11 @@ def test_inputs_have_the_structure_and_the_dtypes_of_the_model():
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_arrays_of_fit_tell_the_shape():
-    x = np.ones((8, 5), "float32")
-    graph = as_graph(Reference(Single(), x=x, y=np.ones((8, 2))), 4)
-    assert tuple(graph.inputs[0].shape) == (None, 5)
-
-
-def test_a_model_that_was_called_on_data_knows_the_shape():
-    model = Single()
-    model(np.ones((8, 5), "float32"))
-    graph = as_graph(Reference(model), 4)
-    assert tuple(graph.inputs[0].shape) == (None, 5)
-
-
-def test_without_any_shape_it_is_an_error_that_says_what_to_do():
+def test_arrays_of_fit_or_of_a_call_tell_the_shape_and_without_any_it_is_an_error():
+    x, called = np.ones((8, 5), "float32"), Single()
+    called(x)
+    for reference in (Reference(Single(), x=x, y=np.ones((8, 2))), Reference(called)):
+        assert tuple(as_graph(reference, 4).inputs[0].shape) == (None, 5)
     with pytest.raises(InputError, match="does not know the shape of its input"):
         as_graph(Reference(Single()), 4)
 

@@ -41,45 +41,27 @@ def watched(changes, *, frozen=False):
     keras.utils.set_random_seed(3)
     layers = [keras.layers.Dense(4, trainable=not frozen), keras.layers.Dense(3)]
     model = keras.Sequential([keras.Input((5,)), *layers])
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("adam", loss)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     watch = Watch(model)
     given = {"batch_size": 4, "verbose": 0, "shuffle": False, "epochs": len(changes)}
     model.fit(X, Y, **given, callbacks=[Changes(changes), watch])
     return watch
 
 
+def add(variable, values):
+    variable.assign(variable.numpy() + np.float32(values))
+
+
 def nothing(model):
-    pass
-
-
-def two_values(model):
-    model.layers[-1].bias.assign(model.layers[-1].bias.numpy() + np.float32([0.0, 0.5, 0.25]))
+    """No change."""
 
 
 def kernel(model):
-    model.layers[0].kernel.assign(model.layers[0].kernel.numpy() + 1)
+    add(model.layers[0].kernel, 1)
 
 
-def rate(model):
-    model.optimizer.learning_rate.assign(1e-4)
-
-
-def number_of_steps(model):
-    model.optimizer.iterations.assign(0)
-
-
-def frozen(model):
-    model.layers[0].trainable = False
-
-
-def unfrozen(model):
-    model.layers[0].trainable = True
-
-
-def frozen_and_kernel(model):
-    frozen(model)
-    kernel(model)
+def unfrozen(model, trainable=True):
+    model.layers[0].trainable = trainable
 
 
 def slots_that_are_no_numbers(model):
@@ -88,21 +70,21 @@ def slots_that_are_no_numbers(model):
 
 
 # What is changed before each epoch, and how many values that is; the rate is none of them.
-CHANGES = {
-    nothing: 0,
-    two_values: 2,
-    rate: 0,
-    number_of_steps: 1,
-    frozen: 0,
-    unfrozen: 0,
-    frozen_and_kernel: 20,
-    slots_that_are_no_numbers: 3,
-}
+CHANGES = [
+    (nothing, 0),
+    (lambda model: add(model.layers[-1].bias, [0.0, 0.5, 0.25]), 2),
+    (lambda model: model.optimizer.learning_rate.assign(1e-4), 0),
+    (lambda model: model.optimizer.iterations.assign(0), 1),
+    (lambda model: unfrozen(model, False), 0),
+    (unfrozen, 0),
+    (lambda model: [unfrozen(model, False), kernel(model)], 20),
+    (slots_that_are_no_numbers, 3),
+]
 
 
 def test_what_is_changed_between_steps_is_counted_and_what_a_step_changes_is_not():
-    found = watched(list(CHANGES))
-    assert found.between == [n for count in CHANGES.values() for n in (count, 0)]
+    found = watched([change for change, _ in CHANGES])
+    assert found.between == [n for _, count in CHANGES for n in (count, 0)]
     # The 3 * 5 values of the last layer at least, and later their slots, are what a step changes.
     assert found.within[0] >= 15
     assert min(found.within[1:]) >= 3 * 15

@@ -22,8 +22,7 @@ def trained(flow, **fit):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("sgd", loss, run_eagerly=True)
     reference = Reference(model, x=flow, **fit)
-    fed = fed_arrays(reference)
-    feeding = Feeding(reference, fed)
+    feeding = Feeding(reference, fed_arrays(reference))
     steps = {name: Written(2**30) for name in ("train_step", "test_step")}
     for name, written in steps.items():
         written.watch(model, name)

@@ -32,8 +32,7 @@ def model():
         ]
     )
     loss = "sparse_categorical_crossentropy"
-    adam = keras.optimizers.Adam(0.01)
-    net.compile(adam, loss, metrics=["accuracy"], run_eagerly=True)
+    net.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"], run_eagerly=True)
     return net
 
 
@@ -76,8 +75,7 @@ def test_of_a_flow_the_images_before_their_augmentation_are_evaluated():
     loss, _ = reference.model.evaluate(X, Y, batch_size=50, verbose=0)
     assert writer.columns["eval_loss"] == [pytest.approx(loss, rel=1e-6)]
     augmented = np.concatenate([flow[number][0] for number in range(len(flow))])
-    other = reference.model.evaluate(augmented, Y, verbose=0)[0]
-    assert abs(other - loss) > 1e-3
+    assert abs(reference.model.evaluate(augmented, Y, verbose=0)[0] - loss) > 1e-3
 
 
 def test_predictions_are_those_of_predict_with_the_final_weights():
@@ -95,6 +93,5 @@ def test_predictions_are_made_after_the_best_weights_were_restored():
     writer = TraceWriter()
     net = model()
     reference = Reference(net, x=X, y=Y, validation_data=(X_VAL, Y_VAL))
-    callbacks = [Restores(), Evaluation(reference, writer)]
-    net.fit(X, Y, verbose=0, callbacks=callbacks)
+    net.fit(X, Y, verbose=0, callbacks=[Restores(), Evaluation(reference, writer)])
     assert (writer.arrays["predictions/val"][:, 0] > 0.9).all()

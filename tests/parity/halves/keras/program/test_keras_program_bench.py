@@ -14,15 +14,6 @@ from parity.traces.feed_file import write_feed
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("user_program")]
 
 
-@pytest.fixture(autouse=True)
-def _float32():
-    """The dtype of Keras is that of the process."""
-    before = keras.config.floatx()
-    yield
-    keras.config.set_floatx(before)
-    keras.config.set_dtype_policy(before)
-
-
 @pytest.fixture
 def fits(monkeypatch):
     """The model and the arguments of every call of `fit`."""

@@ -43,8 +43,7 @@ def test_weights_are_those_of_the_layer_with_their_name(renewed):
 
 def test_a_model_in_a_model_has_its_own_order(tmp_path):
     model = model_in_old_order(renewed_file(FOLDER / "inside.h5", tmp_path), SHORT)
-    inner = model.get_layer("inner")
-    found = {w.path.removeprefix("inner/"): w.numpy() for w in inner.weights}
+    found = {w.path.removeprefix("inner/"): w.numpy() for w in model.get_layer("inner").weights}
     with h5py.File(FOLDER / "inside.h5") as file:
         group = file["model_weights"]["inner"]
         expected = {

@@ -58,8 +58,7 @@ def test_every_way_to_set_a_seed_keeps_it_or_gets_the_one_that_was_asked_for(tmp
     for way in WAYS.values():
         assert drawn(tmp_path, way) == own
         assert drawn(tmp_path, way, seed=7) == asked
-        kept = drawn(tmp_path, way, seed=7, keeps_numpy=True)
-        assert kept == [asked[0], of_numpy, *asked[2:]]
+        assert drawn(tmp_path, way, seed=7, keeps_numpy=True) == [asked[0], of_numpy, *asked[2:]]
     # A generator that is not seeded goes on from that of the program, and so does a seed of None.
     assert drawn(tmp_path, "np.random.seed(5)", begins=7) == [asked[0], of_numpy, *asked[2:]]
     assert drawn(tmp_path, "random.seed()\nnp.random.seed()", seed=7, begins=7) == asked

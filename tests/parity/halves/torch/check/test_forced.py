@@ -74,8 +74,7 @@ def test_a_wrong_layer_is_wrong_alone(forced, recorded):
     linear = arrays["forward/train/dense1/output"]
     np.testing.assert_allclose(found.own["dense1.activation"], np.tanh(linear), **CLOSE)
     for name in set(NAMES) - {"dense1.activation"}:
-        theirs = arrays[f"forward/train/{name}/output"]
-        np.testing.assert_allclose(found.own[name], theirs, **CLOSE)
+        np.testing.assert_allclose(found.own[name], arrays[f"forward/train/{name}/output"], **CLOSE)
     # What reaches dense1 goes through the wrong activation; behind it, Keras's gradient goes on.
     expected = arrays["output_gradient/dense1.activation"] * (1 - np.tanh(linear) ** 2)
     np.testing.assert_allclose(found.arrived["dense1"], expected, **CLOSE)
@@ -113,5 +112,4 @@ class Frozen(nn.Linear):
 
 def test_no_gradient_is_awaited_of_what_runs_without(forced):
     assert "dense1" in forced(net).awaited
-    found = {*forced(lambda: net(dense1=Frozen(5, 4))).awaited}
-    assert found & {"dense1", "dense2"} == {"dense2"}
+    assert {*forced(lambda: net(dense1=Frozen(5, 4))).awaited} & {"dense1", "dense2"} == {"dense2"}

@@ -69,5 +69,4 @@ def test_a_module_that_a_factory_returns_again_is_kept(keras, large):
     def same():
         return Port(net, nn.MSELoss(), torch.optim.Adam(net.parameters()))
 
-    again = built_again(stepped(PortUnderTest(same, 3, keras)), same, 3, is_last=True)
-    assert_is_new(again, keras)
+    assert_is_new(built_again(stepped(PortUnderTest(same, 3, keras)), same, 3, is_last=True), keras)

@@ -67,20 +67,15 @@ def test_a_call_in_a_forward_is_placed_there(places, folder):
 
 def test_neither_the_library_nor_the_harness_is_the_users_code(places):
     """What calls a Sequential is the harness, and what calls that is this test."""
-    found = places("in_a_row", "user")
-    assert {file for file, _ in found.values()} == {"test_call_places.py"}
+    assert {file for file, _ in places("in_a_row", "user").values()} == {"test_call_places.py"}
 
 
-def test_code_of_a_port_that_says_it_is_not_written_ends_the_check():
+def test_code_that_says_it_is_not_written_ends_the_check_and_what_torch_has_not_is_no_such_port():
     def forward(x):
         raise NotImplementedError("Gated.forward is to be written")
 
     with pytest.raises(UnfinishedError, match=r"the port is not finished: Gated\.forward .*:\d+\)"):
         check_written(_raised(lambda: forward(1)))
-
-
-def test_what_torch_has_not_is_no_unfinished_port():
-    """Torch raises the same error for a base class, and for a kernel that it lacks."""
     check_written(_raised(lambda: torch.nn.Module()(torch.ones(2))))
     check_written(_raised(lambda: torch.ones(2, device="meta").numpy()))
     check_written(_raised(lambda: int("x")))

@@ -71,8 +71,7 @@ def net_of(activation):
 def test_the_gradient_is_keras_unless_the_port_has_a_loss_that_clips(activation, loss, tmp_path):
     trace = recorded(lambda: keras_model(activation, loss), tmp_path / "keras", steps=1)
     assert np.min(trace["forward/eval/output"]) < 1e-7
-    right = levels(trace, lambda: net_of(activation), tmp_path / "right")
-    assert right["gradient"].status == PASS
+    assert levels(trace, lambda: net_of(activation), tmp_path / "right")["gradient"].status == PASS
 
     def clipped():
         def of(p, y):

@@ -94,8 +94,7 @@ def test_gradients_and_draws_have_the_layout_of_the_weight():
     np.testing.assert_array_equal(net.weight.grad, value[:, order])
     np.testing.assert_array_equal(item.gradient(), value)
     other = nn.Sequential(nn.ReLU(), nn.Linear(3, 2).double())
-    drawn = item.drawn_by(other, "1")
-    np.testing.assert_array_equal(drawn[:, order], other[1].weight.detach())
+    np.testing.assert_array_equal(item.drawn_by(other, "1")[:, order], other[1].weight.detach())
     assert item.drawn_by(other, "7") is None
     assert item.drawn_by(other, "0") is None
 

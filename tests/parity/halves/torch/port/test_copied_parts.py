@@ -68,8 +68,7 @@ def test_a_copy_has_the_same_places_in_the_only_module_like_the_other():
     port = with_target()
     copies = copies_in(facts_of(("dense", "dense_1"), ("dense#2", "dense_1#2")))
     found = list(copied_weights(port, copies, carried_in(port.online)))
-    places = {item.name: (item.variable.module, item.variable.attributes) for item in found}
-    assert places == {
+    assert {item.name: (item.variable.module, item.variable.attributes) for item in found} == {
         "dense#2.kernel": (port.target.first, ("weight",)),
         "dense#2.bias": (port.target.first, ("bias",)),
         "dense_1#2.kernel": (port.target.last, ("weight",)),

@@ -23,8 +23,7 @@ SAME = np.broadcast_to(STEP[:, None], (N, STEPS, FEATURES))
     ],
 )
 def test_one_mask_for_all_steps_fits_where_it_is_multiplied(shape, expected):
-    found = mask_like(SAME, torch.ones(shape))
-    np.testing.assert_array_equal(found.numpy(), expected)
+    np.testing.assert_array_equal(mask_like(SAME, torch.ones(shape)).numpy(), expected)
 
 
 def test_a_mask_that_differs_from_step_to_step_has_no_form_of_one_step():

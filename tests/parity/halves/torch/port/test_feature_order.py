@@ -10,10 +10,9 @@ from parity.halves.torch.port.portable import traced
 
 
 def node(kind, given, made, sources, weights=()):
-    shapes = [list(shape) for shape in given]
     return {
         "kind": kind,
-        "input_shapes": shapes,
+        "input_shapes": [list(shape) for shape in given],
         "output_shape": list(made),
         "sources": sources,
         "weights": list(weights),
@@ -43,8 +42,7 @@ def test_a_flatten_goes_through_activations_to_the_rows_of_a_kernel():
         node("dense", [(2, 60)], (2, 2), [2], ["dense_1.kernel"]),
     ]
     net = nn.Sequential(nn.Flatten(), nn.ReLU(), nn.Linear(60, 60), nn.Linear(60, 2))
-    calls = calls_of(net, torch.randn(2, 5, 4, 3))
-    found = orders_of(nodes, calls, {0: 0, 1: 1, 2: 2, 3: 3})
+    found = orders_of(nodes, calls_of(net, torch.randn(2, 5, 4, 3)), {0: 0, 1: 1, 2: 2, 3: 3})
     assert sorted(found.features) == [0, 1]
     np.testing.assert_equal(found.rows, dict.fromkeys([1, 2], order(4, 3, 5)))
 
@@ -83,8 +81,7 @@ def viewed(shape, *after):
 
 
 def test_a_view_as_channels_first_gives_its_order_to_the_layers_that_make_the_vector():
-    partners = {0: 0, 1: 1, 2: 2}
-    found = orders_of(up((4, 3, 5)), viewed((5, 4, 3)), partners)
+    found = orders_of(up((4, 3, 5)), viewed((5, 4, 3)), {0: 0, 1: 1, 2: 2})
     expected = order(4, 3, 5)
     assert sorted(found.features) == [0, 1]
     assert sorted(found.rows) == [1, 2]

@@ -87,8 +87,7 @@ def test_statistics_and_their_weights_are_those_of_batch_normalisation():
     net.register_buffer("v", torch.ones(3))
     with torch.no_grad(), recorded_calls(net, lambda number, x, rate: x) as calls:
         net(X)
-    found = {v.name: (v.attributes[0], v.trainable) for v in calls[0].variables}
-    assert found == {
+    assert {v.name: (v.attributes[0], v.trainable) for v in calls[0].variables} == {
         "gamma": ("g", True),
         "beta": ("b", True),
         "moving_mean": ("m", False),

@@ -29,8 +29,7 @@ def facts(plain=()):
 
 def called(**layers):
     module = nn.ModuleDict(layers)
-    calls = [SimpleNamespace(module=layer, given=None) for layer in layers.values()]
-    return module, calls
+    return module, [SimpleNamespace(module=layer, given=None) for layer in layers.values()]
 
 
 LAYOUTS = {
@@ -53,14 +52,11 @@ def test_every_usual_order_is_tried(layout, order):
     assert all(sorted(itertools.chain(*rows)) == list(range(18)) for rows in tried)
 
 
-def test_a_layer_that_keras_has_too_is_not_fused():
-    module, calls = called(first=nn.Linear(FEATURES, 18))
-    assert list(fused_orders(facts([18]), module, calls)) == []
-
-
-def test_of_two_layers_the_one_with_a_telling_name_is_fused():
-    module, calls = called(wide=nn.Linear(FEATURES, 18), qkv=nn.Linear(FEATURES, 18))
-    assert set(next(fused_orders(facts([18]), module, calls))) == {"qkv.weight"}
+def test_a_layer_that_keras_has_too_is_not_fused_and_of_two_the_one_with_a_telling_name_is():
+    layers = {"wide": nn.Linear(FEATURES, 18)}
+    assert list(fused_orders(facts([18]), *called(**layers))) == []
+    found = fused_orders(facts([18]), *called(**layers, qkv=nn.Linear(FEATURES, 18)))
+    assert set(next(found)) == {"qkv.weight"}
 
 
 def test_key_and_value_may_be_together():
@@ -72,6 +68,5 @@ def test_key_and_value_may_be_together():
 def test_the_parts_together_are_the_layer():
     torch.manual_seed(0)
     layer, x = nn.Linear(4, 6), torch.randn(2, 3, 4)
-    rows = [[0, 3], [1, 5], [2, 4]]
-    found = run_fused(x, layer.weight, layer.bias, rows)
+    found = run_fused(x, layer.weight, layer.bias, [[0, 3], [1, 5], [2, 4]])
     torch.testing.assert_close(found, F.linear(x, layer.weight, layer.bias))

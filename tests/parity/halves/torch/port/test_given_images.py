@@ -29,8 +29,7 @@ def results(warm_halves):
         for port in PORTS
         for dtype in ("float64", "float32")
     ]
-    options = CheckOptions(children=ChildOptions(workers=1), levels=LEVELS)
-    found = check_all(specs, options)
+    found = check_all(specs, CheckOptions(children=ChildOptions(workers=1), levels=LEVELS))
     names = [(spec.torch.partition(":")[2], spec.dtype) for spec in specs]
     return dict(zip(names, found, strict=True))
 

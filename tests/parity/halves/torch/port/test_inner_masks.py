@@ -38,8 +38,7 @@ def test_a_mask_for_each_gate_is_given_in_keras_order():
     module = layers.LSTM(FEATURES, UNITS, dropout=0.2, recurrent_dropout=0.4)
     names = [f"{kind}.{gate}" for kind in ("dropout", "recurrent_dropout") for gate in GATES]
     given = masks(names)
-    port = port_of(module, names, given)
-    with given_masks(port, "train"):
+    with given_masks(port_of(module, names, given), "train"):
         drawn = module.dropouts.draw(torch.ones(N, FEATURES), torch.ones(N, UNITS))
         module.eval()
         assert module.dropouts.draw(torch.ones(N, FEATURES), torch.ones(N, UNITS)).inputs == ()

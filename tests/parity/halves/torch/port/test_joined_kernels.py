@@ -114,8 +114,7 @@ def test_the_kernels_of_a_gru_find_their_places_in_any_order_of_gates(form, gate
     # The first rows of what the port computes of its input are those of its first gate.
     first = next(p for p in net.parameters() if FEATURES in p.shape)
     rows = first if first.shape[1] == FEATURES else first.T
-    kernel = given["memory.cell/kernel"]
-    expected = kernel[:, gates[0] * UNITS : (gates[0] + 1) * UNITS].T
+    expected = given["memory.cell/kernel"][:, gates[0] * UNITS : (gates[0] + 1) * UNITS].T
     np.testing.assert_array_equal(rows[:UNITS].detach(), expected)
 
 

@@ -109,8 +109,7 @@ def test_an_error_of_load_is_told_with_what_it_gets(error):
         raise error
 
     raised = r"`load` raised \w+Error: .*, test_loaded.py:\d+; it gets "
-    told = raised + r".* dense.kernel \[2, 3\], gru.gru_cell/kernel"
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=raised + r".* dense.kernel \[2, 3\], gru.gru_cell/kernel"):
         load_by(load, torch.nn.Linear(1, 1), WeightsByName(WEIGHTS))
 
 
@@ -146,5 +145,4 @@ def test_of_equal_weights_that_of_the_path_with_keras_names_is_found():
     for layer in net.values():
         layer.bias_ih_l0.data = torch.from_numpy(bias.copy())
     for name in ("backward_lstm", "forward_lstm"):
-        variable = Loaded(net).find(f"bidirectional.{name}/lstm_cell/bias", bias)
-        assert variable.module is net[name]
+        assert Loaded(net).find(f"bidirectional.{name}/lstm_cell/bias", bias).module is net[name]

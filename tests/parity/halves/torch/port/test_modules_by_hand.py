@@ -7,6 +7,7 @@ import numpy as np
 import one_layer
 import torch
 from rows import each_row
+from small_nets import Net
 from torch import nn
 
 from parity.halves.torch.call import states_beside
@@ -18,17 +19,6 @@ from torch_impl.layouts import Variable
 NODES = (("lower", "simple_rnn", [4, 6, 3], [4, 6, 5]), ("upper", "simple_rnn", [4, 6, 5], [4, 4]))
 
 
-class Step(nn.Module):
-    """One step, of the input and the state side by side."""
-
-    def __init__(self, features, units):
-        super().__init__()
-        self.both = nn.Linear(features + units, units)
-
-    def forward(self, x, h):
-        return torch.tanh(self.both(torch.cat([x, h], 1)))
-
-
 class HandRNN(nn.Module):
     """A simple recurrent layer that returns all outputs and the last one, or what is asked for."""
 
@@ -36,7 +26,11 @@ class HandRNN(nn.Module):
 
     def __init__(self, features, units):
         super().__init__()
-        self.cell, self.units = Step(features, units), units
+        self.units = units
+        self.cell = Net(  # of the input and the state side by side
+            lambda net, x, h: torch.tanh(net.both(torch.cat([x, h], 1))),
+            both=nn.Linear(features + units, units),
+        )
 
     def forward(self, x):
         outputs = [x.new_zeros(len(x), self.units)]
@@ -45,20 +39,14 @@ class HandRNN(nn.Module):
         return self.shown(torch.stack(outputs[1:], 1), outputs[-1])
 
 
-class Stacked(nn.Module):
+def stacked(lower=None):
     """Two layers, and a dense one of the last state."""
-
-    def __init__(self, lower, upper):
-        super().__init__()
-        self.lower, self.upper = lower, upper
-        self.targets = nn.Linear(4, 2)
-
-    def forward(self, x):
-        return self.targets(self.upper(self.lower(x)[0])[1])
-
-
-def stacked():
-    return Stacked(HandRNN(3, 5), HandRNN(5, 4))
+    return Net(
+        lambda net, x: net.targets(net.upper(net.lower(x)[0])[1]),
+        lower=lower or HandRNN(3, 5),
+        upper=HandRNN(5, 4),
+        targets=nn.Linear(4, 2),
+    )
 
 
 def port_of(net, nodes=NODES):
@@ -94,11 +82,16 @@ def called(net):
     return run
 
 
-def test_the_module_of_each_layer_is_found_by_its_weights():
-    assert modules_by_hand(port_of(stacked())) == {
-        "lower": ["lower", "lower.cell"],
-        "upper": ["upper", "upper.cell"],
-    }
+def test_the_module_of_each_layer_is_found_by_its_weights_and_called_once():
+    """Neither that of a step, nor that of a layer with a partner, is taken."""
+    net = stacked()
+    port = port_of(net)
+    found = modules_by_hand(port)
+    assert found == {"lower": ["lower", "lower.cell"], "upper": ["upper", "upper.cell"]}
+    # The upper one returns the last state beside all outputs, as Keras's does.
+    assert called_once(port, found, called(net)) == {"lower": "lower", "upper": "upper"}
+    port.pairing.pairs = ((0, 3),)
+    assert list(modules_by_hand(port)) == ["upper"]
 
 
 def test_a_module_with_the_weights_of_two_layers_is_neither():
@@ -108,21 +101,6 @@ def test_a_module_with_the_weights_of_two_layers_is_neither():
     assert found["both.lower"][0] == "both.lower"
 
 
-def test_a_layer_with_a_partner_is_left():
-    port = port_of(stacked())
-    port.pairing.pairs = ((0, 3),)
-    assert list(modules_by_hand(port)) == ["upper"]
-
-
-def test_the_module_that_is_called_once_is_taken_and_not_that_of_a_step():
-    net = stacked()
-    port = port_of(net)
-    assert called_once(port, modules_by_hand(port), called(net)) == {
-        "lower": "lower",
-        "upper": "upper",  # which returns the last state beside all outputs, as Keras's does
-    }
-
-
 def test_a_module_in_which_a_dropout_is_called_is_not_taken():
     """Its masks would not be Keras's any more."""
 
@@ -130,7 +108,7 @@ def test_a_module_in_which_a_dropout_is_called_is_not_taken():
         def forward(self, x):
             return super().forward(nn.functional.dropout(x, 0.5, self.training))
 
-    net = Stacked(Dropped(3, 5), HandRNN(5, 4))
+    net = stacked(Dropped(3, 5))
     port = port_of(net)
     assert "lower" not in called_once(port, modules_by_hand(port), called(net))
 

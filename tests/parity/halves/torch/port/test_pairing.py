@@ -47,8 +47,7 @@ def chained(*nodes):
 
 def parts(name, kinds=("depthwise_conv", "conv")):
     """The two convolutions of a separable one."""
-    shapes = {"depthwise": (3, 3, 8, 1), "pointwise": (1, 1, 8, 8)}
-    pairs = zip(shapes.items(), kinds, strict=True)
+    pairs = zip({"depthwise": (3, 3, 8, 1), "pointwise": (1, 1, 8, 8)}.items(), kinds, strict=True)
     return [node(f"{name}.{part}", kind, weights=[shape]) for (part, shape), kind in pairs]
 
 
@@ -277,8 +276,7 @@ def test_a_sum_of_three_may_be_two_sums():
     firsts = [merged("u", "add", *"pa"), merged("v", "add", *"qc")]
     of_two = [*layers, *firsts, merged("s", "add", *"ub"), merged("t", "add", *"vd"), end]
     keras = program(of_three, [*"pabsqcdt", "all"])
-    torch = program(of_two, [*"qcvdtpaubs", "all"], is_port=True)
-    pairs = dict(names(keras, torch)[0])
+    pairs = dict(names(keras, program(of_two, [*"qcvdtpaubs", "all"], is_port=True))[0])
     assert (pairs["p"], pairs["q"]) == (codecs.encode("p", "rot13"), codecs.encode("q", "rot13"))
 
 

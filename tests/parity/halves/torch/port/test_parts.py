@@ -68,11 +68,9 @@ def test_outputs_that_are_random_in_keras_may_be_there_or_not(num):
 
 
 def test_inputs_that_keras_gives_in_a_list_may_be_taken_one_after_the_other():
-    two = Net(lambda net, x, scale: net.fc(x) * scale, fc=nn.Linear(3, 2))
-    module = holder(net=two)
+    module = holder(net=Net(lambda net, x, scale: net.fc(x) * scale, fc=nn.Linear(3, 2)))
     parted(module, {"net": PLAIN})
-    made = module({"net": [torch.ones(4, 3), torch.zeros(4, 1)]})
-    assert not made["net"].any()
+    assert not module({"net": [torch.ones(4, 3), torch.zeros(4, 1)]})["net"].any()
 
 
 def test_another_number_of_outputs_is_told():
@@ -109,8 +107,7 @@ def test_a_part_without_a_module_is_told_with_what_to_say(
 
 def test_a_port_may_compute_a_part_of_constants_by_itself():
     module = holder(network=nn.Linear(3, 2))
-    told = {"network": {**PLAIN, "weights": ["dense.kernel"]}, "normalizer": PLAIN}
-    parted(module, told, STEADY)
+    parted(module, {"network": {**PLAIN, "weights": ["dense.kernel"]}, "normalizer": PLAIN}, STEADY)
     made = module({"network": torch.ones(4, 3), "normalizer": torch.ones(4, 3)})
     assert list(made) == list(parts_in(module)) == ["network"]
     assert parts_left_out(module) == ["normalizer"]

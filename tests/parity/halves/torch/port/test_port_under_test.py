@@ -101,9 +101,8 @@ def test_the_ports_own_ways_are_taken(keras, recorded, made):
     loaded = []
 
     def build():
-        net = check_factories.torch_module()
         return Port(
-            net,
+            check_factories.torch_module(),
             feed=lambda x: made(x[:, ::-1].copy()),
             target=lambda y: made(y * 2),
             load=lambda module, weights: loaded.append((module, sorted(weights))),
@@ -171,8 +170,7 @@ def draw(*shape):
 def signals():
     """A convolution of 9 steps of 5 channels."""
     weights = {"conv.kernel": draw(3, 5, 4), "conv.bias": draw(4)}
-    node = ("conv", "conv", (4, 9, 5), (4, 7, 4), list(weights))
-    return Record(draw(4, 9, 5), [node], weights)
+    return Record(draw(4, 9, 5), [("conv", "conv", (4, 9, 5), (4, 7, 4), list(weights))], weights)
 
 
 def features(*shape):

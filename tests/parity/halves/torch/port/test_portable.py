@@ -99,6 +99,5 @@ def test_an_image_of_one_channel_is_stored_as_channels_first():
     turned = channels_first(images)
     assert torch.equal(turned, images.movedim(-1, 1))
     assert turned.stride() == (30, 30, 5, 1)
-    conv = torch.nn.Conv2d(1, 4, 3)
-    assert conv(turned).view(2, -1).shape == (2, 48)
+    assert torch.nn.Conv2d(1, 4, 3)(turned).view(2, -1).shape == (2, 48)
     assert torch.equal(in_order(images.movedim(-1, 1)), turned)

@@ -1,5 +1,6 @@
 """The slots of a port's optimizer are set from Keras's, and read back by Keras's names."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -117,8 +118,5 @@ def test_what_is_not_known_is_told(kind, settings, names, others, why):
 
 
 def test_an_optimizer_of_ones_own_that_keeps_nothing_is_no_problem():
-    class Plain(torch.optim.Optimizer):
-        def __init__(self, parameters):
-            super().__init__(parameters, {"lr": 0.1})
-
-    assert why_not_carried(port(Plain), {}, COUNT) is None
+    plain = partial(torch.optim.Optimizer, defaults={"lr": 0.1})
+    assert why_not_carried(port(plain), {}, COUNT) is None

@@ -98,8 +98,7 @@ def test_a_permutation_that_is_keras_s_too_is_not_followed():
     calls = calls_of(Net(run, drop=nn.Dropout(0.5)), torch.randn(3, 3, 3))
     assert traced(calls, [as_keras(3)]).made == (traced_channels_first(3), traced_channels_first(3))
     assert traced(calls, [as_keras(3)], paired=[0]).made == (None, None)
-    keras = [{"kind": "unknown:Transpose"}]
-    assert traced(calls, [as_keras(3)], keras).made == (None, None)
+    assert traced(calls, [as_keras(3)], [{"kind": "unknown:Transpose"}]).made == (None, None)
 
 
 @each_row("order", [as_keras, traced_channels_first, steps_first])

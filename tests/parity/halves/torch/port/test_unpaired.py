@@ -85,8 +85,7 @@ def test_random_numbers_are_told_only_if_keras_draws_some_too():
     def noisy(net, x):
         return x + torch.randn_like(x) if net.training else x
 
-    draws = Record({}, lambda x: x, made=lambda x: x + 1)
-    _, found = told(draws, noisy)
+    _, found = told(Record({}, lambda x: x, made=lambda x: x + 1), noisy)
     (entry,) = found["incomplete"]
     assert entry["what"].startswith("randn_like() at test_unpaired.py:")
     assert "own" in entry["why"]
@@ -99,7 +98,6 @@ def test_a_computed_weight_is_told_by_its_parts():
         nn.utils.parametrizations.weight_norm(net.fc)
         return net
 
-    recorded = Record({}, lambda x: x)
-    port = PortUnderTest(normed, 3, recorded)
+    port = PortUnderTest(normed, 3, Record({}, lambda x: x))
     (entry,) = left_over(port, recorded_pairs(port))["not_compared"]
     assert entry["what"] == "the gradients of the parts of dense.kernel"

@@ -87,8 +87,7 @@ def test_an_optimizer_may_keep_a_slot_without_the_rate_and_with_another_sign(fac
     for kept, value in zip(state.values(), tensors(3 * factor), strict=True):
         torch.testing.assert_close(kept["first"], value)
         assert float(kept["t"]) == 1
-    read = found.read(RATE)["average"]
-    np.testing.assert_allclose(read["dense.kernel"], 3 * KERNEL, rtol=1e-6)
+    np.testing.assert_allclose(found.read(RATE)["average"]["dense.kernel"], 3 * KERNEL, rtol=1e-6)
 
 
 def test_what_an_optimizer_keeps_of_another_size_is_no_slot():

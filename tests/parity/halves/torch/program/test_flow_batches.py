@@ -76,8 +76,7 @@ def test_images_that_are_not_keras_images_are_an_error():
 
 def test_the_images_of_the_port_are_fed_and_kept():
     told, settings, batches = noted(ALL)
-    transform = KerasTransform(**ALL, fill_mode="reflect")
-    made = FlowBatches(told, settings, transform)
+    made = FlowBatches(told, settings, KerasTransform(**ALL, fill_mode="reflect"))
     fed = [x for x, _ in made[:]]
     assert not np.array_equal(fed[0], batches[0][0])
     writer = CheckWriter()
@@ -87,8 +86,7 @@ def test_the_images_of_the_port_are_fed_and_kept():
         "training/images/2",
     ]
     assert np.array_equal(writer.arrays["training/images/2"], fed[1])
-    sums = writer.arrays["training/image_sums"]
-    assert sums == pytest.approx([x.sum(dtype=float) for x in fed])
+    assert writer.arrays["training/image_sums"] == pytest.approx([x.sum(dtype=float) for x in fed])
     assert writer.facts["augment"]["rotation_range"] == 40.0
     assert writer.facts["augment_explained"]["told"].startswith("fill_mode='reflect'")
 

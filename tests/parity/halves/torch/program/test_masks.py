@@ -85,8 +85,7 @@ def test_functions_and_dropout_between_recurrent_layers_get_keras_masks(referenc
     statuses = {level.id: level.status for level in result.levels}
     assert statuses["init"] == "fail"  # torch's own initial weights
     assert {name for name, status in statuses.items() if status == "fail"} == {"init"}
-    trajectory = next(level for level in result.levels if level.id == "trajectory")
-    assert trajectory.worst.worst < 1e-12
+    assert next(level for level in result.levels if level.id == "trajectory").worst.worst < 1e-12
     assert len(result.history["torch"]["loss"]) == 4
     wrong = result_of(spec.replace(torch="pair.py:other_rate"), tmp_path / "wrong", reference)
     assert next(level for level in wrong.levels if level.id == "trajectory").status == "fail"

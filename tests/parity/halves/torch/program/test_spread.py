@@ -148,8 +148,7 @@ def test_inputs_are_moved_as_a_constant_that_scales_them_and_else_stay(nodes, mo
 def test_a_port_is_trained_again_only_where_it_is_not_near(tmp_path):
     (tmp_path / "near.py").write_text(SOURCE)
     spec = spec_of("near.py:reference", "near.py:port").replace(folder=str(tmp_path))
-    result = result_of(spec, tmp_path / "run")
-    levels = {level.id: level for level in result.levels}
+    levels = {level.id: level for level in result_of(spec, tmp_path / "run").levels}
     assert levels["trajectory"].status == levels["schedule"].status == "pass"
     assert levels["trajectory"].worst.allowed == 1e-12
     result_of(spec.replace(torch="near.py:late"), tmp_path / "late", tmp_path / "run")

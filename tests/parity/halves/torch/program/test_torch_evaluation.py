@@ -40,8 +40,7 @@ def trainings(tmp_path_factory):
             keras = RunFolder(shared_run(tmp_path_factory, spec)).half("keras").path
             shutil.copytree(keras, folder.half("keras").path)
             trained(parity.halves.torch, of_run(spec), run)
-            traces = {half: Trace(folder.half(half).training.path) for half in HALVES}
-            known[spec] = traces
+            known[spec] = {half: Trace(folder.half(half).training.path) for half in HALVES}
         return known[spec]
 
     return get

@@ -73,8 +73,7 @@ def bench_of(run, tmp_path):
 )
 def test_a_round_is_so_many_steps(bench_of, monkeypatch, part, samples, steps, trained):
     made = collected(monkeypatch, ReplayedStepper, "step")
-    server = bench_of(part=part, samples=samples)
-    assert server.samples == [trained, trained]
+    assert bench_of(part=part, samples=samples).samples == [trained, trained]
     assert len(made) == 2 * steps
 
 

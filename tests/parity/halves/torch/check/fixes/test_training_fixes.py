@@ -48,8 +48,7 @@ def port_of(**parts):
         made = {}
         for name in ("loss", "optimizer", "scheduler", "early_stopping"):
             if name in parts:
-                given = parts[name]
-                made[name] = given(made["optimizer"] if name == "scheduler" else module)
+                made[name] = parts[name](made["optimizer"] if name == "scheduler" else module)
         others = {name: value for name, value in parts.items() if name not in made}
         return Port(module, **made, **others)
 
@@ -221,8 +220,7 @@ def test_an_optimizer_is_changed_until_it_is_keras(wrong, tmp_path):
     keras = recorded.read(tmp_path / "second")
     factory = port_of(optimizer=own, **more)
     write_optimizer(PortUnderTest(factory, 3, keras), writer)
-    port = PortUnderTest(factory, 3, keras)
-    told = texts(loss_fixes.optimizer_fix(SPEC, factory, port, writer))
+    told = texts(loss_fixes.optimizer_fix(SPEC, factory, PortUnderTest(factory, 3, keras), writer))
     assert told == expected or told[0].endswith(expected[0])
 
 

@@ -1,4 +1,4 @@
-"""What the tests of twins share."""
+"""What several of these tests share."""
 
 import pytest
 
