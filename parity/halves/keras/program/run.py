@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from keras_impl.reference import Reference
+from parity.data.samples import packed
 from parity.errors import InputError
-from parity.halves.keras import versions
 from parity.halves.keras.check import run_check
 from parity.halves.keras.check.metrics import metrics_of
 from parity.halves.keras.check.parts import parts_in
@@ -192,10 +192,12 @@ def _write_start(
     """Writes initial weights, the states of the layers' generators, and the metrics."""
     model = reference.model
     is_called = "parts" not in writer.facts.get(FACT, {})  # else its step calls what it holds
-    if is_called and not is_built(model) and versions.are_arrays(reference.x):
-        first = keras.tree.map_structure(lambda array: array[:1], reference.x)
+    if is_called and not is_built(model):
+        structure, arrays = writer.facts["input_structure"], writer.arrays
+        number = len(keras.tree.flatten(structure))
+        first = [arrays[f"input/probe/{place}"][:1] for place in range(number)]
         with building(dtype):
-            model(first, training=False)
+            model(packed(structure, first), training=False)
     networks = [model] if is_called else list(parts_in(model).values())
     if not all(each.built for each in networks):
         raise InputError(
