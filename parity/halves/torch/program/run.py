@@ -211,7 +211,7 @@ def run_program(task: ProgramTask) -> RunResult:
     task.training.facts["left_open"] = left_open(keras, task.probes)
     if not _is_near(task, result):
         task.tell(
-            "the comparison is close: trains the port a second time, from weights moved by a "
+            "the two trainings differ: trains the port a second time, from weights moved by a "
             "rounding, to see what that alone changes"
         )
         other: PortWriter = CheckWriter()
