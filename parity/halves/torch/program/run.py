@@ -227,7 +227,8 @@ def _see_broadcast(
     port: PortUnderTest, form: str, nests: Mapping[str, Any], probes: PortWriter
 ) -> None:
     """Notes whether the port's loss broadcasts targets in the form in which `fit` gets them."""
-    y: Any = nests.get("y")
+    given: Any = nests.get("train_batches", [(nests.get("x"), nests.get("y"))])[0]
+    y: Any = given[1] if isinstance(given, tuple | list) and len(given) > 1 else None
     is_one = isinstance(y, np.ndarray) and isinstance(port.nest, torch.Tensor)
     if not is_one or port.keras.facts["loss"] is None or "broadcast" in probes.facts:
         return
