@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 COMPARED, FED, NO_EFFECT, LEFT_OUT = "compared", "fed", "no effect", "left out"
 NO_EPOCHS = "a check makes no epochs; `parity run` trains both halves with it"
+UNKNOWN_BATCHES = (
+    "no batch can be looked at before the training; `parity run` trains both halves with them"
+)
 CUSTOM_CALLBACK = (
     "code of your own, for which no rule is known here; a port needs its counterpart where it "
     "changes weights, rates or the number of epochs, and a run shows that in the numbers alone"

@@ -70,6 +70,12 @@ def loop_left_open(levels: Sequence[Level]) -> Iterator[dict[str, str]]:
         yield {"what": OWN_LOOP, "why": why, "do": "`parity run` trains by the loop"}
 
 
+def loop_not_compared(levels: Sequence[Level], port: PortTrace) -> Iterator[dict[str, str]]:
+    """Yields {"what", "why"} if the port has a loop, of which `loop_left_open` tells nothing."""
+    if port.facts["given"].get("train_epoch") and not any(loop_left_open(levels)):
+        yield {"what": OWN_LOOP, "why": "a check makes no epochs; `parity run` trains by the loop"}
+
+
 def of_loop(torch: PortTrace) -> Iterator[Item]:
     """Yields which batch each step is of, and how often optimizer and module are called for it.
 

@@ -307,7 +307,10 @@ def write_maps(facts: Facts, prefix: str, model: Model, found: Feed) -> None:
             count = f"({step['count']})" if "count" in step else ""
             found.left_out.append(f"{name}{count} of {what}, behind a map: {why}")
     array = "x_val" if prefix else "x"
-    found.data.append(f"{array} has the images as {what} gives them before its first map.")
+    found.data.append(
+        f"{array} has the images as {what} gives them before its first map, and "
+        f"{array.replace('x', 'y')} the targets as the loss takes them."
+    )
     if by_sample:
         settings["sample_maps"] = Parameter(f"[{', '.join(by_sample)}]")
     if is_shuffled and not prefix:
@@ -376,12 +379,11 @@ def _map(step: Facts, name: str, number: int, model: Model, found: Feed) -> str:
     lines += docstring(f"Keras's function of Dataset.map{place}; it is to be written.", "    ")
     part = "one sample, with a batch axis of 1" if step["is_each"] else "a batch"
     comment = (
-        f"{PLACE}: sample is {part}: images (N, C, H, W), labels, and weights if there are any; "
-        "returns the same parts"
+        f"{PLACE}: sample is {part}: images (N, C, H, W), labels as the loss takes them, and "
+        "weights if there are any; returns the same parts"
     )
-    found.functions.append(
-        stub(lines, comment, source, f"{name} is to be written: what Dataset.map applies{place}")
-    )
+    why = f"{name} is to be written: what Dataset.map applies{place}; no test compares it"
+    found.functions.append(stub(lines, comment, source, why))
     return name
 
 

@@ -425,7 +425,7 @@ def _of_batches(fit: Mapping[str, Any]) -> list[str]:
     if not given:
         return []
     kind, size = given["kind"], batch_size_of(fit)
-    what = f"{given['class']}, a {kind}," if given["class"] else f"a {kind}"
+    what = f"{given['class']}, a {kind}," if given["class"] not in ("", kind) else f"a {kind}"
     known = (
         f"batches of {size}, as its first one"
         if given["batch_size"]

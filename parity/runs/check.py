@@ -13,7 +13,7 @@ from parity.errors import InputError, RunError
 from parity.ladder.engine import OF_PROBE, compare_levels, judged_within
 from parity.ladder.incomplete import incomplete_of, not_compared_of
 from parity.ladder.items import LEVEL_IDS, PASS
-from parity.ladder.own_loop import left_to_loop, loop_left_open
+from parity.ladder.own_loop import left_to_loop, loop_left_open, loop_not_compared
 from parity.ladder.result import Result, verdict_of
 from parity.ladder.rounding import dtype_of
 from parity.programs.check_spec import CheckSpec, num_steps
@@ -74,7 +74,7 @@ def compared(spec: CheckSpec, folder: Path, options: CheckOptions) -> tuple[Resu
         environment={"keras": keras.environment, "torch": port.environment},
         mode="replayed",
         incomplete=(*incomplete_of(keras, port), *loop_left_open(levels)),
-        not_compared=not_compared_of(keras, port),
+        not_compared=(*not_compared_of(keras, port), *loop_not_compared(levels, port)),
         tolerance=dict(options.tolerance),
     )
     without_large = bool(keras.facts.get("brief"))

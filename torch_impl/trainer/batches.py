@@ -335,7 +335,7 @@ def _validation(given: Any) -> Any:
     if isinstance(given, tuple | list) and len(given) in (2, 3):
         x, y, weight = (*given, None)[:3]
         return samples(x, y, weight, "validation_data")
-    return GivenBatches(given)
+    return given if isinstance(given, GivenBatches) else GivenBatches(given)
 
 
 def weighting(

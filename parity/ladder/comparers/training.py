@@ -202,16 +202,17 @@ def of_training(keras: KerasTrace, torch: PortTrace) -> Outcome:
 
 
 def judge_training(half: Trace, keras: KerasTrace) -> Judgement:
-    """Returns the verdict on the history of a half.
+    """Returns the verdict on the history of a half, as far as Keras has its columns.
 
     Args:
         half: its training.
         keras: the training of the reference, which tells how much it was fed.
     """
     run = keras.spec.get("run")
+    history = {name: half.history[name] for name in half.history if name in keras.history}
     if run is None:
-        return judge(half.history)
-    return judge_run(RunSpec.from_dict(run), half.history, keras.facts)
+        return judge(history)
+    return judge_run(RunSpec.from_dict(run), history, keras.facts)
 
 
 def same_verdict(a: Judgement, b: Judgement, sizes: Mapping[str, Any] | None) -> Outcome:

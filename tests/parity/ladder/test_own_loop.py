@@ -18,6 +18,7 @@ from parity.ladder.own_loop import (
     TRAINING,
     left_to_loop,
     loop_left_open,
+    loop_not_compared,
     of_loop,
 )
 
@@ -109,7 +110,8 @@ def test_averages_that_plain_steps_lack_are_left_to_a_loop(names, status):
 )
 def test_plain_steps_that_differ_are_left_to_a_loop_and_told(has_loop, has_scheduler, names, left):
     given = {"train_epoch": has_loop, "scheduler": has_scheduler}
-    levels = left_to_loop(LEVELS, Trace({}, given=given), **names)
+    port = Trace({}, given=given)
+    levels = left_to_loop(LEVELS, port, **names)
     assert [level.id for level in levels if level.status == SKIPPED] == left
     assert [level.status for level in levels if level.id not in left] == [
         STATUSES[name] for name in STATUSES if name not in left
@@ -117,3 +119,5 @@ def test_plain_steps_that_differ_are_left_to_a_loop_and_told(has_loop, has_sched
     told = [(each["what"], each["why"].partition(",")[0]) for each in loop_left_open(levels)]
     text = f"a plain step differs from Keras's ({left[0]}" if left else ""
     assert told == ([(OWN_LOOP, text + (")" if len(left) == 1 else ""))] if left else [])
+    untold = [each["what"] for each in loop_not_compared(levels, port)]
+    assert untold == ([OWN_LOOP] if has_loop and not left else [])

@@ -74,6 +74,14 @@ def test_a_program_of_a_user_is_judged_by_its_history_alone(anchored):
     assert judge_training(*anchored()).gap_error is not None
 
 
+def test_a_metric_that_the_port_has_beside_keras_changes_no_verdict(anchored):
+    def lacks(parts):
+        of_a_user(parts)
+        del parts.history["accuracy"], parts.history["val_accuracy"]
+
+    assert of_training(*anchored(of_a_user, lacks)).status == PASS
+
+
 def test_the_port_is_judged_with_what_keras_was_fed(anchored):
     def tells_nothing(parts):
         for name in ("num_classes", "num_train", "num_val"):

@@ -22,6 +22,9 @@ def test_batches_of_the_program_are_told_with_their_size_and_order():
         f"the batches of Windows, a PyDataset, that `fit` gets: {PARTS} 12, as its first one; it "
         "shuffles samples, where Keras shuffles whole batches"
     ]
+    assert told("DataLoader", "DataLoader", 8)[0].startswith(
+        "the batches of a DataLoader that `fit`"
+    )
     assert told("generator") == [
         f"the batches of a generator that `fit` gets: {PARTS} 32 by default, since the size of its "
         "batches is not known; it shuffles samples, where the generator has an order of its own"

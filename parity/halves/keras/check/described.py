@@ -20,6 +20,7 @@ import tensorflow as tf
 from keras_impl.reference import Reference
 from parity.errors import InputError
 from parity.halves.keras import versions
+from parity.halves.keras.batches import batches_given, gives_batches, with_first_batch
 from parity.halves.keras.check.custom_layers import custom_code_facts, error_line, seeds_of
 from parity.halves.keras.check.custom_steps import custom_step_names
 from parity.halves.keras.check.facts import plain_nested
@@ -36,61 +37,9 @@ from parity.halves.keras.check.weights import (
     weights_of,
 )
 from parity.halves.keras.factories import called_anew
-from parity.halves.keras.versions import IS_KERAS_2, are_arrays, image_module, path_of
+from parity.halves.keras.versions import IS_KERAS_2, image_module, path_of
 from parity.programs.check_spec import CheckSpec
 from parity.programs.user_modules import INSTALLED
-
-# --- What `fit` gets in the place of arrays, and how many samples its batches have ----------------
-#
-# A reference goes in. The kind of what gives batches, its class and its batch size come out. One
-# batch is made for that, of a reference that is not trained.
-
-
-def batches_given(reference: Reference) -> dict[str, Any] | None:
-    """Returns what gives `fit` batches of its own; None: it gets arrays, or nothing is known.
-
-    Returns:
-        "kind": "PyDataset", "tf.data.Dataset", "DataLoader" or "generator"; "class" of it, "" of a
-        generator; "batch_size": samples of its first batch, None if that cannot be known.
-    """
-    x = reference.x
-    if x is None or reference.y is not None or versions.are_arrays(x):
-        return None
-    kind = _kind(x)
-    name = "" if kind in ("generator", "tf.data.Dataset") else type(x).__name__
-    return {"kind": kind, "class": name, "batch_size": _size(x)}
-
-
-def _kind(x: Any) -> str:
-    if isinstance(x, keras.utils.PyDataset):
-        return "PyDataset"
-    if isinstance(x, tf.data.Dataset | tf.distribute.DistributedDataset):
-        return "tf.data.Dataset"
-    is_loader = hasattr(x, "batch_sampler") and hasattr(x, "dataset")
-    return "DataLoader" if is_loader else "generator"
-
-
-def _size(x: Any) -> int | None:
-    """Returns the size of the first batch."""
-    said = getattr(x, "batch_size", None)
-    if versions.is_from_keras(x) and isinstance(said, int):  # such as of images in a directory
-        return said
-    with suppress(Exception), _unmoved():  # code of the user's, which may raise anything
-        batch = x[0] if isinstance(x, keras.utils.PyDataset) else next(iter(x))
-        return len(keras.tree.flatten(batch)[0])
-    return None
-
-
-@contextmanager
-def _unmoved() -> Iterator[None]:
-    """Leaves the generators of the program as they are, which a batch may draw from."""
-    of_python, of_numpy = random.getstate(), np.random.get_state()
-    try:
-        yield
-    finally:
-        random.setstate(of_python)
-        np.random.set_state(of_numpy)
-
 
 # --------------------------------------------------------------------------------------------------
 #
@@ -406,8 +355,9 @@ def described(
         )
     reference = called_anew(factory, spec.seed)
     is_fresh = draws_nothing_yet()
-    _build(reference)
-    found, custom_code = _facts(reference, spec)
+    known, _ = with_first_batch(reference, factory, spec.seed)
+    _build(known)
+    found, custom_code = _facts(known, spec)
     arguments = reference.fit_arguments()
     found["fit"] = {name: plain_nested(arguments[name]) for name in _FIT}
     usual = Reference(reference.model).fit_arguments()
@@ -425,7 +375,8 @@ def described(
     found["fit"]["is_numpy_fresh"] = is_fresh
     found["fit"]["later"] = getattr(factory, "later", None)  # of a script
     found["fit"]["is_seeded"] = getattr(factory, "sets_seed", False)  # likewise
-    found["fit"]["has_targets"] = _has_targets(reference)
+    has_no_arrays = known.x is None or gives_batches(known)
+    found["fit"]["has_targets"] = known.y is not None or has_no_arrays
     found["fit"]["step"] = custom_step_facts(reference, Path(spec.folder))
     found["fit"]["others"] = {name: plain_nested(value) for name, value in rare.items()}
     found["own_steps"] = custom_step_names(reference.model)
@@ -519,12 +470,6 @@ def _is_idle(reference: Reference, name: str) -> bool:
     given = getattr(reference, batches[name])
     is_known = isinstance(given, keras.utils.PyDataset) and given.num_batches is not None
     return is_known and getattr(reference, name) == given.num_batches
-
-
-def _has_targets(reference: Reference) -> bool:
-    """Whether `fit` gets targets, as far as that is known."""
-    x = reference.x
-    return x is None or reference.y is not None or not are_arrays(x)
 
 
 def _build(reference: Reference) -> None:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras_impl.reference import Reference
 from parity.data.probe_inputs import short_name, single
 from parity.halves.keras import versions
+from parity.halves.keras.batches import gives_batches
 from parity.halves.keras.call import Calls
 from parity.halves.keras.check.custom_steps import methods_of
 from parity.ladder import coverage
@@ -171,6 +172,8 @@ def _compile(model: keras.Model) -> Iterator[tuple[str, str]]:
 
 
 def _fit(reference: Reference) -> Iterator[tuple[str, str]]:
+    if not versions.IS_KERAS_2 and gives_batches(reference):
+        yield "weights of samples in the batches that `fit` gets", coverage.UNKNOWN_BATCHES
     for each in dataclasses.fields(Reference):
         row, value = coverage.FIT.get(each.name), getattr(reference, each.name)
         is_default = value is each.default or (

@@ -14,6 +14,7 @@ from keras_impl.reference import Reference
 from parity.data import draws as initial_draws
 from parity.data.samples import Samples
 from parity.halves.keras import casts, factories, versions
+from parity.halves.keras.batches import with_first_batch
 from parity.halves.keras.check.custom_losses import write_loss_graphs
 from parity.halves.keras.check.custom_training import write_custom_training
 from parity.halves.keras.check.described import described
@@ -197,6 +198,7 @@ def _run_check(spec: CheckSpec, factory: Callable[[], Any], writer: KerasWriter)
         writer.facts["own"] = cast("OwnCode", {**custom_code, "rates": rates})
     else:
         reference = called_anew(factory, spec.seed)
+    reference, factory = with_first_batch(reference, factory, spec.seed)
     if (plan := plan_of(reference, spec)) is not None:
         factory = plan.factory(factory)
         reference = called_anew(factory, spec.seed)  # the other one has made a step

@@ -70,8 +70,12 @@ def in_input_structure(reference: Reference, x: Any) -> Any:
         reference: the model.
         x: inputs of `fit`; what is no tuple of all inputs is returned as it is.
     """
+    if not isinstance(
+        x, tuple
+    ):  # of one input, which a subclassed model fed by batches tells nobody
+        return x
     structure, slots = slots_of(reference)
-    if not isinstance(structure, Mapping) or not isinstance(x, tuple) or len(x) != len(slots):
+    if not isinstance(structure, Mapping) or len(x) != len(slots):
         return x
     return packed(structure, x)
 

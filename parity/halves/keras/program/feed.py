@@ -284,6 +284,13 @@ def rows_of(nest: Any, rows: Any) -> Any:
     return keras.tree.map_structure(lambda leaf: None if leaf is None else leaf[rows], nest)
 
 
+def sizes_of(batches: Sequence[Any]) -> dict[str, int | None]:
+    """Returns how many samples batches have, and how many each, unless the last one has fewer."""
+    sizes = [len(keras.tree.flatten(batch)[0]) for batch in batches]
+    is_alike = len({*sizes[:-1], max(sizes, default=0)}) == 1
+    return {"num_samples": sum(sizes), "batch_size": max(sizes, default=0) if is_alike else None}
+
+
 def check_epochs(reference: Reference) -> None:
     """Rejects a training without an epoch, which would compare nothing.
 

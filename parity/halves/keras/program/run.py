@@ -8,13 +8,13 @@ The probes come first, so that the torch half can pair its layers and train at t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import keras
 
 from keras_impl.reference import Reference
+from parity.data.samples import packed
 from parity.errors import InputError
-from parity.halves.keras import versions
 from parity.halves.keras.check import run_check
 from parity.halves.keras.check.metrics import metrics_of
 from parity.halves.keras.check.parts import parts_in
@@ -32,6 +32,7 @@ from parity.halves.keras.program.feed import (
     is_whole,
     num_steps_of,
     settings_of,
+    sizes_of,
     written_flows,
 )
 from parity.halves.keras.program.source import Source
@@ -41,7 +42,7 @@ from parity.halves.keras.schedules import has_schedule
 from parity.ladder.custom_steps import FACT
 from parity.programs.check_spec import probes_of
 from parity.traces.anchors import MOST_STEPS_IN_FLOAT64, are_needed
-from parity.traces.facts import Incomplete, WatchedRule
+from parity.traces.facts import Fit, Incomplete, WatchedRule
 from parity.traces.feed_file import write_feed
 from parity.traces.trace import KerasWriter, RunResult
 
@@ -69,6 +70,7 @@ def run_program(task: ProgramTask) -> RunResult:
     results: list[RunResult] = []
     found: list[Anchors] = []
     validation: dict[str, Any] = {}
+    fed: dict[str, Any] = {}  # sizes of batches, which are not known before
 
     def on_fit(reference: Reference) -> Any:
         check_epochs(reference)
@@ -98,7 +100,6 @@ def run_program(task: ProgramTask) -> RunResult:
             )
         results.append(result)
         training.facts["has_schedule"] = has_schedule(reference.model.optimizer)
-        training.facts["num_train"] = _num_samples(reference, probes.facts["fit"])
         training.facts["watched"] = _watched(reference)
         feeding.write(training)
         training.facts["written_flows"] = written_flows(reference)
@@ -107,9 +108,12 @@ def run_program(task: ProgramTask) -> RunResult:
             settings = {"epoch_ends": training.facts["epoch_ends"], **feeding.settings()}
             settings["phantom_steps"] = training.facts.get("phantom_steps", {})
             write_feed(task.folder.feed, {**nests, **kept, **feeding.nests()}, settings)
+            if "train_batches" in kept:
+                fed.update(sizes_of(kept["train_batches"][: settings["epoch_ends"][0]]))
             if "val_batches" in kept:  # of all validations
                 nests["val_batches"] = kept["val_batches"][: settings["val_ends"][0]]
             task.probed()
+        training.facts["num_train"] = _num_samples(reference, probes.facts["fit"] | fed)
         validation.update({n: nests[n] for n in ("val", "val_batches") if n in nests})
         return fitted
 
@@ -121,7 +125,8 @@ def run_program(task: ProgramTask) -> RunResult:
         training.facts["num_classes"] = probes.facts["output_shape"][-1]
     training.facts["num_fits"] = source.num_fits
     training.facts["broke_off"] = source.broke_off
-    training.facts |= {name: probes.facts[name] for name in ("fit", "loss_weights")}
+    training.facts["fit"] = cast("Fit", probes.facts["fit"] | fed)
+    training.facts["loss_weights"] = probes.facts["loss_weights"]
     return results[0]
 
 
@@ -183,7 +188,8 @@ def _num_samples(reference: Reference, fit: dict[str, Any]) -> int | None:
 
 def _number(nests: dict[str, Any]) -> int | None:
     """Returns the number of validation samples; None if it is not known."""
-    return len(keras.tree.flatten(nests["val"][0])[0]) if "val" in nests else None
+    batches = [nests["val"]] if "val" in nests else nests.get("val_batches")
+    return sizes_of(batches)["num_samples"] if batches else None
 
 
 def _write_start(
@@ -192,10 +198,12 @@ def _write_start(
     """Writes initial weights, the states of the layers' generators, and the metrics."""
     model = reference.model
     is_called = "parts" not in writer.facts.get(FACT, {})  # else its step calls what it holds
-    if is_called and not is_built(model) and versions.are_arrays(reference.x):
-        first = keras.tree.map_structure(lambda array: array[:1], reference.x)
+    if is_called and not is_built(model):
+        structure, arrays = writer.facts["input_structure"], writer.arrays
+        number = len(keras.tree.flatten(structure))
+        first = [arrays[f"input/probe/{place}"][:1] for place in range(number)]
         with building(dtype):
-            model(first, training=False)
+            model(packed(structure, first), training=False)
     networks = [model] if is_called else list(parts_in(model).values())
     if not all(each.built for each in networks):
         raise InputError(

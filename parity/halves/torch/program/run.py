@@ -211,7 +211,7 @@ def run_program(task: ProgramTask) -> RunResult:
     task.training.facts["left_open"] = left_open(keras, task.probes)
     if not _is_near(task, result):
         task.tell(
-            "the comparison is close: trains the port a second time, from weights moved by a "
+            "the two trainings differ: trains the port a second time, from weights moved by a "
             "rounding, to see what that alone changes"
         )
         other: PortWriter = CheckWriter()
@@ -227,7 +227,8 @@ def _see_broadcast(
     port: PortUnderTest, form: str, nests: Mapping[str, Any], probes: PortWriter
 ) -> None:
     """Notes whether the port's loss broadcasts targets in the form in which `fit` gets them."""
-    y: Any = nests.get("y")
+    given: Any = nests.get("train_batches", [(nests.get("x"), nests.get("y"))])[0]
+    y: Any = given[1] if isinstance(given, tuple | list) and len(given) > 1 else None
     is_one = isinstance(y, np.ndarray) and isinstance(port.nest, torch.Tensor)
     if not is_one or port.keras.facts["loss"] is None or "broadcast" in probes.facts:
         return

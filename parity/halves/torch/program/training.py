@@ -33,7 +33,7 @@ from parity.traces.training_recorder import TrainingRecorder, loss_of
 from torch_impl import losses, metrics
 from torch_impl.port import Port
 from torch_impl.trainer import Batch, Callback, Trainer
-from torch_impl.trainer.batches import leaves, mapped
+from torch_impl.trainer.batches import GivenBatches, leaves, mapped
 
 if TYPE_CHECKING:
     from parity.halves.torch.program.flow_batches import FlowBatches
@@ -517,8 +517,8 @@ def arguments_of(
         found |= {"class_weight": built.class_weight, "steps_per_epoch": fit["steps_per_epoch"]}
     if "val_batches" in nests:
         batches = nests["val_batches"]  # of every validation, or of one that is repeated
-        ends = settings.get("val_ends")
-        found["validation_data"] = batches if ends is None else _Epochs(batches, ends)
+        ends = settings.get("val_ends")  # a list of two batches would be x and y
+        found["validation_data"] = GivenBatches(batches if ends is None else _Epochs(batches, ends))
     elif "val" in nests:
         found["validation_data"] = nests["val"]
     return found

@@ -9,7 +9,7 @@ import tensorflow as tf
 from rows import each_row
 
 from keras_impl import Reference
-from parity.halves.keras.check.described import batches_given
+from parity.halves.keras.batches import batches_given, with_first_batch
 
 X, Y = np.ones((40, 3), "float32"), np.ones((40, 1), "float32")
 
@@ -72,3 +72,28 @@ def test_making_a_batch_moves_no_generator_of_the_program():
             batches_given(given)
         found.append((random.random(), np.random.rand()))
     assert found[0] == found[1]
+
+
+def weighted():
+    yield X[:5], Y[:5], Y[:5, 0]
+
+
+def of_dataset():
+    return dataset().batch(7)
+
+
+@each_row("make, size", [(weighted, 5), (of_dataset, 7), (Windows, 12)])
+def test_the_arrays_of_the_first_batch_take_the_place_of_batches(make, size):
+    given = make()
+    found, factory = with_first_batch(reference(given), lambda: reference(make()), 0)
+    assert len(found.y) == found.batch_size == size
+    assert (found.sample_weight is not None) == (make is weighted)
+    assert factory().x is found.x
+    assert make is not weighted or len(list(given)) == 1
+
+
+def test_no_batch_is_taken_of_a_generator_that_the_training_gets_too():
+    given = weighted()
+    found, _ = with_first_batch(reference(given), lambda: reference(given), 0)
+    assert found.x is given
+    assert len(list(given)) == 1

@@ -17,6 +17,7 @@ from parity.halves.keras.program.feed import (
     is_whole,
     order_of,
     settings_of,
+    sizes_of,
 )
 from torch_impl import KerasSeeds
 
@@ -38,6 +39,12 @@ def test_the_order_is_that_of_the_seed_in_which_arrays_are_fed_with_their_weight
     assert found["y"].tolist() == order.tolist()
     assert np.array_equal(found["x"], X[order])
     assert np.array_equal(found["weight"], order + 1.0)
+
+
+@each_row("sizes, size", [([4, 4, 1], 4), ([4, 4], 4), ([3], 3), ([1, 4], None), ([4, 1, 4], None)])
+def test_the_size_of_batches_is_that_of_all_but_a_smaller_last_one(sizes, size):
+    found = sizes_of([({"a": X[:each]}, Y[:each], None) for each in sizes])
+    assert found == {"num_samples": sum(sizes), "batch_size": size}
 
 
 def test_the_last_samples_validate_and_are_not_shuffled():
