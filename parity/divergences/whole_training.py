@@ -22,7 +22,7 @@ from parity.ladder.comparers.decisions import (
 )
 from parity.ladder.comparers.flow import IMAGES, SAMPLES, SUMS
 from parity.ladder.own_loop import BATCH_OF_STEP, MODE_OF_STEP, PASSES_OF_BATCH, STEPS_OF_BATCH
-from parity.traces.anchors import LAST_STEP, MOVED, NUM_STEPS, TRIED
+from parity.traces.anchors import EXPECTED, LAST_STEP, MOVED, NUM_STEPS, TRIED
 
 if TYPE_CHECKING:
     from parity.ladder.items import Item
@@ -203,17 +203,54 @@ def _rates(evidence: TrainingEvidence) -> Found:
     if text := late_stairs(kind, config, theirs, ours):
         yield "G17", Match(NUMBERS, text)
     ends = evidence.ends
-    first = [ours[end - 1] for end in ends if end <= len(ours)]
-    by_epoch = [theirs[end - 1] for end in ends]
     has_scheduler = bool((evidence.torch.facts.get("given") or {}).get("scheduler"))
     if _constant(ours) and not _constant(theirs) and not has_scheduler:
         step = int(np.flatnonzero(np.abs(theirs - theirs[0]) > SAME_RATE * theirs[0])[0]) + 1
         yield "G12", Match(SETTINGS, f"Keras's rate changes at step {step}, the port's never")
     elif _changes_within_epochs(theirs, ends) and not _changes_within_epochs(ours, ends):
         yield "G10", Match(SETTINGS, "Keras's rate changes within epochs, the port's between them")
-    elif _is_late(first, by_epoch):
-        yield "G1", Match(NUMBERS, "the port's rates are Keras's, one epoch later")
+    else:
+        yield from _changed_rates(theirs, ours, ends)
     yield "G13", Match(PLACE)
+
+
+def _changed_rates(theirs: np.ndarray, ours: np.ndarray, ends: Sequence[int]) -> Found:
+    """Explains rates by a change of Keras's that gives all of them: another time, or a factor."""
+    size = min(len(theirs), len(ours))
+    theirs, ours = theirs[:size], ours[:size]
+    wrong = np.flatnonzero(np.abs(ours - theirs) > SAME_RATE * np.abs(theirs))
+    if not wrong.size:
+        return
+    first = int(wrong[0])
+    rest, start = ours[first:], f"from step {first + 1} on"
+    lengths = {"step": 1, "epoch": ends[0]}
+    for name, number in itertools.product(lengths, (1, -1, 2, -2)):
+        steps = np.arange(first, size) - number * lengths[name]
+        inside = (steps >= 0) & (steps < size)
+        shifted = theirs[steps[inside]]
+        # One rate is like another one: two that follow each other are not by chance.
+        is_enough = inside[0] and len(shifted) * 2 > len(rest) and not _constant(shifted)
+        if is_enough and np.allclose(rest[inside], shifted, rtol=SAME_RATE, atol=0.0):
+            when = "later" if number > 0 else "earlier"
+            many = name if abs(number) == 1 else f"{name}s"
+            amount = {1: "one", 2: "two"}[abs(number)]
+            text = f"{start}, the port's rates are Keras's, {amount} {many} {when}"
+            yield "G1" if (name, number) == ("epoch", 1) else "G9", Match(NUMBERS, text)
+            return
+    factors = rest / theirs[first:]
+    if first and not _constant(theirs[first - 1 :]) and _constant(ours[first - 1 :]):
+        text = f"the port's rate stays {rest[0]:.6g}, where Keras's becomes {theirs[first]:.6g}"
+        yield "G13", Match(NUMBERS, f"{start}, {text}")
+    elif _constant(factors):
+        yield "G13", Match(NUMBERS, f"{start}, the port's rate is {factors[0]:.6g} times Keras's")
+    elif wrong[-1] - first + 1 == len(wrong) and _constant(factors[: len(wrong)]):
+        many = (
+            f"step {first + 1} alone"
+            if len(wrong) == 1
+            else f"steps {first + 1} to {wrong[-1] + 1}"
+        )
+        text = f"in {many}, the port's rate is {factors[0]:.6g} times Keras's"
+        yield "G13", Match(NUMBERS, text)
 
 
 def _by_rules(evidence: TrainingEvidence) -> Found:
@@ -322,6 +359,8 @@ def _loss_weights(evidence: TrainingEvidence) -> Found:
     theirs: dict[str, float] = dict(evidence.keras.facts.get("first_losses") or {})
     ours: dict[str, float] = dict(evidence.torch.facts.get("first_losses") or {})
     total, sum_ = theirs.pop("", 0.0), ours.pop("", 0.0)
+    if evidence.torch.facts.get("has_own_loop"):  # it may add them up without telling each
+        return
     if evidence.item.step != 1 or not theirs or not evidence.keras.facts.get("loss_weights"):
         return
     if missing := [name for name in theirs if name not in ours]:
@@ -375,25 +414,22 @@ def _of_loop(evidence: TrainingEvidence) -> Found:
 
 
 def _mode(evidence: TrainingEvidence) -> Found:
-    """Recognises a loop whose module is in the wrong mode: in the other one, it gives Keras's."""
-    texts = {
-        "train": ("eval mode while the port's loop trains it", "train()  # before each epoch"),
-        "eval": ("train mode while the port's loop evaluates it", "eval()  # before evaluating"),
-    }
-    for (mode, said), step in itertools.product(texts.items(), evidence.torch.numbers(TRIED)):
-        keys = evidence.torch.below(f"{TRIED}/{step}/{mode}")
+    """Recognises a loop that evaluates in train mode: in eval mode, it gives Keras's numbers."""
+    for step in evidence.torch.numbers(TRIED):
+        keys = evidence.torch.below(f"{TRIED}/{step}")
         here = [key for key in keys if f"anchored/{step}/{key}" in evidence.keras]
         theirs, ours, tried = (
             [half[f"{place}/{key}"] for key in here]
             for half, place in (
                 (evidence.keras, f"anchored/{step}"),
                 (evidence.torch, f"anchored/{step}"),
-                (evidence.torch, f"{TRIED}/{step}/{mode}"),
+                (evidence.torch, f"{TRIED}/{step}"),
             )
         )
         if _are_near(tried, theirs) and not _are_near(ours, theirs):
-            text = f"the module is in {said[0]}; in the other mode it gives Keras's numbers"
-            yield "C7", Match(NUMBERS, text, fix=f"module.{said[1]}")
+            text = "the module is in train mode while the port's loop evaluates it"
+            fix = "module.eval()  # before evaluating"
+            yield "C7", Match(NUMBERS, f"{text}; in eval mode it gives Keras's numbers", fix=fix)
 
 
 def _are_near(some: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:
@@ -403,40 +439,37 @@ def _are_near(some: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:
 
 
 def _midway(evidence: TrainingEvidence) -> Found:
+    """Says what the step does otherwise: the change of Keras's that gives the port's numbers."""
     step = evidence.item.step
     if step is None:
         return
-    first = _change_of_step(evidence, step)
-    texts = [f"up to step {step - 1} all that was compared agrees"] if step > 1 else []
-    if first is None and evidence.item.note.endswith(f"after {NUM_STEPS} steps"):
-        texts.append("the first step from there agrees, and a later one of the three does not")
-    if texts:
-        confidence = NUMBERS if first and step > 1 else PLACE
-        yield "I4", Match(confidence, "; ".join([*texts, *([first] if first else [])]))
+    said = evidence.torch.facts.get("explained_steps", {}).get(str(step))
+    if said is not None and _is_from_keras(evidence, step):
+        yield said["id"], Match(NUMBERS, f"in step {step}, {said['text']}")
+    elif step > 1:
+        yield "I4", Match(PLACE, f"up to step {step - 1} all that was compared agrees")
 
 
-def _change_of_step(evidence: TrainingEvidence, step: int) -> str | None:
-    """Says what the first step from a recorded state does otherwise; "" if no number shows it.
+def _between(evidence: TrainingEvidence) -> Found:
+    text, step = evidence.torch.facts.get("changed_between"), evidence.item.step
+    if text and step:
+        where = f"between the steps {step} and {step + 1}"
+        yield "I4", Match(NUMBERS, f"{where}, these change: {text}")
 
-    None: nothing, or there is no such state.
-    """
-    prefix = f"anchored/{step}/{MOVED}/1"
-    names = evidence.torch.below(prefix)
-    pairs = [(evidence.keras[f"{prefix}/{n}"], evidence.torch[f"{prefix}/{n}"]) for n in names]
-    moving = [(n, t, o) for n, (t, o) in zip(names, pairs, strict=True) if t.any()]
-    if not moving or _are_near([o for *_, o in moving], [t for _, t, _ in moving]):
-        return None
-    still = [name for name, _, ours in moving if not ours.any()]
-    if len(still) == len(moving):
-        return "no weight moves in that step"
-    if still and _are_near(*zip(*((o, t) for n, t, o in moving if n not in still), strict=True)):
-        others = " and others" if len(still) > 3 else ""
-        return f"{', '.join(still[:3])}{others} do not move in that step"
-    factor = sum(float((t * o).sum()) for _, t, o in moving)
-    factor /= sum(float(np.square(t).sum()) for _, t, _ in moving)
-    if factor and _are_near([o / factor for *_, o in moving], [t for _, t, _ in moving]):
-        return f"each weight moves {factor:.4g} times as far in that step"
-    return ""
+
+def _is_from_keras(evidence: TrainingEvidence, step: int) -> bool:
+    """Whether the step that was changed is Keras's: a port may have other gradients."""
+    for number in range(1, NUM_STEPS + 1):
+        start = f"anchored/{step - number}"
+        names = evidence.torch.below(f"{start}/{EXPECTED}/{number}")
+        pairs = [
+            (evidence.torch[f"{start}/{EXPECTED}/{number}/{n}"], evidence.keras[key])
+            for n in names
+            if (key := f"{start}/{MOVED}/{number}/{n}") in evidence.keras
+        ]
+        if pairs:
+            return _are_near(*zip(*pairs, strict=True))
+    return False
 
 
 def _augmentation(evidence: TrainingEvidence) -> Found:
@@ -462,14 +495,6 @@ def _changes_within_epochs(rates: np.ndarray, ends: list[int]) -> bool:
     return any(len(part) and not _constant(part) for part in parts)
 
 
-def _is_late(ours: list[float], theirs: list[float]) -> bool:
-    """Whether the rates of epochs are the other ones, one epoch later."""
-    if len(ours) < 2:
-        return False
-    late = [theirs[0], *theirs[: len(ours) - 1]]
-    return bool(np.allclose(ours, late, rtol=SAME_RATE, atol=0.0)) and ours != theirs[: len(ours)]
-
-
 def _epoch_of_final(trace: Trace) -> int | None:
     """Returns the epoch, from 0, whose weights a training ends with; None if it is none."""
     epochs = [{*epochs_of_final(trace, name)} - {0} for name in trace.below("training/final")]
@@ -487,7 +512,7 @@ _RULES: tuple[tuple[Callable[[str], bool], tuple[Rule, ...]], ...] = (
         lambda name: name in (BATCH_OF_STEP, STEPS_OF_BATCH, PASSES_OF_BATCH, MODE_OF_STEP),
         (_of_loop,),
     ),
-    (lambda name: name == BETWEEN_STEPS, (_mode, _midway)),
+    (lambda name: name == BETWEEN_STEPS, (_mode, _between, _midway)),
     (lambda name: name in (IMAGES, SUMS), (_augmentation,)),
     (lambda name: name.endswith(("_range", "_flip")), (_range,)),
     (lambda name: name == "number of steps", (_dropped_batch,)),

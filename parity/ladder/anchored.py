@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from parity.traces.anchors import FLOAT32, MASKS, MOVED, SIZE
+from parity.traces.anchors import EXPECTED, FLOAT32, MASKS, MOVED, SIZE
 
 if TYPE_CHECKING:
     from parity.traces.trace import KerasTrace, PortTrace, Trace
@@ -42,7 +42,7 @@ def in_float32(keras: KerasTrace) -> bool:
 def read_steps(trace: Trace, step: int) -> dict[str, np.ndarray]:
     """Returns the arrays of `AnchoredSteps` of one anchor, by key."""
     prefix = f"anchored/{step}"
-    others = (MASKS, FLOAT32, SIZE)
+    others = (MASKS, FLOAT32, SIZE, EXPECTED)
     keys = [key for key in trace.below(prefix) if key.partition("/")[0] not in others]
     return {key: trace[f"{prefix}/{key}"] for key in keys}
 

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 #     reference, whichever is more, relative to the largest value of the array
 #
 # Keras keeps some constants in float32, such as the betas of Adam; a port that writes 0.999 is
-# right. Where they matter, it may differ by KERAS_CONSTANTS, and, if it does not have Keras's, by
+# right. Where they matter, it may differ by KERAS_CONSTANTS of what is usual around a state, since
+# momentum and gradient may nearly cancel in one, and, if it does not have Keras's, by
 # CONSTANTS_FACTOR times what they change in the reference. A port has Keras's if it does not show
 # at the first states what others would change there.
 #
@@ -46,6 +47,7 @@ RELATIVE = 1e-9
 # 1 - 0.999 matters, which is 1.3e-5 off in float32.
 CONSTANTS_FACTOR, KERAS_CONSTANTS = 10.0, 1e-6
 NUM_FIRST = 2  # states at which it is seen whether a port has them
+NUM_USUAL = 2  # states on each side, in which the size of an array is usual
 SHOWN = 0.1  # of what constants change: a port that is nearer than that has Keras's
 # An array that rounding alone changes more is not compared: its exact value is 0.
 MOST = 1e-3
@@ -85,11 +87,23 @@ class AnchoredTolerance:
         return max(floor, NOISE_FACTOR * self._noise.near(step, key), self._by_constants(step, key))
 
     def _by_constants(self, step: int, key: str) -> float:
-        if (largest := self._constants.largest(key)) <= RELATIVE:  # at the states that are measured
+        # At the states that are measured; a single number may be the same there by chance.
+        keys = [key] if key.startswith((f"{MOVED}/", "slots/")) else self._constants.keys
+        largest = max(map(self._constants.largest, keys), default=0.0)
+        if largest <= RELATIVE:
             return CONSTANTS_FACTOR * largest
         changed = CONSTANTS_FACTOR * self._constants.near(step, key)
         is_large = changed > KERAS_CONSTANTS and not self._has_keras_constants(key)
-        return changed if is_large else KERAS_CONSTANTS
+        return changed if is_large else KERAS_CONSTANTS * self._usual(step, key)
+
+    def _usual(self, step: int, key: str) -> float:
+        """Returns by how much an array is usually larger, around a state: it may nearly cancel."""
+        place = self.steps.index(step)
+        near = self.steps[max(0, place - NUM_USUAL) : place + NUM_USUAL + 1]
+        keys = [f"anchored/{each}/{key}" for each in near]
+        sizes = [self._keras.largest(each) for each in keys if each in self._keras]
+        size = self._keras.largest(f"anchored/{step}/{key}")
+        return max(1.0, float(np.median(sizes)) / size) if size else 1.0
 
     def _has_keras_constants(self, key: str) -> bool:
         """Whether the port is nearer to Keras at the first states than other constants would be."""
@@ -120,6 +134,7 @@ class _Measured:
     def __init__(self, keras: KerasTrace, name: str, steps: Sequence[int]) -> None:
         self.steps = list(steps)
         self._apart = {key: keras[f"{name}/{key}"] for key in keras.below(name)}
+        self.keys = list(self._apart)
 
     def largest(self, key: str) -> float:
         """Returns the largest of all measured anchors."""
@@ -170,7 +185,7 @@ def worst_of_anchors(level: Level) -> list[Item]:
     for item in level.items:
         if item.unit == "rel" and item.step is not None:
             found[item.step] = max(found.get(item.step, item), item, key=lambda each: each.ratio)
-    return list(found.values())
+    return [found[step] for step in sorted(found)]
 
 
 def compared_steps(keras: KerasTrace, torch: PortTrace) -> list[int]:

@@ -110,9 +110,12 @@ def _item(
 
 
 def _habit(steps: np.ndarray, period: int) -> np.ndarray:
-    """Returns how often the optimizer usually steps, by the number of the batch in a period."""
-    usual = np.zeros_like(steps)
-    for first in range(min(period, len(steps))):
-        values, counts = np.unique(steps[first::period], return_counts=True)
-        usual[first::period] = values[counts.argmax()]
-    return usual
+    """Returns how often the optimizer usually steps, by the number of the batch in a period.
+
+    A loop that adds gradients up over a period shows it in the first one: once its count is off, it
+    stays so. Any other does in most steps what it usually does.
+    """
+    if period > 1:
+        return np.resize(steps[:period], steps.shape)
+    values, counts = np.unique(steps, return_counts=True)
+    return np.full_like(steps, values[counts.argmax()] if values.size else 0)

@@ -32,7 +32,8 @@ NUM_VALIDATED = 20  # epochs in front of which the validation samples are evalua
 MOST_STEPS_IN_FLOAT64 = 5000
 # Parts of the keys of a trace, `anchored/STEP/…`; see `parity.traces.training_recorder`.
 MASKS, FLOAT32, MOVED, SIZE = "masks", "float32", "moved", "size"
-TRIED = "tried"  # the same steps, or a validation, with the module in the other mode
+EXPECTED = "expected"  # how far Keras's step moves the weights of a port, by its own gradients
+TRIED = "tried"  # a validation with the module in eval mode
 # Of all anchors together, on the disk while a run lasts. A state of 225,034 weights has 2.7 MB.
 MOST_BYTES = 2**29
 

@@ -159,6 +159,9 @@ class PortFacts(LeftOver):
     has_own_loop: bool
     loop_sets_rates: NotRequired[bool]  # and no scheduler that the port gives
     ends_as: NotRequired[str]
+    changed_between: NotRequired[str]  # what has first changed between two steps
+    # Steps that are not Keras's, and the change of Keras's that gives them: {"id", "text"}.
+    explained_steps: NotRequired[dict[str, dict[str, str]]]
     loop_is_plain: NotRequired[bool]  # makes what steps without a loop make
     left_open: NotRequired[float]
     augment: NotRequired[Config]

@@ -163,7 +163,7 @@ class EpochObserver:
 #     anchored/STEP/moved/N/NAME            how far the weights have moved in the first N steps
 #     anchored/STEP/slots/N/SLOT/NAME       of the optimizer, after the N-th step
 #
-# N is 1 and the number of steps. Of an array at most MAX_ENTRIES values are kept, evenly spread.
+# N counts the steps from 1. Of an array at most MAX_ENTRIES values are kept, evenly spread.
 # Beside them a trace has the states of generators, the size of the weights, and the first step as
 # float32 makes it:
 #
@@ -192,11 +192,6 @@ class AnchoredSteps:
     num_steps: int
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     _losses: list[float | None] = field(default_factory=list)
-
-    @property
-    def next_is_kept(self) -> bool:
-        """Whether weights and slots after the next step are kept."""
-        return len(self._losses) in (0, self.num_steps - 1)
 
     def keep(self, loss: float | None, running: Numbers) -> None:
         """Keeps the numbers of one step.

@@ -5,6 +5,7 @@ Source: keras 3.15 `trainers/compile_utils.py` (`CompileLoss`).
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -27,6 +28,7 @@ class OutputLosses(nn.Module):
 
     Attributes:
         names: of the outputs.
+        weights: of each loss, by the name of its output.
         parts: what each loss said of the last batch, without its weight, by output; empty if only
             one output has a loss.
 
@@ -50,10 +52,10 @@ class OutputLosses(nn.Module):
         self._losses: dict[str, Function] = {n: each for n, each in found.items() if each}
         if not self._losses:
             raise ValueError("no output has a loss: expected at least one")
-        self._weights = dict.fromkeys(self._losses, 1.0)
+        self.weights: dict[str, float] = dict.fromkeys(self._losses, 1.0)
         if weights is not None:
             given = by_output(weights, tuple(self._losses), "loss_weights")
-            self._weights = {name: float(weight) for name, weight in given.items()}
+            self.weights = {name: float(weight) for name, weight in given.items()}
         for name, each in self._losses.items():  # so that their parameters are found
             if isinstance(each, nn.Module):
                 self.add_module(f"of_{name.replace('.', '_')}", each)
@@ -87,10 +89,16 @@ class OutputLosses(nn.Module):
             given = {} if weight is None else {"sample_weight": weight}
             value = loss(predictions[name], wanted[name], **given)
             parts[name] = value.detach()
-            value = value * self._weights[name]
+            value = value * self.weights[name]
             total = value if len(parts) == 1 else total + value
         self.parts = parts if len(parts) > 1 else {}
         return total
+
+    def without(self, name: str) -> OutputLosses:
+        """Returns the same losses without that of an output."""
+        found = copy.copy(self)
+        found._losses = {each: loss for each, loss in self._losses.items() if each != name}
+        return found
 
     def of(self, name: str) -> Function | None:
         """Returns the loss of an output; None if it has none."""

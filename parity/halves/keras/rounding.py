@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from parity.halves.keras import versions
+from parity.ladder.anchored_tolerance import CONSTANTS_FACTOR
 from parity.ladder.rounding import (
     FACTOR_OF_FLOAT32,
     LARGEST_OF_GELU,
@@ -260,7 +264,7 @@ def _size_of_pixels(given: Any, output: Any) -> Any:
 
 
 def with_moved_constants(
-    kind: str, config: Mapping[str, Any], given: Any, output: Any, sign: int = 1
+    kind: str, config: Mapping[str, Any], given: Any, output: Any, sign: float = 1
 ) -> Any:
     """Returns the output of a call with its constants moved that Keras has in float32."""
     # A recurrent layer has its hard sigmoid inside.
@@ -282,9 +286,9 @@ def _gelu(_: Mapping[str, Any], given: Any, output: Any) -> Any:
     given = tf.cast(given, output.dtype)
     exact = 0.5 * given * (1 + tf.math.erf(given * tf.constant(np.sqrt(0.5), output.dtype)))
     density = tf.exp(-0.5 * given**2) / tf.constant(np.sqrt(2 * np.pi), output.dtype)
-    if float(tf.reduce_max(tf.abs(exact - output))) > LARGEST_OF_GELU:
-        return OF_A_CONSTANT * given**2 * density
-    return (exact - output) * (2 / NOISE_FACTOR)
+    is_approximate = tf.reduce_max(tf.abs(exact - output)) > LARGEST_OF_GELU
+    moved = OF_A_CONSTANT * given**2 * density
+    return tf.where(is_approximate, moved, (exact - output) * (2 / NOISE_FACTOR))
 
 
 def _leaky_relu(_: Mapping[str, Any], given: Any, output: Any) -> Any:
@@ -333,3 +337,30 @@ _CHANGES = {
     "normalization": _normalization,
 }
 _SCALES = ("rescaling", "normalization")
+
+
+@contextmanager
+def moved_activations() -> Iterator[None]:
+    """Lets Keras's activations in the block compute with their constants moved, as the above do."""
+    if versions.IS_KERAS_2:
+        yield
+        return
+    nn: Any = importlib.import_module("keras.src.backend").nn
+    factor = NOISE_FACTOR / CONSTANTS_FACTOR  # what is measured here is multiplied by the latter
+    kinds = {kind.removeprefix("activation:"): kind for kind in _CHANGES if kind not in _SCALES}
+    before = {name: getattr(nn, name) for name in kinds}
+
+    def moving(name: str) -> Callable[..., Any]:
+        def activation(x: Any, *arguments: Any, **settings: Any) -> Any:
+            output = before[name](x, *arguments, **settings)
+            return with_moved_constants(kinds[name], settings, x, output, factor)
+
+        return activation
+
+    for name in kinds:
+        setattr(nn, name, moving(name))
+    try:
+        yield
+    finally:
+        for name, function in before.items():
+            setattr(nn, name, function)

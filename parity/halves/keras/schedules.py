@@ -26,6 +26,14 @@ def has_schedule(optimizer: Any) -> bool:
     )
 
 
+def num_counted(optimizer: Any) -> int:
+    """Returns the number that a schedule gets: of batches, also where gradients are added up.
+
+    Source: keras 3.15 `optimizers/base_optimizer.py`, whose `iterations` counts updates.
+    """
+    return int(getattr(optimizer, "inner_optimizer", optimizer)._iterations)
+
+
 class CompiledRate:
     """The rates of a schedule in a compiled step.
 

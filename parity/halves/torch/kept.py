@@ -173,6 +173,69 @@ def _content(cell: Any) -> Any:
         return _UNSET
 
 
+# --- What begins an epoch -------------------------------------------------------------------------
+
+
+class Beginning:
+    """What a loop of a port sets where it begins an epoch, such as the number of the epoch.
+
+    A loop that is called in the middle of an epoch does so once more. So what has been set, and no
+    step has changed since, is put back before.
+
+    Args:
+        port: in its training, where an epoch is about to begin.
+    """
+
+    def __init__(self, port: Port) -> None:
+        self._before = {key: copy.copy(value) for key, (value, _) in _values(port).items()}
+        self._set: dict[Any, tuple[Any, str]] = {}
+
+    def end(self, port: Port) -> None:
+        """Notes what has been set, where the loop asks for its first batch."""
+        after = {key: repr(value) for key, (value, _) in _values(port).items()}
+        self._set = {
+            key: (before, after[key])
+            for key, before in self._before.items()
+            if key in after and repr(before) != after[key]
+        }
+
+    def undo(self, port: Port) -> None:
+        """Puts back what no step has changed since."""
+        values = _values(port)
+        for key, (before, after) in self._set.items():
+            if key in values and repr(values[key][0]) == after:
+                values[key][1](copy.copy(before))
+
+
+def _values(port: Port) -> dict[Any, tuple[Any, Callable[[Any], None]]]:
+    """Returns the numbers, words and counts that a port can reach, and what sets each."""
+    found = reached(port)
+    named: list[tuple[Any, Any, Any]] = []  # what has it, name, value
+    for holder in found.holders:
+        named += ((vars(holder), name, value) for name, value in _attributes(holder).items())
+        if isinstance(holder, FunctionType):
+            named += ((each, None, _content(each)) for each in holder.__closure__ or ())
+            known = holder.__globals__
+            named += ((known, n, known[n]) for n in _names(holder.__code__) if n in known)
+    for container in found.containers:
+        if isinstance(container, dict):
+            named += ((container, name, value) for name, value in container.items())
+        elif isinstance(container, list):
+            named += ((container, name, value) for name, value in enumerate(container))
+    return {
+        (id(owner), name): (value, partial(_set_in, owner, name))
+        for owner, name, value in named
+        if isinstance(value, (bool, int, float, str, _COPIED))
+    }
+
+
+def _set_in(owner: Any, name: Any, value: Any) -> None:
+    if name is None:
+        owner.cell_contents = value
+    else:
+        owner[name] = value
+
+
 # --- kept -----------------------------------------------------------------------------------------
 
 
@@ -257,9 +320,10 @@ def _tensors(modules: list[nn.Module]) -> Callable[[], None]:
         id(p): (p, p.data, p.grad, p.requires_grad) for m in modules for p in m.parameters()
     }
     buffers = [(owner, dict(owner._buffers)) for owner in {id(o): o for o in owners}.values()]
-    for parameter, data, _, _ in parameters.values():
+    for parameter, data, gradient, _ in parameters.values():
         parameter.grad = None
         parameter.data = data.clone()
+        parameter.grad = None if gradient is None else gradient.clone()
     for owner, tensors in buffers:
         for name, buffer in tensors.items():
             owner._buffers[name] = None if buffer is None else buffer.clone()

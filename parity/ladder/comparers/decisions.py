@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ from parity.ladder.anchored_tolerance import (
 )
 from parity.ladder.compare import compare_close, compare_exact
 from parity.ladder.items import ROUNDINGS, Item, Outcome, judged, skipped
-from parity.ladder.own_loop import of_loop
+from parity.ladder.own_loop import OPTIMIZER_STEPS, PERIOD, of_loop
 from parity.ladder.rounding import EXACT, NOISE_FACTOR
 from parity.traces.anchors import LAST_STEP, NUM_STEPS, OTHERS
 
@@ -76,12 +76,12 @@ def from_states(keras: KerasTrace, torch: PortTrace) -> Outcome:
     items += _ends_as(keras, torch)
     not_compared: dict[str, str] = {}
     for step, by_weight in zip(steps, rounded, strict=True):
-        place = {"epoch": int(np.searchsorted(ends, step, side="right")), "step": step}
+        place = {"epoch": _epoch_of(ends, step), "step": step}
         for name in torch.names(f"anchored/{step}/masks"):  # if it draws them by itself
             states = [half[f"anchored/{step}/masks/{name}"] for half in (keras, torch)]
             items.append(compare_exact(f"generator of {name}'s masks", *states, **place))
         theirs, ours = (read_steps(half, step) for half in (keras, torch))
-        items += _computed(theirs, ours, tolerance, place, not_compared)
+        items += _computed(theirs, ours, tolerance, step, ends, not_compared)
         if by_weight:
             items.append(_rounding(by_weight, place))
     return judged(_source(len(steps), rounds=any(rounded)), items, not_compared.items())
@@ -107,48 +107,66 @@ def _computed(
     theirs: Mapping[str, np.ndarray],
     ours: Mapping[str, np.ndarray],
     tolerance: AnchoredTolerance,
-    place: Mapping[str, Any],
+    anchor: int,
+    ends: Sequence[int],
     not_compared: dict[str, str],
 ) -> Iterator[Item]:
-    """Yields the worst item of each kind of array that both halves have.
+    """Yields the worst item of each kind of array that both halves have, of the first step.
 
     Args:
         theirs: what the reference computes from the anchor, as `read_steps` returns it.
         ours: the same of the port.
         tolerance: of the reference.
-        place: "step" and "epoch" of the anchor.
+        anchor: number of the steps before it.
+        ends: of the epochs.
         not_compared: receives what rounding alone decides.
     """
     by_kind: dict[str, list[Item]] = {kind: [] for kind in _KINDS}
     for key in (key for key in theirs if key in ours):
-        item = _compared(key, theirs[key], ours[key], tolerance, place)
+        item = _compared(key, theirs[key], ours[key], tolerance, anchor)
+        if not item.agrees:  # told with the step that makes it so, and not with that of the state
+            step = anchor + _number_of(key, theirs)
+            item = dataclasses.replace(item, step=step, epoch=_epoch_of(ends, max(0, step - 1)))
+        else:
+            item = dataclasses.replace(item, epoch=_epoch_of(ends, anchor))
         if item.allowed > MOST and item.agrees:
-            not_compared[f"{item.name} from the state at step {place['step']}"] = (
+            not_compared[f"{item.name} from the state at step {anchor}"] = (
                 "rounding decides it: its exact value is 0"
             )
         else:
             by_kind[key.partition("/")[0]].append(item)
     for items in by_kind.values():
+        differing = [item for item in items if not item.agrees]
+        first = min((item.step or 0 for item in differing), default=None)
         if items:
-            yield max(items, key=lambda item: item.ratio)
+            chosen = [item for item in differing if (item.step or 0) == first] or items
+            yield max(chosen, key=lambda item: item.ratio)
 
 
 def _compared(
-    key: str,
-    theirs: np.ndarray,
-    ours: np.ndarray,
-    tolerance: AnchoredTolerance,
-    place: Mapping[str, Any],
+    key: str, theirs: np.ndarray, ours: np.ndarray, tolerance: AnchoredTolerance, anchor: int
 ) -> Item:
     kind, _, rest = key.partition("/")
-    allowed = tolerance.allowed(place["step"], key)
+    allowed = tolerance.allowed(anchor, key)
     after = ""
     if kind in ("moved", "slots"):
         number, _, rest = rest.partition("/")
         after = "after one step" if number == "1" else f"after {number} steps"
     name = _KINDS[kind].format(_name(kind, rest))
-    item = compare_close(name, theirs, ours, allowed=allowed, unit="rel", **place)
+    item = compare_close(name, theirs, ours, allowed=allowed, unit="rel", step=anchor)
     return dataclasses.replace(item, note=", ".join(filter(None, (item.note, after))))
+
+
+def _number_of(key: str, arrays: Mapping[str, np.ndarray]) -> int:
+    """Returns behind how many steps from a state an array is."""
+    kind, *rest = key.split("/")
+    if kind in ("moved", "slots"):
+        return int(rest[0])
+    return 0 if kind == "validation" else len(arrays["loss"])
+
+
+def _epoch_of(ends: Sequence[int], step: int) -> int:
+    return int(np.searchsorted(ends, step, side="right"))
 
 
 def _name(kind: str, rest: str) -> str:
@@ -289,6 +307,10 @@ def _of_loop(keras: KerasTrace, torch: PortTrace) -> Iterator[Item]:
     """
     ends, rounding = keras.facts["epoch_ends"], Rounding.of(keras)
     theirs, ours = (half["training/rates"] for half in (keras, torch))
+    if OPTIMIZER_STEPS in torch and int(torch[PERIOD]) > 1:  # a batch without a step has no rate
+        number = min(len(theirs), len(ours))
+        has_none = torch[OPTIMIZER_STEPS][:number] == 0
+        ours = np.concatenate([np.where(has_none, theirs[:number], ours[:number]), ours[number:]])
     epoch = _parting(keras, torch)
     if epoch is not None and any(
         margin <= 2 * apart for _, apart, _, margin in _closest_calls(keras, torch, epoch)

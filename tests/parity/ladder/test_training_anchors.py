@@ -49,14 +49,18 @@ def noisy(noise):
 def by_share(step, share):
     """The arrays of a step, each off by a share of its largest value, and what is told of each."""
     return [
-        (added(f"anchored/{step}/{key}", share * size), (name, step // 2, step), note)
-        for key, size, name, note in (
-            (f"moved/1/{KERNEL}", 0.5, KERNEL, "after one step"),
-            (f"moved/2/{KERNEL}", 0.25, KERNEL, "after 2 steps"),
-            (MOMENTUM, 0.125, f"momentum of {KERNEL}", "after 2 steps"),
-            ("loss", 0.5, "loss", ""),
-            ("running/loss", 0.375, "loss", ""),
-            ("running/accuracy", 0.75, "accuracy", ""),
+        (
+            added(f"anchored/{step}/{key}", share * size),
+            (name, (step + number - 1) // 2, step + number),
+            note,
+        )
+        for key, size, name, number, note in (
+            (f"moved/1/{KERNEL}", 0.5, KERNEL, 1, "after one step"),
+            (f"moved/2/{KERNEL}", 0.25, KERNEL, 2, "after 2 steps"),
+            (MOMENTUM, 0.125, f"momentum of {KERNEL}", 2, "after 2 steps"),
+            ("loss", 0.5, "loss", 2, ""),
+            ("running/loss", 0.375, "loss", 2, ""),
+            ("running/accuracy", 0.75, "accuracy", 2, ""),
         )
     ]
 

@@ -9,21 +9,19 @@ from parity.traces.training_recorder import MAX_ENTRIES, AnchoredSteps, moved
 def made(num_steps):
     steps = AnchoredSteps({"w": np.float32([10.0])}, num_steps)
     for number in range(1, num_steps + 1):
-        is_kept = steps.next_is_kept
         steps.keep(1 / number, {"loss": 2.0 * number, "auc": 0.25 * number})
-        if is_kept:
-            steps.keep_state(
-                {"w": np.array([10.0 + number])}, {"momentum": {"w": np.float32([-number])}}
-            )
+        steps.keep_state(
+            {"w": np.array([10.0 + number])}, {"momentum": {"w": np.float32([-number])}}
+        )
     return steps
 
 
-def test_each_loss_the_last_numbers_and_the_weights_of_the_first_step_and_the_last_are_kept():
+def test_each_loss_the_last_numbers_and_the_weights_of_each_step_are_kept():
     arrays = made(3).arrays
     assert {key: array.tolist() for key, array in arrays.items()} == {
         **{"loss": [1, 1 / 2, 1 / 3], "running/loss": 6, "running/auc": 0.75},
-        **{"moved/1/w": [1], "moved/3/w": [3]},
-        **{"slots/1/momentum/w": [-1], "slots/3/momentum/w": [-3]},
+        **{f"moved/{n}/w": [n] for n in (1, 2, 3)},
+        **{f"slots/{n}/momentum/w": [-n] for n in (1, 2, 3)},
     }
     assert {array.dtype for array in arrays.values()} == {np.dtype("float64")}
 

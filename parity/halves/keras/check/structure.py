@@ -70,9 +70,8 @@ def in_input_structure(reference: Reference, x: Any) -> Any:
         reference: the model.
         x: inputs of `fit`; what is no tuple of all inputs is returned as it is.
     """
-    if not isinstance(
-        x, tuple
-    ):  # of one input, which a subclassed model fed by batches tells nobody
+    # The form of one input is not asked for: a subclassed model that batches feed tells it nobody.
+    if not isinstance(x, tuple):
         return x
     structure, slots = slots_of(reference)
     if not isinstance(structure, Mapping) or len(x) != len(slots):

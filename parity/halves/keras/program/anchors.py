@@ -33,7 +33,7 @@ from parity.halves.keras.program.steps import (
     validation_batches,
     with_exact_weights,
 )
-from parity.halves.keras.schedules import StepRates
+from parity.halves.keras.schedules import StepRates, num_counted
 from parity.ladder.compare import relative_differences
 from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.anchors import (
@@ -121,7 +121,7 @@ class Anchors(keras.callbacks.Callback):
     def _before_step(self) -> None:
         model, step = self.model, len(self._rates)
         optimizer: Any = model.optimizer
-        self._rates.append(self._step_rates.of_step(optimizer, int(optimizer.iterations)))
+        self._rates.append(self._step_rates.of_step(optimizer, num_counted(optimizer)))
         self._changed.append(num_changed(self._after_last_step, self._values.read()))
         if step in self._steps or (
             self._plan is None and len(self._epoch_starts) == 1 and is_recorded_step(step)

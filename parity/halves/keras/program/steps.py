@@ -19,6 +19,7 @@ from parity.halves.keras.check.weights import get_weights, is_built, set_weights
 from parity.halves.keras.factories import BATCH_SIZE, building
 from parity.halves.keras.program.feed import rows_of
 from parity.halves.keras.random_layers import float32_masks, generator_of
+from parity.halves.keras.rounding import moved_activations
 from parity.halves.keras.schedules import has_schedule
 from parity.traces.anchors import FLOAT32, Anchor
 from parity.traces.training_recorder import AnchoredSteps
@@ -56,6 +57,7 @@ class Float64Steps:
         self._reference = reference
         self._validation = validation
         self._masks = float32_masks if dtype == FLOAT32 else nullcontext
+        self._activations = moved_activations if moves_constants else nullcontext
         self._initial: dict[int, np.ndarray] = {}  # of the optimizer, before its first step
         if moves_constants:
             perturb_constants(reference.model)
@@ -71,7 +73,7 @@ class Float64Steps:
             anchor: the state; its batches in float64.
             validates: whether to evaluate the validation batches first.
         """
-        with building("float64"), versions.top_k_in_float32(), self._masks():
+        with building("float64"), versions.top_k_in_float32(), self._masks(), self._activations():
             return self._made(anchor, validates)
 
     def _made(self, anchor: Anchor, validates: bool) -> AnchoredSteps:
@@ -95,10 +97,8 @@ class Float64Steps:
             if not has_schedule(model.optimizer):
                 model.optimizer.learning_rate = rate
             logs = _numbers(model.train_function(iter([self._restructured(batch)])))
-            is_kept = made.next_is_kept
             made.keep(logs["loss"], {name: v for name, v in logs.items() if name not in parts})
-            if is_kept:
-                made.keep_state(get_weights(model), slots_of(model))
+            made.keep_state(get_weights(model), slots_of(model))
         return made
 
     def _restructured(self, batch: Batch) -> Batch:

@@ -23,7 +23,7 @@ from parity.halves.keras.factories import building
 from parity.halves.keras.program.anchors import Anchors
 from parity.halves.keras.program.feed import Written, is_flow, rows_of
 from parity.halves.keras.program.steps import PhantomSteps
-from parity.halves.keras.schedules import StepRates
+from parity.halves.keras.schedules import StepRates, num_counted
 from parity.ladder.custom_steps import FACT, counts_key, mode_of_step
 from parity.programs.program_spec import ProgramSpec
 from parity.traces.trace import History, KerasWriter, RunResult
@@ -295,7 +295,7 @@ class RecorderCallback(keras.callbacks.Callback):
         optimizer: Any = (
             self.model.optimizer if self._watched_steps is None else self._watched_steps.optimizer
         )
-        rate = self._rates.of_step(optimizer, int(optimizer.iterations) - 1)
+        rate = self._rates.of_step(optimizer, num_counted(optimizer) - 1)
         self._recorder.on_step(loss, rate)
         self._step += 1
         total = self.params.get("steps") or 0

@@ -318,11 +318,10 @@ class PortUnderTest(PortFeed, PortWeights):
         self.module.load_state_dict(self.as_built)
 
     @cached_property
-    def _loop_modes(self) -> list[tuple[nn.Module, bool]]:
+    def loop_modes(self) -> list[tuple[nn.Module, bool]]:
         """In which modes its own loop trains each part; the module is in train mode before."""
-        if self.built.train_epoch is None:
-            return []
-        return modes_of_loop(self.built, self.module, self.arguments("probe"))
+        has_loop = self.built.train_epoch is not None
+        return modes_of_loop(self.built, self.module, self.arguments("probe")) if has_loop else []
 
     def as_recorded(self, output: torch.Tensor) -> torch.Tensor:
         """Returns an output as the trace has it: in Keras's order where its shape does not tell."""
@@ -336,7 +335,7 @@ class PortUnderTest(PortFeed, PortWeights):
     ) -> tuple[list[Call], Any]:
         """Calls the module; returns its calls and its output. See `recorded_calls` for the rest."""
         self.module.train(training)
-        for module, is_training in self._loop_modes if training else ():
+        for module, is_training in self.loop_modes if training else ():
             module.training = is_training
         forget_gradients(self.module)
         self.forget_states(purpose)

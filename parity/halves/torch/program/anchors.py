@@ -5,15 +5,16 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
 
 from parity.halves.torch.casts import without_casts
-from parity.halves.torch.kept import Reached, in_float64, kept, reached
+from parity.halves.torch.kept import Beginning, Reached, in_float64, kept, reached
 from parity.halves.torch.port.port_under_test import PortUnderTest
 from parity.halves.torch.port.slots import (
     counters_of,
@@ -23,11 +24,19 @@ from parity.halves.torch.port.slots import (
     why_not_carried,
 )
 from parity.halves.torch.program.elsewhere import SUMS, Elsewhere
+from parity.halves.torch.program.keras_step import (
+    KerasStep,
+    State,
+    Stepping,
+    Tensors,
+    keras_steps,
+)
 from parity.halves.torch.program.masks import Masks, mask_states
+from parity.halves.torch.program.step_mutations import explained
 from parity.halves.torch.program.stepper import Runner
 from parity.ladder.compare import relative_differences
 from parity.traces.anchor_folder import AnchorFolder
-from parity.traces.anchors import FLOAT32, MOVED, TRIED, Anchor, AnchorPlan, ends_as
+from parity.traces.anchors import EXPECTED, FLOAT32, MOVED, TRIED, Anchor, AnchorPlan, ends_as
 from parity.traces.facts import known
 from parity.traces.trace import PortWriter
 from parity.traces.training_recorder import AnchoredSteps, moved
@@ -41,8 +50,10 @@ from torch_impl.trainer import Batch, Callback
 # own state as if nothing had been.
 
 
+Values = dict[str, list[torch.Tensor]]  # "weights", a slot, or "count of steps"
 COUNTER = "iterations"  # of Keras's optimizers
 _SAME = 1e-9  # relative, of two ways to make the same steps in float64
+_MOST_EXPLAINED = 3  # states: what a loop does otherwise, it does so again
 _NUM_PLAIN = 3  # states: a loop that averages shows it when there is a first average
 _DO = "run it with `--dtype float64`, or use an optimizer of torch_impl.optim or torch.optim"
 
@@ -89,35 +100,48 @@ class Anchors(Callback):
         self._elsewhere = Elsewhere(port, built, period_of(port))
         self._rates: dict[int, float] = {}  # of Keras's steps, as far as they are known
         self._runners: dict[str, Runner] = {}
-        self._step_state: list[torch.Tensor] = []
+        self._step_state: Values = {}
         self._changed: list[int] = []
+        self._as_recorded: Anchor  # with the counts and sums of Keras
         self._slots: Mapping[str, Any] = {}  # of the anchor, that are known to be in the optimizer
         self._rate = 0.0  # of the step before the anchor
-        self._tried_in: set[bool] = set()
+        self._is_tried = False  # whether a validation was made in eval mode
+        self._beginning: Beginning | None = None  # of the present epoch, in a loop of its own
         self._is_inside = False  # the present step, of its epoch
+        self._num_explained = 0  # states from which a step that is not Keras's was looked into
         self._num_plain = 0  # states from which plain steps were made beside those of a loop
         self.are_made = False
         self.wall_s = 0.0
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        """Looks at what a loop of the port's own sets before its first batch."""
+        if self._built.train_epoch is not None:
+            self._beginning = Beginning(self._built)
 
     def on_train_batch_begin(self, step: int) -> None:
         """Makes the steps from an anchor that is in front of the next step of the training."""
         started = time.perf_counter()
         self._is_inside = step > 0
+        if step == 0 and self._beginning is not None:
+            self._beginning.end(self._built)
         self._before_step()
         self.wall_s += time.perf_counter() - started
 
     def _before_step(self) -> None:
         if self._plan is None:
             self._plan = self._folder.plan()
-        self._changed.append(num_changed(self._step_state, self._values()))
+        now = self._values()
+        self._changed.append(num_changed(self._step_state, now))
+        if self._changed[-1]:
+            self._writer.facts.setdefault("changed_between", what_changed(self._step_state, now))
         step = len(self._changed) - 1
         if step not in self._plan.steps:
             return
         anchor = self._folder.read(step)  # there is none if the reference has ended before
-        if anchor is not None:
-            found = reached(self._built)
-            if (placed := self._placed(anchor, found)) is not None:
-                self._from(placed, found)
+        found = reached(self._built)
+        if anchor is not None and (placed := self._placed(anchor, found)) is not None:
+            self._as_recorded = anchor
+            self._from(placed, found)
 
     def _placed(self, anchor: Anchor, found: Reached) -> Anchor | None:
         """Finds where the port keeps the slots of an anchor; returns it as the port counts.
@@ -142,7 +166,7 @@ class Anchors(Callback):
     def on_train_batch_end(self, step: int, logs: Mapping[str, float]) -> None:
         """Keeps the state after a step of the training."""
         started = time.perf_counter()
-        self._step_state = [value.clone() for value in self._values()]
+        self._step_state = {k: [each.clone() for each in v] for k, v in self._values().items()}
         self.wall_s += time.perf_counter() - started
 
     def finish(self) -> None:
@@ -152,15 +176,20 @@ class Anchors(Callback):
         slots = slots_of(self._port, rate=1.0) | self._elsewhere.read(rate=1.0)
         self._writer.facts["ends_as"] = ends_as(changed, self._port.weights(), slots)
 
-    def _values(self) -> list[torch.Tensor]:
-        """Returns weights with a place in Keras, slots and counters, as they are now."""
+    def _values(self) -> Values:
+        """Returns weights with a place in Keras, slots and counters, as they are now, by kind."""
         weights = {
-            id(tensor): tensor for item in self._port.carried for tensor in item.variable.tensors
+            id(tensor): tensor.detach()
+            for item in self._port.carried
+            for tensor in item.variable.tensors
         }
         slots = slots_of(self._port, rate=1.0)
-        found = [torch.from_numpy(value) for part in slots.values() for value in part.values()]
         counters = torch.tensor(counters_of(self._optimizer), dtype=torch.float64)
-        return [*(tensor.detach() for tensor in weights.values()), *found, counters]
+        return {
+            "weights": list(weights.values()),
+            **{slot: [*map(torch.from_numpy, values.values())] for slot, values in slots.items()},
+            "count of steps": [counters],
+        }
 
     def _from(self, anchor: Anchor, found: Reached) -> None:
         """Makes the steps from an anchor, and writes what they compute."""
@@ -172,6 +201,10 @@ class Anchors(Callback):
             with ExitStack() as stack:
                 stack.enter_context(kept(self._built, found))
                 stack.enter_context(self._masks.kept())
+                if self._beginning is not None:
+                    self._beginning.undo(self._built)
+                if self._is_inside:  # a loop that begins an epoch may not expect any
+                    self._built.module.zero_grad(set_to_none=True)
                 if self._built.seeds is not None:  # elsewhere it draws its masks by itself
                     by_layer = mask_states(self._port)
                     self._writer.put_all(f"anchored/{anchor.step}/masks", by_layer)
@@ -190,9 +223,13 @@ class Anchors(Callback):
 
     def _once(self) -> AbstractContextManager[None]:
         """Lets a loop or an optimizer of the port's own count in the block, and not behind it."""
+        return kept(self._built) if self._is_own else nullcontext()
+
+    @property
+    def _is_own(self) -> bool:
         built = self._built
-        is_own = built.train_epoch is not None or built.evaluate is not None
-        return kept(built) if is_own or known_keys(self._optimizer) is None else nullcontext()
+        has_loop = built.train_epoch is not None or built.evaluate is not None
+        return has_loop or known_keys(self._optimizer) is None
 
     def _leave_out(self, what: str, why: str, do: str) -> None:
         found = self._writer.facts.setdefault("incomplete", [])
@@ -217,14 +254,18 @@ class Anchors(Callback):
         if anchor.step in self._plan.validated and (batches := runner.validation(self._nests)):
             self._validate(anchor, batches, made)
             if self._built.evaluate is not None and module.training:
-                self._try_in(anchor, False, lambda tried: self._validate(anchor, batches, tried))
+                self._validate_in_eval_mode(anchor, batches)
         if is_whole:
+            after: list[Tensors] = []
+            theirs = self._as_keras(anchor)
             with self._once():
-                self._step(anchor, made)
+                self._step(anchor, made, after=after, theirs=theirs)
+            if theirs and self._num_explained < _MOST_EXPLAINED:
+                # It tells no more than why; code of the port may not be made to be called so.
+                with self._once(), suppress(Exception):
+                    self._explain(anchor, theirs, after)
             if self._built.train_epoch is not None and self._num_plain < _NUM_PLAIN:
                 self._step_plainly(anchor, made)
-            if not runner.was_training:
-                self._try_in(anchor, True, lambda tried: self._step(anchor, tried))
         return made
 
     def _validate(self, anchor: Anchor, batches: Sequence[Batch], made: AnchoredSteps) -> None:
@@ -232,22 +273,59 @@ class Anchors(Callback):
         with self._once():
             made.keep_validation(self._runner("float64").evaluated(batches))
 
-    def _step(self, anchor: Anchor, made: AnchoredSteps, *, plainly: bool = False) -> None:
+    def _step(
+        self,
+        anchor: Anchor,
+        made: AnchoredSteps,
+        *,
+        plainly: bool = False,
+        after: list[Tensors] | None = None,
+        theirs: Sequence[KerasStep] = (),
+    ) -> None:
         self._load(anchor)
 
         def keep(loss: float | None, numbers: Mapping[str, float]) -> None:
-            is_kept = made.next_is_kept
             made.keep(loss, numbers)
-            if is_kept:
-                rate = float(self._optimizer.param_groups[0]["lr"])
-                slots = slots_of(self._port, rate) | self._elsewhere.read(rate)
-                made.keep_state(self._port.weights(), slots)
+            rate = float(self._optimizer.param_groups[0]["lr"])
+            if after is not None and theirs:  # what is kept from the first step on
+                expected = theirs[len(after)].made.slot_arrays
+                self._elsewhere.find(expected, [*slots_of(self._port, rate)], rate)
+            slots = slots_of(self._port, rate) | self._elsewhere.read(rate)
+            weights = self._port.weights()
+            made.keep_state(weights, slots)
+            if after is not None:
+                after.append(State.of(weights, slots, {}).values)
 
         runner, number = self._runner("float64"), len(anchor.rates)
         if plainly:
             made.keep_running(runner.plain_steps(anchor, number, keep))
         else:
             made.keep_running(runner.steps(anchor, number, keep, self._loading(anchor)))
+
+    def _as_keras(self, anchor: Anchor) -> list[KerasStep]:
+        """Makes Keras's steps for a port with code of its own; none if that cannot be."""
+        found: list[KerasStep] = []
+        if self._is_own or self._built.before_step is not None:
+            with self._once(), suppress(Exception):  # no such optimizer, or no such loss
+                self._load(anchor)
+                by = Stepping(self._port, self._runner("float64"), self._masks)
+                found = keras_steps(by, self._as_recorded)
+        return found
+
+    def _explain(
+        self, anchor: Anchor, theirs: Sequence[KerasStep], after: Sequence[Tensors]
+    ) -> None:
+        """Notes what a step does otherwise than Keras's."""
+        self._load(anchor)
+        found = explained(theirs, after, theirs[0].by.gradients())
+        if found is None:
+            return
+        self._num_explained += 1
+        if found.text:
+            step, said = anchor.step + found.number, {"id": found.id, "text": found.text}
+            self._writer.facts.setdefault("explained_steps", {})[str(step)] = said
+            further = moved(anchor.weights, {n: v.numpy() for n, v in found.as_keras.items()})
+            self._writer.put_all(f"anchored/{anchor.step}/{EXPECTED}/{found.number}", further)
 
     def _loading(self, anchor: Anchor) -> Callable[[], None]:
         """Returns what loads a state inside of an epoch once more, behind what begins one."""
@@ -265,20 +343,16 @@ class Anchors(Callback):
         )
         self._num_plain += 1
 
-    def _try_in(
-        self, anchor: Anchor, is_training: bool, make: Callable[[AnchoredSteps], None]
-    ) -> None:
+    def _validate_in_eval_mode(self, anchor: Anchor, batches: Sequence[Batch]) -> None:
         """Does the same, once in a training, in the mode in which a loop should have the module."""
-        if is_training in self._tried_in:
+        if self._is_tried:
             return
-        self._tried_in.add(is_training)
+        self._is_tried = True
         tried = AnchoredSteps(anchor.weights, len(anchor.rates))
         with self._once():
-            self._built.module.train(is_training)
-            make(tried)
-        self._writer.put_all(
-            f"{TRIED}/{anchor.step}/{'train' if is_training else 'eval'}", tried.arrays
-        )
+            self._built.module.eval()
+            self._validate(anchor, batches, tried)
+        self._writer.put_all(f"{TRIED}/{anchor.step}", tried.arrays)
 
     def _load(self, anchor: Anchor) -> None:
         """Puts the port into the state of an anchor; its settings stay its own."""
@@ -321,7 +395,7 @@ def _error_entry(error: Exception) -> tuple[str, str, str]:
     return what, why, do
 
 
-def num_changed(before: list[torch.Tensor], now: list[torch.Tensor]) -> int:
+def num_changed(before: Values, now: Values) -> int:
     """Returns how many values are not those before; all that are there if some are missing.
 
     Args:
@@ -330,8 +404,20 @@ def num_changed(before: list[torch.Tensor], now: list[torch.Tensor]) -> int:
     """
     if not before:  # in front of the first step
         return 0
-    if [value.shape for value in before] != [value.shape for value in now]:
-        return sum(value.numel() for value in before)
-    pairs = [(a, b) for a, b in zip(before, now, strict=True) if not torch.equal(a, b)]
+    old, new = (list(chain.from_iterable(each.values())) for each in (before, now))
+    if [value.shape for value in old] != [value.shape for value in new]:
+        return sum(value.numel() for value in old)
+    pairs = [(a, b) for a, b in zip(old, new, strict=True) if not torch.equal(a, b)]
     # A value that is no number stays the same.
     return sum(int(((a != b) & ~(a.isnan() & b.isnan())).sum()) for a, b in pairs)
+
+
+def what_changed(before: Values, now: Values) -> str:
+    """Says which kinds of values are not those before, such as slots that have become zeros."""
+    found = []
+    for kind, old in before.items():
+        new = now.get(kind, [])
+        if num_changed({kind: old}, {kind: new}):
+            is_gone = not any(value.any() for value in new)
+            found.append(f"{kind} (zero or gone)" if is_gone else kind)
+    return ", ".join(found)

@@ -44,7 +44,9 @@ class Elsewhere:
         self._found: dict[str, tuple[str, list[Place]]] = {}  # slot -> form, place of each
         self._share: float | None = None  # of Keras's sums of gradients, in those of the port
 
-    def find(self, slots: Slots, kept: Sequence[str], rate: float, found: Reached) -> set[str]:
+    def find(
+        self, slots: Any, kept: Sequence[str], rate: float, found: Reached | None = None
+    ) -> set[str]:
         """Returns the slots that need not be set in the optimizer, of a state of the port as well.
 
         They were found, or are zeros, as of an optimizer that has made no step.
@@ -53,10 +55,11 @@ class Elsewhere:
             slots: of Keras's optimizer.
             kept: names of those that are known to be kept by the port's optimizer.
             rate: of the last step; a momentum may be kept divided by it.
-            found: what the port can reach.
+            found: what the port can reach; None: it is looked for.
         """
         zeros = {slot for slot, each in slots.items() if not any(v.any() for v in each.values())}
         for slot in {*slots} - {*kept, *self._found, *zeros, SUMS}:
+            found = found or reached(self._built)
             if (nearest := self._nearest(slots[slot], rate, found)) is not None:
                 self._found[slot] = nearest
         if SUMS in slots and SUMS not in kept and self._share is None:

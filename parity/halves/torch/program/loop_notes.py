@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch._C._functorch import get_unwrapped, is_functorch_wrapped_tensor
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 
 from parity.halves.torch.kept import kept
 from parity.ladder.own_loop import (
@@ -159,6 +161,9 @@ def _digest(nest: Any) -> int:
     first = next((each for each in leaves(nest) if isinstance(each, torch.Tensor)), None)
     if first is None:
         return UNKNOWN
-    flat = first.detach().reshape(-1)
-    flat = flat[:: max(1, len(flat) // _MOST_ENTRIES)].cpu()
-    return hash((tuple(first.shape), str(first.dtype), flat.numpy().tobytes()))
+    with temporarily_clear_interpreter_stack():  # torch.func may be differentiating the loop's step
+        while is_functorch_wrapped_tensor(first):
+            first = get_unwrapped(first)
+        flat = first.detach().reshape(-1)
+        flat = flat[:: max(1, len(flat) // _MOST_ENTRIES)].cpu()
+        return hash((tuple(first.shape), str(first.dtype), flat.numpy().tobytes()))

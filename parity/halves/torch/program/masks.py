@@ -116,6 +116,12 @@ class Masks:
             drawing.seed, drawing.num_calls = (int(value) for value in states[name])
         _set_states(self._port, states)
 
+    def states(self) -> dict[str, np.ndarray]:
+        """Returns the states of the generators, as `set_states` takes them."""
+        drawing = self._drawing | self._drawing_dropouts
+        found = {name: np.array([each.seed, each.num_calls]) for name, each in drawing.items()}
+        return mask_states(self._port) | found
+
     @contextmanager
     def kept(self) -> Iterator[None]:
         """Puts the generators back, after the block, where they were.

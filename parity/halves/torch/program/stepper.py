@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from parity.halves.torch.call import first_tensor
 from parity.halves.torch.check.loss import activated, is_by_name
@@ -175,9 +176,6 @@ class Runner:
         form: of its output.
         nests: what Keras's `fit` was fed.
         trained_in: the dtype of the training.
-
-    Attributes:
-        was_training: whether the module was in train mode in the last steps.
     """
 
     def __init__(
@@ -188,7 +186,7 @@ class Runner:
         nests: Mapping[str, Any],
         trained_in: str,
     ) -> None:
-        self._trained_in, self.was_training = trained_in, True
+        self._port, self._trained_in = port, trained_in
         dtype = getattr(torch, port.dtype)
         self._built = dataclasses.replace(
             built,
@@ -241,12 +239,11 @@ class Runner:
         load: Callable[[], None],
     ) -> dict[str, float]:
         """Lets the loop of the port make steps, in the modes in which it has left the module."""
-        built, rate, self.was_training = self._built, ExitStack(), True
+        built, rate = self._built, ExitStack()
 
         def begin(step: int) -> None:
             if not step:
                 load()
-            self.was_training &= built.module.training
             rate.enter_context(self._given_rate(float(rates[step])))
 
         def end(step: int) -> bool:
@@ -259,6 +256,35 @@ class Runner:
         steps = LoopSteps(built.module, self._stepper.optimizer, begin, end)
         with rate, steps.watched():
             return dict(built.train_epoch(steps.batches(batches, len(batches))))
+
+    def backward(
+        self, nest: Any, *, training: bool, resting: nn.Module | None = None, loss: Any = None
+    ) -> None:
+        """Makes a pass of a batch and back by the port's loss, without a step.
+
+        Args:
+            nest: x, targets and weights, as Keras's `fit` feeds them.
+            training: whether the module is in train mode.
+            resting: a part of it that is in eval mode all the same.
+            loss: one of Keras's in the place of the port's; it gets the output as Keras has it, or
+                all of them.
+        """
+        stepper = self._stepper
+        self._built.called.train(training)
+        for module, is_training in self._port.loop_modes if training else ():
+            module.training = is_training
+        if resting is not None:
+            resting.eval()
+        batch = self._batch(nest)
+        output = stepper.forward(batch.x)
+        if loss is not None and not stepper.has_several_outputs:
+            output = stepper.as_keras(output)
+        stepper.loss(loss or self.loss, output, batch).backward()
+
+    @property
+    def loss(self) -> Any:
+        """The loss of the port, as one of all outputs."""
+        return self._stepper.port.loss
 
     def evaluated(self, batches: Sequence[Batch]) -> dict[str, float]:
         """Returns the numbers of a validation."""

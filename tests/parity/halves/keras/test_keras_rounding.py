@@ -7,7 +7,8 @@ import tensorflow as tf
 import torch
 from rows import each_row
 
-from parity.halves.keras.rounding import moved
+from parity.halves.keras.rounding import moved, moved_activations
+from parity.ladder.anchored_tolerance import CONSTANTS_FACTOR
 from parity.ladder.rounding import NOISE_FACTOR
 
 F, X = torch.nn.functional, np.linspace(-30, 30, 2001)
@@ -105,3 +106,16 @@ def test_a_port_in_float32_rounds_in_every_layer():
 def test_whole_numbers_stay(kind, dtype, of_port):
     pixels = tf.constant(np.arange(24).reshape(1, 2, 4, 3).astype(dtype))
     assert after(kind, pixels, of_port, given=pixels, interpolation="bilinear") is pixels
+
+
+@pytest.mark.parametrize("name", ["gelu", "softplus", "leaky_relu"])
+def test_activations_of_a_training_are_moved_in_its_graph_by_what_its_states_may_differ_by(name):
+    def output():
+        graph = tf.function(lambda x: keras.layers.Dense(1, activation=name).activation(x))
+        return graph(tf.constant(X)).numpy()
+
+    before = output()
+    with moved_activations():
+        moves = CONSTANTS_FACTOR * np.abs(output() - before).max()
+    assert moves == pytest.approx(largest_move(f"activation:{name}", before), rel=1e-6)
+    np.testing.assert_array_equal(output(), before)

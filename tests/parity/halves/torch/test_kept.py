@@ -1,12 +1,13 @@
 """A port is afterwards what it was, whatever was done with it."""
 
+import itertools
 import random
 
 import numpy as np
 import torch
 from torch import nn
 
-from parity.halves.torch.kept import in_float64, kept, reached
+from parity.halves.torch.kept import Beginning, in_float64, kept, reached
 from torch_impl import Port
 
 
@@ -208,3 +209,30 @@ def test_data_that_a_loop_holds_is_not_copied():
     with kept(port):
         data += 1
     assert data.sum() == 30_000
+
+
+def test_what_begins_an_epoch_is_undone_and_what_steps_have_changed_since_is_not():
+    """A loop counts epochs where it begins one, and steps in each of them."""
+    counts, numbers, epochs = {"epoch": 2, "steps": 14, "name": "a"}, [5], itertools.count(2)
+    epoch = 2
+
+    def train_epoch(batches):
+        nonlocal epoch
+        epoch += 1
+        counts.update(epoch=3, name="b")
+        numbers[0], _ = 6, next(epochs)
+        for _ in batches:
+            counts["steps"] += 1
+            yield
+
+    given = Port(nn.Linear(1, 1), train_epoch=train_epoch)
+    beginning = Beginning(given)
+    loop = given.train_epoch(range(3))
+    next(loop)
+    counts["steps"] -= 1  # where the loop asks for its first batch
+    beginning.end(given)
+    counts["steps"] += 1
+    counts["name"] = "c"
+    beginning.undo(given)
+    assert (epoch, numbers, next(epochs)) == (2, [5], 2)
+    assert counts == {"epoch": 2, "steps": 15, "name": "c"}

@@ -1,0 +1,464 @@
+"""What a port does otherwise in a step: the change of Keras's step that gives the port's numbers.
+
+Keras's step is made of the port's own gradients; see `keras_step`. It is changed in one thing after
+the other: what is fed, the gradients, the loss, the optimizer's slots and each of its settings by
+its name, and what the step leaves as it is. A change that is a number is solved for.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.optimize import least_squares, minimize_scalar
+
+from parity.data.probe_inputs import AVERAGE
+from parity.halves.torch.program.elsewhere import SUMS
+from parity.halves.torch.program.keras_step import KerasStep, State, Tensors
+from parity.traces.facts import known
+from torch_impl import losses, optim
+from torch_impl.keras_config.training import planned_loss
+from torch_impl.losses.outputs import OutputLosses
+from torch_impl.optim.base import CLIPS
+
+# How far two steps are apart, by how far they move the weights. Keras's step in float64 is repeated
+# within 1e-9, or within 1e-5 with constants that Keras has in float32, such as 1 - 0.999; what is
+# not so is another step. A change explains one if all but 1e-5 of what is apart is gone, which is
+# how exactly a number is solved for, or what constants change.
+_SAME, _EXPLAINED = 2e-5, 1e-5
+_MOST_BY_CONSTANTS = 0.03  # of what is apart
+_NEAR = 0.01  # from where a number is solved for exactly
+_LEAST = 3  # entries that differ: one number always explains one
+_MOST = 2_000_000  # entries of weights, for which a number is solved
+_MOST_SAID = 2  # changes that give the same
+# Where a number is looked for at first. Others lie between them.
+_FACTORS = (-1.0, 0.0, *(2.0**n for n in range(-10, 11)))
+_SMALL = (*(-(10.0**n) for n in range(1, -7, -1)), 0.0, *(10.0**n for n in range(-6, 2)))
+_LIMITS = tuple(10.0 ** (n / 2) for n in range(-12, 7))
+_SHARES = (0.0, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99, 0.999, 0.9999, 1.0)
+_BY_NAME = {"epsilon": tuple(10.0**n for n in range(-12, 0)), "weight_decay": _SMALL}
+_COUNTS = (None, *range(1, 33))
+_COUNTED = ("gradient_accumulation_steps", "ema_overwrite_frequency")
+# Settings that change no step, or are given.
+_OTHERS = ("name", "learning_rate", "loss_scale_factor", "use_ema")
+_IDS = {"epsilon": "F1", "weight_decay": "F9", "label_smoothing": "D4", "delta": "D14"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of Keras's step.
+
+    Attributes:
+        id: of the divergence that it is.
+        text: what it does, with {} for its number.
+        made: makes the step; gets the number.
+        among: numbers among which it is looked for; none: there is no number.
+        is_whole: whether only these are tried, and none between them.
+    """
+
+    id: str
+    text: str
+    made: Callable[[Any], State]
+    among: Sequence[Any] = ()
+    is_whole: bool = False
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A step of a port that is not Keras's.
+
+    Attributes:
+        number: of the step, from 1.
+        id: of the divergence; "" if no change explains it.
+        text: what it does otherwise.
+        as_keras: the weights behind Keras's step.
+    """
+
+    number: int
+    id: str
+    text: str
+    as_keras: Tensors
+
+
+def explained(
+    steps: Sequence[KerasStep], after: Sequence[Tensors], left: Tensors
+) -> Explained | None:
+    """Says what the first step that is not Keras's does otherwise.
+
+    Args:
+        steps: Keras's from a recorded state, one after the other.
+        after: what the port has after each of its own, as `State.values`.
+        left: gradients that the port had before.
+
+    Returns:
+        What was found; None if all steps are Keras's.
+    """
+    earlier = [left]
+    for number, (step, ours) in enumerate(zip(steps, after, strict=True)):
+        if not _are_same(step.made.values, ours, step.state.values):
+            found = _Search(step, ours, earlier).found()
+            if len(found) > 1 and number + 1 < len(after):
+                going_on = [each for each in found if _goes_on(each, step, after[number + 1])]
+                found = going_on or found
+            said = ", or ".join(dict.fromkeys([each.text for each in found][:_MOST_SAID]))
+            identity = found[0].change.id if found else ""
+            return Explained(number + 1, identity, said, step.made.weights)
+        earlier.append(step.gradients())
+    return None
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """A change that gives what a port has; `names`: of the weights that it is of, if not of all."""
+
+    change: Change
+    number: Any
+    names: Sequence[str] = ()
+
+    @property
+    def text(self) -> str:
+        shown = f"{self.number:.5g}" if isinstance(self.number, float) else str(self.number)
+        whose = f" (of {_listed(self.names)})" if self.names else ""
+        return self.change.text.replace("{}", shown) + whose
+
+
+def _goes_on(found: _Fitting, step: KerasStep, ours: Tensors) -> bool:
+    """Whether a change gives the next step of a port, too: a mistake is seldom made once."""
+    if found.names:
+        return False
+    state = found.change.made(found.number)
+    following = KerasStep(step.by, step.anchor, step.number + 1, state)
+    search = _Search(following, ours, [step.gradients()])
+    return any(
+        search.is_given_by(change, found.number)
+        for change in search.changes()
+        if change.text == found.change.text
+    )
+
+
+class _Search:
+    """Looks for the changes of a step that give what a port has.
+
+    Args:
+        step: Keras's.
+        ours: what the port has behind it.
+        earlier: gradients before the step: those that were left, and of the steps since.
+    """
+
+    def __init__(self, step: KerasStep, ours: Tensors, earlier: Sequence[Tensors]) -> None:
+        self._step, self._earlier = step, earlier
+        self._of_loss: Tensors = {}  # gradients of Keras's loss alone, without penalties
+        self._theirs, self._begin = step.made.values, step.state.values
+        shared = (name for name in self._theirs if name in ours and name in self._begin)
+        self.ours = {name: ours[name] for name in shared}
+        self._other = [
+            name
+            for name, each in self.ours.items()
+            if not _are_same({name: self._theirs[name]}, {name: each}, self._begin)
+        ]
+
+    def found(self) -> list[_Fitting]:
+        """Returns the changes that explain all weights; if none does, one that does some."""
+        changes = [*self.changes()]
+        found = [
+            _Fitting(change, number)
+            for change in changes
+            for number in self._numbers(change, [*self.ours])
+        ]
+        partly = (
+            _Fitting(change, number, self._other)
+            for change in changes
+            for number in self._numbers(change, self._other)
+        )
+        return found or [each for each in [next(partly, None)] if each is not None]
+
+    def _numbers(self, change: Change, names: Sequence[str]) -> list[Any]:
+        """Returns the number with which a change explains weights, [None] if it has none."""
+        rest, allowed = partial(self._rest, change, names=names), self._allowed(names)
+        if not change.among:
+            return [None] if _size(rest(None)) <= allowed else []
+        target, theirs = (_joined(half, names) for half in (self.ours, self._theirs))
+        if target.numel() > _MOST or int((target != theirs).sum()) < _LEAST:
+            return []
+        return _solved(rest, change.among, allowed, is_whole=change.is_whole)
+
+    def is_given_by(self, change: Change, number: Any) -> bool:
+        """Whether a change, with a number, gives all weights."""
+        names = [*self.ours]
+        return _size(self._rest(change, number, names)) <= self._allowed(names)
+
+    def _allowed(self, names: Sequence[str]) -> float:
+        """Returns which share of what is apart a change may leave."""
+        ours, theirs, begin = (_joined(h, names) for h in (self.ours, self._theirs, self._begin))
+        by_constants = float(_SAME * (theirs - begin).norm() / (ours - theirs).norm())
+        return max(_EXPLAINED, min(_MOST_BY_CONSTANTS, by_constants))
+
+    def _rest(self, change: Change, number: Any, names: Sequence[str]) -> np.ndarray:
+        """Returns what a changed step leaves, as a share of what Keras's does."""
+        target, theirs = (_joined(half, names) for half in (self.ours, self._theirs))
+        apart = target - theirs
+        try:
+            made = change.made(number).values
+            rest = target - _joined(made, names)
+        except Exception:  # a loss or a setting that is not for these outputs may raise anything
+            rest = apart
+        share: np.ndarray = (rest / torch.linalg.vector_norm(apart)).numpy()
+        return share if np.isfinite(share).all() else np.ones_like(share)
+
+    def changes(self) -> Iterator[Change]:
+        """Yields all changes: those without a number first, and other rules and losses at last."""
+        parts = self._of_what_stays, self._of_what_is_fed, self._of_slots, self._of_gradients
+        found = [change for part in (*parts, self._of_settings) for change in part()]
+        yield from sorted(found, key=lambda change: bool(change.among))
+        yield from self._of_losses()
+        for name in optim.__all__:
+            rule = self._step.by.optimizer["class"]
+            text = f"it is a first step of {name}, in the place of {rule}"
+            yield Change("F13", text, _made(self._step.by_optimizer, getattr(optim, name)))
+
+    def _of_what_stays(self) -> Iterator[Change]:
+        begin, other, made = self._begin, self._other, self._step.made
+        halves = self.ours, self._theirs
+        by = [tuple(float((half[n] - begin[n]).norm()) for half in halves) for n in other]
+        if other and all(ours <= _SAME * theirs for ours, theirs in by):
+            text = f"{_listed(other)} {'does' if len(other) == 1 else 'do'} not move"
+            identity = "F14" if all(name.endswith(f".{AVERAGE}") for name in other) else "E6"
+            if {*other} >= self._step.gradients().keys():
+                text, identity = "no weight moves", "I4"
+            kept = {name: begin[name] for name in other}
+            yield Change(identity, text, _made(made.replaced, kept))
+        elif not {*other} & {*self._step.by.trained} and not any(theirs for _, theirs in by):
+            text = f"{_listed(other)} {'moves' if len(other) == 1 else 'move'}, and not in Keras"
+            moved = {name: self.ours[name] for name in other}
+            yield Change("E6", text, _made(made.replaced, moved))
+
+    def _of_what_is_fed(self) -> Iterator[Change]:
+        step = self._step
+        yield Change("C7", "the step is made in eval mode", self._with_pass(training=False))
+        if step.anchor.batches[step.number][2] is not None:
+            text = "the weights of the samples are left out"
+            yield Change("D18", text, self._with_pass(weighted=False))
+        for name, kind in step.by.with_modes.items():
+            text = f"the part {name}, a {kind}, is in eval mode"
+            yield Change("C7", text, self._with_pass(resting=name))
+        for number in range(len(step.anchor.batches)):
+            if number != step.number:
+                text = f"the batch is that of step {step.anchor.step + number + 1}"
+                yield Change("I4", text, self._with_pass(batch=number))
+
+    def _with_pass(self, **how: Any) -> Callable[[Any], State]:
+        def made(_: Any) -> State:
+            gradients, moving = self._step.passed(**how)
+            return self._step.with_gradients(gradients).replaced(moving)
+
+        return made
+
+    def _of_settings(self) -> Iterator[Change]:
+        """Yields changes of each setting of the optimizer, by its name."""
+        step, config = self._step, self._step.config
+
+        def setting(name: str, others: Mapping[str, Any], value: Any) -> State:
+            return step.with_gradients(step.gradients(), **{**others, name: value})
+
+        clips = {name: config[name] for name in CLIPS if name in config}
+        no_clips = dict.fromkeys(clips)
+        used = {name: value for name, value in clips.items() if value is not None}
+        for name, value in used.items():
+            yield Change(
+                "E8", f"no gradient is clipped by {name}={value:g}", _made(setting, name, {}, None)
+            )
+        for name, value in config.items():
+            said = f"{name} is {{}}, in the place of {value}"
+            if name in CLIPS:
+                before = next((f"{n}={v:g}" for n, v in used.items()), "no clipping")
+                text = f"gradients are clipped by {name}={{}}, in the place of {before}"
+                yield Change("E8", text, partial(setting, name, no_clips), _LIMITS)
+            elif name in _COUNTED:
+                yield Change("I4", said, partial(setting, name, {}), _COUNTS, is_whole=True)
+            elif isinstance(value, bool) and name not in _OTHERS:
+                text = said.replace("{}", str(not value))
+                yield Change("F14", text, _made(setting, name, {}, not value))
+            elif (isinstance(value, int | float) or name == "weight_decay") and name not in _OTHERS:
+                among = _BY_NAME.get(name, _SHARES)
+                yield Change(_IDS.get(name, "F14"), said, partial(setting, name, {}), among)
+
+    def _of_slots(self) -> Iterator[Change]:
+        step, state = self._step, self._step.state
+        gradients = step.gradients()
+        begun = {"begins anew, without what it has kept": replace(state, slots={}, others={})}
+        for slot, values in state.slots.items():
+            zeros = {name: torch.zeros_like(each) for name, each in values.items()}
+            begun[f"has zeros for its {slot}"] = replace(state, slots={**state.slots, slot: zeros})
+        begun["counts its steps anew"] = replace(state, others={})
+        for text, other in begun.items():
+            yield Change("I4", f"the optimizer {text}", _made(step.begun_from, other, gradients))
+        if AVERAGE in step.made.slots:
+            share = 1 - float(step.config["ema_momentum"])
+            late = {
+                f"{name}.{AVERAGE}": average
+                + share * (state.weights[name] - step.made.weights[name])
+                for name, average in step.made.slots[AVERAGE].items()
+            }
+            text = "the averages are of the weights before the step"
+            yield Change("F14", text, _made(step.made.replaced, late))
+
+    def _of_gradients(self) -> Iterator[Change]:
+        step, found = self._step, self._step.gradients()
+        for number, older in enumerate(self._earlier):
+            text = "the gradients of the step before are added, since they are not cleared"
+            if older:
+                summed = _sum([*self._earlier[number:], found])
+                yield Change("I4", text, _made(step.with_gradients, summed))
+        before = self._earlier[-1]
+        if before.keys() == found.keys():
+            text = "the gradients are those of the step before"
+            yield Change("I4", text, _made(step.with_gradients, before))
+        zeros = {name: torch.zeros_like(each) for name, each in found.items()}
+        text = "the gradients are zeros, so that what the optimizer keeps moves the weights alone"
+        yield Change("I4", text, _made(step.with_gradients, zeros))
+
+        def times(factor: float) -> State:
+            slots = {SUMS: _times(factor, step.state.slots.get(SUMS, {}))}
+            begun = replace(step.state, slots={**step.state.slots, **slots})
+            return step.begun_from(begun, _times(factor, found))
+
+        yield Change("E3", "the gradients are {} times Keras's", times, _FACTORS)
+        moving = [name for name in step.state.weights if name not in found]
+        for text, names in (("weight moves", [*found]), ("moving statistic moves", moving)):
+            identity = "I4" if names == [*found] else "C2"
+            further = partial(self._further, names)
+            yield Change(identity, f"each {text} {{}} times as far", further, _FACTORS)
+        again = partial(step.begun_from, step.made)
+        yield Change("I4", "the optimizer steps twice with the same gradients", _made(again, found))
+        kernels = [name for name, each in found.items() if each.ndim > 1]
+        for text, names in (("weights", [*found]), ("kernels", kernels)):
+            said = f"the gradients have {{}} times the {text} in addition, as of an L2 penalty"
+            yield Change("C8", said, partial(self._penalised, names), _SMALL)
+
+    def _further(self, names: Sequence[str], factor: float) -> State:
+        begin, made = self._begin, self._step.made
+        return made.replaced({n: begin[n] + factor * (made.weights[n] - begin[n]) for n in names})
+
+    def _penalised(self, names: Sequence[str], factor: float) -> State:
+        step, found = self._step, self._step.gradients()
+        added = {name: found[name] + factor * step.state.weights[name] for name in names}
+        return step.with_gradients(found | added)
+
+    def _of_losses(self) -> Iterator[Change]:
+        """Yields other losses: each setting by its name, other functions, weights of outputs."""
+        runner, facts = self._step.by.runner, self._step.by.port.keras.facts
+        of_outputs = _of_outputs(runner.loss)
+        if of_outputs is not None:
+            for name, weight in of_outputs.weights.items():
+                left_out = of_outputs.without(name)
+                yield Change(
+                    "I7", f"the loss of {name} is left out", self._with_pass(loss=left_out)
+                )
+                text = f"the loss of {name} counts {{}} times, in the place of {weight:g}"
+                yield Change("I7", text, partial(self._weighted, of_outputs, name), _FACTORS)
+            return
+        loss: Any = known(facts["loss"])
+        settings = loss["config"].get("config", loss["config"])
+        named = {"class_name": loss["name"], "config": settings}
+        if loss.get("class_weight"):
+            text = "the class weights are left out"
+            yield Change("D5", text, lambda _: self._with_pass(loss=planned_loss(named).build())(_))
+        for name, value in settings.items():
+            said = f"{name} of the loss is {{}}, in the place of {value}"
+            identity = _IDS.get(name, "D13")
+            changed = partial(self._by_setting, named, name)
+            if isinstance(value, bool):
+                yield Change(
+                    identity, said.replace("{}", str(not value)), _made(changed, not value)
+                )
+            elif isinstance(value, int | float):
+                yield Change(identity, said, changed, _SHARES)
+        for kind in dict.fromkeys(losses.LOSSES.values()):
+            yield Change("D13", f"its loss is {kind.__name__}", _made(self._by_loss, named, kind))
+
+    def _by_setting(self, named: Mapping[str, Any], name: str, value: Any) -> State:
+        settings = {**named["config"], name: value}
+        return self._by_loss(named, planned_loss({**named, "config": settings}).build)
+
+    def _by_loss(self, named: Mapping[str, Any], made: Callable[[], Any]) -> State:
+        """Makes the step with another loss in the place of Keras's; penalties stay."""
+        step, other = self._step, self._step.gradients(loss=made())
+        self._of_loss = self._of_loss or step.gradients(loss=planned_loss(named).build())
+        both = {n: g + other[n] - self._of_loss[n] for n, g in step.gradients().items()}
+        return step.with_gradients(both)
+
+    def _weighted(self, of_outputs: OutputLosses, name: str, weight: float) -> State:
+        other = copy.copy(of_outputs)
+        other.weights = {**of_outputs.weights, name: weight}
+        return self._with_pass(loss=other)(None)
+
+
+def _made(function: Callable[..., State], *given: Any) -> Callable[[Any], State]:
+    """Returns what makes a step without a number."""
+    return lambda _: function(*given)
+
+
+def _solved(
+    rest: Callable[[Any], np.ndarray], among: Sequence[Any], allowed: float, *, is_whole: bool
+) -> list[Any]:
+    """Returns the number at which nothing is left between two steps; none if that is at none.
+
+    Args:
+        rest: what is left at a number.
+        among: where to look first, in order.
+        allowed: what may be left.
+        is_whole: whether only these are tried.
+    """
+    tried = [_size(rest(number)) for number in among]
+    place = int(np.argmin(tried))
+    if tried[place] <= allowed:
+        return [among[place]]
+    if is_whole:
+        return []
+    bounds = among[max(place - 1, 0)], among[min(place + 1, len(among) - 1)]
+    near = minimize_scalar(
+        lambda number: _size(rest(number)), bounds=bounds, method="bounded", options={"xatol": 1e-9}
+    )
+    if near.fun > _NEAR:
+        return []
+    number = float(least_squares(rest, near.x, xtol=1e-15, ftol=1e-15, gtol=1e-15).x[0])
+    return [number] if _size(rest(number)) <= allowed else []
+
+
+def _size(rest: np.ndarray) -> float:
+    return float(np.linalg.norm(rest))
+
+
+def _are_same(some: Tensors, others: Tensors, begin: Tensors) -> bool:
+    """Whether two steps from a state are the same, by how far the first moves what there is."""
+    both = [name for name in some if name in others and name in begin]
+    first, second, start = (_joined(half, both) for half in (some, others, begin))
+    return bool((second - first).square().sum() <= _SAME**2 * (first - start).square().sum())
+
+
+def _joined(values: Tensors, names: Sequence[str]) -> torch.Tensor:
+    return torch.cat([values[name].reshape(-1) for name in names] or [torch.zeros(0)])
+
+
+def _sum(many: Sequence[Tensors]) -> Tensors:
+    *earlier, last = many
+    return {name: sum((m[name] for m in earlier if name in m), last[name]) for name in last}
+
+
+def _times(factor: float, values: Tensors) -> Tensors:
+    return {name: factor * each for name, each in values.items()}
+
+
+def _of_outputs(loss: Any) -> OutputLosses | None:
+    while loss is not None and not isinstance(loss, OutputLosses):
+        loss = getattr(loss, "loss", None)
+    return loss
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (" and others" if len(names) > 3 else "")
