@@ -25,12 +25,6 @@ def digits(train=600, val=300, seed=3):
     return load_data("embedded", train=train, val=val, test=100, seed=seed)
 
 
-@cache
-def with_fault(fault):
-    """The audit of digits with a fault, for all tests that look at it."""
-    return audit(fault(digits()))
-
-
 def flat(images):
     return images.reshape(len(images), -1).astype(np.float64)
 
@@ -61,97 +55,87 @@ def test_an_honest_split_has_no_finding(train, val, seeds):
         assert result.severity == "none"
 
 
-def plant_duplicates(data):
-    return with_rows(data, "val", slice(15), data.x_train[100:115], data.y_train[100:115])
+def copied(data, part, count, labels_are_right=True):
+    """The first images of a part are training images from number 100 on."""
+    images, labels = data.x_train[100 : 100 + count], data.y_train[100 : 100 + count]
+    labels = labels if labels_are_right else (labels + 1) % 10
+    return with_rows(data, part, slice(count), images, labels)
 
 
-def plant_duplicates_in_test(data):
-    return with_rows(data, "test", slice(15), data.x_train[100:115], data.y_train[100:115])
-
-
-def plant_duplicates_within_training(data):
-    return with_rows(data, "train", slice(50), data.x_train[100:150], data.y_train[100:150])
-
-
-def plant_contradictions(data):
-    labels = (data.y_train[100:110] + 1) % 10
-    return with_rows(data, "train", slice(10), data.x_train[100:110], labels)
-
-
-def plant_near_duplicates(data):
+def nearly_copied(data):
     noise = np.random.default_rng(0).normal(0, 0.02, (15, 28, 28, 1))
     images = np.clip(0.9 * data.x_train[100:115, :, ::-1] + noise, 0, 1)
     return with_rows(data, "val", slice(15), images, data.y_train[100:115])
 
 
-def lose_a_class_in_training(data):
-    return only(data, "train", data.y_train != 3)
+def thinned_out(data, part, every):
+    """Of the images of the classes from 5 on, one of so many is left."""
+    labels = getattr(data, f"y_{part}")
+    return only(data, part, (labels < 5) | (np.arange(len(labels)) % every == 0))
 
 
-def lose_a_class_in_validation(data):
-    return only(data, "val", data.y_val != 3)
+def with_pixels(data, change):
+    return replace(data, x_val=change(data.x_val))
 
 
-def thin_out_classes(data):
-    """Alike in both parts."""
-    for part in ("train", "val"):
-        labels = getattr(data, f"y_{part}")
-        data = only(data, part, (labels < 5) | (np.arange(len(labels)) % 8 == 0))
-    return data
+def blurred(x):
+    return (x + np.roll(x, 1, 1) + np.roll(x, 1, 2) + np.roll(x, 2, 1)) / 4
 
 
-def bias_validation(data):
-    return only(data, "val", (data.y_val < 5) | (np.arange(len(data.y_val)) % 4 == 0))
+# A fault that is planted in data, and what is found.
+FAULTS = {
+    "duplicates": (lambda data: copied(data, "val", 15), {"duplicates": "high"}),
+    "duplicates in test": (lambda data: copied(data, "test", 15), {"duplicates": "high"}),
+    "duplicates within training": (lambda data: copied(data, "train", 50), {"duplicates": "low"}),
+    "contradictions": (
+        lambda data: copied(data, "train", 10, labels_are_right=False),
+        {"duplicates": "low", "contradicting_labels": "high"},
+    ),
+    "near duplicates": (nearly_copied, {"near_duplicates": "high"}),
+    "no class 3 in training": (
+        lambda data: only(data, "train", data.y_train != 3),
+        {"missing_classes": "high", "split_differs": "medium"},
+    ),
+    "no class 3 in validation": (
+        lambda data: only(data, "val", data.y_val != 3),
+        {"missing_classes": "medium", "split_differs": "medium"},
+    ),
+    "few of some classes in both parts": (
+        lambda data: thinned_out(thinned_out(data, "train", 8), "val", 8),
+        {"imbalance": "medium"},
+    ),
+    "few of some classes in validation": (
+        lambda data: thinned_out(data, "val", 4),
+        {"split_differs": "high"},
+    ),
+    "classes numbered otherwise": (
+        lambda data: replace(data, y_val=(data.y_val + 1) % 10),
+        {"split_differs": "high"},
+    ),
+    "transposed": (
+        lambda data: with_pixels(data, lambda x: x.transpose(0, 2, 1, 3)),
+        {"split_differs": "high"},
+    ),
+    "divided twice": (
+        lambda data: with_pixels(data, lambda x: x / np.float32(255)),
+        {"pixels_differ": "high", "split_differs": "high"},
+    ),
+    "inverted": (
+        lambda data: with_pixels(data, lambda x: 1 - x),
+        {"pixels_differ": "high", "split_differs": "high"},
+    ),
+    "blurred": (lambda data: with_pixels(data, blurred), {"pixels_differ": "medium"}),
+}
 
 
-def number_classes_otherwise(data):
-    return replace(data, y_val=(data.y_val + 1) % 10)
-
-
-def transpose_validation(data):
-    return replace(data, x_val=data.x_val.transpose(0, 2, 1, 3))
-
-
-def divide_twice(data):
-    return replace(data, x_val=data.x_val / np.float32(255))
-
-
-def invert_validation(data):
-    return replace(data, x_val=1 - data.x_val)
-
-
-def blur_validation(data):
-    x = data.x_val
-    return replace(data, x_val=(x + np.roll(x, 1, 1) + np.roll(x, 1, 2) + np.roll(x, 2, 1)) / 4)
-
-
-@pytest.mark.parametrize(
-    ("fault", "expected"),
-    [
-        (plant_duplicates, {"duplicates": "high"}),
-        (plant_duplicates_in_test, {"duplicates": "high"}),
-        (plant_duplicates_within_training, {"duplicates": "low"}),
-        (plant_contradictions, {"duplicates": "low", "contradicting_labels": "high"}),
-        (plant_near_duplicates, {"near_duplicates": "high"}),
-        (lose_a_class_in_training, {"missing_classes": "high", "split_differs": "medium"}),
-        (lose_a_class_in_validation, {"missing_classes": "medium", "split_differs": "medium"}),
-        (thin_out_classes, {"imbalance": "medium"}),
-        (bias_validation, {"split_differs": "high"}),
-        (number_classes_otherwise, {"split_differs": "high"}),
-        (transpose_validation, {"split_differs": "high"}),
-        (divide_twice, {"pixels_differ": "high", "split_differs": "high"}),
-        (invert_validation, {"pixels_differ": "high", "split_differs": "high"}),
-        (blur_validation, {"pixels_differ": "medium"}),
-    ],
-    ids=lambda value: getattr(value, "__name__", None),
-)
-def test_a_planted_fault_is_found_and_nothing_else(fault, expected):
-    told = {finding.id: finding.severity for finding in with_fault(fault).findings()}
-    assert told == expected
+@pytest.mark.parametrize(("plant", "expected"), FAULTS.values(), ids=FAULTS)
+def test_a_planted_fault_is_found_and_nothing_else(plant, expected):
+    findings = audit(plant(digits())).findings()
+    assert {finding.id: finding.severity for finding in findings} == expected
 
 
 def test_near_copies_of_another_label_come_first():
-    data = plant_near_duplicates(digits())
+    data = nearly_copied(digits())
     labels = data.y_val.copy()
     labels[12] = (labels[12] + 1) % 10
     near = audit(replace(data, y_val=labels)).near_copies
@@ -161,8 +145,7 @@ def test_near_copies_of_another_label_come_first():
 
 def test_so_many_pairs_have_the_p_value_of_the_rule_of_succession():
     """None of 99 honest images has it: the next one has it with the probability 1 / 101."""
-    p = module._more_often(np.array([True]), np.zeros(99, bool))
-    assert p == pytest.approx(1 / 101)
+    assert module._more_often(np.array([True]), np.zeros(99, bool)) == pytest.approx(1 / 101)
 
 
 def test_the_baseline_is_the_nearest_training_image():
@@ -195,7 +178,7 @@ def test_copies_raise_the_baseline_but_not_that_of_new_images():
 def test_where_there_are_many_images_some_are_drawn_by_the_seed(monkeypatch):
     monkeypatch.setattr(module, "MAX_TRAIN", 200)
     monkeypatch.setattr(module, "MAX_VAL", 60)
-    data = plant_near_duplicates(plant_duplicates(digits()))
+    data = nearly_copied(copied(digits(), "val", 15))
     data = with_rows(data, "val", slice(200, 220), data.x_train[300:320], data.y_train[300:320])
     first, again, other = (audit(data, seed=seed) for seed in (1, 1, 2))
     assert (first.num_train, first.num_val) == (200, 60)
