@@ -1,9 +1,7 @@
 """CSV exports of Weights & Biases."""
 
 import pytest
-from helpers import refusal
-
-from parity.behaviour.readers.history import read_history
+from read_files import read, refused
 
 WANDB = """\
 "Step","brave-sun-1 - train/loss","brave-sun-1 - train/loss__MIN","brave-sun-1 - train/loss__MAX"
@@ -18,17 +16,15 @@ def path(tmp_path):
 
 
 def test_the_bounds_of_weights_and_biases_are_left_out(path):
-    path.write_text(WANDB)
-    assert read_history(path) == {"loss": [2.0, 1.0]}
+    assert read(path, WANDB) == {"loss": [2.0, 1.0]}
 
 
 def test_several_runs_are_refused_with_their_names(path):
-    path.write_text('Step,a - loss,b - loss\n0,"1.0","2.0"\n')
-    message = refusal(read_history, path)
+    message = refused(path, 'Step,a - loss,b - loss\n0,"1.0","2.0"\n')
     assert "2 runs (a, b)" in message
     assert "export one of them alone" in message
 
 
 def test_two_metrics_that_differ_by_a_slash_stay_two(path):
-    path.write_text('Step,a - train/loss,a - train_loss\n0,"1.0","2.0"\n')
-    assert read_history(path) == {"train/loss": [1.0], "loss": [2.0]}
+    text = 'Step,a - train/loss,a - train_loss\n0,"1.0","2.0"\n'
+    assert read(path, text) == {"train/loss": [1.0], "loss": [2.0]}

@@ -12,6 +12,7 @@ import pytest
 from helpers import refusal
 from hypothesis import given
 from hypothesis import strategies as st
+from read_files import read, read_or_refused, written
 
 from parity.behaviour.readers import history
 from parity.behaviour.readers.history import read_history
@@ -35,20 +36,10 @@ def path(tmp_path):
     return tmp_path / "history.json"
 
 
-def read(path, content):
-    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    return read_history(path)
-
-
 def refused(path):
     message = refusal(read_history, path)
     assert "; expected " in message
     return message
-
-
-def refused_text(path, content):
-    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    return refused(path)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +142,7 @@ def test_a_name_of_keras_3_wins_over_another_one_of_the_same_number(path):
 def test_the_result_of_a_pair_holds_two_histories(tmp_path, path):
     result = {"schema": "parity.result/1", "history": {"keras": HISTORY, "torch": HISTORY}}
     for content in (result, result["history"], {"schema": "parity.results/1", "results": [result]}):
-        assert "name the folder keras or torch of the run" in refused_text(path, content)
+        assert "name the folder keras or torch of the run" in refused(written(path, content))
     path.unlink()
     (tmp_path / "keras").mkdir()
     (tmp_path / "keras" / "history.json").write_text("{}")
@@ -171,12 +162,12 @@ def test_the_result_of_a_pair_holds_two_histories(tmp_path, path):
     ids=["a row per value", "losses in parts", "another metric"],
 )
 def test_a_file_without_a_loss_or_accuracy_that_is_understood_is_refused(tmp_path, text, found):
-    message = refused_text(tmp_path / "log.txt", text)
+    message = refused(written(tmp_path / "log.txt", text))
     assert f"has no loss or accuracy under a known name, but {found}; expected" in message
 
 
 def test_a_shorter_column_is_refused_with_what_to_do(path):
-    message = refused_text(path, {"loss": [3, 2, 1], "val_loss": [4]})
+    message = refused(written(path, {"loss": [3, 2, 1], "val_loss": [4]}))
     assert "different lengths ('loss' 3, 'val_loss' 1)" in message
     assert "validation_freq=1" in message
     assert "CSVLogger" in message
@@ -215,7 +206,7 @@ def test_a_shorter_column_is_refused_with_what_to_do(path):
     ],
 )
 def test_what_is_no_history_is_refused(path, content, reason):
-    assert reason in refused_text(path, content)
+    assert reason in refused(written(path, content))
 
 
 @pytest.mark.parametrize(
@@ -230,8 +221,7 @@ def test_what_is_no_history_is_refused(path, content, reason):
     ids=["pickle", "npy", "hdf5", "utf16", "latin1"],
 )
 def test_what_is_not_text_is_refused_with_what_to_do(path, content):
-    path.write_bytes(content)
-    message = refused(path)
+    message = refused(written(path, content))
     assert "not text in UTF-8" in message
     assert "json.dump" in message
 
@@ -263,23 +253,6 @@ def test_without_tensorboard_an_event_file_is_refused_with_what_to_install(tmp_p
             read_history(place)
 
 
-def is_history(history):
-    lengths = {len(column) for column in history.values()}
-    return len(lengths) == 1 and all(
-        type(v) is float for column in history.values() for v in column
-    )
-
-
-def read_or_refused(path, content):
-    path.write_bytes(content)
-    try:
-        history = read_history(path)
-    except InputError as error:
-        assert "\n" not in str(error)  # noqa: PT017
-    else:
-        assert is_history(history)
-
-
 names = st.sampled_from(["loss", "acc", "val_loss", "epoch", "history", "keras", "torch", "0", "1"])
 documents = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
@@ -290,11 +263,10 @@ documents = st.recursive(
 
 @given(documents)
 def test_any_json_is_read_or_refused(tmp_path_factory, document):
-    path = tmp_path_factory.mktemp("fuzz") / "history.json"
-    read_or_refused(path, json.dumps(document).encode())
+    text = json.dumps(document)
+    read_or_refused(tmp_path_factory.mktemp("fuzz") / "history.json", text)
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", b"{", b"[", b"epoch,", b"\xef\xbb\xbf"]))
 def test_any_bytes_are_read_or_refused(tmp_path_factory, content, start):
-    path = tmp_path_factory.mktemp("fuzz") / "history"
-    read_or_refused(path, start + content)
+    read_or_refused(tmp_path_factory.mktemp("fuzz") / "history", start + content)

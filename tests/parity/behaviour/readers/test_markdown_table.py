@@ -4,9 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from helpers import refusal
-
-from parity.behaviour.readers.history import read_history, read_with_notes
+from read_files import read, reading, refused
 
 nan = math.nan
 EXPECTED = {"loss": [1.5, 0.5], "val_loss": [2.0, nan]}
@@ -15,21 +13,6 @@ EXPECTED = {"loss": [1.5, 0.5], "val_loss": [2.0, nan]}
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "log.md"
-
-
-def read(path, text):
-    path.write_text(text)
-    return read_history(path)
-
-
-def notes(path, text):
-    path.write_text(text)
-    return read_with_notes(path).notes
-
-
-def refused(path, text):
-    path.write_text(text)
-    return refusal(read_history, path)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +47,7 @@ def test_the_last_of_several_logs_is_read_and_other_tables_are_passed_over(path)
     models = "| model | accuracy |\n|---|---|\n| small | 0.9 |\n"
     text = log.format(0.7) + log.format(0.3) + models
     assert read(path, text) == {"loss": [0.3]}
-    assert notes(path, text) == (
+    assert reading(path, text).notes == (
         "the text has 2 training logs in tables, and the last one is read",
     )
 
@@ -72,20 +55,22 @@ def test_the_last_of_several_logs_is_read_and_other_tables_are_passed_over(path)
 def test_rows_that_are_no_epoch_are_left_out_and_told(path):
     text = "| epoch | loss |\n|--|--|\n| 1 | 0.9 |\n| 2 | 0.4 |\n| **best** | 0.4 |\n| | 0.1 |\n"
     assert read(path, text) == {"loss": [0.9, 0.4]}
-    assert notes(path, text) == ("rows of no epoch, left out: best, (empty)",)
+    assert reading(path, text).notes == ("rows of no epoch, left out: best, (empty)",)
 
 
 def test_a_last_row_that_is_torn_is_left_out_and_told(path):
     text = "| epoch | loss |\n|---|---|\n| 1 | 0.9 |\n| 2 | 0.4"
     assert read(path, text) == {"loss": [0.9]}
-    assert notes(path, text) == ("the last row of the table is not complete and is left out",)
+    assert reading(path, text).notes == (
+        "the last row of the table is not complete and is left out",
+    )
 
 
 def test_columns_of_texts_and_unknown_ones_are_told(path):
     rows = "| 1 | 0.9 | 12 s | 0.3 |\n| 2 | 0.4 | 11 s | 0.5 |\n"
     text = f"| epoch | loss | time | f1 |\n|-|-|-|-|\n{rows}"
     assert read(path, text) == {"loss": [0.9, 0.4], "f1": [0.3, 0.5]}
-    assert notes(path, text) == (
+    assert reading(path, text).notes == (
         "no numbers, left out: time",
         "not used for the verdict: f1",
     )
@@ -116,9 +101,9 @@ def test_a_printed_log_with_a_table_of_something_else_is_still_a_printed_log(pat
 
 
 def test_a_notebook_whose_text_shows_a_table_is_still_a_notebook(tmp_path):
-    path = tmp_path / "train.ipynb"
-    path.write_text(
+    text = (
         '{"cells": [{"cell_type": "markdown", "source": [\n"| epoch | loss |\\n",\n'
         '"|---|---|\\n",\n"| 1 | 0.9 |"]}], "nbformat": 4}'
     )
-    assert "is a notebook without a training" in refusal(read_history, path)
+    message = refused(tmp_path / "train.ipynb", text)
+    assert "is a notebook without a training" in message

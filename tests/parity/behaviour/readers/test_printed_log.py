@@ -1,12 +1,9 @@
 """Logs as Keras and others print them, pasted into a file."""
 
 import pytest
-from helpers import refusal
 from hypothesis import given
 from hypothesis import strategies as st
-
-from parity.behaviour.readers.history import read_history, read_with_notes
-from parity.errors import InputError
+from read_files import read_or_refused, reading, refused
 
 KERAS_2 = """\
 Train on 33600 samples, validate on 8400 samples
@@ -41,14 +38,9 @@ def path(tmp_path):
     return tmp_path / "training.log"
 
 
-def read(path, text):
-    path.write_text(text, encoding="utf-8")
-    return read_with_notes(path)
-
-
 def test_a_log_of_keras_2_is_its_history(path):
-    reading = read(path, KERAS_2)
-    assert str(reading.history) == str(
+    found = reading(path, KERAS_2)
+    assert str(found.history) == str(
         {
             "loss": [0.6038, 0.22],
             "accuracy": [0.8141, 0.9338],
@@ -56,23 +48,23 @@ def test_a_log_of_keras_2_is_its_history(path):
             "val_accuracy": [0.9432, 0.0],
         }
     )
-    assert reading.notes == ()
+    assert found.notes == ()
 
 
 def test_an_epoch_of_keras_3_that_did_not_end_is_left_out(path):
-    reading = read(path, KERAS_3)
-    assert reading.history == {
+    found = reading(path, KERAS_3)
+    assert found.history == {
         "accuracy": [0.85, 0.9],
         "loss": [0.5, 0.25],
         "val_accuracy": [0.9, 0.95],
         "val_loss": [0.4, 0.125],
         "learning_rate": [0.001, 0.001],
     }
-    assert reading.notes == ("the last epoch did not end and is left out",)
+    assert found.notes == ("the last epoch did not end and is left out",)
 
 
 def test_lines_of_other_programs_are_read(path):
-    assert read(path, OTHERS).history == {
+    assert reading(path, OTHERS).history == {
         "loss": [1.5, 1.25],
         "accuracy": [20.5, 22.5],
         "val_loss": [1.9, 1.8],
@@ -81,9 +73,9 @@ def test_lines_of_other_programs_are_read(path):
 
 
 def test_of_several_trainings_the_last_one_is_read(path):
-    reading = read(path, KERAS_2.replace("0.6038", "9.0") + KERAS_2)
-    assert reading.history["loss"] == [0.6038, 0.22]
-    assert reading.notes == ("the log has 2 trainings, and the last one is read",)
+    found = reading(path, KERAS_2.replace("0.6038", "9.0") + KERAS_2)
+    assert found.history["loss"] == [0.6038, 0.22]
+    assert found.notes == ("the log has 2 trainings, and the last one is read",)
 
 
 @pytest.mark.parametrize(
@@ -98,14 +90,13 @@ def test_of_several_trainings_the_last_one_is_read(path):
     ids=["in brackets", "after blanks", "with a summary"],
 )
 def test_epochs_are_found_however_they_are_named(path, text):
-    reading = read(path, text)
-    assert reading.history == {"loss": [0.5, 0.25], "val_loss": [1.5, 1.25]}
-    assert reading.notes == ()
+    found = reading(path, text)
+    assert found.history == {"loss": [0.5, 0.25], "val_loss": [1.5, 1.25]}
+    assert found.notes == ()
 
 
 def test_text_without_epochs_is_refused(path):
-    path.write_text("Epoch 1/2\nloss\n")
-    refusal(read_history, path)
+    assert refused(path, "Epoch 1/2\nloss\n")
 
 
 @given(
@@ -118,10 +109,4 @@ def test_text_without_epochs_is_refused(path):
     )
 )
 def test_any_printed_lines_are_read_or_refused(tmp_path_factory, lines):
-    path = tmp_path_factory.mktemp("fuzz") / "training.log"
-    path.write_text("\n".join(lines), encoding="utf-8")
-    try:
-        history = read_history(path)
-    except InputError:
-        return
-    assert len({len(column) for column in history.values()}) == 1
+    read_or_refused(tmp_path_factory.mktemp("fuzz") / "training.log", "\n".join(lines))

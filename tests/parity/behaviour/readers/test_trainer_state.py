@@ -1,12 +1,9 @@
 """Logs of Hugging Face's Trainer."""
 
-import json
 import math
 
 import pytest
-from helpers import refusal
-
-from parity.behaviour.readers.history import read_history, read_with_notes
+from read_files import read, reading, refused
 
 LOGS = [
     {"loss": 1.0, "grad_norm": 1.0, "learning_rate": 2e-5, "epoch": 0.5, "step": 5},
@@ -19,23 +16,22 @@ LOGS = [
 ]
 
 
-def read(tmp_path, content):
-    path = tmp_path / "trainer_state.json"
-    path.write_text(json.dumps(content))
-    return read_with_notes(path)
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "trainer_state.json"
 
 
 @pytest.mark.parametrize("content", [{"log_history": LOGS, "epoch": 2.0}, LOGS])
-def test_a_row_is_an_evaluation_with_the_mean_of_the_training_before(tmp_path, content):
-    reading = read(tmp_path, content)
-    assert reading.history == {
+def test_a_row_is_an_evaluation_with_the_mean_of_the_training_before(path, content):
+    found = reading(path, content)
+    assert found.history == {
         "loss": [0.75, 0.25],
         "grad_norm": [2.0, 1.0],
         "learning_rate": [1e-5, 1e-6],
         "val_loss": [0.75, 0.5],
         "val_accuracy": [0.5, 0.75],
     }
-    assert reading.notes == (
+    assert found.notes == (
         "1 more evaluations of the same step are left out",
         'a row is an evaluation of Trainer; "eval_" is validation',
         "the mean of what was logged in one evaluation: loss, grad_norm",
@@ -43,15 +39,15 @@ def test_a_row_is_an_evaluation_with_the_mean_of_the_training_before(tmp_path, c
     )
 
 
-def test_without_an_evaluation_a_row_is_an_epoch(tmp_path):
+def test_without_an_evaluation_a_row_is_an_epoch(path):
     training = [log for log in LOGS if "loss" in log]
-    assert read(tmp_path, {"log_history": training}).history["loss"] == [0.75, 0.25]
+    assert read(path, {"log_history": training})["loss"] == [0.75, 0.25]
 
 
-def test_training_after_the_last_evaluation_is_left_out_and_told(tmp_path):
-    reading = read(tmp_path, LOGS[:4])
-    assert reading.history["val_loss"] == [0.75]
-    assert "1 logs after the last evaluation are left out" in reading.notes
+def test_training_after_the_last_evaluation_is_left_out_and_told(path):
+    found = reading(path, LOGS[:4])
+    assert found.history["val_loss"] == [0.75]
+    assert "1 logs after the last evaluation are left out" in found.notes
 
 
 @pytest.mark.parametrize(
@@ -64,7 +60,5 @@ def test_training_after_the_last_evaluation_is_left_out_and_told(tmp_path):
         ({"step": 1, "epoch": 1.0, "loss": "high"}, "no column of numbers"),
     ],
 )
-def test_what_is_no_number_is_refused(tmp_path, log, told):
-    path = tmp_path / "trainer_state.json"
-    path.write_text(json.dumps({"log_history": [log]}))
-    assert told in refusal(read_history, path)
+def test_what_is_no_number_is_refused(path, log, told):
+    assert told in refused(path, {"log_history": [log]})
