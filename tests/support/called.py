@@ -17,6 +17,13 @@ class Ended:
     stderr: str
 
 
+def assert_wrong_use(ended, *messages):
+    """A call ended with exit code 2: it says why, without a traceback, and nothing else."""
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert [text for text in messages if text not in " ".join(ended.stderr.split())] == []
+    assert "Traceback" not in ended.stderr
+
+
 def calling(monkeypatch, capsys, folder, *command):
     """Returns what calls `parity COMMAND ARGUMENTS` in a folder."""
 

@@ -4,7 +4,7 @@ import json
 
 import check_pairs
 import pytest
-from called import calling
+from called import Ended, assert_wrong_use, calling
 
 from parity.divergences import REGISTRY
 from parity.files.json_io import write_json
@@ -88,11 +88,7 @@ WRONG = {
 def test_wrong_use_of_check_is_told_before_anything_starts(
     call, children, arguments, message, tmp_path
 ):
-    ended = call("check", *arguments)
-    assert ended.returncode == 2
-    assert message in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert ended.stdout == ""
+    assert_wrong_use(call("check", *arguments), message)
     assert children.started == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parity", "nets.py"]
 
@@ -124,9 +120,8 @@ WRONG_RECORD = {
 def test_wrong_use_of_record_is_told_before_anything_starts(
     call, children, arguments, message, tmp_path
 ):
-    ended = call("record", *arguments)
-    assert (ended.returncode, children.started) == (2, [])
-    assert message in ended.stderr
+    assert_wrong_use(call("record", *arguments), message)
+    assert children.started == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parity", "nets.py"]
 
 
@@ -190,8 +185,8 @@ def test_wrong_use_of_programs_is_told_before_anything_starts(
     (tmp_path / "parity.toml").write_text(TABLE)
     (tmp_path / "more.py").write_text("")
     ended = call("check", *arguments)
-    assert (ended.returncode, ended.stdout, children.started) == (2, "", [])
-    assert message in ended.stderr
+    assert_wrong_use(ended, message)
+    assert children.started == []
     assert len(ended.stderr.strip().splitlines()) <= 4
 
 
@@ -219,21 +214,17 @@ def test_all_programs_are_checked_by_at_most_as_many_children_as_there_are_worke
 def test_a_divergence_is_explained_by_its_id_or_its_name(call, name, tmp_path):
     ended = call("explain", name, "--json", "a.json")
     assert (ended.returncode, ended.stderr) == (0, "")
-    entry = REGISTRY["A16"]
     assert ended.stdout.startswith("A16 other-activation\n")
     for word in ("level", "keras", "torch", "fix", "source"):
         assert f"\n  {word}" in ended.stdout
-    assert json.loads((tmp_path / "a.json").read_text()) == entry.to_json()
-    quiet = call("explain", name, "--quiet")
-    assert (quiet.returncode, quiet.stdout) == (0, "")
+    assert json.loads((tmp_path / "a.json").read_text()) == REGISTRY["A16"].to_json()
+    assert call("explain", name, "--quiet") == Ended(0, "", "")
 
 
 @pytest.mark.parametrize("name", ["Z99", "", "A1 6", "../A16"], ids=repr)
 def test_an_unknown_divergence_is_told_with_where_the_known_ones_are(call, name):
-    ended = call("explain", name)
-    assert ended.returncode == 2
-    assert f"unknown divergence {name!r}: expected the ID or the name of one" in ended.stderr
-    assert "`parity list divergences` lists them all" in ended.stderr
+    told = f"unknown divergence {name!r}: expected the ID or the name of one"
+    assert_wrong_use(call("explain", name), told, "`parity list divergences` lists them all")
 
 
 def test_all_divergences_are_listed(call, plain_terminal):

@@ -39,8 +39,7 @@ def test_a_scenario_is_offered_with_what_it_is():
 
 
 def test_names_of_divergences_are_completed_also_in_lower_case():
-    slugs = [entry.slug for entry in REGISTRY.values()]
-    assert completed("explain", "") == [*REGISTRY, *slugs]
+    assert completed("explain", "") == [*REGISTRY, *(entry.slug for entry in REGISTRY.values())]
     assert completed("explain", "adam") == ["adam-epsilon-placement", "adam-epsilon"]
     assert completed("explain", "A2") == [
         *("A2", "A24", "A29", "A20", "A21", "A25", "A26", "A27", "A22", "A23")

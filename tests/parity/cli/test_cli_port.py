@@ -26,6 +26,11 @@ def called(monkeypatch, tmp_path):
     return call
 
 
+def failed(error):
+    """The result of a check of which a half has not come to an end."""
+    return dataclasses.replace(result_of(), verdict=ERROR, errors=(error,))
+
+
 LACKS = ("constraints.MaxNorm(max_value=2) of 'dense.kernel': it has no plain form",)
 
 
@@ -48,8 +53,7 @@ OPEN = ("train.py, line 42: own, the loss, is to be written",)
 
 def test_a_package_with_code_to_write_says_where_and_that_the_check_waits(called, tmp_path):
     told = f"{UNFINISHED}: own, the loss, is to be written (train.py:42)"
-    result = dataclasses.replace(result_of(), verdict=ERROR, errors=(told,))
-    done = called((), result, OPEN)
+    done = called((), failed(told), OPEN)
     lines = [line for line in done.output.splitlines() if line.strip()]
     folder = tmp_path / "made"
     assert f"to be written: {folder}/train.py, line 42: own, the loss, is to be written" in lines
@@ -61,8 +65,7 @@ def test_a_package_with_code_to_write_says_where_and_that_the_check_waits(called
 
 
 def test_a_half_that_crashes_is_told_as_before(called):
-    result = dataclasses.replace(result_of(), verdict=ERROR, errors=("killed",))
-    done = called((), result, OPEN)
+    done = called((), failed("killed"), OPEN)
     assert "ERROR" in done.output
     assert done.output.rstrip().endswith("a half failed, or its files are missing")
     assert done.return_value == 3

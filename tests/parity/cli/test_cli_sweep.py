@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 import stub_half
-from called import calling
+from called import assert_wrong_use, calling
 from programs_here import FOLDER
 
 from parity.programs.program_spec import ProgramSpec
@@ -117,10 +117,7 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_call_is_told_and_has_exit_code_2(case, call):
     arguments, message = WRONG[case]
-    ended = call("sweep", *arguments)
-    assert ended.returncode == 2
-    assert message in ended.stderr.replace("/", " ").replace("  ", " ") or message in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert_wrong_use(call("sweep", *arguments), message)
 
 
 @pytest.mark.parametrize(
@@ -138,18 +135,15 @@ def test_a_wrong_call_is_told_and_has_exit_code_2(case, call):
 def test_margins_that_are_none_are_told(table, message, call, tmp_path):
     path = tmp_path / "mine" / "parity.toml"
     path.write_text(table + path.read_text())
-    ended = call("sweep", "small")
-    assert ended.returncode == 2
-    assert message in ended.stderr
+    assert_wrong_use(call("sweep", "small"), message)
 
 
 @pytest.mark.parametrize("name", ["frozen", "nothing"])
 def test_a_remedy_names_another_program_of_the_table(name, call, tmp_path):
     path = tmp_path / "mine" / "parity.toml"
     path.write_text(path.read_text() + f"cures = {name!r}\n")
-    ended = call("sweep", "small")
-    assert ended.returncode == 2
-    assert f"programs.frozen: cures={name!r}: expected another program of the table" in ended.stderr
+    told = f"programs.frozen: cures={name!r}: expected another program of the table"
+    assert_wrong_use(call("sweep", "small"), told)
 
 
 @pytest.fixture
@@ -167,22 +161,19 @@ def histories(call, tmp_path):
 
     draw = random.Random(2)
     for number in range(8):
-        write("keras", number, 0.95 + draw.gauss(0, 0.002))
-        write("torch", number, 0.95 + draw.gauss(0, 0.002))
-        write("worse", number, 0.85 + draw.gauss(0, 0.002))
+        for half, level in (("keras", 0.95), ("torch", 0.95), ("worse", 0.85)):
+            write(half, number, level + draw.gauss(0, 0.002))
 
 
 def test_histories_are_judged_and_reported_as_a_sweep(histories, call, tmp_path):
     ended = call("sweep", "--histories", "keras/*.json", "torch/*.json", "--json", "sweep.json")
     assert ended.returncode == 0, ended.stdout
     assert "the runs are two groups and no pairs" in ended.stdout
-    folder = tmp_path / "mine" / "parity-histories"
-    assert (folder / "report.html").exists()
+    assert (tmp_path / "mine" / "parity-histories" / "report.html").exists()
     written = json.loads((tmp_path / "mine" / "sweep.json").read_text())
     assert (written["schema"], written["verdict"]) == ("parity.sweep/2", "pass")
     assert written["notes"][0].startswith("the runs are two groups")
-    again = call("report", "parity-histories")
-    assert again.stdout.splitlines()[0].startswith("pass")
+    assert call("report", "parity-histories").stdout.startswith("pass")
 
 
 def test_histories_that_differ_fail_and_one_that_is_damaged_is_missing(histories, call, tmp_path):

@@ -1,10 +1,13 @@
 """`parity convert`: wrong use ends with code 2 before anything is computed."""
 
+import re
+
 import pytest
 from click.testing import CliRunner
 
 from parity.cli.main import cli
 from parity.errors import InputError
+from parity.runs import convert
 
 
 def called(*arguments):
@@ -34,8 +37,6 @@ def test_out_is_not_the_file_that_is_read(tmp_path):
 
 
 def test_what_the_next_steps_do_otherwise_is_printed(monkeypatch, tmp_path):
-    from parity.runs import convert
-
     note = "Keras's rate follows CosineDecay; the Port has that of the next step"
     told = {"steps": 2, "rate": 0.1, "slots": ["momentum"], "notes": [note]}
     done = convert.Converted(True, [], "proved", 0.0, [], 1, 1, [], told)
@@ -47,8 +48,6 @@ def test_what_the_next_steps_do_otherwise_is_printed(monkeypatch, tmp_path):
 
 
 def test_weights_in_several_parameters_are_counted_and_printed(monkeypatch, tmp_path):
-    from parity.runs import convert
-
     parts = {"gru.kernel": ["fw.a", "fw.b"]}
     done = convert.Converted(True, [], "proved", 0.0, [], 2, 2, [], in_parts=parts)
     monkeypatch.setattr(convert, "convert", lambda given: done)
@@ -63,5 +62,4 @@ def test_what_is_written_for_torch_has_the_ending_of_its_form(name, tmp_path):
     """torch.load takes no safetensors."""
     result = called("m.keras", "--torch", "a:b", "--out", tmp_path / name)
     assert isinstance(result.exception, InputError)
-    assert "expected the ending .safetensors" in str(result.exception)
-    assert "write o.safetensors" in str(result.exception)
+    assert re.search(r"the ending \.safetensors,.* write o\.safetensors,", str(result.exception))
