@@ -52,17 +52,26 @@ def make_job(tmp_path):
     return make
 
 
-def run_scripts(scripts, *, workers=2, timeout_s=30.0, on_progress=None, on_done=None, **options):
+def nothing(job, event):
+    """What is done where a test looks at no event."""
+
+
+def run_scripts(
+    scripts, *, workers=2, timeout_s=30.0, on_progress=nothing, on_done=nothing, **options
+):
     """Runs {job: script} as `python -c` in the place of the halves."""
     given = {
         dataclasses.replace(job, program=(job.python, "-c", HEAD + script)): job
         for job, script in scripts.items()
     }
-    if on_progress is not None:
-        options["on_progress"] = lambda job, progress: on_progress(given[job], progress)
-    if on_done is not None:
-        options["on_done"] = lambda job, failure: on_done(given[job], failure)
-    failures = run_jobs(list(given), workers=workers, timeout_s=timeout_s, **options)
+    failures = run_jobs(
+        list(given),
+        workers=workers,
+        timeout_s=timeout_s,
+        on_progress=lambda job, progress: on_progress(given[job], progress),
+        on_done=lambda job, failure: on_done(given[job], failure),
+        **options,
+    )
     return [dataclasses.replace(failure, job=given[failure.job]) for failure in failures]
 
 
@@ -96,11 +105,9 @@ def test_the_command_line_of_a_job(make_job):
 
 
 def test_failures_do_not_stop_others_and_come_in_the_order_of_jobs(make_job):
-    jobs = [make_job(name) for name in "abcd"]
-    scripts = dict(
-        zip(jobs, ["time.sleep(0.3); sys.exit(4)", "sys.exit(5)", SUCCEED, SUCCEED], strict=True)
-    )
-    done = []
+    texts = ["time.sleep(0.3); sys.exit(4)", "sys.exit(5)", SUCCEED, SUCCEED]
+    scripts = {make_job(name): text for name, text in zip("abcd", texts, strict=True)}
+    jobs, done = list(scripts), []
     failures = run_scripts(scripts, on_done=lambda job, failure: done.append(job))
     assert [failure.job for failure in failures] == jobs[:2]
     assert done.index(jobs[1]) < done.index(jobs[0])
@@ -118,10 +125,8 @@ def test_never_more_than_workers_run_and_jobs_start_in_order(make_job):
         folders = [RunFolder(each.directories[0]) for each in started]
         most = max(most, sum(not folder.is_complete for folder in folders))
 
-    failures = run_scripts(dict.fromkeys(jobs, SUCCEED), on_progress=on_progress)
-    assert failures == []
-    assert most == 2
-    assert started == jobs
+    assert run_scripts(dict.fromkeys(jobs, SUCCEED), on_progress=on_progress) == []
+    assert (most, started) == (2, jobs)
 
 
 def test_an_exception_is_told_first_and_the_finished_run_is_kept(make_job):
@@ -357,22 +362,25 @@ def test_a_child_is_told_the_folders_of_its_job_apart_from_the_path(make_job, mo
 
 
 def test_site_packages_are_never_put_on_a_path(monkeypatch, tmp_path):
+    def paths():
+        """Those of a child of this interpreter, and of one of another."""
+        pythons = (sys.executable, "/other/python")
+        return [process.environment(python)["PYTHONPATH"] for python in pythons]
+
     monkeypatch.setenv("PYTHONPATH", "/mine")
     monkeypatch.setattr(process, "ROOT", tmp_path)
-    # Packages that the parent finds by its own sys.path only.
-    assert process.environment(sys.executable)["PYTHONPATH"] == f"{tmp_path}{os.pathsep}/mine"
-    assert process.environment("/other/python")["PYTHONPATH"] == "/mine"
+    ours = f"{tmp_path}{os.pathsep}/mine"
+    assert paths() == [ours, "/mine"]  # packages that the parent finds by its own sys.path only
     (tmp_path / "pyproject.toml").touch()
-    assert process.environment("/other/python")["PYTHONPATH"] == f"{tmp_path}{os.pathsep}/mine"
+    assert paths() == [ours, ours]
     monkeypatch.setattr(process.site, "getsitepackages", lambda: [str(tmp_path)])
-    assert process.environment(sys.executable)["PYTHONPATH"] == "/mine"
-    assert process.environment("/other/python")["PYTHONPATH"] == "/mine"
+    assert paths() == ["/mine", "/mine"]
 
 
 def test_interpreters_are_looked_for_before_anything_starts():
     ChildOptions().check_interpreters()
-    assert ChildOptions().num_workers == os.cpu_count()
-    assert ChildOptions(workers=3).num_workers == 3
+    numbers = ChildOptions().num_workers, ChildOptions(workers=3).num_workers
+    assert numbers == (os.cpu_count(), 3)
     with pytest.raises(InputError, match=r"^--torch-python nowhere: not an executable file"):
         ChildOptions(torch_python="nowhere").check_interpreters()
 
@@ -420,13 +428,12 @@ def test_handlers_are_restored_and_an_ignored_signal_stays_ignored(make_job):
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        before = [signal.getsignal(number) for number in numbers]
-        inside = []
+        before, inside = list(map(signal.getsignal, numbers)), []
         run_scripts(
             {make_job(): SUCCEED},
-            on_done=lambda *_: inside.extend(signal.getsignal(number) for number in numbers),
+            on_done=lambda *_: inside.extend(map(signal.getsignal, numbers)),
         )
-        assert [signal.getsignal(number) for number in numbers] == before
+        assert list(map(signal.getsignal, numbers)) == before
         assert [old == new for old, new in zip(before, inside, strict=True)] == [False, False, True]
     finally:
         signal.signal(signal.SIGHUP, previous)

@@ -21,13 +21,10 @@ def labels(*counts):
 
 def test_classes_by_hand():
     balance = class_balance(labels(60, 20, 20, 0), labels(5, 5, 0, 10), labels(0, 1), 5)
-    assert balance.train == (60, 20, 20, 0, 0)
-    assert balance.val == (5, 5, 0, 10, 0)
-    assert balance.test == (0, 1, 0, 0, 0)
-    assert balance.ratio == 3
-    assert balance.missing_in_train == (3, 4)
-    assert balance.missing_in_val == (2, 4)
-    assert balance.constant_accuracy == 0.25
+    counts = (balance.train, balance.val, balance.test)
+    assert counts == ((60, 20, 20, 0, 0), (5, 5, 0, 10, 0), (0, 1, 0, 0, 0))
+    assert (balance.missing_in_train, balance.missing_in_val) == ((3, 4), (2, 4))
+    assert (balance.ratio, balance.constant_accuracy) == (3, 0.25)
     # 0.6 0.2 0.2 0 against 0.25 0.25 0 0.5: 0.35 + 0.2 too few, 0.05 + 0.5 too many.
     assert balance.total_variation == pytest.approx(0.55)
 
@@ -42,22 +39,20 @@ def test_few_images_or_one_class_are_not_uneven(train):
     assert class_balance(labels(*train), labels(1), labels(1), 3).p_uneven == 1
 
 
-def test_homogeneity_is_that_of_scipy():
-    a, b = np.array([100, 220, 90, 300]), np.array([40, 61, 37, 80])
-    expected = stats.chi2_contingency(np.stack([a, b]), correction=False).pvalue
-    assert homogeneity(a, b) == pytest.approx(expected, rel=1e-12)
-
-
-def test_rare_classes_are_tested_as_one():
-    a, b = np.array([100, 200, 30, 25, 20]), np.array([40, 61, 4, 2, 3])
-    # 110 of 485 are in b: of the last three 7.7, 6.1 and 5.2 are expected there, enough.
-    expected = stats.chi2_contingency(np.stack([a, b]), correction=False).pvalue
-    assert homogeneity(a, b) == pytest.approx(expected, rel=1e-12)
-    # Here 110 of 452: the last two are expected 3.4 and 4.4 times and count as one.
-    a, b = np.array([100, 200, 30, 12, 15]), np.array([40, 61, 4, 2, 3])
-    table = [[100, 200, 30, 27], [40, 61, 4, 5]]
-    expected = stats.chi2_contingency(table, correction=False).pvalue
-    assert homogeneity(a, b) == pytest.approx(expected, rel=1e-12)
+@pytest.mark.parametrize(
+    ("a", "b", "tested"),
+    [
+        ([100, 220, 90, 300], [40, 61, 37, 80], [[100, 220, 90, 300], [40, 61, 37, 80]]),
+        # 110 of 485 are in b: of the last three 7.7, 6.1 and 5.2 are expected there, enough.
+        ([100, 200, 30, 25, 20], [40, 61, 4, 2, 3], [[100, 200, 30, 25, 20], [40, 61, 4, 2, 3]]),
+        # Here 110 of 452: the last two are expected 3.4 and 4.4 times and count as one.
+        ([100, 200, 30, 12, 15], [40, 61, 4, 2, 3], [[100, 200, 30, 27], [40, 61, 4, 5]]),
+    ],
+    ids=["frequent", "just enough", "rare"],
+)
+def test_homogeneity_is_that_of_scipy_with_rare_classes_as_one(a, b, tested):
+    expected = stats.chi2_contingency(tested, correction=False).pvalue
+    assert homogeneity(np.array(a), np.array(b)) == pytest.approx(expected, rel=1e-12)
 
 
 def test_one_image_of_a_rare_class_is_no_difference():
