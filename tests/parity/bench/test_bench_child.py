@@ -68,8 +68,8 @@ def test_a_child_sets_up_its_process_and_answers_on_the_pipe(ready_folder, pipe,
     half = FakeHalf()
     run_bench(half, ready_folder(given), pipe[1])
     assert half.calls == [*configured, ("run", given, 7)]
-    said = os.read(pipe[0], 4096)
-    assert json.loads(said) == {"ready": True, "environment": {"framework": "fake"}}
+    ready = {"ready": True, "environment": {"framework": "fake"}}
+    assert json.loads(os.read(pipe[0], 4096)) == ready
     assert os.read(pipe[0], 4096) == b""  # its end is closed
 
 

@@ -203,15 +203,13 @@ def test_an_answer_too_many_is_not_taken_for_the_next_round(connect, pause_s):
 
 
 def test_an_answer_without_an_end_fills_no_memory(connect):
-    text = "while True: replies.write('x' * 65536); replies.flush()"
-    client, _ = connect(text, is_ready=False)
+    client, _ = connect("while True: replies.write('x' * 65536); replies.flush()", is_ready=False)
     assert refused(client.ready).startswith("its answer has more than 1,000,000 bytes")
     assert len(client._buffer) < 2 * module.MAX_ANSWER
 
 
 def test_a_child_that_wrote_much_says_why_it_ended_in_a_few_words(connect):
-    text = "print('x' * 3_000_000); print('y' * 5000); sys.exit(7)"
-    client, _ = connect(text, is_ready=False)
+    client, _ = connect("print('x' * 3_000_000); print('y' * 5000); sys.exit(7)", is_ready=False)
     assert refused(client.ready).endswith("… (exit code 7)")
 
 

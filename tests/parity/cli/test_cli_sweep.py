@@ -8,9 +8,9 @@ import pytest
 import stub_half
 from called import assert_wrong_use, calling
 from programs_here import FOLDER
+from stub_sweeps import at_once
 
 from parity.programs.program_spec import ProgramSpec
-from parity.sweeps.store import open_store
 
 
 @pytest.fixture
@@ -25,15 +25,11 @@ def sweep(call, monkeypatch):
     """Calls `parity sweep`; runs are not trained, their levels are given."""
 
     def sweep(levels, *arguments):
-        def engine(batches, options, change):
-            store = open_store(options.store)
-            for number, batch in enumerate(batches):
-                for task in batch:
-                    sweep.started.append(task)
-                    store.put(task.key, record(task, levels(task)))
-                change(number, len(batch), {})
+        def trained(task):
+            sweep.started.append(task)
+            return record(task, levels(task))
 
-        monkeypatch.setattr("parity.sweeps.local.run", engine)
+        monkeypatch.setattr("parity.sweeps.local.run", at_once(trained))
         return call("sweep", *arguments)
 
     sweep.started = []
@@ -43,9 +39,8 @@ def sweep(call, monkeypatch):
 def record(task, columns):
     spec = task.spec.to_dict()
     if "scenario" in spec:
-        return {"key": task.key, **stub_half.record_of(task.half, task.spec)}
+        return stub_half.record_of(task.half, task.spec)
     return {
-        "key": task.key,
         "half": task.half,
         "spec": spec,
         "history": {

@@ -10,9 +10,9 @@ import pytest
 from called import Ended, assert_wrong_use, calling
 from schemas import assert_valid
 from short_histories import GOOD_FIT, OVERFIT
+from stub_sweeps import at_once
 
 from parity.programs.scenarios import SCENARIOS, find
-from parity.sweeps.store import open_store
 
 HEAVY = {"torch", "tensorflow", "keras", "pandas", "matplotlib", "ray"}
 
@@ -258,20 +258,12 @@ def sweep(call, monkeypatch):
     started = []
 
     def run(values, *arguments):
-        def engine(batches, options, on_change):
-            store = open_store(options.store)
-            for number, tasks in enumerate(batches):
-                failures = {}
-                for task in tasks:
-                    started.append(task)
-                    value = values(task.half, task.spec.seed)
-                    if value is None:
-                        failures[task.key] = "the child was killed\nby nobody"
-                    else:
-                        store.put(task.key, record(task, value))
-                on_change(number, len(tasks), failures)
+        def trained(task):
+            started.append(task)
+            value = values(task.half, task.spec.seed)
+            return "the child was killed\nby nobody" if value is None else record(task, value)
 
-        monkeypatch.setattr("parity.sweeps.local.run", engine)
+        monkeypatch.setattr("parity.sweeps.local.run", at_once(trained))
         return call("sweep", *arguments)
 
     run.started = started
@@ -287,7 +279,6 @@ def record(task, value):
         "val_loss": [1.0, 0.5, *(rest - 1) * [0.3]][: rest + 1],
     }
     return {
-        "key": task.key,
         "half": task.half,
         "spec": task.spec.to_dict(),
         "history": columns,

@@ -24,8 +24,9 @@ def clock(monkeypatch):
     return now
 
 
-def show(display, clock, total=40, before=0):
-    """Runs a sweep of which the second task fails."""
+def shown(stream, clock, total=40, before=0, quiet=False):
+    """What is shown of a sweep of which the second task fails."""
+    display = SweepDisplay(quiet=quiet, stream=stream)
     display.on_start(total, before)
     for done in range(1, total - before + 1):
         clock[0] += 1
@@ -34,12 +35,11 @@ def show(display, clock, total=40, before=0):
         failed = int(done >= 2)
         display.on_change(before + done - failed, min(2, total - before - done), failed)
     display.on_end()
+    return stream.getvalue()
 
 
 def test_lines_for_every_tenth(clock):
-    stream = io.StringIO()
-    show(SweepDisplay(quiet=False, stream=stream), clock)
-    assert stream.getvalue().splitlines() == [
+    assert shown(io.StringIO(), clock).splitlines() == [
         "40 runs, 0 finished before",
         "failed: too_small seed [1] keras: it [red]broke[/]",
         "3 finished, 2 running, 1 failed, 36 s left",
@@ -69,15 +69,11 @@ def test_only_what_is_run_now_counts_for_the_time_left(clock):
 
 @each_row("kind", [io.StringIO, Terminal])
 def test_quiet_shows_nothing(kind, clock):
-    stream = kind()
-    show(SweepDisplay(quiet=True, stream=stream), clock)
-    assert stream.getvalue() == ""
+    assert shown(kind(), clock, quiet=True) == ""
 
 
 def test_a_bar_on_a_terminal(clock):
-    stream = Terminal()
-    show(SweepDisplay(quiet=False, stream=stream), clock, before=20)
-    drawn = stream.getvalue()
+    drawn = shown(Terminal(), clock, before=20)
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn)
     for part in (
         "failed: too_small seed [1] keras: it [red]broke[/]\n",

@@ -27,14 +27,32 @@ def test_each_content_has_one_original(originals):
     assert originals.contain(np.stack([C, B, GREY])).tolist() == [False, True, True]
 
 
-def test_copies_are_counted_with_their_labels(originals):
-    found = originals.copies(np.stack([C, B, B, C]), np.array([1, 1, 2, 1]))
-    assert found == Copies(count=2, fraction=0.5, num_other_label=1, pairs=((2, 1), (1, 1)))
+NONE = Copies(count=0, fraction=0, num_other_label=0, pairs=())
+# Images with their labels, and which of them are copies.
+COUNTED = {
+    "with their labels": (
+        (np.stack([C, B, B, C]), np.array([1, 1, 2, 1])),
+        Copies(count=2, fraction=0.5, num_other_label=1, pairs=((2, 1), (1, 1))),
+    ),
+    "an image that training has under both labels is a contradiction": (
+        (A[None], np.array([7])),
+        Copies(count=1, fraction=1, num_other_label=1, pairs=((0, 3),)),
+    ),
+    "blank images are no copies": ((GREY[None], np.array([5])), NONE),
+    "a difference in the last bit": (
+        (image(0, np.nextafter(np.float32(0.1), np.float32(1)), 0.2, 0.3)[None], np.array([7])),
+        NONE,
+    ),
+    "no more than five pairs are given": (
+        (np.stack([B] * 9), np.ones(9, np.int64)),
+        Copies(count=9, fraction=1, num_other_label=0, pairs=tuple((n, 1) for n in range(5))),
+    ),
+}
 
 
-def test_an_image_that_training_has_under_both_labels_is_a_contradiction(originals):
-    found = originals.copies(A[None], np.array([7]))
-    assert found == Copies(count=1, fraction=1, num_other_label=1, pairs=((0, 3),))
+@pytest.mark.parametrize(("images", "expected"), COUNTED.values(), ids=COUNTED)
+def test_copies_are_counted(originals, images, expected):
+    assert originals.copies(*images) == expected
 
 
 def test_within_training_the_first_one_is_no_copy(originals):
@@ -43,17 +61,5 @@ def test_within_training_the_first_one_is_no_copy(originals):
     assert found == Copies(count=2, fraction=2 / 6, num_other_label=2, pairs=((2, 3), (3, 0)))
 
 
-def test_blank_images_are_no_copies(originals):
-    assert originals.copies(GREY[None], np.array([5])).count == 0
+def test_an_image_of_one_colour_is_blank():
     assert are_blank(np.stack([A, GREY])).tolist() == [False, True]
-
-
-def test_a_difference_in_the_last_bit_is_no_copy(originals):
-    other = A.copy()
-    other[0, 1] = np.nextafter(other[0, 1], np.float32(1))
-    assert originals.copies(other[None], np.array([7])).count == 0
-
-
-def test_no_more_than_five_pairs_are_given(originals):
-    found = originals.copies(np.stack([B] * 9), np.ones(9, np.int64))
-    assert (found.count, found.pairs) == (9, tuple((index, 1) for index in range(5)))

@@ -23,8 +23,7 @@ HOSTILE = {
 }
 
 
-def piped(result):
-    stream = io.StringIO()
+def printed_on(stream, result):
     print_lines(page_lines(result_page(result)), stream)
     return stream.getvalue()
 
@@ -36,9 +35,7 @@ def on_terminal(monkeypatch, result, **environment):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    stream = Terminal()
-    print_lines(page_lines(result_page(result)), stream)
-    return stream.getvalue()
+    return printed_on(Terminal(), result)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "no-such-encoding"])
@@ -48,15 +45,14 @@ def test_where_bars_cannot_be_written_digits_stand_for_them(plain_terminal, enco
         pass
 
     Stream.encoding = encoding
-    stream = Stream()
-    print_lines(page_lines(result_page(run())), stream)
-    assert "  loss       keras 731 val 853  8=2.50" in stream.getvalue()
-    assert "▁" not in stream.getvalue()
+    printed = printed_on(Stream(), run())
+    assert "  loss       keras 731 val 853  8=2.50" in printed
+    assert "▁" not in printed
 
 
 @pytest.mark.parametrize(("name", "shown"), HOSTILE.items(), ids=ascii)
 def test_a_hostile_name_is_shown_as_text_in_both(monkeypatch, name, shown):
-    printed = piped(run(scenario=name))
+    printed = printed_on(io.StringIO(), run(scenario=name))
     assert printed.startswith(f"{shown}  seed")
     told = re.sub(r"\x1b\[[0-9;]*m", "", on_terminal(monkeypatch, run(scenario=name)))
     assert [line.rstrip() for line in told.split("\n")] == printed.split("\n")
@@ -71,7 +67,7 @@ def test_colours_are_for_terminals_that_want_them(monkeypatch, capsys):
     assert {int(code) for found in codes for code in found.split(";")} <= {0, 1, 2}
     assert "\x1b" not in on_terminal(monkeypatch, run(), TERM="dumb")
     monkeypatch.setenv("FORCE_COLOR", "1")
-    printed = piped(run())
+    printed = printed_on(io.StringIO(), run())
     assert "\x1b" not in printed
     assert all(line == line.rstrip() for line in printed.splitlines())
     print_lines(page_lines(result_page(run())))
