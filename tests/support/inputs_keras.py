@@ -190,9 +190,3 @@ def trained_dictionary():
 def trained_subclassed():
     x, y = people(20, ())
     return Reference(subclassed().model, x=x, y=y, validation_data=people(6, ()), batch_size=8)
-
-
-def trained_stateful():
-    draw = np.random.default_rng(0)
-    x, y = draw.normal(size=(12, 5, 2)), draw.normal(size=(12, 2))
-    return Reference(stateful(), x=x, y=y, batch_size=3, shuffle=False, epochs=2)
