@@ -466,8 +466,7 @@ def _anchored(
         elif kind == "slots":
             made, _, name = name.partition("/")
             weight = name.partition("/")[2]
-            made_all = map(str, range(1, lengths[int(number)] + 1))
-            if made not in made_all or not weight:
+            if made not in ("1", str(lengths[int(number)])) or not weight:
                 return f"the array {key[:80]!r} is of no step from a recorded state"
             expected[key] = kept.get(weight, shape)
         elif kind == MASKS:

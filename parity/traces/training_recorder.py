@@ -163,7 +163,8 @@ class EpochObserver:
 #     anchored/STEP/moved/N/NAME            how far the weights have moved in the first N steps
 #     anchored/STEP/slots/N/SLOT/NAME       of the optimizer, after the N-th step
 #
-# N counts the steps from 1. Of an array at most MAX_ENTRIES values are kept, evenly spread.
+# N counts the steps from 1; slots are kept after the first step and the last one. Of an array at
+# most MAX_ENTRIES values are kept, evenly spread.
 # Beside them a trace has the states of generators, the size of the weights, and the first step as
 # float32 makes it:
 #
@@ -217,7 +218,8 @@ class AnchoredSteps:
         number = len(self._losses)
         for name, array in moved(self.start, weights).items():
             self.arrays[f"{MOVED}/{number}/{name}"] = array
-        for slot, values in slots.items():
+        # A momentum may nearly cancel; what is not seen of it in the middle is in the weights.
+        for slot, values in slots.items() if number in (1, self.num_steps) else ():
             for name, array in values.items():
                 kept = np.array(sampled(array, MAX_ENTRIES), np.float64)
                 self.arrays[f"slots/{number}/{slot}/{name}"] = kept
