@@ -196,11 +196,17 @@ def _flat(nest: Any, names: Sequence[str]) -> Any:
     return nest
 
 
-def parts_of(loss: Any) -> dict[str, torch.Tensor]:
-    """Returns what each output's loss said last, of `OutputLosses` or of what wraps them."""
+def of_outputs(loss: Any) -> OutputLosses | None:
+    """Returns the `OutputLosses` that a loss is, or that it wraps; None if there are none."""
     while loss is not None and not isinstance(loss, OutputLosses):
         loss = getattr(loss, "loss", None)
-    return {} if loss is None else loss.parts
+    return loss
+
+
+def parts_of(loss: Any) -> dict[str, torch.Tensor]:
+    """Returns what each output's loss said last, of `OutputLosses` or of what wraps them."""
+    found = of_outputs(loss)
+    return {} if found is None else found.parts
 
 
 def takes_weights(loss: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -124,11 +123,10 @@ def _computed(
     by_kind: dict[str, list[Item]] = {kind: [] for kind in _KINDS}
     for key in (key for key in theirs if key in ours):
         item = _compared(key, theirs[key], ours[key], tolerance, anchor)
-        if not item.agrees:  # told with the step that makes it so, and not with that of the state
-            step = anchor + _number_of(key, theirs)
-            item = dataclasses.replace(item, step=step, epoch=_epoch_of(ends, max(0, step - 1)))
-        else:
-            item = dataclasses.replace(item, epoch=_epoch_of(ends, anchor))
+        # A difference is told with the step that makes it, and not with that of the state.
+        number = 0 if item.agrees else _number_of(key, theirs)
+        epoch = _epoch_of(ends, anchor + max(0, number - 1))
+        item = replace(item, step=anchor + number, epoch=epoch)
         if item.allowed > MOST and item.agrees:
             not_compared[f"{item.name} from the state at step {anchor}"] = (
                 "rounding decides it: its exact value is 0"
@@ -154,7 +152,7 @@ def _compared(
         after = "after one step" if number == "1" else f"after {number} steps"
     name = _KINDS[kind].format(_name(kind, rest))
     item = compare_close(name, theirs, ours, allowed=allowed, unit="rel", step=anchor)
-    return dataclasses.replace(item, note=", ".join(filter(None, (item.note, after))))
+    return replace(item, note=", ".join(filter(None, (item.note, after))))
 
 
 def _number_of(key: str, arrays: Mapping[str, np.ndarray]) -> int:
@@ -221,8 +219,7 @@ def _between_steps(keras: KerasTrace, torch: PortTrace) -> Item:
         return compare_exact(BETWEEN_STEPS, False, False)
     step = int(np.flatnonzero(changed[1])[0])
     ends = torch.facts["epoch_ends"]
-    epoch = int(np.searchsorted(ends, step, side="right"))
-    return compare_exact(BETWEEN_STEPS, False, True, epoch=epoch, step=step)
+    return compare_exact(BETWEEN_STEPS, False, True, epoch=_epoch_of(ends, step), step=step)
 
 
 def _ends_as(keras: KerasTrace, torch: PortTrace) -> Iterator[Item]:

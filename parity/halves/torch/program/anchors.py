@@ -115,8 +115,10 @@ class Anchors(Callback):
 
     def on_epoch_begin(self, epoch: int) -> None:
         """Looks at what a loop of the port's own sets before its first batch."""
+        started = time.perf_counter()
         if self._built.train_epoch is not None:
             self._beginning = Beginning(self._built)
+        self.wall_s += time.perf_counter() - started
 
     def on_train_batch_begin(self, step: int) -> None:
         """Makes the steps from an anchor that is in front of the next step of the training."""
@@ -137,9 +139,11 @@ class Anchors(Callback):
         step = len(self._changed) - 1
         if step not in self._plan.steps:
             return
-        anchor = self._folder.read(step)  # there is none if the reference has ended before
+        anchor = self._folder.read(step)
+        if anchor is None:  # the reference has ended before
+            return
         found = reached(self._built)
-        if anchor is not None and (placed := self._placed(anchor, found)) is not None:
+        if (placed := self._placed(anchor, found)) is not None:
             self._as_recorded = anchor
             self._from(placed, found)
 
@@ -287,11 +291,10 @@ class Anchors(Callback):
         def keep(loss: float | None, numbers: Mapping[str, float]) -> None:
             made.keep(loss, numbers)
             rate = float(self._optimizer.param_groups[0]["lr"])
+            slots, weights = slots_of(self._port, rate), self._port.weights()
             if after is not None and theirs:  # what is kept from the first step on
-                expected = theirs[len(after)].made.slot_arrays
-                self._elsewhere.find(expected, [*slots_of(self._port, rate)], rate)
-            slots = slots_of(self._port, rate) | self._elsewhere.read(rate)
-            weights = self._port.weights()
+                self._elsewhere.find(theirs[len(after)].made.slot_arrays, [*slots], rate)
+            slots |= self._elsewhere.read(rate)
             made.keep_state(weights, slots)
             if after is not None:
                 after.append(State.of(weights, slots, {}).values)

@@ -23,7 +23,7 @@ from parity.halves.torch.program.keras_step import KerasStep, State, Tensors
 from parity.traces.facts import known
 from torch_impl import losses, optim
 from torch_impl.keras_config.training import planned_loss
-from torch_impl.losses.outputs import OutputLosses
+from torch_impl.losses.outputs import OutputLosses, of_outputs
 from torch_impl.optim.base import CLIPS
 
 # How far two steps are apart, by how far they move the weights. Keras's step in float64 is repeated
@@ -352,15 +352,14 @@ class _Search:
     def _of_losses(self) -> Iterator[Change]:
         """Yields other losses: each setting by its name, other functions, weights of outputs."""
         runner, facts = self._step.by.runner, self._step.by.port.keras.facts
-        of_outputs = _of_outputs(runner.loss)
-        if of_outputs is not None:
-            for name, weight in of_outputs.weights.items():
-                left_out = of_outputs.without(name)
+        if (outputs := of_outputs(runner.loss)) is not None:
+            for name, weight in outputs.weights.items():
+                left_out = outputs.without(name)
                 yield Change(
                     "I7", f"the loss of {name} is left out", self._with_pass(loss=left_out)
                 )
                 text = f"the loss of {name} counts {{}} times, in the place of {weight:g}"
-                yield Change("I7", text, partial(self._weighted, of_outputs, name), _FACTORS)
+                yield Change("I7", text, partial(self._weighted, outputs, name), _FACTORS)
             return
         loss: Any = known(facts["loss"])
         settings = loss["config"].get("config", loss["config"])
@@ -392,9 +391,9 @@ class _Search:
         both = {n: g + other[n] - self._of_loss[n] for n, g in step.gradients().items()}
         return step.with_gradients(both)
 
-    def _weighted(self, of_outputs: OutputLosses, name: str, weight: float) -> State:
-        other = copy.copy(of_outputs)
-        other.weights = {**of_outputs.weights, name: weight}
+    def _weighted(self, outputs: OutputLosses, name: str, weight: float) -> State:
+        other = copy.copy(outputs)
+        other.weights = {**outputs.weights, name: weight}
         return self._with_pass(loss=other)(None)
 
 
@@ -452,12 +451,6 @@ def _sum(many: Sequence[Tensors]) -> Tensors:
 
 def _times(factor: float, values: Tensors) -> Tensors:
     return {name: factor * each for name, each in values.items()}
-
-
-def _of_outputs(loss: Any) -> OutputLosses | None:
-    while loss is not None and not isinstance(loss, OutputLosses):
-        loss = getattr(loss, "loss", None)
-    return loss
 
 
 def _listed(names: Sequence[str]) -> str:
