@@ -13,59 +13,28 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
-from scipy.optimize import least_squares, minimize_scalar
 
 from parity.data.probe_inputs import AVERAGE
+from parity.halves.torch.check.changed_settings import (
+    BY_CONSTANTS,
+    SHARES,
+    SMALL,
+    Between,
+    Change,
+    changed_settings,
+    shown,
+)
 from parity.halves.torch.program.elsewhere import SUMS
 from parity.halves.torch.program.keras_step import KerasStep, State, Tensors
 from parity.traces.facts import known
 from torch_impl import losses, optim
 from torch_impl.keras_config.training import planned_loss
 from torch_impl.losses.outputs import OutputLosses, of_outputs
-from torch_impl.optim.base import CLIPS
 
-# How far two steps are apart, by how far they move the weights. Keras's step in float64 is repeated
-# within 1e-9, or within 1e-5 with constants that Keras has in float32, such as 1 - 0.999; what is
-# not so is another step. A change explains one if all but 1e-5 of what is apart is gone, which is
-# how exactly a number is solved for, or what constants change.
-_SAME, _EXPLAINED = 2e-5, 1e-5
-_MOST_BY_CONSTANTS = 0.03  # of what is apart
-_NEAR = 0.01  # from where a number is solved for exactly
-_LEAST = 3  # entries that differ: one number always explains one
-_MOST = 2_000_000  # entries of weights, for which a number is solved
 _MOST_SAID = 2  # changes that give the same
-# Where a number is looked for at first. Others lie between them.
-_FACTORS = (-1.0, 0.0, *(2.0**n for n in range(-10, 11)))
-_SMALL = (*(-(10.0**n) for n in range(1, -7, -1)), 0.0, *(10.0**n for n in range(-6, 2)))
-_LIMITS = tuple(10.0 ** (n / 2) for n in range(-12, 7))
-_SHARES = (0.0, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99, 0.999, 0.9999, 1.0)
-_BY_NAME = {"epsilon": tuple(10.0**n for n in range(-12, 0)), "weight_decay": _SMALL}
-_COUNTS = (None, *range(1, 33))
-_COUNTED = ("gradient_accumulation_steps", "ema_overwrite_frequency")
-# Settings that change no step, or are given.
-_OTHERS = ("name", "learning_rate", "loss_scale_factor", "use_ema")
-_IDS = {"epsilon": "F1", "weight_decay": "F9", "label_smoothing": "D4", "delta": "D14"}
-
-
-@dataclass(frozen=True)
-class Change:
-    """A change of Keras's step.
-
-    Attributes:
-        id: of the divergence that it is.
-        text: what it does, with {} for its number.
-        made: makes the step; gets the number.
-        among: numbers among which it is looked for; none: there is no number.
-        is_whole: whether only these are tried, and none between them.
-    """
-
-    id: str
-    text: str
-    made: Callable[[Any], State]
-    among: Sequence[Any] = ()
-    is_whole: bool = False
+_FACTORS = (-1.0, 0.0, *(2.0**n for n in range(-10, 11)))  # where one is looked for at first
+_IDS = {"label_smoothing": "D4", "delta": "D14"}
 
 
 @dataclass(frozen=True)
@@ -122,9 +91,8 @@ class _Fitting:
 
     @property
     def text(self) -> str:
-        shown = f"{self.number:.5g}" if isinstance(self.number, float) else str(self.number)
         whose = f" (of {_listed(self.names)})" if self.names else ""
-        return self.change.text.replace("{}", shown) + whose
+        return shown(self.change.text, self.number) + whose
 
 
 def _goes_on(found: _Fitting, step: KerasStep, ours: Tensors) -> bool:
@@ -179,36 +147,16 @@ class _Search:
 
     def _numbers(self, change: Change, names: Sequence[str]) -> list[Any]:
         """Returns the number with which a change explains weights, [None] if it has none."""
-        rest, allowed = partial(self._rest, change, names=names), self._allowed(names)
-        if not change.among:
-            return [None] if _size(rest(None)) <= allowed else []
-        target, theirs = (_joined(half, names) for half in (self.ours, self._theirs))
-        if target.numel() > _MOST or int((target != theirs).sum()) < _LEAST:
-            return []
-        return _solved(rest, change.among, allowed, is_whole=change.is_whole)
+        made, is_whole = _joined_by(change, names), change.is_whole
+        return self._between(names).numbers(made, change.among, is_whole=is_whole)
 
     def is_given_by(self, change: Change, number: Any) -> bool:
         """Whether a change, with a number, gives all weights."""
         names = [*self.ours]
-        return _size(self._rest(change, number, names)) <= self._allowed(names)
+        return self._between(names).is_gone(_joined_by(change, names), number)
 
-    def _allowed(self, names: Sequence[str]) -> float:
-        """Returns which share of what is apart a change may leave."""
-        ours, theirs, begin = (_joined(h, names) for h in (self.ours, self._theirs, self._begin))
-        by_constants = float(_SAME * (theirs - begin).norm() / (ours - theirs).norm())
-        return max(_EXPLAINED, min(_MOST_BY_CONSTANTS, by_constants))
-
-    def _rest(self, change: Change, number: Any, names: Sequence[str]) -> np.ndarray:
-        """Returns what a changed step leaves, as a share of what Keras's does."""
-        target, theirs = (_joined(half, names) for half in (self.ours, self._theirs))
-        apart = target - theirs
-        try:
-            made = change.made(number).values
-            rest = target - _joined(made, names)
-        except Exception:  # a loss or a setting that is not for these outputs may raise anything
-            rest = apart
-        share: np.ndarray = (rest / torch.linalg.vector_norm(apart)).numpy()
-        return share if np.isfinite(share).all() else np.ones_like(share)
+    def _between(self, names: Sequence[str]) -> Between:
+        return Between(*(_joined(half, names) for half in (self.ours, self._theirs, self._begin)))
 
     def changes(self) -> Iterator[Change]:
         """Yields all changes: those without a number first, and other rules and losses at last."""
@@ -225,7 +173,7 @@ class _Search:
         begin, other, made = self._begin, self._other, self._step.made
         halves = self.ours, self._theirs
         by = [tuple(float((half[n] - begin[n]).norm()) for half in halves) for n in other]
-        if other and all(ours <= _SAME * theirs for ours, theirs in by):
+        if other and all(ours <= BY_CONSTANTS * theirs for ours, theirs in by):
             text = f"{_listed(other)} {'does' if len(other) == 1 else 'do'} not move"
             identity = "F14" if all(name.endswith(f".{AVERAGE}") for name in other) else "E6"
             if {*other} >= self._step.gradients().keys():
@@ -260,32 +208,13 @@ class _Search:
 
     def _of_settings(self) -> Iterator[Change]:
         """Yields changes of each setting of the optimizer, by its name."""
-        step, config = self._step, self._step.config
+        step = self._step
 
-        def setting(name: str, others: Mapping[str, Any], value: Any) -> State:
-            return step.with_gradients(step.gradients(), **{**others, name: value})
+        def made(given: Callable[[Any], Any], value: Any) -> State:
+            return step.with_gradients(step.gradients(), **given(value))
 
-        clips = {name: config[name] for name in CLIPS if name in config}
-        no_clips = dict.fromkeys(clips)
-        used = {name: value for name, value in clips.items() if value is not None}
-        for name, value in used.items():
-            yield Change(
-                "E8", f"no gradient is clipped by {name}={value:g}", _made(setting, name, {}, None)
-            )
-        for name, value in config.items():
-            said = f"{name} is {{}}, in the place of {value}"
-            if name in CLIPS:
-                before = next((f"{n}={v:g}" for n, v in used.items()), "no clipping")
-                text = f"gradients are clipped by {name}={{}}, in the place of {before}"
-                yield Change("E8", text, partial(setting, name, no_clips), _LIMITS)
-            elif name in _COUNTED:
-                yield Change("I4", said, partial(setting, name, {}), _COUNTS, is_whole=True)
-            elif isinstance(value, bool) and name not in _OTHERS:
-                text = said.replace("{}", str(not value))
-                yield Change("F14", text, _made(setting, name, {}, not value))
-            elif (isinstance(value, int | float) or name == "weight_decay") and name not in _OTHERS:
-                among = _BY_NAME.get(name, _SHARES)
-                yield Change(_IDS.get(name, "F14"), said, partial(setting, name, {}), among)
+        for each in changed_settings(step.by.optimizer["class"], step.config):
+            yield replace(each, made=partial(made, each.made))
 
     def _of_slots(self) -> Iterator[Change]:
         step, state = self._step, self._step.state
@@ -338,7 +267,7 @@ class _Search:
         kernels = [name for name, each in found.items() if each.ndim > 1]
         for text, names in (("weights", [*found]), ("kernels", kernels)):
             said = f"the gradients have {{}} times the {text} in addition, as of an L2 penalty"
-            yield Change("C8", said, partial(self._penalised, names), _SMALL)
+            yield Change("C8", said, partial(self._penalised, names), SMALL)
 
     def _further(self, names: Sequence[str], factor: float) -> State:
         begin, made = self._begin, self._step.made
@@ -376,7 +305,7 @@ class _Search:
                     identity, said.replace("{}", str(not value)), _made(changed, not value)
                 )
             elif isinstance(value, int | float):
-                yield Change(identity, said, changed, _SHARES)
+                yield Change(identity, said, changed, SHARES)
         for kind in dict.fromkeys(losses.LOSSES.values()):
             yield Change("D13", f"its loss is {kind.__name__}", _made(self._by_loss, named, kind))
 
@@ -402,46 +331,19 @@ def _made(function: Callable[..., State], *given: Any) -> Callable[[Any], State]
     return lambda _: function(*given)
 
 
-def _solved(
-    rest: Callable[[Any], np.ndarray], among: Sequence[Any], allowed: float, *, is_whole: bool
-) -> list[Any]:
-    """Returns the number at which nothing is left between two steps; none if that is at none.
-
-    Args:
-        rest: what is left at a number.
-        among: where to look first, in order.
-        allowed: what may be left.
-        is_whole: whether only these are tried.
-    """
-    tried = [_size(rest(number)) for number in among]
-    place = int(np.argmin(tried))
-    if tried[place] <= allowed:
-        return [among[place]]
-    if is_whole:
-        return []
-    bounds = among[max(place - 1, 0)], among[min(place + 1, len(among) - 1)]
-    near = minimize_scalar(
-        lambda number: _size(rest(number)), bounds=bounds, method="bounded", options={"xatol": 1e-9}
-    )
-    if near.fun > _NEAR:
-        return []
-    number = float(least_squares(rest, near.x, xtol=1e-15, ftol=1e-15, gtol=1e-15).x[0])
-    return [number] if _size(rest(number)) <= allowed else []
-
-
-def _size(rest: np.ndarray) -> float:
-    return float(np.linalg.norm(rest))
-
-
 def _are_same(some: Tensors, others: Tensors, begin: Tensors) -> bool:
     """Whether two steps from a state are the same, by how far the first moves what there is."""
     both = [name for name in some if name in others and name in begin]
     first, second, start = (_joined(half, both) for half in (some, others, begin))
-    return bool((second - first).square().sum() <= _SAME**2 * (first - start).square().sum())
+    return bool((second - first).square().sum() <= BY_CONSTANTS**2 * (first - start).square().sum())
 
 
 def _joined(values: Tensors, names: Sequence[str]) -> torch.Tensor:
     return torch.cat([values[name].reshape(-1) for name in names] or [torch.zeros(0)])
+
+
+def _joined_by(change: Change, names: Sequence[str]) -> Callable[[Any], torch.Tensor]:
+    return lambda number: _joined(change.made(number).values, names)
 
 
 def _sum(many: Sequence[Tensors]) -> Tensors:

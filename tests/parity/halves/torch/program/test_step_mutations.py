@@ -130,7 +130,7 @@ def decayed(weights):
 AGAIN = {
     "clipped": (clipped, dict, "E8", f"clipped by global_clipnorm={NORM / 2:.5g}, in the place"),
     "penalised": (penalised, dict, "C8", "the gradients have 0.02 times the weights in addition"),
-    "decayed": (lambda g, w: g, decayed, "F9", "weight_decay is 0.05, in the place of None"),
+    "decayed": (lambda g, w: g, decayed, "C11", "weight_decay is 0.05, in the place of None"),
 }
 
 
