@@ -11,7 +11,6 @@ import numpy as np
 
 from parity.data import probe_inputs
 from parity.data.probe_inputs import MOVING, short_name
-from parity.divergences.arithmetic import clipped
 from parity.divergences.divergence import NUMBERS, Match
 from parity.ladder.custom_steps import FACT, GRADIENTS, optimizers_of, pairs, weights_text
 
@@ -469,10 +468,16 @@ def _explains(clip: _Clip, theirs: Arrays, others: Arrays, other: _Clip | None) 
         raw = {name: each / factor for name, each in others.items()}
     if is_close(flat(theirs), flat(raw)):
         return False  # it clips nothing here
-    again = others if other is None else clipped(raw, other.how, other.limit)
-    return is_close(flat(theirs), flat(clipped(raw, clip.how, clip.limit))) and is_close(
-        flat(others), flat(again)
-    )
+    again = others if other is None else _clipped(raw, other)
+    return is_close(flat(theirs), flat(_clipped(raw, clip))) and is_close(flat(others), flat(again))
+
+
+def _clipped(raw: Arrays, clip: _Clip) -> Arrays:
+    """Returns gradients as Keras clips them."""
+    if clip.how == "value":
+        return {name: np.clip(each, -clip.limit, clip.limit) for name, each in raw.items()}
+    sizes = dict(zip(raw, np.resize(_sizes(raw, clip.how), len(raw)), strict=True))
+    return {name: each * min(1.0, clip.limit / (sizes[name] or 1.0)) for name, each in raw.items()}
 
 
 def _factor(clip: _Clip, theirs: Arrays, others: Arrays) -> float:

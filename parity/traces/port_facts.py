@@ -79,6 +79,13 @@ class TriedFix(FixPlace):
     tried: bool
 
 
+class Said(TypedDict):
+    """A change of Keras's step that gives the port's: ID of the divergence, and what it does."""
+
+    id: str
+    text: str
+
+
 class PortSteps(TypedDict):
     """What a step of the port's own does."""
 
@@ -151,6 +158,8 @@ class PortFacts(LeftOver):
     fixes: list[TriedFix]
     no_fixes: list[FixPlace]
     ended: NotRequired[dict[str, list[str]]]
+    # What gives the numbers of the optimizer together: nothing but rates, if it is empty.
+    optimizer_changes: NotRequired[list[Said]]
     own_training: NotRequired[PortSteps]
     # Of a training.
     mode: Literal["seeded", "replayed"]
@@ -160,8 +169,7 @@ class PortFacts(LeftOver):
     loop_sets_rates: NotRequired[bool]  # and no scheduler that the port gives
     ends_as: NotRequired[str]
     changed_between: NotRequired[str]  # what has first changed between two steps
-    # Steps that are not Keras's, and the change of Keras's that gives them: {"id", "text"}.
-    explained_steps: NotRequired[dict[str, dict[str, str]]]
+    explained_steps: NotRequired[dict[str, Said]]  # those that are not Keras's
     loop_is_plain: NotRequired[bool]  # makes what steps without a loop make
     left_open: NotRequired[float]
     augment: NotRequired[Config]

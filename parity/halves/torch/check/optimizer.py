@@ -36,7 +36,7 @@ _NAMES = (
     *("SGD", "Adam", "AdamW", "Adamax", "NAdam", "Nadam", "RMSprop", "Adagrad", "Adadelta"),
     *("Ftrl", "Lion"),
 )
-_ONE_BY_ONE = {
+ONE_BY_ONE = {
     getattr(module, name)
     for module in (torch.optim, optim)
     for name in _NAMES
@@ -83,7 +83,7 @@ def is_one_by_one(port: PortUnderTest) -> bool:
     optimizer: Any = port.built.optimizer
     common = getattr(optimizer, "common", {})
     return (
-        type(optimizer) in _ONE_BY_ONE
+        type(optimizer) in ONE_BY_ONE
         and port.built.before_step is None
         and not optimizer.state
         and "step" not in vars(optimizer)  # one that somebody has put in the place of its own

@@ -26,6 +26,7 @@ from parity.halves.torch.check.layers import write_layers
 from parity.halves.torch.check.loss import Loss, see_targets, write_confident_loss, write_gradients
 from parity.halves.torch.check.metrics import write_metrics
 from parity.halves.torch.check.optimizer import write_optimizer, write_trajectory
+from parity.halves.torch.check.optimizer_changes import write_optimizer_changes
 from parity.halves.torch.factories import advice_on, call_factory, check_written, line_of
 from parity.halves.torch.port.port_under_test import PortUnderTest, built_again, forget_values
 from parity.ladder.engine import OF_PROBE, compare_levels
@@ -125,6 +126,7 @@ def _run(
     if not tries_fixes:
         return
     with _noted(raised, "fixes", port.dtype):
+        write_optimizer_changes(port, writer)
         write_fixes(spec, factory, port, writer)
         writer.facts["ended"] = _ended(spec, factory, writer, keras)
 

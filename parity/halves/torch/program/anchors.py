@@ -38,6 +38,7 @@ from parity.ladder.compare import relative_differences
 from parity.traces.anchor_folder import AnchorFolder
 from parity.traces.anchors import EXPECTED, FLOAT32, MOVED, TRIED, Anchor, AnchorPlan, ends_as
 from parity.traces.facts import known
+from parity.traces.port_facts import Said
 from parity.traces.trace import PortWriter
 from parity.traces.training_recorder import AnchoredSteps, moved
 from torch_impl.port import Port
@@ -325,7 +326,8 @@ class Anchors(Callback):
             return
         self._num_explained += 1
         if found.text:
-            step, said = anchor.step + found.number, {"id": found.id, "text": found.text}
+            step = anchor.step + found.number
+            said: Said = {"id": found.id, "text": found.text}
             self._writer.facts.setdefault("explained_steps", {})[str(step)] = said
             further = moved(anchor.weights, {n: v.numpy() for n, v in found.as_keras.items()})
             self._writer.put_all(f"anchored/{anchor.step}/{EXPECTED}/{found.number}", further)
