@@ -80,11 +80,11 @@ def planned_optimizer(config: Mapping[str, Any]) -> Planned:
         raise ValueError(
             f"the optimizer {_shown(config, name)}: it is none of Keras's in torch_impl.optim"
         )
+    names = {*parameters_of(kind), *DEFAULTS}
     given = {
         key: value
         for key, value in settings.items()
-        if key in {*parameters_of(kind), *DEFAULTS}
-        and (key not in DEFAULTS or DEFAULTS[key] != value)
+        if key in names and (key not in DEFAULTS or DEFAULTS[key] != value)
     }
     if "weight_decay" in given and given["weight_decay"] is None:
         given["weight_decay"] = 0.0  # Keras's None
