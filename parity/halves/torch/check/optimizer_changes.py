@@ -49,7 +49,7 @@ from torch_impl.optim.batch import Batch
 # By the dtype of the port: what the same steps are apart, by how far they move the weights.
 _SAME = {"float64": 1e-9, "float32": 1e-3}
 _MOST_CHANGES = 3  # together
-_MOST_WEIGHTS = 8
+_MOST_WEIGHTS, _MOST = 3, 256  # and entries of each, which see every size of gradient
 _FIRST = 2  # compared steps for which a number is solved: the second shows a momentum
 # Beside Keras's settings, those of changes for which Keras has none: another class, torch's
 # equations, a rate inside of torch's momentum, a decay in the gradients, one of weights that Keras
@@ -364,8 +364,9 @@ def _coupled(batch: Batch) -> None:
 
 
 def _few(array: np.ndarray) -> torch.Tensor:
-    """Returns the entries of a weight that are compared."""
-    return torch.from_numpy(probe_inputs.of_step(array).reshape(-1).astype(np.float64))
+    """Returns some of the entries of a weight that are compared."""
+    few = probe_inputs.sampled(probe_inputs.of_step(array).reshape(-1), _MOST)
+    return torch.from_numpy(few.astype(np.float64))
 
 
 def _cat(tensors: Iterable[torch.Tensor]) -> torch.Tensor:
