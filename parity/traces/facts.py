@@ -90,6 +90,7 @@ class Loss(TypedDict):
     outputs: NotRequired[dict[str, OutputLoss] | None]
     targets: NotRequired[dict[str, str]]  # kind of targets, by output
     sample_weight: NotRequired[bool]  # whether samples have weights of their own
+    target_axes: NotRequired[dict[str, int]]  # number of those of what `fit` gets, by output
 
 
 class Output(TypedDict):

@@ -147,7 +147,6 @@ class PortFacts(LeftOver):
     output_form: str
     no_loss: NotRequired[str]
     broadcast: NotRequired[list[list[int]]]
-    is_fed: NotRequired[bool]
     augmentation: NotRequired[dict[str, ImageChange]]
     awaited: list[str]
     style: list[str]

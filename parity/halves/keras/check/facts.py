@@ -105,7 +105,8 @@ def objective_facts(objective: Objective) -> Loss | None:
 
     Of several outputs, the name is that of all losses, and "outputs" has name, configuration and
     weight of each. "targets" has the kind of targets of each output, and "sample_weight" says
-    whether samples have weights of their own. None: the model is not compiled with a loss.
+    whether samples have weights of their own. "target_axes" has how many axes the targets of
+    `fit` have, where they are known. None: the model is not compiled with a loss.
     """
     losses = {name: loss for name, loss in objective.losses.items() if name_of(loss) is not None}
     if not losses or objective.problem:
@@ -113,6 +114,7 @@ def objective_facts(objective: Objective) -> Loss | None:
     found = _facts_of(next(iter(losses.values())), objective.reference)
     assert found is not None
     found["targets"] = dict(objective.kinds)
+    found["target_axes"] = objective.given_axes
     found["sample_weight"] = objective.reference.sample_weight is not None
     if objective.is_one:
         return found

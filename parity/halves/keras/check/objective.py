@@ -485,6 +485,12 @@ class Objective:
         return ""
 
     @property
+    def given_axes(self) -> dict[str, int]:
+        """Number of axes of the targets that `fit` gets, by the name of the output."""
+        given = {name: self._given.of(name) for name in self.kinds}
+        return {name: array.ndim for name, array in given.items() if array is not None}
+
+    @property
     def has_given(self) -> bool:
         """Whether the targets of an output are of the data, and not drawn."""
         return "data" in self.kinds.values()

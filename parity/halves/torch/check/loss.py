@@ -130,20 +130,20 @@ class Loss:
         """
         return self.of(self._port.nest, purpose)
 
-    def broadcast(self, returned: Any, targets: Arrays) -> Shapes | None:
-        """Returns the first two shapes that the port's loss broadcasts; None: it does not.
+    def broadcasts(self, returned: Any, targets: Arrays) -> list[Shapes]:
+        """Returns the pairs of shapes that the port's loss broadcasts.
 
         Args:
             returned: outputs, as the port returns them.
             targets: by the name of the output.
+
+        Raises:
+            Exception: whatever the loss raises.
         """
         self._broadcasts = []
-        try:
-            with torch.no_grad():
-                self.for_targets(returned, targets)
-        except Exception:  # the user's code may raise anything; another stage tells it
-            return None
-        return self._broadcasts[0] if self._broadcasts else None
+        with torch.no_grad():
+            self.for_targets(returned, targets)
+        return self._broadcasts
 
     def of(self, returned: Any, purpose: str) -> torch.Tensor:
         """Returns the loss of outputs, as a port returns them, for targets of the trace."""
@@ -302,10 +302,11 @@ def activated(output: torch.Tensor, form: str, name: str | None) -> torch.Tensor
 #
 # The form of targets that a port's loss takes: `fit` takes more than one, and a loss has one.
 #
-# Labels are (N,) or (N, 1). Targets that are like an output, such as images, are in Keras's layout,
-# or in that of the port's output if the loss refuses Keras's. A loss that takes these and
-# broadcasts does so in the training of the port, too, unless `Port(target=...)` says what that
-# feeds it.
+# One number a sample is (N,) or (N, 1): as `fit` gets it, unless the loss refuses that. A loss that
+# takes it and broadcasts does so in the training of the port, too. Where nobody knows what `fit`
+# gets, it is the form that does not. Targets that are like an output, such as images, are in
+# Keras's layout, or in that of the port's output if the loss refuses Keras's. `Port(target=...)`
+# says how the port's own training changes them.
 
 
 # of a sample, by the name of the output; of the only one by ""
@@ -319,35 +320,46 @@ def see_targets(port: PortUnderTest, loss: Loss) -> None:
         port: has been called with the probe.
         loss: of the port.
     """
-    port.has_columns, port.turned_targets = False, {}
-    if port.built.loss is None or port.built.target is not None:
+    port.target_axes, port.turned_targets = {}, {}
+    if port.built.loss is None:
         return
     with torch.no_grad():
-        port.has_columns = _takes_columns(port, loss)
-        if port.built.output is None:
+        port.target_axes = _target_axes(port, loss)
+        if port.built.output is None and port.built.target is None:
             port.turned_targets = _turned(port, loss)
 
 
-def _takes_columns(port: PortUnderTest, loss: Loss) -> bool:
-    """Whether the loss needs labels as a column.
+def _target_axes(port: PortUnderTest, loss: Loss) -> dict[str, int]:
+    """Returns the number of axes in which targets of one number a sample are fed, by output."""
+    targets = loss.arrays("target/probe")
+    known_axes = known(port.keras.facts["loss"]).get("target_axes", {})
+    single = [name for name, y in targets.items() if y.shape[1:] in ((), (1,))]
+    given = {name: known_axes[name] for name in single if known_axes.get(name) in (1, 2)}
+    recorded = {name: targets[name].ndim for name in single}
+    other = {name: 3 - axes for name, axes in recorded.items()}
+    broadcasting: list[dict[str, int]] = []
+    for port.target_axes in ([given] if given else []) + [recorded, other]:
+        shapes = _broadcasts(port, loss, targets)
+        if shapes == [] or (shapes and port.target_axes == given):
+            return port.target_axes
+        broadcasting += [port.target_axes] if shapes else []
+    return next(iter(broadcasting), {})
+
+
+def _broadcasts(port: PortUnderTest, loss: Loss, targets: Arrays) -> list[Shapes] | None:
+    """Returns the shapes that the loss broadcasts for targets as they are fed; None: it raises.
 
     A loss that squeezes a column fails for the one label of the last batch, not for many.
     """
-    if port.outputs.names:
-        return False
-    labels = port.keras["target/probe"]
-    if labels.ndim != 1 or not isinstance(port.nest, torch.Tensor):
-        return False
-    works = []
-    for port.has_columns in (False, True):
-        try:
-            for rows in (slice(0, 1), slice(None)):
-                loss.for_targets(port.output[rows], {"": labels[rows]})
-            works.append(True)
-        except Exception:  # the user's code may raise anything
-            works.append(False)
-    port.has_columns = False
-    return works == [False, True]
+    found: list[Shapes] = []
+    is_one = isinstance(port.nest, torch.Tensor)
+    try:
+        for rows in (slice(0, 1), slice(None)) if is_one else (slice(None),):
+            output = port.output[rows] if is_one else port.nest
+            found = loss.broadcasts(output, {name: y[rows] for name, y in targets.items()})
+    except Exception:  # the user's code may raise anything
+        return None
+    return found
 
 
 def _turned(port: PortUnderTest, loss: Loss) -> TargetShapes:

@@ -9,7 +9,7 @@ port raises is written down too, and the next probe goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from parity.errors import ParityError, UnfinishedError
@@ -172,8 +172,9 @@ def _loss(port: PortUnderTest, form: str, writer: PortWriter) -> Loss | None:
     try:
         loss = Loss(port, form)
         see_targets(port, loss)
-        if (shapes := loss.broadcast(port.nest, loss.arrays("target/probe"))) is not None:
-            writer.facts["broadcast"] = list(shapes)
+        with suppress(Exception):  # of the user's code; a later stage tells it
+            if found := loss.broadcasts(port.nest, loss.arrays("target/probe")):
+                writer.facts["broadcast"] = list(found[0])
         return loss
     except (AttributeError, LookupError, TypeError, ValueError) as error:  # a loss of the user
         writer.facts["no_loss"] = f"give the port a loss, since Keras's is not known here ({error})"

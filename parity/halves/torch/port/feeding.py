@@ -239,7 +239,8 @@ class PortFeed:
         keras: what Keras computed.
         device: on which the port computes.
         dtype: in which it computes.
-        has_columns: whether labels are fed as (N, 1).
+        target_axes: whether targets of one number a sample are fed as (N,), 1, or as (N, 1), 2, by
+            the name of the output; of the only one by "".
         turned_targets: shape of a sample of the targets that are fed in the layout of the port's
             output, by the name of the output; of the only one by "".
         returned: order of the axes in which the only output is Keras's; None: its shape tells it.
@@ -252,14 +253,14 @@ class PortFeed:
     keras: KerasTrace
     device: str
     dtype: str
-    has_columns: bool
+    target_axes: Mapping[str, int]
     turned_targets: Mapping[str, Sequence[int]]
     returned: Axes | None
     input_change: Change | None = None
 
     def feed_as(self, feeding: Feeding) -> None:
         """Feeds the module as its arguments say first; other ways are tried later."""
-        self.has_columns, self.turned_targets = False, {}
+        self.target_axes, self.turned_targets = {}, {}
         self._is_turned = True  # whether images are fed with channels first
         self._is_stored_anew = False  # whether what `feed` returns is put into row-major order
         self._feeding = feeding
@@ -328,18 +329,20 @@ class PortFeed:
 
     def target_of(self, arrays: Any) -> Any:
         """Returns targets as the loss takes them: of the only output, or of several by name."""
+        if isinstance(arrays, Mapping):
+            arrays = {name: self._as_fed(name, array) for name, array in arrays.items()}
+        elif isinstance(arrays, np.ndarray):
+            arrays = self._as_fed("", arrays)
         if self.built.target is not None:
             return on_device(self.built.target(mapped(self.cast, arrays)), self.device)
-        if self.has_columns and arrays.ndim == 1:  # of one output
-            arrays = arrays[:, None]
-        if self.turned_targets and isinstance(arrays, Mapping):
-            arrays = {name: self._as_output(name, array) for name, array in arrays.items()}
-        elif self.turned_targets:
-            arrays = self._as_output("", arrays)
         return mapped(lambda array: on_device(self.tensor(array), self.device), arrays)
 
-    def _as_output(self, name: str, array: np.ndarray) -> np.ndarray:
-        """Returns the targets of an output in the layout of the port's, if its loss needs them."""
+    def _as_fed(self, name: str, array: np.ndarray) -> np.ndarray:
+        """Returns the targets of an output with the axes, and in the layout, of what is fed."""
+        if array.ndim == 1 and self.target_axes.get(name) == 2:
+            return array[:, None]
+        if array.shape[1:] == (1,) and self.target_axes.get(name) == 1:
+            return array[:, 0]
         if name not in self.turned_targets:
             return array
         shape = (len(array), *self.turned_targets[name])

@@ -458,7 +458,7 @@ def built_again(
             found = _with_places_of(port, factory, seed)
     if found is None:
         found = PortUnderTest(factory, seed, port.keras, port.device)
-    found.has_columns, found.turned_targets = port.has_columns, port.turned_targets
+    found.target_axes, found.turned_targets = port.target_axes, port.turned_targets
     shared = {id(p) for p in port.module.parameters()} & {id(p) for p in found.module.parameters()}
     if is_last and not shared:  # a factory may return the same module again
         port.module.to("meta")

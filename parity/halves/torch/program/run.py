@@ -194,7 +194,6 @@ def run_program(task: ProgramTask) -> RunResult:
         return found
 
     port = fresh()
-    _see_broadcast(port, form, fed[0], task.probes)
     is_seeded = port.built.seeds is not None
     initial = None if is_seeded else start
     result = trained(port, initial, task.training, task.report, folder)
@@ -221,21 +220,6 @@ def run_program(task: ProgramTask) -> RunResult:
         trained(second, initial, other, lambda step, total, loss: None)
         task.training.facts["spread"] = spread_of(task.training.arrays, other.arrays)
     return result
-
-
-def _see_broadcast(
-    port: PortUnderTest, form: str, nests: Mapping[str, Any], probes: PortWriter
-) -> None:
-    """Notes whether the port's loss broadcasts targets in the form in which `fit` gets them."""
-    given: Any = nests.get("train_batches", [(nests.get("x"), nests.get("y"))])[0]
-    y: Any = given[1] if isinstance(given, tuple | list) and len(given) > 1 else None
-    is_one = isinstance(y, np.ndarray) and isinstance(port.nest, torch.Tensor)
-    if not is_one or port.keras.facts["loss"] is None or "broadcast" in probes.facts:
-        return
-    num = min(len(y), len(port.nest))
-    if num > 1:
-        shapes = Loss(port, form).broadcast(port.nest[:num], {"": y[:num]})
-        probes.facts |= {} if shapes is None else {"broadcast": list(shapes), "is_fed": True}
 
 
 def _trains_by_steps(port: PortUnderTest) -> bool:
