@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from torch_impl.errors import PortError
 from torch_impl.losses.outputs import OutputLosses
+from torch_impl.optim.adopted import adopted
 from torch_impl.optim.base import update_after_steps
 from torch_impl.penalty import Added, RegularizedLoss
 from torch_impl.seeds import KerasSeeds
@@ -43,7 +44,8 @@ class Port:
             `loss`: what Keras's layers give to `add_loss`, such as `lambda net: net.kl`. It has no
             weights of samples.
         optimizer: holds the parameters of the module. One that wraps an optimizer of torch, as
-            Accelerate's does, stands for that.
+            Accelerate's does, stands for that. An object of a class of your own that is none of
+            torch's has `step()`, and its rate as `lr` or `learning_rate`.
         average: the average of the weights that stands in their place after the training, as with
             `use_ema` of a Keras optimizer: `torch.optim.swa_utils.AveragedModel(module,
             multi_avg_fn=get_ema_multi_avg_fn(0.99))`. The Port updates it after each step of
@@ -143,7 +145,7 @@ class Port:
             raise PortError(
                 f"scheduler_interval={self.scheduler_interval!r}: expected 'epoch' or 'step'"
             )
-        object.__setattr__(self, "optimizer", _of_torch(self.optimizer))
+        object.__setattr__(self, "optimizer", _of_torch(self.optimizer, self.module))
         if self.average is not None:
             update_after_steps(self.average, self.module, self.optimizer)
 
@@ -232,9 +234,10 @@ class Port:
         return tuple(self.scheduler) if is_many else (self.scheduler,)
 
 
-def _of_torch(optimizer: Any) -> Any:
-    """Returns the optimizer that another one wraps, which has none of what torch gives all."""
+def _of_torch(optimizer: Any, module: nn.Module) -> Any:
+    """Returns the optimizer that another one wraps, or one of torch that stands for it."""
     if optimizer is None or hasattr(optimizer, "_optimizer_step_pre_hooks"):
         return optimizer
-    inner = (each for each in vars(optimizer).values() if isinstance(each, torch.optim.Optimizer))
-    return next(inner, optimizer)
+    held = getattr(optimizer, "__dict__", {}).values()
+    inner = (each for each in held if isinstance(each, torch.optim.Optimizer))
+    return next(inner, None) or adopted(optimizer, module)
