@@ -21,7 +21,7 @@ from parity.divergences.groups import (
     unused_states,
     wrong_by_hand,
 )
-from parity.divergences.names import modules_text
+from parity.divergences.names import OF_DEFAULTS, modules_text
 from parity.divergences.places import STATE, Places
 from parity.divergences.settings import differing_settings
 from parity.ladder.items import FAIL, PASS, Level
@@ -182,7 +182,10 @@ def name_causes(
         result,
         levels=tuple(_without(level, accepted) for level in result.levels),
         divergences=tuple(
-            with_fix(each, keras, port) for each in _merged([each for each, _ in found])
+            sorted(
+                (with_fix(each, keras, port) for each in _merged([each for each, _ in found])),
+                key=is_of_defaults,
+            )
         ),
         inherited=tuple((level, tuple(names)) for level, names in inherited.items()),
         proven=_proven(inherited, port),
@@ -287,6 +290,11 @@ def _joined(found: Found, other: Found) -> Found:
         if (more["keras"], more["torch"]) not in shown:
             place = {**place, "also": also}
     return dataclasses.replace(found, items=items, place=place)
+
+
+def is_of_defaults(found: Found) -> bool:
+    """Whether a divergence comes of torch's defaults; those stand behind all others."""
+    return bool(found.causes) and found.causes[0]["id"] in OF_DEFAULTS
 
 
 def _without(level: Level, accepted: set[int]) -> Level:

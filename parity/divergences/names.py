@@ -57,6 +57,10 @@ H14 dropped-batch  I6 metric-name  I8 padding-counted  I1 other-metric  I2 batch
 I3 weighted-validation  I5 other-validation  I4 changed-midway
 """
 SLUGS: dict[str, str] = dict(zip(_TABLE.split()[::2], _TABLE.split()[1::2], strict=True))
+# What torch's own parts do unless a port says otherwise: initial weights, constants and the
+# variance of BatchNormalization, and where optimizers have their epsilon. Such differences are
+# common and seldom what harms a training most.
+OF_DEFAULTS = frozenset(("B1", "B2", "C1", "C2", "C3", "F1", "F2", "F4", "F5", "F8"))
 
 
 def id_of(name: str) -> str | None:

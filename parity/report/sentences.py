@@ -112,6 +112,7 @@ MAX_CAUSES = 3
 PROVEN, LIKELY = 0.95, 0.5  # confidence of a cause that is proven, and of one that is likely
 LEAST_P = 1e-300  # p values that are kept are at least this
 UNKNOWN = "no known divergence explains these numbers; `parity list divergences` lists all"
+A_DEFAULT = "a default of torch; such differences stand behind all others"
 
 
 def is_scenario(result: Result) -> bool:

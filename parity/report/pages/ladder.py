@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.data.probe_inputs import MAX_STEP_ENTRIES
-from parity.divergences.names import full_name
+from parity.divergences.names import OF_DEFAULTS, full_name
 from parity.divergences.places import RAISES
 from parity.errors import ParityError, RunError
 from parity.ladder.compare import absolute_difference
@@ -147,6 +147,7 @@ def _divergence(found: Found, number: int, same_as: int) -> Divergence:
     item = found.item
     causes = tuple(map(_cause, sentences.likely_causes(found.causes)))
     is_known = bool(causes) or item.name.endswith(RAISES) or not found.items
+    known_note = sentences.A_DEFAULT if causes and causes[0].id in OF_DEFAULTS else ""
     return Divergence(
         number=number,
         level=found.level,
@@ -162,7 +163,7 @@ def _divergence(found: Found, number: int, same_as: int) -> Divergence:
         causes=causes,
         is_accepted=found.is_accepted,
         same_as=same_as,
-        note="" if is_known else sentences.UNKNOWN,
+        note=known_note if is_known else sentences.UNKNOWN,
     )
 
 
