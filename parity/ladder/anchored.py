@@ -55,7 +55,7 @@ def roundings(keras: KerasTrace, torch: PortTrace, steps: list[int]) -> list[dic
         torch: trace of the port.
         steps: anchors that both have.
     """
-    names = keras.names(f"anchored/{steps[0]}/{FLOAT32}") if steps else ()
+    names = keras.below(f"anchored/{steps[0]}/{FLOAT32}") if steps else ()
     found: list[dict[str, float]] = [{} for _ in steps]
     for name in names:
         of_halves = [[_rounding(half, step, name) for step in steps] for half in (keras, torch)]

@@ -48,6 +48,7 @@ RELATIVE = 1e-9
 CONSTANTS_FACTOR, KERAS_CONSTANTS = 10.0, 1e-6
 NUM_FIRST = 2  # states at which it is seen whether a port has them
 NUM_USUAL = 2  # states on each side, in which the size of an array is usual
+MOST_USUAL = 100.0  # by which an array may be smaller than those of other weights
 SHOWN = 0.1  # of what constants change: a port that is nearer than that has Keras's
 # An array that rounding alone changes more is not compared: its exact value is 0.
 MOST = 1e-3
@@ -87,23 +88,39 @@ class AnchoredTolerance:
         return max(floor, NOISE_FACTOR * self._noise.near(step, key), self._by_constants(step, key))
 
     def _by_constants(self, step: int, key: str) -> float:
-        # At the states that are measured; a single number may be the same there by chance.
-        keys = [key] if key.startswith((f"{MOVED}/", "slots/")) else self._constants.keys
+        # At the states that are measured. There a number may be the same by chance, such as where
+        # nothing is clipped, and an array may change less than elsewhere. So whether constants
+        # matter is told by all arrays, and how much, by those of a kind.
+        keys = self._constants.keys
         largest = max(map(self._constants.largest, keys), default=0.0)
         if largest <= RELATIVE:
             return CONSTANTS_FACTOR * largest
-        changed = CONSTANTS_FACTOR * self._constants.near(step, key)
+        is_array = key.startswith((f"{MOVED}/", "slots/"))
+        alike = [e for e in keys if e == key or (is_array and e.startswith(_kind(key)))]
+        near = max((self._constants.near(step, each) for each in alike), default=0.0)
+        changed = CONSTANTS_FACTOR * near
         is_large = changed > KERAS_CONSTANTS and not self._has_keras_constants(key)
-        return changed if is_large else KERAS_CONSTANTS * self._usual(step, key)
+        return max(changed if is_large else 0.0, KERAS_CONSTANTS * self._usual(step, key))
 
     def _usual(self, step: int, key: str) -> float:
-        """Returns by how much an array is usually larger, around a state: it may nearly cancel."""
-        place = self.steps.index(step)
+        """Returns by how much an array is usually larger: it may nearly cancel.
+
+        What is usual is its own size around the state, or up to `MOST_USUAL` times its size that of
+        the same of other weights: constants change the gradient of each sample, and the mean of
+        these may nearly cancel for a long time, as that of a single bias at the end does.
+        """
+        place = int(np.searchsorted(self.steps, step))
         near = self.steps[max(0, place - NUM_USUAL) : place + NUM_USUAL + 1]
         keys = [f"anchored/{each}/{key}" for each in near]
         sizes = [self._keras.largest(each) for each in keys if each in self._keras]
-        size = self._keras.largest(f"anchored/{step}/{key}")
-        return max(1.0, float(np.median(sizes)) / size) if size else 1.0
+        own = f"anchored/{step}/{key}"
+        size = self._keras.largest(own) if own in self._keras else 0.0
+        if not size:
+            return 1.0
+        prefix = f"anchored/{step}/{_kind(key)}"
+        others = [self._keras.largest(prefix + n) for n in self._keras.below(prefix[:-1])]
+        of_others = min(MOST_USUAL, max(others, default=0.0) / size)
+        return max(1.0, float(np.median(sizes)) / size, of_others)
 
     def _has_keras_constants(self, key: str) -> bool:
         """Whether the port is nearer to Keras at the first states than other constants would be."""
@@ -120,6 +137,12 @@ class AnchoredTolerance:
             return float("inf")
         arrays = ({name: half[name]} for half in (self._keras, self._torch))
         return next(apart for _, apart in relative_differences(*arrays))
+
+
+def _kind(key: str) -> str:
+    """Returns with what the keys of the same of all weights begin, such as "moved/1/"."""
+    kind, *rest = key.split("/")
+    return "/".join([kind, *rest[: 2 if kind == "slots" else 1], ""])
 
 
 class _Measured:

@@ -29,8 +29,9 @@ PASSES_OF_BATCH = "passes in train mode for the batch"
 MODE_OF_STEP = "train mode"
 
 
-# What plain steps of a probe compare, and a loop may do by itself: clip, accumulate, set rates.
-OF_STEPS = ("optimizer", "trajectory", "schedule")
+# What plain steps of a probe compare, and a loop may do by itself: weight samples, add penalties to
+# the loss, clip, accumulate, set rates.
+OF_STEPS = ("loss", "gradient", "optimizer", "trajectory", "schedule")
 OWN_LOOP = "the steps of the port's own loop"
 _WHY = "the port's own loop makes the steps, and may do what a plain step lacks"
 

@@ -59,18 +59,19 @@ SERIES = {
 }
 
 
-def of_series(trace, theirs, ours):
+def of_series(trace, theirs, ours, weight=KERNEL):
     halves = []
     for name, off in (("keras", theirs), ("torch", ours)):
-        exact = np.array([0.5, 0.25])
-        steps = {n: {MOVED: exact, ROUNDED: exact + by} for n, by in enumerate(off)}
+        exact, keys = np.array([0.5, 0.25]), (f"moved/1/{weight}", f"float32/{weight}")
+        steps = {n: dict(zip(keys, (exact, exact + by), strict=True)) for n, by in enumerate(off)}
         halves.append(trace(name, steps))
-    return [each[KERNEL] for each in roundings(*halves, list(range(20)))]
+    return [each[weight] for each in roundings(*halves, list(range(20)))]
 
 
 @pytest.mark.parametrize(("theirs", "ours", "expected"), SERIES.values(), ids=SERIES)
 def test_a_port_is_rounded_as_many_times_as_much_as_the_reference(trace, theirs, ours, expected):
-    assert of_series(trace, theirs, ours) == pytest.approx(expected, rel=1e-6)
+    for weight in (KERNEL, "both_ways.forward/cell/kernel"):
+        assert of_series(trace, theirs, ours, weight) == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_reference_has_the_upper_fifth_of_them(trace):

@@ -39,6 +39,11 @@ def of_size(times, size):
     )
 
 
+def larger(times):
+    """Another weight of Keras has a momentum so many times as large, at the second state."""
+    return put({f"anchored/1/{MOMENTUM}.other": [0.125 * times]})
+
+
 RISING_CONSTANTS = constants(1e-5, 2e-5, 4e-5)
 # What the port does otherwise, what Keras, and what is allowed of an array at some steps.
 CASES = {
@@ -64,6 +69,13 @@ CASES = {
     # Those that matter may show where they were not measured.
     "that matter": (None, constants(*[1e-8] * 3), MOMENTUM, {1: 1e-6}),
     "that do not": (None, constants(*[1e-10] * 3), MOMENTUM, {1: RELATIVE}),
+    # All arrays tell whether constants matter; an array may be smaller than those of other weights.
+    "that matter elsewhere": (None, constants(*[1e-8] * 3), MOVED, {1: 1e-6}),
+    "of a small weight": (
+        None, both(constants(*[1e-8] * 3), larger(50)), MOMENTUM, {1: 50e-6, 0: 1e-6}),
+    "of a tiny weight": (None, both(constants(*[1e-8] * 3), larger(1e5)), MOMENTUM, {1: 100e-6}),
+    "near those of another weight": (
+        None, put({f"anchor_constants/{MOMENTUM}.other": [1e-5] * 3}), MOMENTUM, {1: 1e-4}),
     # Weights that hardly move are off by their own roundings. The largest value of the array is
     # 0.25, times 4e-10; eight roundings of a weight of 3.
     "slow": (None, of_size(4e-10, 3), MOVED, {1: 8 * 2**-52 * 3.0 / 1e-10, 0: RELATIVE}),

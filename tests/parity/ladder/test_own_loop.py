@@ -84,7 +84,7 @@ def test_a_port_without_a_loop_has_nothing_of_it():
     assert list(of_loop(Trace({}))) == []
 
 
-STATUSES = {"forward": FAIL, "optimizer": FAIL, "trajectory": PASS, "schedule": FAIL}
+STATUSES = {"forward": FAIL, "loss": FAIL, "optimizer": FAIL, "trajectory": PASS, "schedule": FAIL}
 LEVELS = [Level(name, status, "measured") for name, status in STATUSES.items()]
 
 
@@ -102,7 +102,7 @@ def test_averages_that_plain_steps_lack_are_left_to_a_loop(names, status):
 @each_row(
     "has_loop, has_scheduler, names, left",
     [
-        (True, True, {}, ["optimizer", "schedule"]),
+        (True, True, {}, ["loss", "optimizer", "schedule"]),
         (True, True, {"names": ()}, []),
         (True, False, {"names": ()}, ["schedule"]),
         (False, False, {}, []),

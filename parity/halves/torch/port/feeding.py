@@ -338,7 +338,11 @@ class PortFeed:
         return mapped(lambda array: on_device(self.tensor(array), self.device), arrays)
 
     def _as_fed(self, name: str, array: np.ndarray) -> np.ndarray:
-        """Returns the targets of an output with the axes, and in the layout, of what is fed."""
+        """Returns the targets of an output with the axes, and in the layout, of what is fed.
+
+        Whole numbers are int64, as losses of torch need them.
+        """
+        array = array.astype(np.int64) if array.dtype.kind in "iu" else array
         if array.ndim == 1 and self.target_axes.get(name) == 2:
             return array[:, None]
         if array.shape[1:] == (1,) and self.target_axes.get(name) == 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import replace
 from itertools import chain
@@ -54,6 +54,7 @@ from torch_impl.trainer import Batch, Callback
 Values = dict[str, list[torch.Tensor]]  # "weights", a slot, or "count of steps"
 COUNTER = "iterations"  # of Keras's optimizers
 _SAME = 1e-9  # relative, of two ways to make the same steps in float64
+_NEARLY = 1e-6  # relative, of a momentum in float32 that is scaled
 _MOST_EXPLAINED = 3  # states: what a loop does otherwise, it does so again
 _NUM_PLAIN = 3  # states: a loop that averages shows it when there is a first average
 _DO = "run it with `--dtype float64`, or use an optimizer of torch_impl.optim or torch.optim"
@@ -102,6 +103,8 @@ class Anchors(Callback):
         self._rates: dict[int, float] = {}  # of Keras's steps, as far as they are known
         self._runners: dict[str, Runner] = {}
         self._step_state: Values = {}
+        self._step_rates: list[float] = []  # of the groups of the optimizer, in that step
+        self._has_followed = False  # a momentum without the rate, where the rate has changed since
         self._changed: list[int] = []
         self._as_recorded: Anchor  # with the counts and sums of Keras
         self._slots: Mapping[str, Any] = {}  # of the anchor, that are known to be in the optimizer
@@ -133,10 +136,14 @@ class Anchors(Callback):
     def _before_step(self) -> None:
         if self._plan is None:
             self._plan = self._folder.plan()
-        now = self._values()
-        self._changed.append(num_changed(self._step_state, now))
+        now, rates = self._values(), zip(self._step_rates, self._rates_of_groups(), strict=False)
+        known = (known_keys(self._optimizer) or {}).values()
+        by_rate = [slot for slot, form in known if form.endswith("by rate")]
+        before = followed(self._step_state, now, by_rate, {a / b for a, b in rates if b})
+        self._has_followed = any(before[slot] is now[slot] for slot in by_rate if slot in before)
+        self._changed.append(num_changed(before, now))
         if self._changed[-1]:
-            self._writer.facts.setdefault("changed_between", what_changed(self._step_state, now))
+            self._writer.facts.setdefault("changed_between", what_changed(before, now))
         step = len(self._changed) - 1
         if step not in self._plan.steps:
             return
@@ -157,6 +164,8 @@ class Anchors(Callback):
         """
         # A momentum that is kept without the rate is the present one by the rate of its last step.
         self._rate = self._rates.get(anchor.step - 1, float(anchor.rates[0]))
+        if self._has_followed:
+            self._rate = self._rates_of_groups()[0]
         self._rates |= {anchor.step + n: float(rate) for n, rate in enumerate(anchor.rates)}
         own, period, rest = slots_of(self._port, rate=1.0), period_of(self._port), 0
         if self._built.train_epoch is not None and period > 1 and SUMS not in own:
@@ -172,6 +181,7 @@ class Anchors(Callback):
         """Keeps the state after a step of the training."""
         started = time.perf_counter()
         self._step_state = {k: [each.clone() for each in v] for k, v in self._values().items()}
+        self._step_rates = self._rates_of_groups()
         self.wall_s += time.perf_counter() - started
 
     def finish(self) -> None:
@@ -180,6 +190,9 @@ class Anchors(Callback):
         changed = num_changed(self._step_state, self._values())
         slots = slots_of(self._port, rate=1.0) | self._elsewhere.read(rate=1.0)
         self._writer.facts["ends_as"] = ends_as(changed, self._port.weights(), slots)
+
+    def _rates_of_groups(self) -> list[float]:
+        return [float(group["lr"]) for group in self._optimizer.param_groups]
 
     def _values(self) -> Values:
         """Returns weights with a place in Keras, slots and counters, as they are now, by kind."""
@@ -333,8 +346,13 @@ class Anchors(Callback):
             self._writer.put_all(f"anchored/{anchor.step}/{EXPECTED}/{found.number}", further)
 
     def _loading(self, anchor: Anchor) -> Callable[[], None]:
-        """Returns what loads a state inside of an epoch once more, behind what begins one."""
-        return (lambda: self._load(anchor)) if self._is_inside else (lambda: None)
+        """Returns what loads a state once more, behind what a loop does where it begins an epoch.
+
+        What changes there is seen between two steps of the training, but of slots that are not
+        known.
+        """
+        is_seen = self._is_inside or known_keys(self._optimizer) is not None
+        return (lambda: self._load(anchor)) if is_seen else (lambda: None)
 
     def _step_plainly(self, anchor: Anchor, made: AnchoredSteps) -> None:
         """Notes whether the loop makes what plain steps make, of which the probes tell."""
@@ -415,6 +433,29 @@ def num_changed(before: Values, now: Values) -> int:
     pairs = [(a, b) for a, b in zip(old, new, strict=True) if not torch.equal(a, b)]
     # A value that is no number stays the same.
     return sum(int(((a != b) & ~(a.isnan() & b.isnan())).sum()) for a, b in pairs)
+
+
+def followed(
+    before: Values, now: Values, by_rate: Sequence[str], factors: Collection[float]
+) -> Values:
+    """Returns values after a step, as Keras would have them in front of the next.
+
+    A momentum of torch is kept without the rate. A port that scales it where the rate changes does
+    not change Keras's.
+
+    Args:
+        before: weights and slots after the step.
+        now: the same ones, later.
+        by_rate: slots that are kept divided by the rate.
+        factors: the former rate by the present one, of each group of the optimizer.
+    """
+    found = dict(before)
+    for slot in [slot for slot in by_rate if slot in before and slot in now]:
+        both = list(zip(before[slot], now[slot], strict=False))
+        changed = [factor for factor in factors if factor != 1]
+        if any(all(torch.allclose(f * a, b, _NEARLY, 0) for a, b in both) for f in changed):
+            found[slot] = now[slot]
+    return found
 
 
 def what_changed(before: Values, now: Values) -> str:

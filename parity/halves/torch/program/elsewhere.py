@@ -26,6 +26,7 @@ _CLEARLY = 10.0  # the next one is so many times as far
 SUMS = "gradient_accumulator"  # slot of Keras's optimizers
 Slots = Mapping[str, Mapping[str, np.ndarray]]  # slot -> weight -> value
 _State = dict[torch.Tensor, dict[str, torch.Tensor]]
+_Group = list[tuple[Place, torch.Tensor]]
 
 
 class Elsewhere:
@@ -42,6 +43,7 @@ class Elsewhere:
         self._port, self._built, self._period = port, built, period
         self._parameters = [p for p in built.module.parameters() if p.requires_grad]
         self._found: dict[str, tuple[str, list[Place]]] = {}  # slot -> form, place of each
+        self._unsure: set[str] = set()  # of those, as good at another place in this state
         self._share: float | None = None  # of Keras's sums of gradients, in those of the port
 
     def find(
@@ -58,10 +60,12 @@ class Elsewhere:
             found: what the port can reach; None: it is looked for.
         """
         zeros = {slot for slot, each in slots.items() if not any(v.any() for v in each.values())}
-        for slot in {*slots} - {*kept, *self._found, *zeros, SUMS}:
+        for slot in self._unsure:
+            self._found.pop(slot, None)
+        self._unsure = set()
+        for slot in [s for s in slots if s not in {*kept, *self._found, *zeros, SUMS}]:
             found = found or reached(self._built)
-            if (nearest := self._nearest(slots[slot], rate, found)) is not None:
-                self._found[slot] = nearest
+            self._look_for(slot, slots[slot], rate, found)
         if SUMS in slots and SUMS not in kept and self._share is None:
             self._share = self._share_of(slots[SUMS])
         sums = set() if self._share is None else {SUMS}
@@ -85,6 +89,7 @@ class Elsewhere:
         return {
             slot: {name: values[slot] for name, values in read.items() if slot in values}
             for slot in self._found
+            if slot not in self._unsure
         }
 
     @property
@@ -102,24 +107,38 @@ class Elsewhere:
                         state[parameter][slot] = tensors[place].detach()
         return state
 
-    def _nearest(
-        self, values: Mapping[str, np.ndarray], rate: float, found: Reached
-    ) -> tuple[str, list[Place]] | None:
-        """Returns how and where a slot is kept; None if nothing is near, or several are as near."""
+    def _look_for(
+        self, slot: str, values: Mapping[str, np.ndarray], rate: float, found: Reached
+    ) -> None:
+        """Notes how and where a slot is kept, unless nothing is near, or several are as near.
+
+        Two slots may be the same yet, such as a velocity and its maximum after one step. Then it is
+        of no matter which is which, in that state alone.
+        """
+        unsure = [self._found[name][1] for name in self._unsure]
+        taken = [places for _, places in self._found.values() if places not in unsure]
         apart: list[tuple[float, str, list[Place]]] = []
         groups = list(self._groups(found))
         for form in FORMS:
             theirs = self._expected(values, form, rate)
             if not theirs or not (size := _square(theirs)):
-                return None
-            apart += ((_apart(ours, theirs) / size, form, places) for places, ours in groups)
-        apart.sort()
+                return
+            for group in groups:
+                for is_ordered in (True, False):
+                    if chosen := _chosen(group, theirs, is_ordered=is_ordered):
+                        places, ours = [p for p, _ in chosen], [each for _, each in chosen]
+                        apart.append((_apart(ours, theirs) / size, form, places))
+        apart = sorted(each for each in apart if each[2] not in taken)
         if not apart or not apart[0][0] <= _NEAR**2:
-            return None
-        best, form, where = apart[0]
-        if any(each <= _CLEARLY**2 * best for each, _, places in apart if places != where):
-            return None
-        return form, where
+            return
+        best, _, first = apart[0]
+        near = [each[1:] for each in apart if each[2] == first or each[0] <= _CLEARLY**2 * best]
+        tensors = _tensors(found)
+        pairs = [pair for _, places in near for pair in zip(places, first, strict=True)]
+        left = [each for each in near if each[1] not in unsure]
+        if left and all(torch.equal(tensors[a], tensors[b]) for a, b in pairs):
+            self._found[slot] = left[0]
+            self._unsure |= {slot} if any(places != first for _, places in near) else set()
 
     def _share_of(self, values: Mapping[str, np.ndarray]) -> float | None:
         """Returns by what the port's gradients are Keras's sums of them; None if they are not."""
@@ -144,22 +163,32 @@ class Elsewhere:
         found = [expected[p].get("") for p in self._parameters]
         return [] if any(each is None for each in found) else [each.double() for each in found]
 
-    def _groups(self, found: Reached) -> Iterator[tuple[list[Place], list[torch.Tensor]]]:
-        """Yields what holds a tensor for each parameter, in their order: places and tensors."""
+    def _groups(self, found: Reached) -> Iterator[_Group]:
+        """Yields the places and tensors of all that may hold a tensor for each parameter."""
         of_module = {id(each) for each in self._built.module.state_dict(keep_vars=True).values()}
-        groups: dict[Place, list[tuple[Place, torch.Tensor]]] = defaultdict(list)
+        groups: dict[Place, _Group] = defaultdict(list)
         for place, tensor in _tensors(found).items():
             if id(tensor) not in of_module:
                 groups[place[:-1]].append((place, tensor.detach()))
-        for group in groups.values():
-            left = iter(group)
-            chosen = [
-                next((each for each in left if each[1].shape == parameter.shape), None)
-                for parameter in self._parameters
-            ]
-            whole = [each for each in chosen if each is not None]
-            if len(whole) == len(self._parameters):
-                yield [place for place, _ in whole], [tensor for _, tensor in whole]
+        yield from (group for group in groups.values() if len(group) >= len(self._parameters))
+
+
+def _chosen(group: _Group, theirs: Sequence[torch.Tensor], *, is_ordered: bool) -> _Group:
+    """Returns a tensor of each shape: the next one, or the nearest one; empty if one is missing.
+
+    An optimizer with groups of parameters keeps them in another order than the module.
+    """
+    left, found = list(group), []
+    for each in theirs:
+        fitting = [n for n, (_, tensor) in enumerate(left) if tensor.shape == each.shape]
+        if not fitting:
+            return []
+        place = fitting[0]
+        if not is_ordered:
+            place = min(fitting, key=lambda n: _apart([left[n][1]], [each]))
+        found.append(left[place])
+        left = left[place + 1 :] if is_ordered else left[:place] + left[place + 1 :]
+    return found
 
 
 def _square(tensors: Iterable[torch.Tensor]) -> float:

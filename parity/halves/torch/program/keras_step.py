@@ -19,8 +19,9 @@ from parity.halves.torch.program.stepper import Runner
 from parity.traces.anchors import Anchor
 from parity.traces.facts import known
 from torch_impl.keras_config.planned import Planned
-from torch_impl.keras_config.training import planned_optimizer
+from torch_impl.keras_config.training import planned_loss, planned_optimizer
 
+_OTHER = 1e-6  # relative: gradients of another loss, and not of constants that Keras rounds
 Tensors = dict[str, torch.Tensor]  # by Keras's names, in the portable layout, float64
 
 
@@ -75,11 +76,14 @@ class Stepping:
         port: computes in float64.
         runner: of its steps.
         masks: of its dropouts.
+        loss: Keras's, where the port's is another one, of which its loop makes Keras's; None: the
+            port's.
     """
 
     port: PortUnderTest
     runner: Runner
     masks: Masks
+    loss: Any = None
 
     @cached_property
     def trained(self) -> list[str]:
@@ -148,6 +152,10 @@ class KerasStep:
     def __post_init__(self) -> None:
         self._draws = self.by.masks.states()
 
+    def begin(self) -> None:
+        """Lets dropouts draw what they draw in this step."""
+        self.by.masks.set_states(self._draws)
+
     @cached_property
     def made(self) -> State:
         """The state behind it."""
@@ -184,7 +192,7 @@ class KerasStep:
         key = (self.number if batch is None else batch), weighted, training, resting
         if key not in self._passes or loss is not None:
             port = self.by.port
-            self.by.masks.set_states(self._draws)
+            self.begin()
             for item in port.carried:
                 item.set(self.state.weights[item.name].numpy())
                 for tensor in item.variable.tensors:  # whatever the port has frozen by now
@@ -194,7 +202,8 @@ class KerasStep:
             x, y, weight = self.anchor.batches[key[0]]
             nest = x, y, weight if weighted else None
             part = port.module.get_submodule(resting) if resting else None
-            self.by.runner.backward(nest, training=training, resting=part, loss=loss)
+            given = self.by.loss if loss is None else loss
+            self.by.runner.backward(nest, training=training, resting=part, loss=given)
             others = [item for item in port.carried if item.name not in self.by.trained]
             made = self.by.gradients(), _exact({item.name: item.value() for item in others})
             if loss is not None:
@@ -232,10 +241,43 @@ def keras_steps(by: Stepping, anchor: Anchor) -> list[KerasStep]:
         ValueError: its optimizer is not known.
     """
     state, found = State.of(anchor.weights, anchor.slots, anchor.others), []
+    by = _with_loss(by, KerasStep(by, anchor, 0, state))
     for number in range(len(anchor.rates)):
         found.append(KerasStep(by, anchor, number, state))
         state = found[-1].made
     return found
+
+
+def _with_loss(by: Stepping, first: KerasStep) -> Stepping:
+    """Returns what makes steps by Keras's loss, if the port's gives other gradients.
+
+    A loop of the port's own may weight samples, or smooth labels, before it. With penalties, the
+    port's stays: those of Keras are no part of its loss.
+    """
+    keras = by.port.keras
+    if keras.facts["loss"] is None or "loss/penalty" not in keras or keras["loss/penalty"]:
+        return by
+    try:
+        theirs = loss_of_keras(known(keras.facts["loss"]))
+        both = [first.gradients(), first.gradients(loss=theirs)]
+    except Exception:  # a loss that is not known, or that the code of the port does not take
+        return by
+    finally:
+        first.begin()
+    apart = max(float((both[0][name] - each).abs().max()) for name, each in both[1].items())
+    size = max(float(each.abs().max()) for each in both[1].values())
+    return replace(by, loss=theirs) if apart > _OTHER * size else by
+
+
+def loss_of_keras(facts: Mapping[str, Any], **settings: Any) -> Any:
+    """Returns the loss of a model with one output, or one with other settings.
+
+    Raises:
+        ValueError: it is not known.
+    """
+    given = facts["config"].get("config", facts["config"])
+    named = {"class_name": facts["name"], "config": {**given, **settings}}
+    return planned_loss(named).build()
 
 
 def _exact(arrays: Mapping[str, np.ndarray]) -> Tensors:

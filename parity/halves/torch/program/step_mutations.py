@@ -26,10 +26,9 @@ from parity.halves.torch.check.changed_settings import (
     shown,
 )
 from parity.halves.torch.program.elsewhere import SUMS
-from parity.halves.torch.program.keras_step import KerasStep, State, Tensors
+from parity.halves.torch.program.keras_step import KerasStep, State, Tensors, loss_of_keras
 from parity.traces.facts import known
 from torch_impl import losses, optim
-from torch_impl.keras_config.training import planned_loss
 from torch_impl.losses.outputs import OutputLosses, of_outputs
 
 _MOST_SAID = 2  # changes that give the same
@@ -292,14 +291,13 @@ class _Search:
             return
         loss: Any = known(facts["loss"])
         settings = loss["config"].get("config", loss["config"])
-        named = {"class_name": loss["name"], "config": settings}
         if loss.get("class_weight"):
-            text = "the class weights are left out"
-            yield Change("D5", text, lambda _: self._with_pass(loss=planned_loss(named).build())(_))
+            unweighted = self._with_pass(weighted=False, loss=loss_of_keras(loss))
+            yield Change("D5", "the class weights are left out", unweighted)
         for name, value in settings.items():
             said = f"{name} of the loss is {{}}, in the place of {value}"
             identity = _IDS.get(name, "D13")
-            changed = partial(self._by_setting, named, name)
+            changed = partial(self._by_setting, loss, name)
             if isinstance(value, bool):
                 yield Change(
                     identity, said.replace("{}", str(not value)), _made(changed, not value)
@@ -307,16 +305,15 @@ class _Search:
             elif isinstance(value, int | float):
                 yield Change(identity, said, changed, SHARES)
         for kind in dict.fromkeys(losses.LOSSES.values()):
-            yield Change("D13", f"its loss is {kind.__name__}", _made(self._by_loss, named, kind))
+            yield Change("D13", f"its loss is {kind.__name__}", _made(self._by_loss, loss, kind))
 
-    def _by_setting(self, named: Mapping[str, Any], name: str, value: Any) -> State:
-        settings = {**named["config"], name: value}
-        return self._by_loss(named, planned_loss({**named, "config": settings}).build)
+    def _by_setting(self, loss: Mapping[str, Any], name: str, value: Any) -> State:
+        return self._by_loss(loss, partial(loss_of_keras, loss, **{name: value}))
 
-    def _by_loss(self, named: Mapping[str, Any], made: Callable[[], Any]) -> State:
+    def _by_loss(self, loss: Mapping[str, Any], made: Callable[[], Any]) -> State:
         """Makes the step with another loss in the place of Keras's; penalties stay."""
         step, other = self._step, self._step.gradients(loss=made())
-        self._of_loss = self._of_loss or step.gradients(loss=planned_loss(named).build())
+        self._of_loss = self._of_loss or step.gradients(loss=loss_of_keras(loss))
         both = {n: g + other[n] - self._of_loss[n] for n, g in step.gradients().items()}
         return step.with_gradients(both)
 

@@ -253,9 +253,15 @@ class Runner:
             return True
 
         assert built.train_epoch is not None
-        steps = LoopSteps(built.module, self._stepper.optimizer, begin, end)
-        with rate, steps.watched():
-            return dict(built.train_epoch(steps.batches(batches, len(batches))))
+        optimizer = self._stepper.optimizer
+        steps = LoopSteps(built.module, optimizer, begin, end)
+        # Behind the step the rate is the loop's: a scheduler reads what it has set.
+        hook = optimizer.register_step_post_hook(lambda *_: rate.close())
+        try:
+            with rate, steps.watched():
+                return dict(built.train_epoch(steps.batches(batches, len(batches))))
+        finally:
+            hook.remove()
 
     def backward(
         self, nest: Any, *, training: bool, resting: nn.Module | None = None, loss: Any = None
@@ -275,7 +281,7 @@ class Runner:
             module.training = is_training
         if resting is not None:
             resting.eval()
-        batch = self._batch(nest)
+        batch = self._batch(nest, is_of_keras=loss is not None)
         output = stepper.forward(batch.x)
         if loss is not None and not stepper.has_several_outputs:
             output = stepper.as_keras(output)
@@ -320,9 +326,9 @@ class Runner:
             for place in range(number if most is None else min(most, number)):
                 yield whole.rows(place * size, (place + 1) * size)
 
-    def _batch(self, nest: Any) -> Batch:
+    def _batch(self, nest: Any, *, is_of_keras: bool = False) -> Batch:
         x, y, weight = nest
-        batch = Batch(x, y, weight if self._has_weights else None)
+        batch = Batch(x, y, weight if self._has_weights or is_of_keras else None)
         if self._built.class_weight is not None and batch.weight is None:
             # As in the training, whose weights are rounded.
             batch = weighting(self._built.class_weight, getattr(torch, self._trained_in))(batch)

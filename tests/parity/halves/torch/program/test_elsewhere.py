@@ -47,18 +47,19 @@ class Shadow:
 
 
 class Own(torch.optim.Optimizer):
-    """Keeps a slot times a factor, beside what is none."""
+    """Keeps a slot times a factor, beside what is none, and knows the weights in some order."""
 
-    def __init__(self, parameters, factor):
-        super().__init__(parameters, {"lr": RATE})
-        for parameter, value in zip(self.param_groups[0]["params"], tensors(factor), strict=True):
+    def __init__(self, parameters, factor, order=1):
+        super().__init__([*parameters][::order], {"lr": RATE})
+        values = tensors(factor)[::order]
+        for parameter, value in zip(self.param_groups[0]["params"], values, strict=True):
             self.state[parameter] = {"t": torch.tensor(1.0), "first": value, "second": value**2 / 9}
 
 
-def elsewhere(*held, factor=0.0):
+def elsewhere(*held, factor=0.0, order=1):
     """A port of other weights, whose loop can reach some things."""
     module = net(2.0)
-    optimizer = Own(module.parameters(), factor) if factor else None
+    optimizer = Own(module.parameters(), factor, order) if factor else None
     port = Port(module, optimizer=optimizer, train_epoch=lambda batches: held)
     carried = [Carried(f"dense.{v.name}", v, PAIRING) for v in variables(module)]
     return Elsewhere(SimpleNamespace(carried=carried), port), reached(port)
@@ -88,6 +89,25 @@ def test_an_optimizer_may_keep_a_slot_without_the_rate_and_with_another_sign(fac
         torch.testing.assert_close(kept["first"], value)
         assert float(kept["t"]) == 1
     np.testing.assert_allclose(found.read(RATE)["average"]["dense.kernel"], 3 * KERNEL, rtol=1e-6)
+
+
+def test_an_optimizer_may_know_the_weights_in_another_order_than_the_module():
+    found, within = elsewhere(factor=1.0, order=-1)
+    assert found.find(AVERAGE, [], RATE, within) == {"average"}
+    np.testing.assert_array_equal(found.read(RATE)["average"]["dense.bias"], BIAS)
+
+
+def test_slots_that_are_the_same_yet_are_told_apart_when_they_differ():
+    first, second = tensors(1.0), tensors(1.0)
+    found, within = elsewhere(first, second)
+    slots = {"velocity": AVERAGE["average"], "greatest": AVERAGE["average"]}
+    assert found.find(slots, [], RATE, within) == {*slots}
+    assert found.read(RATE) == {}  # either may be either
+    slots["greatest"] = {name: 2 * value for name, value in AVERAGE["average"].items()}
+    for each in second:
+        each.mul_(2)
+    assert found.find(slots, [], RATE, within) == {*slots}
+    np.testing.assert_array_equal(found.read(RATE)["greatest"]["dense.kernel"], 2 * KERNEL)
 
 
 def test_what_an_optimizer_keeps_of_another_size_is_no_slot():

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from one_layer import Arrays
 from torch import nn
 
 from parity.halves.torch.program import keras_step, step_mutations
@@ -30,6 +31,8 @@ class Step(KerasStep):
     def passed(self, batch=None, *, weighted=True, training=True, resting="", loss=None):
         found = G[self.number if batch is None else batch] if weighted else UNWEIGHTED
         found = found if training else EVAL
+        if (self.by.port.keras["loss/penalty"], self.by.loss, loss) == (0, None, None):
+            found = UNWEIGHTED  # by the port's own loss
         moving = MOVING if training else STATISTICS
         return tuple({n: torch.tensor(v) for n, v in each.items()} for each in (found, moving))
 
@@ -44,18 +47,18 @@ def as_ported(weights, moving=MOVING):
     return {name: torch.tensor(each) for name, each in (weights | moving).items()}
 
 
-def what_is_found(monkeypatch, *after, config=CONFIG):
+def what_is_found(monkeypatch, *after, config=CONFIG, penalty=1.0):
     for module in (keras_step, step_mutations):
         monkeypatch.setattr(module, "KerasStep", Step)
     facts = {
         "optimizer": {"class": "SGD", "config": config},
-        "loss": {"name": "mine", "config": {}},
+        "loss": {"name": "mean_squared_error", "config": {}},
     }
     facts["weights"] = {name: {"trainable": name in W} for name in W | STATISTICS}
     stepping = Stepping(
-        SimpleNamespace(keras=SimpleNamespace(facts=facts), module=nn.Identity()),
+        SimpleNamespace(keras=Arrays(facts, {"loss/penalty": penalty}), module=nn.Identity()),
         SimpleNamespace(loss=None),
-        SimpleNamespace(states=dict),
+        SimpleNamespace(states=dict, set_states=lambda states: None),
     )
     batches = [(None, None, np.ones(4))] * 3
     rates, others = np.full(len(after), RATE), {"iterations": np.array(7)}
@@ -92,6 +95,12 @@ def test_a_step_is_named_by_the_one_change_that_gives_it(monkeypatch, weights, i
     found = what_is_found(monkeypatch, as_ported(weights))
     assert (found.number, found.id) == (1, identity)
     assert text in found.text
+
+
+def test_keras_loss_makes_the_steps_where_the_loop_alone_weights_the_ports(monkeypatch):
+    right, third = (as_ported(by_hand(gradients)[0]) for gradients in (G[0], THIRD))
+    assert what_is_found(monkeypatch, right, penalty=0.0) is None
+    assert what_is_found(monkeypatch, third, penalty=0.0).id == "E3"
 
 
 def test_a_step_in_eval_mode_leaves_the_statistics_as_well(monkeypatch):
