@@ -34,7 +34,7 @@ PORTS = {  # right and wrong
     "images": (30, 30),
     "lasts": (4, 5),
     "layer_kinds": (41, 29),
-    "loops": (72, 175),
+    "loops": (92, 215),
     "losses": (18, 26),
     "masks": (15, 23),
     "metrics": (16, 23),

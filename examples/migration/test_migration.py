@@ -15,7 +15,7 @@ def test_the_port_trains_as_the_keras_program_does(parity_check):
 
 
 def test_the_naive_port_does_not_and_every_reason_is_named(parity_check, bundle):
-    with pytest.raises(AssertionError, match=r"^no parity in 12 places\n  init: conv2d: B1 "):
+    with pytest.raises(AssertionError, match=r"^no parity in 12 places\n  forward: conv2d_1: A5 "):
         parity_check(torch="torch_model_naive.py:build", against=bundle)
 
 

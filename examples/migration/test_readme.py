@@ -99,11 +99,7 @@ def test_the_reports_are_those_of_the_first_and_the_last_program(results):
 
 @pytest.mark.long
 def test_each_change_ends_the_divergences_of_its_section_and_no_others(results):
-    # The first of all is shown with the whole report.
     steps = [named("".join(reports)) for reports, changes in sections() if changes]
-    steps[0] += [
-        name for reports, changes in sections() if not changes for name in named(reports[0])
-    ]
     found = [[each.causes[0]["id"] for each in result.divergences] for result in results]
     assert len(found[0]) == 12
     for before, after, ended in zip(found, found[1:], steps, strict=False):

@@ -45,7 +45,7 @@ def test_a_right_loop_passes(found, name, dtype):
         ("cut_with_momentum", "never_cut", "learning_rate", 13, "G12"),
         # In front of a step, counted from 0.
         ("ema", "applied_every_epoch", "weights and slots changed between two steps", 7, "I4"),
-        ("ema", "decay", "average of dense.kernel", 2, "F14"),
+        ("ema", "decay", "average of dense_1.bias", 2, "F14"),
         ("accumulate_4", "left_over_cleared", "batch_normalization.beta", 8, "I4"),
     ],
 )
