@@ -236,8 +236,7 @@ def test_a_loss_and_its_gradient_read_no_value(name, is_weighted):
     # Dice and Tversky have one value a batch.
     shape = () if name in ("Dice", "Tversky") else (4,)
     weight = torch.ones(shape, device=META) if is_weighted else None
-    options = [{}, {"ignore_class": 1}] if name.startswith("Sparse") else [{}]
-    for each in options:
+    for each in [{}, {"ignore_class": 1}] if name.startswith("Sparse") else [{}]:
         loss = kind(**each)(output, target, sample_weight=weight)
         loss.backward()
         assert loss.is_meta

@@ -38,8 +38,7 @@ def history(train, val=None, *, loss=None, val_loss=None, rate=None):
 def ranked(columns, *findings, **known):
     judgement = judge(columns, Expectation(**known))
     found = {name: Finding(name, "high", f"the data have {name}") for name in findings}
-    observed = Observations(judgement.verdict, judgement, columns, found, known.get("num_train"))
-    return rank(observed)
+    return rank(Observations(judgement.verdict, judgement, columns, found, known.get("num_train")))
 
 
 # Flat from the fourth epoch on, and still on the way at the end.
@@ -119,8 +118,7 @@ def test_a_history_that_shows_a_cause_ranks_it_first(name):
     [(1e-6, True), (4.9e-5, True), (5e-4, False), (1e-3, False), (None, True)],
 )
 def test_a_rate_that_is_high_enough_is_not_blamed_first(rate, is_first):
-    first = ranked(history(STUCK, rate=rate), **TEN)[0]
-    assert (first.cause.id == "low_learning_rate") == is_first
+    assert (ranked(history(STUCK, rate=rate), **TEN)[0].cause.id == "low_learning_rate") == is_first
 
 
 def check(entries, verdict):
@@ -167,8 +165,7 @@ def test_confidences_are_shares_in_order_on_labelled_histories(columns, known, l
 )
 def test_any_history_has_causes_in_order(columns, findings, num_classes, num_train, num_val):
     known = {"num_classes": num_classes, "num_train": num_train, "num_val": num_val}
-    verdict = judge(columns, Expectation(**known)).verdict
-    check(ranked(columns, *findings, **known), verdict)
+    check(ranked(columns, *findings, **known), judge(columns, Expectation(**known)).verdict)
 
 
 def test_causes_explain_bad_verdicts_only_and_each_is_explained():
@@ -191,8 +188,7 @@ def order(columns, **known):
 
 
 def test_one_class_that_is_always_named_is_blamed_on_imbalance():
-    columns = history([0.9, 0.95, 0.95, 0.95], [0.95] * 4, val_loss=[0.3, 0.2, 0.2, 0.2])
-    first = ranked(columns)[0]
+    first = ranked(history([0.9, 0.95, 0.95, 0.95], [0.95] * 4, val_loss=[0.3, 0.2, 0.2, 0.2]))[0]
     assert (first.cause.id, first.signs) == ("imbalance", ("one class is always named",))
 
 

@@ -83,8 +83,7 @@ def test_what_the_reader_and_the_units_say_is_told():
     percent = {"accuracy": [50.0, 95.0], "val_accuracy": [50.0, 94.0]}
     found = diagnose(percent, notes=["the last epoch did not end"])
     notes = ["the last epoch did not end", "accuracies are in percent: accuracy, val_accuracy"]
-    assert found.verdict == "good_fit"
-    assert strict(found)["notes"] == notes
+    assert (found.verdict, strict(found)["notes"]) == ("good_fit", notes)
 
 
 def test_sizes_and_classes_are_those_of_the_data():
@@ -133,13 +132,11 @@ def test_the_json_has_all_that_was_found():
         "confirm",
         "remedies",
     }
-    assert first["id"] == "leakage"
-    assert first["confidence"] == found.causes[0].confidence
+    assert (first["id"], first["confidence"]) == ("leakage", found.causes[0].confidence)
     (finding,) = written["findings"]
     assert (finding["id"], finding["severity"]) == ("duplicates", "high")
     assert written["audit"]["schema"] == "parity.audit/2"
-    assert written["audit"]["val_copies"]["count"] == SIZES["val"]
-    assert written["history"] == LEAKED
+    assert (written["audit"]["val_copies"]["count"], written["history"]) == (SIZES["val"], LEAKED)
 
 
 @pytest.mark.parametrize(
@@ -147,8 +144,7 @@ def test_the_json_has_all_that_was_found():
 )
 def test_numbers_that_json_lacks_are_strings(value, text):
     written = strict(diagnose({"loss": [1.0, value], "accuracy": [0.5, 0.1]}))
-    assert written["verdict"] == "diverged"
-    assert written["history"]["loss"] == [1.0, text]
+    assert (written["verdict"], written["history"]["loss"]) == ("diverged", [1.0, text])
 
 
 @pytest.mark.parametrize("target", [math.nan, math.inf, -0.5, 1.5])

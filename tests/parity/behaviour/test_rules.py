@@ -740,8 +740,7 @@ def test_most_verdicts_on_wild_histories_are_the_label(half):
 def test_a_spec_says_what_is_to_be_expected():
     known = expectation_of(RunSpec(label_noise=0.5), {}, num_classes=10, num_train=600, num_val=200)
     # Half of the labels are drawn at random, of which a tenth is right by chance.
-    assert known.ceiling == pytest.approx(0.55)
-    assert known.target == pytest.approx(0.9 * 0.55)
+    assert (known.ceiling, known.target) == (pytest.approx(0.55), pytest.approx(0.9 * 0.55))
     told = (known.chance, known.num_train, known.num_val, known.epoch)
     assert told == (0.1, 600, 200, None)
 

@@ -31,8 +31,7 @@ def bench_spec(port="build", reference="build", **settings):
 def result():
     """A whole benchmark of the right port, with all its children."""
     variants = ("keras", "torch-eager", "torch-fused", "torch-channels-last")
-    spec = bench_spec(variants=variants, train_size=48)
-    return run_bench(spec, children=ChildOptions())
+    return run_bench(bench_spec(variants=variants, train_size=48), children=ChildOptions())
 
 
 def test_a_right_port_is_measured_and_its_ratio_told(result):
@@ -100,8 +99,7 @@ def test_a_wrong_port_is_refused_with_the_reason_and_nothing_is_timed(rows_of, p
     keras, *others = rows_of(bench_spec(port))
     assert {(row.status, row.parity, row.values) for row in others} == {(REFUSED, "fail", ())}
     assert all(re.match(reason, row.reason) for row in others), others
-    expected = (SKIPPED, "there is nothing left to compare it with")
-    assert (keras.status, keras.reason) == expected
+    assert (keras.status, keras.reason) == (SKIPPED, "there is nothing left to compare it with")
 
 
 def flow_spec(port, **settings):

@@ -280,8 +280,7 @@ def test_an_interrupt_while_a_child_is_started_leaves_nothing_open(tmp_path, mon
 
 def test_an_interrupt_while_a_child_is_waited_for_ends_it_all_the_same(connect, monkeypatch):
     client, stub = connect("serve(); time.sleep(60)")
-    interrupted_once = [KeyboardInterrupt, *[DEFAULT] * 9]
-    wait = Mock(wraps=client._process.wait, side_effect=interrupted_once)
+    wait = Mock(wraps=client._process.wait, side_effect=[KeyboardInterrupt, *[DEFAULT] * 9])
     monkeypatch.setattr(client._process, "wait", wait)
     with pytest.raises(KeyboardInterrupt):
         client.close()

@@ -16,15 +16,13 @@ def batch(size, start=0, width=2):
 def test_batches_follow_each_other_and_the_last_may_be_smaller():
     found, size = joined([batch(3), batch(3, 10), batch(1, 20)])
     assert found["x"].tolist() == [[0, 1], [2, 3], [4, 5], [10, 11], [12, 13], [14, 15], [20, 21]]
-    assert found["y"].tolist() == [0, 1, 2, 10, 11, 12, 20]
-    assert (found["weight"], size) == (None, 3)
+    assert (found["y"].tolist(), found["weight"], size) == ([0, 1, 2, 10, 11, 12, 20], None, 3)
 
 
 def test_several_inputs_and_weights_are_joined_too():
     (x, y), weight = batch(2), np.array([0.5, 2.0])
     found, _ = joined([((x, {"b": y}), y, weight)] * 2)
-    assert found["x"][0].shape == (4, 2)
-    assert found["x"][1]["b"].tolist() == [0, 1, 0, 1]
+    assert (found["x"][0].shape, found["x"][1]["b"].tolist()) == ((4, 2), [0, 1, 0, 1])
     assert found["weight"].tolist() == [0.5, 2.0, 0.5, 2.0]
 
 

@@ -74,8 +74,7 @@ def test_the_interval_is_that_of_scipys_sign_test(n, confidence):
     low, high, reached = median_interval(values.tolist(), confidence)
     theirs = stats.quantile_test(values, p=0.5).confidence_interval(confidence)
     is_enough = not math.isnan(theirs.low)  # even the whole range may be too little
-    ends = (theirs.low, theirs.high) if is_enough else (values.min(), values.max())
-    assert (low, high) == ends
+    assert (low, high) == ((theirs.low, theirs.high) if is_enough else (values.min(), values.max()))
     assert reached >= confidence if is_enough else reached <= confidence
     rank = int(np.searchsorted(np.sort(values), low)) + 1
     assert reached == pytest.approx(1 - 2 * stats.binom.cdf(rank - 1, n, 0.5), abs=1e-12)

@@ -164,8 +164,7 @@ def test_the_source_mnist_is_downloaded_once_and_verified(server, folder, monkey
     monkeypatch.setattr(sources, "MIRRORS", [server.mirror])
     monkeypatch.setattr(sources, "MNIST", FILES)
     assert load_data("mnist").source == "mnist"
-    assert load_data("mnist", train=3, val=1).input_shape == (2, 2, 1)
-    assert server.asked == NAMES
+    assert (load_data("mnist", train=3, val=1).input_shape, server.asked) == ((2, 2, 1), NAMES)
 
 
 @each_row(
@@ -178,11 +177,9 @@ def test_the_source_mnist_is_downloaded_once_and_verified(server, folder, monkey
     ],
 )
 def test_the_environment_names_the_folder(cache, mine, found, monkeypatch, tmp_path):
-    given = {"XDG_CACHE_HOME": cache, "PARITY_DATA_DIR": mine, "HOME": "{}"}
-    for name, value in given.items():
+    for name, value in {"XDG_CACHE_HOME": cache, "PARITY_DATA_DIR": mine, "HOME": "{}"}.items():
         monkeypatch.setenv(name, value.format(tmp_path))
-    assert mnist_folder() == tmp_path / found
-    assert list(tmp_path.iterdir()) == []
+    assert (mnist_folder(), list(tmp_path.iterdir())) == (tmp_path / found, [])
 
 
 def test_without_a_home_the_message_says_what_to_set(monkeypatch):

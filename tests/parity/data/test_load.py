@@ -95,8 +95,7 @@ def test_the_embedded_data_are_the_default_and_have_the_types_shapes_and_ranges_
     for part, count in zip(PARTS, sizes, strict=True):
         x, y = getattr(data, f"x_{part}"), getattr(data, f"y_{part}")
         assert (x.dtype, x.shape) == (np.float32, (count, 28, 28, 1))
-        assert (y.dtype, y.shape) == (np.int64, (count,))
-        assert (x.min(), 0.9 < x.max() <= 1) == (0, True)
+        assert (y.dtype, y.shape, x.min(), 0.9 < x.max() <= 1) == (np.int64, (count,), 0, True)
 
 
 def test_a_byte_becomes_its_quotient_by_255_in_float32(tmp_path):
@@ -115,8 +114,7 @@ def test_a_sorted_split_has_the_samples_of_a_random_one_and_validates_on_the_las
     assert (len(data.x_train), len(data.x_val)) == (train, val)
     assert data.y_train.max() <= data.y_val.min()
     used, drawn = (sorted(numbers(d.x_train) + numbers(d.x_val)) for d in (data, plain))
-    assert used == drawn
-    assert load_data(numbered, **sizes, split="sorted").sha256 == data.sha256
+    assert (used, load_data(numbered, **sizes, split="sorted").sha256) == (drawn, data.sha256)
 
 
 SIZES = {"train": 2000, "val": 1000, "test": 50}

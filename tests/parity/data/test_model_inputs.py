@@ -75,8 +75,7 @@ def test_columns_of_tokens_are_among_numbers():
         for is_whole in (False, True)
     )
     assert (real.dtype, whole.dtype) == (np.float64, np.int64)
-    assert set(real[..., 0].ravel()) == set(range(5))
-    assert set(real[..., 2:4].ravel()) == {1, 2, 3}
+    assert (set(real[..., 0].ravel()), set(real[..., 2:4].ravel())) == (set(range(5)), {1, 2, 3})
     for column, least in ((real[..., 1], 240), (real[..., 4], 240), (whole[..., 1], 1)):
         assert column.min() < 0
         assert len(np.unique(column)) >= least
@@ -104,8 +103,7 @@ def test_steps_that_a_layer_masks_are_filled_up():
     is_filled = (found == -1).all(-1)
     assert is_filled.sum(1)[:2].tolist() == [0, 11]
     assert (np.diff(is_filled.astype(int), axis=1) >= 0).all()
-    one_value = (found == -1).any(-1) & ~is_filled
-    assert one_value.sum(1).tolist() == [1, 0, 0, 0]
+    assert ((found == -1).any(-1) & ~is_filled).sum(1).tolist() == [1, 0, 0, 0]
 
 
 @each_row(

@@ -58,8 +58,7 @@ def test_a_function_or_an_archive_has_arrays_in_the_forms_of_keras(name, expecte
 
 def test_a_source_of_images_is_split(tmp_path):
     found = data_of("embedded", tmp_path, train_size=30, val_size=10)
-    assert found["x"].shape == (30, 28, 28, 1)
-    assert len(found["validation_data"][1]) == 10
+    assert (found["x"].shape, len(found["validation_data"][1])) == ((30, 28, 28, 1), 10)
 
 
 @each_row(

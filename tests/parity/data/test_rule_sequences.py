@@ -114,8 +114,7 @@ def stopped_by_hand(values, s, *, first=math.inf, better=operator.lt, keeps_last
     ],
 )
 def test_a_rule_by_hand_with_another_idea_is_told_apart(changed, idea):
-    plain = {name: values[0] for name, values in STOPPERS.items()}
-    rule = {**plain, "patience": 3, **changed}
+    rule = {**{name: values[0] for name, values in STOPPERS.items()}, "patience": 3, **changed}
     assert any(stopped(v, rule)[0] != stopped_by_hand(v, rule, **idea) for v in val_losses(rule))
 
 

@@ -66,8 +66,7 @@ def test_samples_come_from_the_file_in_order_and_begin_again(names, tmp_path):
     np.testing.assert_array_equal(rows, X[order])
     np.testing.assert_array_equal(targets, y[order])
     assert targets.dtype == np.int64
-    one_hot = samples.targets("probe", 9, "one_hot", (4,))
-    np.testing.assert_array_equal(one_hot.argmax(-1), targets)
+    np.testing.assert_array_equal(samples.targets("probe", 9, "one_hot", (4,)).argmax(-1), targets)
 
 
 def test_each_output_of_a_file_has_its_own_targets_and_others_are_drawn(tmp_path):

@@ -50,5 +50,4 @@ def test_the_more_is_dropped_the_less_it_is_chance():
 
 
 def test_what_is_no_rule_in_one_mask_is_none():
-    whole = np.broadcast_to(drawn(4, 1, 9), (4, 6, 9))
-    assert shared_axes([whole, drawn(3, 6, 9)]) == []
+    assert shared_axes([np.broadcast_to(drawn(4, 1, 9), (4, 6, 9)), drawn(3, 6, 9)]) == []

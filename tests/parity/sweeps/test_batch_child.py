@@ -57,8 +57,7 @@ def left(directory, store):
 
 
 def test_every_task_leaves_its_record(directory, store, capsys):
-    assert run(directory) == [1, 2]
-    assert left(directory, store) == ({1, 2}, {}, True)
+    assert (run(directory), left(directory, store)) == ([1, 2], ({1, 2}, {}, True))
     assert store.get(task(2).key) == {"key": task(2).key, "seed": 2}
     assert capsys.readouterr().out == "progress batch-0 1/2 loss=0\nprogress batch-0 2/2 loss=0\n"
 

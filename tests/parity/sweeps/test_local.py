@@ -65,8 +65,7 @@ def run(tmp_path):
 
 def test_every_task_ends_in_the_store(run, tmp_path):
     result = run(batch_of(1, 2, 3), batch_of(4), batch_of(5, 6, half="keras"))
-    assert result.finished == {1, 2, 3, 4, 5, 6}
-    assert sorted(result.started) == [1, 2, 3, 4, 5, 6]
+    assert (result.finished, sorted(result.started)) == ({1, 2, 3, 4, 5, 6}, [1, 2, 3, 4, 5, 6])
     assert (result.failed, result.num_done) == ({}, {0: 3, 1: 1, 2: 2})
     key = f"{5:064x}"
     expected = stub_half.record_of("keras", SCENARIO.replace(seed=5))
@@ -85,8 +84,7 @@ def test_every_task_ends_in_the_store(run, tmp_path):
 )
 def test_a_task_that_breaks_or_ends_its_child_fails_alone(run, act, told, log):
     result = run(batch_of(1, 2, 3, 4), acts={2: act})
-    assert (result.finished, result.started) == ({1, 3, 4}, [1, 2, 3, 4])
-    assert result.failed.keys() == {2}
+    assert (result.finished, result.started, result.failed.keys()) == ({1, 3, 4}, [1, 2, 3, 4], {2})
     assert result.failed[2].startswith(told)  # the reader knows tasks, and no batches
     assert (result.num_done, result.logs.keys()) == ({0: 4}, {"batch-0.log"})
     assert log in result.logs["batch-0.log"]
@@ -147,8 +145,7 @@ def test_what_a_killed_sweep_left_is_removed_and_a_living_one_is_not_touched(run
         process.stdout.readline()
     dead.kill()
     dead.communicate()
-    assert len(list(scratch.iterdir())) == 2
-    assert run(batch_of(1)).finished == {1}
+    assert (len(list(scratch.iterdir())), run(batch_of(1)).finished) == (2, {1})
     assert len(list(scratch.glob("*/batch-0/failed"))) == 1
     living.communicate(b"\n")
     assert list(scratch.iterdir()) == []

@@ -48,8 +48,7 @@ def test_a_left_skew_is_not_made_use_of():
 
 @each_row(("x", "p"), [(-0.5, 0.0), (0.0, 1.0), (0.5, 1.0)])
 def test_t_without_a_spread_is_certain_but_the_test_of_pairs_is_not(x, p):
-    assert p_of_t(np.full(6, x)) == p
-    assert p_below(np.full(6, x)) == (1 / 32 if p == 0 else 1)
+    assert (p_of_t(np.full(6, x)), p_below(np.full(6, x))) == (p, 1 / 32 if p == 0 else 1)
 
 
 FEWER_THAN_SIX = [
@@ -143,8 +142,7 @@ def test_the_power_of_many_pairs_that_is_an_integral_continues_that_which_is_dra
 
 def test_power_falls_with_the_true_difference_and_is_alpha_at_the_margin():
     found = [pair_power(0.5, 1.0, 100, difference=shift) for shift in (0, 0.1, 0.3, 0.5)]
-    assert found == sorted(found, reverse=True)
-    assert found[-1] == pytest.approx(0.045, abs=0.01)
+    assert (found, found[-1]) == (sorted(found, reverse=True), pytest.approx(0.045, abs=0.01))
     assert pair_power(0.5, 1.0, 100, difference=-0.3) == pytest.approx(found[2], abs=0.03)
 
 

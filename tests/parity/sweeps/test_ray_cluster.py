@@ -309,8 +309,7 @@ def start_driver(folder, address, *, sleep_s=0.0, specs=SPECS[:2], program=DRIVE
 def test_a_running_cluster_is_used_and_left_running(cluster, sweep, tmp_path):
     driver = start_driver(tmp_path, cluster.address)
     assert (driver.communicate(timeout=60), driver.returncode) == (("", ""), 0)
-    assert len(open_store(tmp_path / "store").finished()) == 4
-    assert sweep(SPECS[:3]).num_run == 2
+    assert (len(open_store(tmp_path / "store").finished()), sweep(SPECS[:3]).num_run) == (4, 2)
 
 
 def unreachable():

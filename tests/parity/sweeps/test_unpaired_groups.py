@@ -62,9 +62,8 @@ def test_shares_of_runs_that_did_not_train_are_compared_by_fishers_test():
     found = compared(LEVELS, LEVELS, verdicts=verdicts)
     (lost,), (verdicts,) = found.collapses, found.verdicts
     assert (lost.keras, lost.torch, lost.torch_diverged) == (0, 6, 6)
-    p = stats.fisher_exact([[0, 8], [6, 2]])[1]
     # Of three counts (runs lost, and the two verdicts) and one mean, the same for all counts.
-    assert lost.p_different == pytest.approx(min(1, 4 * p))
+    assert lost.p_different == pytest.approx(min(1, 4 * stats.fisher_exact([[0, 8], [6, 2]])[1]))
     assert (lost.verdict, verdicts.verdict, found.verdict) == ("different", "different", "fail")
     assert lost.low < -0.5
 

@@ -37,5 +37,4 @@ def test_pieces_give_what_a_loop_gives(length):
 
 def test_a_masked_sum_is_the_rotation_plus_a_constant():
     value = 0x12345678
-    masked = (((value >> 15) | (value << 17)) + 0xA282EAD8) & 0xFFFFFFFF
-    assert unmasked(masked) == value
+    assert unmasked((((value >> 15) | (value << 17)) + 0xA282EAD8) & 0xFFFFFFFF) == value

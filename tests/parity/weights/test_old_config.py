@@ -71,8 +71,7 @@ def test_a_graph_of_keras_3_stays_as_it_is():
 def test_the_axis_of_a_batch_normalization_is_a_number():
     kind = "BatchNormalization"
     assert one_axis(kind, {"axis": [3], "epsilon": 1}) == {"axis": 3, "epsilon": 1}
-    assert one_axis(kind, {}) == {}
-    assert one_axis("Normalization", {"axis": [3]}) == {"axis": [3]}
+    assert (one_axis(kind, {}), one_axis("Normalization", {"axis": [3]})) == ({}, {"axis": [3]})
 
 
 def test_settings_of_keras_2_that_change_nothing_are_left_out_and_others_stay():
@@ -111,6 +110,5 @@ def test_names_and_what_refers_to_them_are_renamed():
     dense = {"class_name": "Dense", "name": "a/b", "config": {}, "build_config": {}}
     dense["inbound_nodes"] = [[["in", 0, 0, {}]]]
     found = renewed_graph(graph(dense, ends=(("a/b", 0, 0),)), lambda x: x.replace("/", "_"))
-    assert found["output_layers"] == ["a_b", 0, 0]
-    assert found["layers"][1]["name"] == "a_b"
+    assert (found["output_layers"], found["layers"][1]["name"]) == (["a_b", 0, 0], "a_b")
     assert "build_config" not in found["layers"][1]

@@ -41,8 +41,7 @@ def dtype_of(found, name):
 def test_an_array_has_the_dtype_of_the_tensor_beside_it():
     for source, dtype in (("in", "float32"), ("whole", "int32")):
         node = op("a", "math.add", [source, 0, 0, {"y": [1, 2, 3, 4]}])
-        told = only(operations_in([IN, WHOLE, node]), "a")["inbound_nodes"][0]["args"][1]
-        assert told == {
+        assert only(operations_in([IN, WHOLE, node]), "a")["inbound_nodes"][0]["args"][1] == {
             "class_name": "__numpy__",
             "config": {"value": [1, 2, 3, 4], "dtype": dtype},
         }
@@ -62,8 +61,7 @@ def test_the_last_of_several_nodes_has_the_place_of_the_operation():
 
 def test_an_operation_that_is_called_twice_has_nodes_for_each():
     twice = op("a", "nn.relu", ["in", 0, 0, {}], ["dense", 0, 0, {}])
-    total = op("b", "math.add", ["a", 0, 0, {"y": ["a", 1, 0]}])
-    found = operations_in([IN, DENSE, twice, total])
+    found = operations_in([IN, DENSE, twice, op("b", "math.add", ["a", 0, 0, {"y": ["a", 1, 0]}])])
     assert [node["name"] for node in found.nodes["a"]] == ["a", "a_1"]
     taken = only(found, "b")["inbound_nodes"][0]["args"]
     assert [place(each) for each in taken] == [["a", 0, 0], ["a_1", 0, 0]]
@@ -105,8 +103,7 @@ def test_a_batch_that_is_told_by_its_size_is_found_by_the_other_sizes():
 
 def test_a_shape_with_the_number_of_samples_and_another_open_size_is_keras_s_layer():
     call = ["dense", 0, 0, {"shape": [["tf.__operators__.getitem", 0, 0], -1, 2]}]
-    layers = [IN, DENSE, shape_of("in"), size(0), op("a", "reshape", call)]
-    node = only(operations_in(layers), "a")
+    node = only(operations_in([IN, DENSE, shape_of("in"), size(0), op("a", "reshape", call)]), "a")
     assert (node["module"], node["class_name"]) == ("keras.layers", "Reshape")
     assert node["config"]["target_shape"] == [-1, 2]
 
@@ -122,11 +119,10 @@ def test_where_the_first_axis_is_not_that_of_the_samples_it_is_refused():
 def test_the_width_of_a_layer_is_a_number_and_so_is_its_root():
     """The scores of an attention, over the root of the width of its keys."""
     width = size(-1)
-    call = ["tf.__operators__.getitem", 0, 0, {"dtype": "float32"}]
     layers = [
         *(IN, {**DENSE, "config": {"units": 8, "dtype": "float32"}}, shape_of("split"), width),
         op("split", "reshape", ["dense", 0, 0, {"shape": [-1, 4, 2]}]),
-        op("cast", "cast", call),
+        op("cast", "cast", ["tf.__operators__.getitem", 0, 0, {"dtype": "float32"}]),
         op("root", "math.sqrt", ["cast", 0, 0, {}]),
         op("scores", "math.truediv", ["dense", 0, 0, {"y": ["root", 0, 0], "name": None}]),
     ]

@@ -55,8 +55,7 @@ def test_numbers_in_bfloat16_are_read_exactly(tmp_path):
         group.create_dataset("0", data=bits.view("V2"))
         group["0"].attrs["dtype"] = "bfloat16"
     (array,) = read_weights(tmp_path / "a.weights.h5").values()
-    assert array.dtype == np.float32
-    assert array.tolist() == [1.0, -3.0, np.inf]
+    assert (array.dtype, array.tolist()) == (np.float32, [1.0, -3.0, np.inf])
 
 
 def test_a_file_of_keras_2_is_read_by_its_lists(tmp_path):
@@ -84,8 +83,7 @@ def test_a_layer_whose_name_has_slashes_is_in_groups_of_groups(tmp_path):
             group = file.create_group(layer)
             group.attrs["weight_names"] = np.array([f"{layer}/{name}:0".encode()])
             group[f"{layer}/{name}:0"] = np.arange(3.0, dtype="f4")
-    weights = read_stored(tmp_path / "old.h5", tmp_path).weights
-    assert [(a.holder, a.name) for a in weights] == [
+    assert [(a.holder, a.name) for a in read_stored(tmp_path / "old.h5", tmp_path).weights] == [
         ("conv1/conv", "conv1/conv/kernel"),
         ("conv1/bn", "conv1/bn/gamma"),
     ]

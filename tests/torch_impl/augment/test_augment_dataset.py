@@ -85,8 +85,7 @@ def test_numbers_are_samples_and_several_a_batch_of_them(index):
 def test_a_for_loop_ends_after_the_last_sample_of_a_subset():
     options = {"validation_split": 0.3}
     dataset = dataset_of(options=options, subset="training", ignore_class_split=True)
-    assert [int(label) for _, label in dataset] == LABELS[3:].tolist()
-    assert len(dataset) == 8
+    assert ([int(label) for _, label in dataset], len(dataset)) == (LABELS[3:].tolist(), 8)
 
 
 def joined(batches):
@@ -174,6 +173,5 @@ def test_files_are_read_each_with_its_label(tmp_path):
     generator = ImageDataGenerator(**OPTIONS)
     dataset = AugmentedDataset(generator.flow_from_directory(tmp_path, target_size=(5, 6)))
     images, labels = dataset[[2, 0]]
-    assert images.shape == (2, 5, 6, 3)
-    assert images.mean((1, 2, 3)).tolist() == pytest.approx([20, 0])
+    assert (images.shape, images.mean((1, 2, 3)).tolist()) == ((2, 5, 6, 3), pytest.approx([20, 0]))
     assert labels.tolist() == [[0, 1], [1, 0]]

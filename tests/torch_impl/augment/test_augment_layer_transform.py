@@ -68,8 +68,7 @@ def test_a_mask_moves_with_its_image_by_the_nearest_pixel(kind):
     image = tv_tensors.Image(torch.tensor(x).movedim(-1, 1))
     mask = tv_tensors.Mask(torch.tensor(labels).movedim(-1, 1))
     moved, moved_mask, name = LayerTransform(layer_of(kind))(image, mask, "name")
-    assert name == "name"
-    assert [type(moved), type(moved_mask)] == [tv_tensors.Image, tv_tensors.Mask]
+    assert (name, [type(moved), type(moved_mask)]) == ("name", [tv_tensors.Image, tv_tensors.Mask])
     assert moved_mask.dtype == torch.int64
     assert_near(moved, expected["images"])
     assert_near(moved_mask.to(torch.float32), expected["segmentation_masks"])

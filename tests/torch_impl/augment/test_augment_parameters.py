@@ -68,8 +68,7 @@ def test_without_a_random_state_torchs_seed_decides():
         torch.manual_seed(seed)
         return [ParameterSampler(**OPTIONS).draw(1, 6, 9)["theta"][0] for _ in range(2)]
 
-    assert drawn(1) == drawn(1)
-    assert len({*drawn(1), *drawn(2)}) == 4
+    assert (drawn(1), len({*drawn(1), *drawn(2)})) == (drawn(1), 4)
 
 
 HEIGHT, WIDTH = 6, 9

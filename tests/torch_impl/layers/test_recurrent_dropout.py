@@ -85,8 +85,7 @@ def test_a_rate_of_1_drops_all_inputs_of_a_simple_rnn_and_nothing_of_the_others(
     x = signed((BATCH, STEPS, FEATURES))
     output = ours(as_they_are(x)).detach().numpy()
     assert difference(output, theirs(x, training=True).numpy()) <= BAR
-    silent = not output.any()
-    assert silent == (kind == "SimpleRNN")
+    assert (not output.any()) == (kind == "SimpleRNN")
 
 
 def test_the_state_of_the_masks_is_part_of_the_state_dict():

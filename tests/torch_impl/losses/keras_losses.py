@@ -21,8 +21,7 @@ def keras_loss_and_gradient(loss, y_pred, y_true, sample_weight=None, activation
     x = tf.constant(y_pred)
     with tf.GradientTape() as tape:
         tape.watch(x)
-        output = x if activation is None else activation(x)
-        value = loss(tf.constant(y_true), output, sample_weight)
+        value = loss(tf.constant(y_true), x if activation is None else activation(x), sample_weight)
     return value.numpy(), tape.gradient(value, x).numpy()
 
 

@@ -37,8 +37,7 @@ def a_batch(metric, seed):
         return (y_pred,)
     if name in ("IoU", "MeanIoU"):
         return y_pred.argmax(-1), labels
-    is_sparse = "Sparse" in name
-    return y_pred, labels if is_sparse else torch.eye(3)[labels]
+    return y_pred, labels if ("Sparse" in name) else torch.eye(3)[labels]
 
 
 def test_every_public_metric_of_keras_is_here():

@@ -45,8 +45,7 @@ def test_the_bound_is_rounded_to_float32(value):
     batch = y_pred.double().numpy(), y_true.double().numpy()
     assert_is_keras("PrecisionAtRecall", {"recall": value, "num_thresholds": 3}, [batch])
     metric = metrics.PrecisionAtRecall(value, num_thresholds=3, dtype="float64")
-    expected = 7 / 8 if value == 0.7 else 10 / 12
-    assert metric(y_pred.double(), y_true).item() == expected
+    assert metric(y_pred.double(), y_true).item() == (7 / 8 if value == 0.7 else 10 / 12)
 
 
 @one_test

@@ -100,8 +100,7 @@ def test_of_two_whole_libraries_both_stay_and_a_damaged_one_goes(folder):
     first, second = put(folder, b"first"), put(folder, b"second")
     assert sorted(folder.iterdir()) == sorted([first, second])
     first.write_bytes(b"fir")
-    assert put(folder, b"second") == second
-    assert list(folder.iterdir()) == [second]
+    assert (put(folder, b"second"), list(folder.iterdir())) == (second, [second])
 
 
 def test_what_a_killed_process_left_goes_after_an_hour(folder):

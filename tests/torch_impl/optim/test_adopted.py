@@ -45,8 +45,7 @@ def test_steps_of_the_object_call_the_hooks_and_read_the_rate_of_either(name):
     own.step()
     optimizer.param_groups[0]["lr"] = 2.0  # whoever knows optimizers of torch does
     optimizer.step()
-    assert rates == [0.5, 0.25, 2.0]
-    assert float(weight[0, 0]) == -2.75
+    assert (rates, float(weight[0, 0])) == ([0.5, 0.25, 2.0], -2.75)
 
 
 def test_a_rate_that_the_object_changes_in_its_step_is_the_next_one():

@@ -193,8 +193,7 @@ def test_a_closure_has_gradients_and_its_value_comes_back():
         loss.backward()
         return loss
 
-    assert optimizer.step(closure).item() == 3.0
-    assert parameter.item() == -0.5
+    assert (optimizer.step(closure).item(), parameter.item()) == (3.0, -0.5)
     with pytest.raises(ZeroDivisionError):
         optimizer.step(lambda: 1 / 0)
     assert optimizer.param_groups[0]["step"] == 1  # one that fails is no step

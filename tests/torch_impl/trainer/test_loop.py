@@ -289,8 +289,7 @@ def test_a_scheduler_that_the_loop_has_stepped_is_not_stepped_by_the_trainer():
         return Trainer(port).fit(X * 0, Y * 0, batch_size=4, epochs=4).history["learning_rate"]
 
     # Those at the end of each epoch, before the trainer steps.
-    assert rates(()) == [1.0, 0.5, 0.25, 0.125]
-    assert rates((0, 1, 2, 3)) == [0.5, 0.25, 0.125, 0.0625]
+    assert (rates(()), rates((0, 1, 2, 3))) == ([1.0, 0.5, 0.25, 0.125], [0.5, 0.25, 0.125, 0.0625])
     assert rates((0, 2)) == [0.5, 0.5, 0.25, 0.25]  # one that the loop forgets stays forgotten
 
 

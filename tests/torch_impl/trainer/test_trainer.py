@@ -277,8 +277,7 @@ def test_a_callback_may_end_the_training_within_an_epoch():
     stop, x = Stop(), np.array([[1.0], [2.0], [3.0]], np.float32)
     settings = {"batch_size": 1, "epochs": 9, "shuffle": False, "callbacks": [stop]}
     history = Trainer(line(rate=0.0)).fit(x, 0 * x, **settings).history
-    assert stop.seen == [(0, 9.0), (1, 17.0)]
-    assert history == {"loss": [17.0]}
+    assert (stop.seen, history) == ([(0, 9.0), (1, 17.0)], {"loss": [17.0]})
 
 
 @one_test

@@ -51,8 +51,7 @@ def only(data, part, is_kept):
 def test_an_honest_split_has_no_finding(train, val, seeds):
     for seed in range(seeds):
         result = audit(digits(train, val, seed))
-        assert result.findings() == ()
-        assert result.severity == "none"
+        assert (result.findings(), result.severity) == ((), "none")
 
 
 def copied(data, part, count, labels_are_right=True):
@@ -139,8 +138,7 @@ def test_near_copies_of_another_label_come_first():
     labels = data.y_val.copy()
     labels[12] = (labels[12] + 1) % 10
     near = audit(replace(data, y_val=labels)).near_copies
-    assert near.num_other_label == 1
-    assert near.pairs[0] == (12, 112)
+    assert (near.num_other_label, near.pairs[0]) == (1, (12, 112))
 
 
 def test_so_many_pairs_have_the_p_value_of_the_rule_of_succession():
@@ -153,8 +151,7 @@ def test_the_baseline_is_the_nearest_training_image():
     distances = cdist(flat(data.x_val), flat(data.x_train))
     is_right = data.y_train[distances.argmin(axis=1)] == data.y_val
     result = audit(data).baseline
-    assert result.accuracy == is_right.mean()
-    assert result.new_and_within.first == is_right.mean()
+    assert (result.accuracy, result.new_and_within.first) == (is_right.mean(), is_right.mean())
     within = cdist(flat(data.x_train), flat(data.x_train))
     np.fill_diagonal(within, np.inf)
     is_right = data.y_train[within.argmin(axis=1)] == data.y_train
@@ -181,12 +178,10 @@ def test_where_there_are_many_images_some_are_drawn_by_the_seed(monkeypatch):
     data = nearly_copied(copied(digits(), "val", 15))
     data = with_rows(data, "val", slice(200, 220), data.x_train[300:320], data.y_train[300:320])
     first, again, other = (audit(data, seed=seed) for seed in (1, 1, 2))
-    assert (first.num_train, first.num_val) == (200, 60)
-    assert first.to_json() == again.to_json()
+    assert (first.num_train, first.num_val, first.to_json()) == (200, 60, again.to_json())
     assert first.baseline != other.baseline
     # Copies bit for bit are looked for in all images.
-    assert first.val_copies == other.val_copies
-    assert first.val_copies.count == 20
+    assert (first.val_copies, first.val_copies.count) == (other.val_copies, 20)
 
 
 def test_classes_that_only_brightness_tells_are_an_honest_split():
@@ -233,5 +228,4 @@ def test_blank_images_of_one_class_are_audited(value):
     assert {finding.id: finding.severity for finding in result.findings()} == {
         "missing_classes": "low"  # class 0 is in no part
     }
-    assert result.baseline.accuracy == 1
-    assert result.num_train == 1
+    assert (result.baseline.accuracy, result.num_train) == (1, 1)

@@ -47,8 +47,7 @@ def test_a_sentence_has_the_numbers():
         "images that are the same bit for bit: 1,234 of validation (25.0%) occur in training; "
         "9 of test (25.0%) occur in training, such as image 7, which is training image 3"
     )
-    near = NearCopies(20, 0.2, 3, ((7, 3),), 0.2, 10.0, 0.125, 0.0)
-    assert only(near_copies=near).text == (
+    assert only(near_copies=NearCopies(20, 0.2, 3, ((7, 3),), 0.2, 10.0, 0.125, 0.0)).text == (
         "20 of 100 validation images (20.0%) are training images that were mirrored, made brighter "
         "or noisier by a little, or saved again, 3 of them under another label, such as image 7, "
         "which is training image 3; 12.5% of training images are such copies of others"
@@ -126,8 +125,7 @@ def test_what_is_great_and_sure_is_told(changes, severity):
 
 def test_the_sentence_on_imbalance_says_what_a_constant_guess_reaches():
     changes = {"train": (5, 80, 10), "val": (1, 1, 2), "test": (1, 1, 1), "p_uneven": 1e-9}
-    finding = only(classes=classes(**changes, ratio=16.0, constant_accuracy=0.25))
-    assert finding.text == (
+    assert only(classes=classes(**changes, ratio=16.0, constant_accuracy=0.25)).text == (
         "training has from 5 to 80 images of a class (ratio 16.0): always guessing class 1 is "
         "right on 25.0% of validation"
     )

@@ -40,8 +40,7 @@ PLANTED = {
 
 
 def nearness(train, val, max_within=500):
-    within = np.arange(min(max_within, len(train)))
-    return copies.nearness(train, val, within=within)
+    return copies.nearness(train, val, within=np.arange(min(max_within, len(train))))
 
 
 def of_dimension(dimension, count, seed):
@@ -51,16 +50,14 @@ def of_dimension(dimension, count, seed):
     waves = np.zeros((count, 7, 7))
     rows, columns = zip(*WAVES[: 2 * dimension], strict=True)
     waves[:, rows, columns] = points
-    images = 0.5 + 0.2 * idctn(waves, axes=(1, 2), norm="ortho")
-    return images[..., None].astype(np.float32)
+    return (0.5 + 0.2 * idctn(waves, axes=(1, 2), norm="ortho"))[..., None].astype(np.float32)
 
 
 @pytest.mark.parametrize("dimension", [2, 3, 4])
 def test_the_dimension_is_that_of_the_data(dimension):
     train, val = of_dimension(dimension, 1500, 1), of_dimension(dimension, 10, 2)
-    found = nearness(train, val, max_within=1500)
     # The tenth neighbour is far enough for the torus to bend: of 4 dimensions 3.5 are left.
-    assert 0.85 * dimension < found.dimension < 1.05 * dimension
+    assert 0.85 * dimension < nearness(train, val, max_within=1500).dimension < 1.05 * dimension
 
 
 @pytest.mark.parametrize("num_val", [1, 100])
@@ -121,8 +118,7 @@ def test_near_copies_of_every_image_within_training_do_not_hide_those_of_validat
 
 
 def test_colours_count():
-    generator = np.random.default_rng(0)
-    train = generator.random((200, 10, 10, 3), dtype=np.float32)
+    train = np.random.default_rng(0).random((200, 10, 10, 3), dtype=np.float32)
     val = np.concatenate([train[:20, :, :, ::-1], noisy(train[:20], 0.02)])
     found = nearness(train, val, max_within=200)
     assert ((found.ratio < found.threshold) == (np.arange(40) >= 20)).all()

@@ -9,8 +9,7 @@ from parity.behaviour.audit.copies import nearest
 
 
 def vectors(count, size, *, seed=0, offset=0.0, scale=1.0):
-    generator = np.random.default_rng(seed)
-    return (offset + scale * generator.random((count, size))).astype(np.float32)
+    return (offset + scale * np.random.default_rng(seed).random((count, size))).astype(np.float32)
 
 
 @pytest.mark.parametrize("k", [1, 3, 10])
@@ -23,16 +22,14 @@ def test_neighbours_are_those_of_all_distances(k, offset, scale):
     distances = cdist(queries.astype(np.float64), base.astype(np.float64))
     found = nearest(queries, base, k)
     np.testing.assert_array_equal(found.index, np.argsort(distances, axis=1)[:, :k])
-    expected = np.sort(distances, axis=1)[:, :k]
-    np.testing.assert_allclose(found.distance, expected, rtol=1e-4)
+    np.testing.assert_allclose(found.distance, np.sort(distances, axis=1)[:, :k], rtol=1e-4)
 
 
 def test_it_does_not_matter_where_blocks_end(monkeypatch):
     queries, base = vectors(50, 6, seed=1), vectors(40, 6, seed=2)
     whole = nearest(queries, base, 4)
     monkeypatch.setattr(copies, "BLOCK", 7)
-    parts = nearest(queries, base, 4)
-    np.testing.assert_array_equal(parts.index, whole.index)
+    np.testing.assert_array_equal(nearest(queries, base, 4).index, whole.index)
 
 
 def test_a_copy_is_at_distance_zero_and_the_first_of_equals_comes_first():

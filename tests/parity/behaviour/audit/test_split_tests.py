@@ -79,8 +79,7 @@ def test_accuracies_are_compared_by_the_test_of_mantel_and_haenszel():
     weighted = sum(
         share * right_b[y_b == c].mean() for c, share in enumerate((40 / 75, 10 / 75, 25 / 75))
     )
-    assert found.first == right_a.mean()
-    assert found.second == pytest.approx(weighted)
+    assert (found.first, found.second) == (right_a.mean(), pytest.approx(weighted))
 
 
 def test_a_lower_first_accuracy_has_a_low_p_value():

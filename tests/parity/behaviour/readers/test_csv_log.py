@@ -30,10 +30,8 @@ def fit(tmp_path_factory):
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         # What is logged comes from the same callbacks; to trace takes longer than to train.
         model.compile("sgd", loss, metrics=["accuracy"], run_eagerly=True)
-        generator = np.random.default_rng(0)
-        x, y = generator.random((12, 4)), np.arange(12) % 3
-        logger = keras.callbacks.CSVLogger(str(path), append=append)
-        callbacks = [*extra, logger]
+        x, y = np.random.default_rng(0).random((12, 4)), np.arange(12) % 3
+        callbacks = [*extra, keras.callbacks.CSVLogger(str(path), append=append)]
         fitted = model.fit(x, y, epochs=epochs, verbose=0, callbacks=callbacks, **options)
         return path, fitted.history
 
@@ -65,8 +63,7 @@ def test_what_keras_writes_is_its_history(separated):
 def test_without_validation_the_columns_that_keras_fills_with_na_are_left_out(fit):
     path, history = fit()
     assert "val_loss" in path.read_text().splitlines()[0]
-    assert read_history(path) == history
-    assert set(history) == {"loss", "accuracy"}
+    assert (read_history(path), set(history)) == (history, {"loss", "accuracy"})
 
 
 def test_an_appended_fit_follows_the_first(fit):

@@ -41,8 +41,7 @@ def fit(tmp_path_factory):
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         top = keras.metrics.SparseTopKCategoricalAccuracy(k=2, name="top_2")
         model.compile(keras.optimizers.SGD(rate), loss, metrics=["accuracy", top])
-        generator = np.random.default_rng(0)
-        x, y = generator.random((12, 4)), np.arange(12) % 3
+        x, y = np.random.default_rng(0).random((12, 4)), np.arange(12) % 3
         board = keras.callbacks.TensorBoard(
             str(log_dir), update_freq=update_freq, histogram_freq=histogram_freq, write_images=True
         )
@@ -96,8 +95,7 @@ def test_one_folder_or_one_file_of_a_run_is_read_alone(validated):
         ("validation", validation),
     ):
         (file,) = (folder / name).iterdir()
-        assert read_history(folder / name) == expected
-        assert read_history(file) == expected
+        assert (read_history(folder / name), read_history(file)) == (expected, expected)
 
 
 def test_a_folder_is_known_by_its_name_also_from_within(validated, monkeypatch):
@@ -161,8 +159,7 @@ def test_what_is_logged_by_batch_beside_the_loss_by_epoch_is_left_out(writer):
 def test_losses_counted_in_different_steps_are_refused(tmp_path, val_steps):
     items = [event("Loss/train", step, 1.0) for step in range(10)]
     write(tmp_path, items + [event("Loss/val", step, 1.0) for step in val_steps])
-    message = refused(tmp_path)
-    assert f"other steps (to 9) than the validation loss (to {max(val_steps)})" in message
+    assert f"other steps (to 9) than the validation loss (to {max(val_steps)})" in refused(tmp_path)
 
 
 def test_files_are_ordered_by_their_time_and_not_by_their_name(tmp_path):
@@ -237,8 +234,7 @@ def test_steps_of_lightning_are_put_together_by_the_epoch_beside_them(tmp_path):
         items += [event("val_loss", step, val_loss), event("epoch", step, epoch)]
     write(tmp_path, items)
     reading = read_with_notes(tmp_path)
-    assert reading.history["loss"] == [2.0, 0.375]
-    assert reading.history["val_loss"] == [2.5, 0.75]
+    assert (reading.history["loss"], reading.history["val_loss"]) == ([2.0, 0.375], [2.5, 0.75])
     assert reading.notes == ("the mean of what was logged in one epoch: train_loss",)
 
 
@@ -251,8 +247,7 @@ def test_a_damaged_file_beside_a_whole_one_is_passed_over(tmp_path):
 
 @pytest.mark.parametrize("columns", [{}, {"batch_loss": [1.0]}], ids=["nothing", "by_batch"])
 def test_a_file_without_scalars_by_epoch_is_refused(tmp_path, columns):
-    path = write_columns(tmp_path, columns)
-    for place in (path, tmp_path):
+    for place in (write_columns(tmp_path, columns), tmp_path):
         assert "no readable scalars" in refused(place)
 
 

@@ -263,8 +263,7 @@ documents = st.recursive(
 
 @given(documents)
 def test_any_json_is_read_or_refused(tmp_path_factory, document):
-    text = json.dumps(document)
-    read_or_refused(tmp_path_factory.mktemp("fuzz") / "history.json", text)
+    read_or_refused(tmp_path_factory.mktemp("fuzz") / "history.json", json.dumps(document))
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", b"{", b"[", b"epoch,", b"\xef\xbb\xbf"]))

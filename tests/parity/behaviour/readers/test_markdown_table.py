@@ -44,8 +44,7 @@ def test_percent_signs_and_units_of_the_header_are_taken_off(path):
 
 def test_the_last_of_several_logs_is_read_and_other_tables_are_passed_over(path):
     log = "| epoch | loss |\n|---|---|\n| 1 | {} |\n\n"
-    models = "| model | accuracy |\n|---|---|\n| small | 0.9 |\n"
-    text = log.format(0.7) + log.format(0.3) + models
+    text = log.format(0.7) + log.format(0.3) + "| model | accuracy |\n|---|---|\n| small | 0.9 |\n"
     assert read(path, text) == {"loss": [0.3]}
     assert reading(path, text).notes == (
         "the text has 2 training logs in tables, and the last one is read",
@@ -105,5 +104,4 @@ def test_a_notebook_whose_text_shows_a_table_is_still_a_notebook(tmp_path):
         '{"cells": [{"cell_type": "markdown", "source": [\n"| epoch | loss |\\n",\n'
         '"|---|---|\\n",\n"| 1 | 0.9 |"]}], "nbformat": 4}'
     )
-    message = refused(tmp_path / "train.ipynb", text)
-    assert "is a notebook without a training" in message
+    assert "is a notebook without a training" in refused(tmp_path / "train.ipynb", text)

@@ -14,8 +14,7 @@ def test_each_prefix_of_validation_becomes_that_of_keras(prefix):
 
 def test_only_the_first_prefix_means_validation():
     columns = {"loss": 1, "val_loss": 2, "eval_loss": 3, "test_loss": 4}
-    assert keras_names(columns) == columns
-    assert validation_names(columns) == []
+    assert (keras_names(columns), validation_names(columns)) == (columns, [])
 
 
 def test_what_says_eval_or_test_and_is_taken_as_validation_is_told():

@@ -91,8 +91,7 @@ def test_of_several_trainings_the_last_one_is_read(path):
 )
 def test_epochs_are_found_however_they_are_named(path, text):
     found = reading(path, text)
-    assert found.history == {"loss": [0.5, 0.25], "val_loss": [1.5, 1.25]}
-    assert found.notes == ()
+    assert (found.history, found.notes) == ({"loss": [0.5, 0.25], "val_loss": [1.5, 1.25]}, ())
 
 
 def test_text_without_epochs_is_refused(path):

@@ -292,9 +292,8 @@ def old_model(function, first, given):
         )
 
     is_list = isinstance(first, list) and any(isinstance(each, T) for each in first)
-    kind = "SlicingOpLambda" if "getitem" in function else "TFOpLambda"
     operation = {
-        "class_name": kind,
+        "class_name": ("SlicingOpLambda" if "getitem" in function else "TFOpLambda"),
         "name": f"tf.{function}",
         "config": {"name": f"tf.{function}", "function": function, "dtype": "float32"},
         "inbound_nodes": [[entry(each) for each in first] if is_list else entry(first)],
@@ -319,8 +318,7 @@ def of_tensorflow(function, first, given):
         first = tf.constant(first, TENSORS[beside[0]].dtype)
     if isinstance(first, list) and not any(isinstance(each, T) for each in first):
         is_table = "gather" in function or "lookup" in function
-        kind = "float32" if is_table else TENSORS[beside[0]].dtype
-        first = tf.constant(first, kind)
+        first = tf.constant(first, "float32" if is_table else TENSORS[beside[0]].dtype)
     first, given = filled(first, tensor), filled(given, tensor)
     if function == "tensordot":
         given["b"] = tf.constant(given["b"], first.dtype)
@@ -341,9 +339,8 @@ def named(example):
 
 
 def test_every_entry_of_the_table_has_an_example():
-    tried = {plain_name(function) for function, *_ in EXAMPLES}
     # Keras 2 loses the tensors of an einsum, and no size that a shape has is a node.
-    assert tried | {"einsum", "shape"} == set(TABLE)
+    assert {plain_name(function) for function, *_ in EXAMPLES} | {"einsum", "shape"} == set(TABLE)
 
 
 @each_row("example", EXAMPLES, ids=map(named, EXAMPLES))

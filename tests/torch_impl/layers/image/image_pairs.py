@@ -48,8 +48,7 @@ def compiled(layer):
 def same(ours, theirs):
     """Whether pixels are the same: bit for bit on x86."""
     theirs = np.asarray(theirs)
-    assert ours.shape == theirs.shape
-    assert ours.dtype == theirs.dtype
+    assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
     if ON_X86:
         return np.array_equal(ours, theirs)
     return near(ours, theirs, BAR)
@@ -57,6 +56,5 @@ def same(ours, theirs):
 
 def near(ours, theirs, bar):
     theirs = np.asarray(theirs)
-    assert ours.shape == theirs.shape
-    assert ours.dtype == theirs.dtype
+    assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
     return np.abs(ours - theirs).max() <= bar * np.abs(theirs).max()

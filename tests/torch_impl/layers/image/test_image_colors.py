@@ -34,8 +34,7 @@ def test_images_are_keras_images_call_after_call(kind, dtype):
             x = pixels(shape, call, dtype)
             training = call != 1  # in eval mode some draw, too, and the next numbers are others
             found = turn_back(ours.train(training)(turn(x)))
-            bar = BAR if dtype == "float32" else 1e-12
-            assert near(found, theirs(x, training=training), bar)
+            assert near(found, theirs(x, training=training), BAR if dtype == "float32" else 1e-12)
         assert ours.num_draws == int(theirs.generator.state[1])
 
 
