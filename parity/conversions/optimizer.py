@@ -16,7 +16,7 @@ from parity.files.atomic import atomic_path
 from parity.halves.torch.factories import call_factory
 from parity.halves.torch.port.carried import Carried
 from parity.halves.torch.port.port_under_test import PortUnderTest
-from parity.halves.torch.port.slots import divides_by_rate, set_slots, why_not_carried
+from parity.halves.torch.port.slots import set_slots, slots_by_rate, why_not_carried
 from parity.weights.copied import OPTIMIZER, Copied
 from torch_impl.keras_config.training import planned_rate
 from torch_impl.optim.base import KerasOptimizer
@@ -372,7 +372,7 @@ def write_optimizer(
     rate = _rate_of(config, numbers)
     if (why := why_not_carried(port, arrays, numbers)) is not None:
         raise InputError(f"--optimizer: {why}")
-    if rate is None and divides_by_rate(port, arrays):
+    if rate is None and arrays.keys() & {*slots_by_rate(port.built.optimizer)}:
         raise InputError(
             f"--optimizer: {type(port.built.optimizer).__name__} keeps the momentum divided by the "
             "rate, and the schedule of Keras's rate is not known; use torch_impl.optim"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,6 +70,9 @@ class AnchoredTolerance:
         self._noise = _Measured(keras, "anchor_noise", keras.facts["anchors_measured"])
         with_constants = keras.facts["anchors_with_constants"]
         self._constants = _Measured(keras, "anchor_constants", with_constants)
+        self._most_by_constants = max(map(self._constants.largest, self._constants.keys), default=0)
+        # Of all weights, asked for each of them.
+        self._near_of_kind, self._size_of_kind = cache(self._found_near), cache(self._found_size)
         self._has_constants: dict[str, bool] = {}
 
     def allowed(self, step: int, key: str) -> float:
@@ -91,13 +95,10 @@ class AnchoredTolerance:
         # At the states that are measured. There a number may be the same by chance, such as where
         # nothing is clipped, and an array may change less than elsewhere. So whether constants
         # matter is told by all arrays, and how much, by those of a kind.
-        keys = self._constants.keys
-        largest = max(map(self._constants.largest, keys), default=0.0)
-        if largest <= RELATIVE:
-            return CONSTANTS_FACTOR * largest
+        if self._most_by_constants <= RELATIVE:
+            return CONSTANTS_FACTOR * self._most_by_constants
         is_array = key.startswith((f"{MOVED}/", "slots/"))
-        alike = [e for e in keys if e == key or (is_array and e.startswith(_kind(key)))]
-        near = max((self._constants.near(step, each) for each in alike), default=0.0)
+        near = self._near_of_kind(step, _kind(key)) if is_array else self._constants.near(step, key)
         changed = CONSTANTS_FACTOR * near
         is_large = changed > KERAS_CONSTANTS and not self._has_keras_constants(key)
         return max(changed if is_large else 0.0, KERAS_CONSTANTS * self._usual(step, key))
@@ -117,10 +118,17 @@ class AnchoredTolerance:
         size = self._keras.largest(own) if own in self._keras else 0.0
         if not size:
             return 1.0
-        prefix = f"anchored/{step}/{_kind(key)}"
-        others = [self._keras.largest(prefix + n) for n in self._keras.below(prefix[:-1])]
-        of_others = min(MOST_USUAL, max(others, default=0.0) / size)
+        of_others = min(MOST_USUAL, self._size_of_kind(step, _kind(key)) / size)
         return max(1.0, float(np.median(sizes)) / size, of_others)
+
+    def _found_near(self, step: int, kind: str) -> float:
+        alike = [each for each in self._constants.keys if each.startswith(kind)]
+        return max((self._constants.near(step, each) for each in alike), default=0.0)
+
+    def _found_size(self, step: int, kind: str) -> float:
+        prefix = f"anchored/{step}/{kind}"
+        names = self._keras.below(prefix[:-1])
+        return max((self._keras.largest(prefix + name) for name in names), default=0.0)
 
     def _has_keras_constants(self, key: str) -> bool:
         """Whether the port is nearer to Keras at the first states than other constants would be."""

@@ -136,10 +136,10 @@ def why_not_carried(port: PortUnderTest, slots: Mapping[str, Any], others: Any) 
     return None
 
 
-def divides_by_rate(port: PortUnderTest, slots: Mapping[str, Any]) -> bool:
-    """Whether the optimizer of a port keeps one of some slots of Keras divided by the rate."""
-    known = (known_keys(port.built.optimizer) or {}).values()
-    return any(form.endswith("by rate") and slot in slots for slot, form in known)
+def slots_by_rate(optimizer: Any) -> list[str]:
+    """Returns the slots of Keras that an optimizer of torch keeps divided by the rate."""
+    known = (known_keys(optimizer) or {}).values()
+    return [slot for slot, form in known if form.endswith("by rate")]
 
 
 @torch.no_grad()

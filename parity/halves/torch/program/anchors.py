@@ -20,6 +20,7 @@ from parity.halves.torch.port.slots import (
     counters_of,
     known_keys,
     set_slots,
+    slots_by_rate,
     slots_of,
     why_not_carried,
 )
@@ -137,8 +138,7 @@ class Anchors(Callback):
         if self._plan is None:
             self._plan = self._folder.plan()
         now, rates = self._values(), zip(self._step_rates, self._rates_of_groups(), strict=False)
-        known = (known_keys(self._optimizer) or {}).values()
-        by_rate = [slot for slot, form in known if form.endswith("by rate")]
+        by_rate = slots_by_rate(self._optimizer)
         before = followed(self._step_state, now, by_rate, {a / b for a, b in rates if b})
         self._has_followed = any(before[slot] is now[slot] for slot in by_rate if slot in before)
         self._changed.append(num_changed(before, now))
@@ -304,7 +304,7 @@ class Anchors(Callback):
 
         def keep(loss: float | None, numbers: Mapping[str, float]) -> None:
             made.keep(loss, numbers)
-            rate = float(self._optimizer.param_groups[0]["lr"])
+            rate = self._rates_of_groups()[0]  # to which the loop may have scaled a momentum
             slots, weights = slots_of(self._port, rate), self._port.weights()
             if after is not None and theirs:  # what is kept from the first step on
                 self._elsewhere.find(theirs[len(after)].made.slot_arrays, [*slots], rate)

@@ -240,33 +240,34 @@ def keras_steps(by: Stepping, anchor: Anchor) -> list[KerasStep]:
     Raises:
         ValueError: its optimizer is not known.
     """
-    state, found = State.of(anchor.weights, anchor.slots, anchor.others), []
-    by = _with_loss(by, KerasStep(by, anchor, 0, state))
-    for number in range(len(anchor.rates)):
-        found.append(KerasStep(by, anchor, number, state))
-        state = found[-1].made
+    state = State.of(anchor.weights, anchor.slots, anchor.others)
+    step = _with_loss(KerasStep(by, anchor, 0, state))
+    found = [step]
+    for number in range(1, len(anchor.rates)):
+        found.append(KerasStep(step.by, anchor, number, found[-1].made))
     return found
 
 
-def _with_loss(by: Stepping, first: KerasStep) -> Stepping:
-    """Returns what makes steps by Keras's loss, if the port's gives other gradients.
+def _with_loss(first: KerasStep) -> KerasStep:
+    """Returns the step by Keras's loss, if the port's gives other gradients.
 
     A loop of the port's own may weight samples, or smooth labels, before it. With penalties, the
     port's stays: those of Keras are no part of its loss.
     """
-    keras = by.port.keras
+    keras = first.by.port.keras
     if keras.facts["loss"] is None or "loss/penalty" not in keras or keras["loss/penalty"]:
-        return by
+        return first
     try:
         theirs = loss_of_keras(known(keras.facts["loss"]))
         both = [first.gradients(), first.gradients(loss=theirs)]
     except Exception:  # a loss that is not known, or that the code of the port does not take
-        return by
-    finally:
-        first.begin()
+        return first
     apart = max(float((both[0][name] - each).abs().max()) for name, each in both[1].items())
     size = max(float(each.abs().max()) for each in both[1].values())
-    return replace(by, loss=theirs) if apart > _OTHER * size else by
+    if apart <= _OTHER * size:
+        return first
+    first.begin()  # as it was, for a step that draws the same
+    return replace(first, by=replace(first.by, loss=theirs), _passes={})
 
 
 def loss_of_keras(facts: Mapping[str, Any], **settings: Any) -> Any:
@@ -275,9 +276,15 @@ def loss_of_keras(facts: Mapping[str, Any], **settings: Any) -> Any:
     Raises:
         ValueError: it is not known.
     """
-    given = facts["config"].get("config", facts["config"])
-    named = {"class_name": facts["name"], "config": {**given, **settings}}
+    named = {"class_name": facts["name"], "config": {**loss_settings(facts), **settings}}
     return planned_loss(named).build()
+
+
+def loss_settings(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the arguments of Keras's loss."""
+    config: Mapping[str, Any] = facts["config"]
+    found: Mapping[str, Any] = config.get("config", config)
+    return found
 
 
 def _exact(arrays: Mapping[str, np.ndarray]) -> Tensors:

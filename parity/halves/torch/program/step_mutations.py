@@ -26,7 +26,13 @@ from parity.halves.torch.check.changed_settings import (
     shown,
 )
 from parity.halves.torch.program.elsewhere import SUMS
-from parity.halves.torch.program.keras_step import KerasStep, State, Tensors, loss_of_keras
+from parity.halves.torch.program.keras_step import (
+    KerasStep,
+    State,
+    Tensors,
+    loss_of_keras,
+    loss_settings,
+)
 from parity.traces.facts import known
 from torch_impl import losses, optim
 from torch_impl.losses.outputs import OutputLosses, of_outputs
@@ -290,11 +296,9 @@ class _Search:
                 yield Change("I7", text, partial(self._weighted, outputs, name), _FACTORS)
             return
         loss: Any = known(facts["loss"])
-        settings = loss["config"].get("config", loss["config"])
         if loss.get("class_weight"):
-            unweighted = self._with_pass(weighted=False, loss=loss_of_keras(loss))
-            yield Change("D5", "the class weights are left out", unweighted)
-        for name, value in settings.items():
+            yield Change("D5", "the class weights are left out", _made(self._unweighted, loss))
+        for name, value in loss_settings(loss).items():
             said = f"{name} of the loss is {{}}, in the place of {value}"
             identity = _IDS.get(name, "D13")
             changed = partial(self._by_setting, loss, name)
@@ -306,6 +310,9 @@ class _Search:
                 yield Change(identity, said, changed, SHARES)
         for kind in dict.fromkeys(losses.LOSSES.values()):
             yield Change("D13", f"its loss is {kind.__name__}", _made(self._by_loss, loss, kind))
+
+    def _unweighted(self, loss: Mapping[str, Any]) -> State:
+        return self._with_pass(weighted=False, loss=loss_of_keras(loss))(None)
 
     def _by_setting(self, loss: Mapping[str, Any], name: str, value: Any) -> State:
         return self._by_loss(loss, partial(loss_of_keras, loss, **{name: value}))

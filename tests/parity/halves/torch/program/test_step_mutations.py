@@ -18,6 +18,8 @@ CONFIG = {"learning_rate": RATE, "momentum": MOMENTUM, "nesterov": False, "weigh
 CONFIG |= dict.fromkeys(("clipnorm", "clipvalue", "global_clipnorm"))
 random = np.random.default_rng(3)
 W, V, S = ({"kernel": random.normal(size=(3, 2)), "bias": random.normal(size=2)} for _ in range(3))
+MSE = {"name": "mean_squared_error", "config": {}}
+MINE = {"name": "mine", "config": {}, "class_weight": {"0": 2.0}}
 STATISTICS = {"mean": random.normal(size=2)}
 # Gradients by batch, of samples without weights, in eval mode, and those that were left before.
 G = [{name: random.normal(size=each.shape) for name, each in W.items()} for _ in range(5)]
@@ -47,12 +49,12 @@ def as_ported(weights, moving=MOVING):
     return {name: torch.tensor(each) for name, each in (weights | moving).items()}
 
 
-def what_is_found(monkeypatch, *after, config=CONFIG, penalty=1.0):
+def what_is_found(monkeypatch, *after, config=CONFIG, penalty=1.0, loss=MSE):
     for module in (keras_step, step_mutations):
         monkeypatch.setattr(module, "KerasStep", Step)
     facts = {
         "optimizer": {"class": "SGD", "config": config},
-        "loss": {"name": "mean_squared_error", "config": {}},
+        "loss": loss,
     }
     facts["weights"] = {name: {"trainable": name in W} for name in W | STATISTICS}
     stepping = Stepping(
@@ -101,6 +103,12 @@ def test_keras_loss_makes_the_steps_where_the_loop_alone_weights_the_ports(monke
     right, third = (as_ported(by_hand(gradients)[0]) for gradients in (G[0], THIRD))
     assert what_is_found(monkeypatch, right, penalty=0.0) is None
     assert what_is_found(monkeypatch, third, penalty=0.0).id == "E3"
+
+
+def test_a_loss_that_is_not_known_ends_no_search(monkeypatch):
+    third = as_ported(by_hand(THIRD)[0])
+    assert what_is_found(monkeypatch, third, loss=MINE).id == "E3"
+    assert what_is_found(monkeypatch, as_ported(by_hand(UNWEIGHTED)[0]), loss=MINE).id == "D18"
 
 
 def test_a_step_in_eval_mode_leaves_the_statistics_as_well(monkeypatch):
