@@ -37,8 +37,9 @@ test-all: $(STAMP) ## Run all tests: also those that check, train and sweep whol
 corpus: $(STAMP) ## Check all ports of tests/corpus: hours; right ones pass, wrong ones are caught.
 	@$(BIN)/python benchmarks/accuracy/corpus.py
 
-lint: $(STAMP)   ## Report what ruff finds.
+lint: $(STAMP)   ## Report what ruff finds, and what has outgrown [tool.size].
 	@$(BIN)/ruff check .
+	@$(BIN)/python scripts/size.py
 
 format: $(STAMP) ## Report files that ruff would format otherwise.
 	@$(BIN)/ruff format --check .
@@ -51,9 +52,10 @@ docs: $(STAMP)   ## Build the documentation site, build/docs/index.html; a warni
 
 check: lint format types docs test  ## All of the above.
 
-fix: $(STAMP)    ## Let ruff repair and format.
+fix: $(STAMP)    ## Let ruff repair and format, and lower the sizes of pyproject.toml to what is left.
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+	@$(BIN)/python scripts/size.py --lower
 
 clean:           ## Remove .venv and what tools leave behind.
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
